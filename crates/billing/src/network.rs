@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Bits of an IPv6 address that one customer of a provider has.
 const CUSTOMER_BITS: u8 = 64;
+
+/// Bits before the IPv4 address in an IPv4-mapped IPv6 address.
+const MAPPED_BITS: u8 = 96;
 
 /// A trusted proxy: one address, or a network such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +18,19 @@ impl Network {
     /// Reads `10.1.2.3`, `10.0.0.0/8` or the same of IPv6.
     pub fn parse(text: &str) -> Option<Network> {
         let text = text.trim();
-        let address = text.parse::<IpAddr>().ok();
-        let address = address.map(|address| IpNet::from(address.to_canonical()));
-        address.or_else(|| text.parse().ok()).map(Network)
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some(Network(address.to_canonical().into()));
+        }
+        let network: IpNet = text.parse().ok()?;
+        let IpAddr::V4(address) = network.addr().to_canonical() else {
+            return Some(Network(network));
+        };
+        // An IPv4-mapped address has its width as IPv4 has it, or behind the 96 bits of the prefix.
+        let width = network.prefix_len();
+        let width = width.checked_sub(MAPPED_BITS).unwrap_or(width);
+        Ipv4Net::new(address, width)
+            .ok()
+            .map(|four| Network(four.into()))
     }
 
     /// Whether the network contains the address. An IPv4-mapped IPv6 address counts as IPv4.
@@ -43,11 +56,37 @@ mod tests {
 
     #[test]
     fn a_network_is_an_address_with_or_without_its_width() {
-        for bad in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.1/x"] {
+        for bad in [
+            "",
+            "x",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.1/x",
+            "::ffff:10.0.0.0/64",
+        ] {
             assert_eq!(Network::parse(bad), None, "{bad}");
         }
         let all = Network::parse("0.0.0.0/0").unwrap();
         assert!(all.contains("8.8.8.8".parse().unwrap()));
         assert!(!all.contains("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_ipv4_mapped_network_is_one_of_ipv4() {
+        for mapped in [
+            "::ffff:10.0.0.0/8",
+            "::ffff:10.0.0.0/104",
+            "::ffff:a00:0/104",
+        ] {
+            assert_eq!(
+                Network::parse(mapped),
+                Network::parse("10.0.0.0/8"),
+                "{mapped}"
+            );
+        }
+        let one = Network::parse("::ffff:10.0.0.1").unwrap();
+        assert_eq!(Network::parse("::ffff:10.0.0.1/128"), Some(one));
+        assert!(one.contains("10.0.0.1".parse().unwrap()));
+        assert!(!one.contains("10.0.0.2".parse().unwrap()));
     }
 }

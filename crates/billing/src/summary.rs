@@ -56,40 +56,60 @@ pub async fn view(app: &App, account: i64) -> Result<View> {
 
 /// The account now, as [`view`] answers it, and what `more` reads beside it. That is one trip to
 /// the database, unless something of the account is due and has to be settled first.
-pub async fn view_with<T, F>(app: &App, account: i64, more: F) -> Result<(View, T)>
+pub async fn view_with<T, F>(app: &App, account: i64, mut more: F) -> Result<(View, T)>
 where
     F: FnMut(&mut Tx<'_>, &View) -> store::Result<T> + Clone + Send + 'static,
     T: Send + 'static,
 {
+    let find = move |_: &mut Tx<'_>| Ok(Some((account, ())));
+    let found = view_of(app, find, move |tx, view, ()| more(tx, view)).await?;
+    Ok(found.expect("the account needs no finding"))
+}
+
+/// The account that `find` finds, as [`view_with`] answers it, in the same trip to the database.
+/// `more` gets what else was found. None when there is no such account.
+pub async fn view_of<A, T, G, F>(app: &App, find: G, more: F) -> Result<Option<(View, T)>>
+where
+    G: FnMut(&mut Tx<'_>) -> store::Result<Option<(i64, A)>> + Clone + Send + 'static,
+    F: FnMut(&mut Tx<'_>, &View, A) -> store::Result<T> + Clone + Send + 'static,
+    T: Send + 'static,
+{
     let (now, rules) = (app.now(), app.rules());
-    let seen = app.read({
-        let (rules, mut more) = (rules.clone(), more.clone());
-        move |tx| {
+    let seen = |may_be_due: bool| {
+        let (rules, mut find, mut more) = (rules.clone(), find.clone(), more.clone());
+        app.read(move |tx| {
+            let Some((account, found)) = find(tx)? else {
+                return Ok(Seen::Nothing);
+            };
             let wallet = store::ledger::wallet(tx, account)?;
-            if store::ledger::is_due(wallet.as_ref(), now) {
-                return Ok(None);
+            if !may_be_due && store::ledger::is_due(wallet.as_ref(), now) {
+                return Ok(Seen::Due(account));
             }
             let view = look(tx, &rules, account, wallet.as_ref(), now)?;
-            let beside = more(tx, &view)?;
-            Ok(Some((view, beside)))
-        }
-    });
-    if let Some(seen) = seen.await? {
-        return Ok(seen);
+            let beside = more(tx, &view, found)?;
+            Ok(Seen::Here(Box::new((view, beside))))
+        })
+    };
+    let mut first = seen(false).await?;
+    if let Seen::Due(account) = first {
+        let rules = rules.clone();
+        let settle =
+            move |tx: &mut Tx<'_>| store::ledger::settle(tx, &rules, account, now).map(|_| ());
+        app.write(account, settle).await?;
+        first = seen(true).await?;
     }
-    let settling = rules.clone();
-    app.write(account, move |tx| {
-        store::ledger::settle(tx, &settling, account, now).map(|_| ())
+    Ok(match first {
+        Seen::Here(here) => Some(*here),
+        Seen::Due(_) | Seen::Nothing => None,
     })
-    .await?;
-    let mut more = more;
-    app.read(move |tx| {
-        let wallet = store::ledger::wallet(tx, account)?;
-        let view = look(tx, &rules, account, wallet.as_ref(), now)?;
-        let beside = more(tx, &view)?;
-        Ok((view, beside))
-    })
-    .await
+}
+
+/// What a look for an account found.
+enum Seen<T> {
+    Nothing,
+    /// Something of this account has to be settled first.
+    Due(i64),
+    Here(Box<(View, T)>),
 }
 
 fn look(

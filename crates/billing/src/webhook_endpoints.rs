@@ -1,11 +1,13 @@
 //! Endpoints that receive our outgoing webhooks.
 
 use domain::time::Timestamp;
+use serde::Deserialize;
 use serde_json::json;
 use store::Tx;
 use store::outbox::{Message, MessageKind};
 use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -108,6 +110,25 @@ pub async fn found(app: &App, id: &str) -> Result<WebhookEndpoint> {
     row.ok_or_else(no_endpoint)
 }
 
+/// The endpoint with this id and deliveries to it, newest first: all, or those in a state.
+pub async fn deliveries(
+    app: &App,
+    id: &str,
+    state: Option<String>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<(WebhookEndpoint, Vec<Message>)> {
+    let id = id.to_owned();
+    let found = app.read(move |tx| {
+        let Some(row) = webhook_endpoints::find(tx, &id)? else {
+            return Ok(None);
+        };
+        let sent = outbox::to_endpoint(tx, &id, state.as_deref(), before, limit)?;
+        Ok(Some((row, sent)))
+    });
+    found.await?.ok_or_else(no_endpoint)
+}
+
 /// The error for an endpoint id that is unknown.
 fn no_endpoint() -> Error {
     Error::not_found("There is no such endpoint.")
@@ -116,17 +137,18 @@ fn no_endpoint() -> Error {
 /// Why an endpoint is disabled that a person took out of use.
 pub const BY_HAND: &str = "by hand";
 
-/// What changes of an endpoint; what is left out stays.
-#[derive(Clone, Debug, Default)]
+/// What changes of an endpoint; the rest stays.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointChange {
-    /// Where deliveries are sent.
-    pub url: Option<String>,
-    /// What the operator calls it.
-    pub description: Option<String>,
-    /// Event names; empty for all of them.
-    pub events: Option<Vec<String>>,
-    /// Whether deliveries are sent.
-    pub enabled: Option<bool>,
+    /// A public https address.
+    url: Option<String>,
+    /// What it is for.
+    description: Option<String>,
+    /// The notices it wants; empty: all.
+    events: Option<Vec<String>>,
+    /// Takes it out of use, or into use again.
+    enabled: Option<bool>,
 }
 
 /// Changes an endpoint. Answers it as it is now.

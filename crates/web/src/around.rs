@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use billing::app::App;
 use billing::error::Error;
 
+use crate::http::accept::accepted;
 use crate::http::error::HttpError;
 use crate::http::origin::is_cross_site;
 use crate::http::request_id::RequestId;
@@ -82,10 +83,7 @@ fn refuse_cross_site(app: &App, request: &Request) -> Option<Error> {
 
 /// JSON is answered unless `Accept` prefers a page; addresses under `/api/` never answer one.
 fn wants_page(headers: &HeaderMap, path: &str) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let accept = accepted(headers);
     let html = accept.find("text/html");
     let json = accept.find("application/json");
     let prefers_html = match (html, json) {
@@ -147,12 +145,8 @@ fn unworded(response: &Response) -> Option<HttpError> {
             "Not found",
             "There is no page at this address.",
         ),
-        StatusCode::REQUEST_TIMEOUT => (
-            "body_too_slow",
-            "Too slow",
-            "The body did not arrive in time.",
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large", "The body is too large."),
+        StatusCode::REQUEST_TIMEOUT => return Some(HttpError::too_slow()),
+        StatusCode::PAYLOAD_TOO_LARGE => return Some(HttpError::too_large()),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (
             "wrong_type",
             "Wrong type",

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::{SignedIn, Visitor, access};
 use billing::app::App;
-use billing::error::{BILLING_OFF, Error, Result};
+use billing::error::{BILLING_OFF, Error};
 use domain::plan::AccountStatus;
 use views::Template;
 use views::components::{Action, Banner, Kind};
@@ -15,7 +15,7 @@ use views::links::Links;
 use crate::http::callers::ACCOUNT_CHOICE;
 use crate::http::error::{HttpError, HttpResult};
 
-/// A rendered page.
+/// The page as HTML.
 pub fn html(page: &impl Page) -> HttpResult<Html<String>> {
     Ok(page.html().map(Html).map_err(Error::bug)?)
 }
@@ -41,15 +41,6 @@ pub fn part(part: &impl Template) -> HttpResult<Html<String>> {
 /// A rendered page with a status of its own: a form that was refused, something that is not there.
 pub fn page(status: StatusCode, page: &impl Page) -> HttpResult<Response> {
     Ok((status, html(page)?).into_response())
-}
-
-/// Only a price list and the pages about usage and keys are there while billing is switched off
-/// (requirement 12.2).
-pub fn while_billing_is_on(app: &App) -> Result<()> {
-    if app.settings.billing.enabled {
-        return Ok(());
-    }
-    Err(Error::billing_is_off())
 }
 
 /// The frame of a page for anybody.

@@ -1,13 +1,20 @@
 //! Lists by cursor, and as CSV.
 
 use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use billing::error::{Error, Result};
-use billing::export::csv::Csv;
+use billing::export::csv::{Column, Csv};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+use crate::http::accept::wants_csv;
+use crate::http::error::{HttpError, HttpResult};
+use crate::http::params::Params;
+use crate::site::Site;
 
 const LIMIT_DEFAULT: i64 = 20;
 
@@ -67,7 +74,7 @@ pub fn cursor(parts: &[i64]) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows of this page.
     data: Vec<T>,
     /// Send it as `after` for the next page; none on the last.
     next: Option<String>,
@@ -95,30 +102,77 @@ impl<T> Page<T> {
 }
 
 /// A row that lists show, as JSON and as CSV.
-pub trait Shown: Serialize {
-    /// The file's name.
+pub trait Shown: Serialize + Sized + 'static {
+    /// The name of the file, without its ending.
     const NAME: &'static str;
-    /// Names of the columns.
-    const COLUMNS: &'static [&'static str];
-    /// Adds this row to the file.
-    fn write(&self, csv: &mut Csv);
+    /// The columns of the file.
+    const COLUMNS: &'static [Column<Self>];
 }
 
 impl<T: Shown> Page<T> {
     /// The answer, as JSON or as CSV.
-    pub fn answer(self, is_csv: bool) -> Response {
+    fn answer(self, is_csv: bool) -> Response {
         if !is_csv {
             return Json(self).into_response();
         }
-        let mut csv = Csv::new(T::COLUMNS);
+        let mut csv = Csv::of(T::COLUMNS);
         for row in &self.data {
-            row.write(&mut csv);
+            csv.add(T::COLUMNS, row);
         }
         crate::files::csv(T::NAME, csv, self.next)
     }
 }
 
-/// Rows to read: one more than are shown tells whether there are more.
+/// The page of a list that a request asks for, as JSON or as a file. Its place has `N` numbers.
+#[derive(Clone, Debug)]
+pub struct List<const N: usize> {
+    params: PageParams,
+    /// The place of the row before the page; none on the first.
+    pub after: Option<[i64; N]>,
+    is_csv: bool,
+}
+
+impl<const N: usize> FromRequestParts<Site> for List<N> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let Params(params) = Params::<PageParams>::from_request_parts(parts, site).await?;
+        Ok(List {
+            after: params.after()?,
+            params,
+            is_csv: wants_csv(&parts.headers),
+        })
+    }
+}
+
+impl<const N: usize> List<N> {
+    /// Rows on the page.
+    pub fn limit(&self) -> Result<usize> {
+        self.params.limit()
+    }
+
+    /// Rows on the page, or as many as a file holds where one is asked for.
+    pub fn limit_of_file(&self) -> Result<usize> {
+        if self.is_csv {
+            return Ok(CSV_ROWS_MAX);
+        }
+        self.limit()
+    }
+
+    /// The answer, in the format that was asked for.
+    pub fn answer<T: Shown>(&self, page: Page<T>) -> Response {
+        page.answer(self.is_csv)
+    }
+}
+
+impl List<1> {
+    /// The number of the row before the page; none on the first.
+    pub fn before(&self) -> Option<i64> {
+        self.after.map(|[before]| before)
+    }
+}
+
+/// Rows to read: one more than are shown says whether there are more.
 pub(crate) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }

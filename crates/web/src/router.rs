@@ -33,7 +33,7 @@ use crate::webhooks;
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The endpoints: each is declared once, by its handler, with its address, method, schema and
-/// documentation. The address stands here as well, so that all are on one screen; a test compares.
+/// documentation. The address is here as well, so that all are on one screen; a test compares.
 fn endpoints() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(openapi::about())
         .merge(seed())
@@ -52,7 +52,7 @@ pub fn document() -> &'static Document {
     &DOCUMENT
 }
 
-/// The whole service.
+/// All routes of the service, behind its layers.
 pub fn router(app: App) -> Router {
     let routes = Router::from(endpoints())
         .merge(undescribed(&app))
@@ -96,7 +96,7 @@ pub fn shielded(site: Site, routes: Router<Site>) -> Router {
         .with_state(site)
 }
 
-/// The seed's endpoints.
+/// The endpoints that the seed had.
 fn seed() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // POST /api/stripe/create-checkout-session
@@ -254,7 +254,7 @@ fn administration() -> OpenApiRouter<Site> {
         .routes(routes!(alerts::acknowledge))
 }
 
-/// For monitoring.
+/// The endpoints that monitoring calls.
 fn probes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // GET /healthz
@@ -265,7 +265,7 @@ fn probes() -> OpenApiRouter<Site> {
         .routes(routes!(metrics::show))
 }
 
-/// Operators' pages.
+/// The pages of operators.
 fn operators() -> Router<Site> {
     use crate::pages::admin;
     Router::new()

@@ -13,7 +13,7 @@ use crate::sign_in::oidc;
 /// The state of the router; clones share it.
 #[derive(Clone)]
 pub struct Site {
-    /// The application.
+    /// The application, which clones share.
     pub app: App,
     /// The host application's public keys.
     pub jwks: Arc<jwks::Cache>,

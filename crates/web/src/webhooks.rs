@@ -1,4 +1,4 @@
-//! Stripe's deliveries: verify, record, ring. Nothing is granted here and no call is made; the
+//! Stripe's deliveries: verify, record, mark for sync. Nothing is granted here and no call is made; the
 //! event says only which account may have changed.
 
 use std::sync::atomic::Ordering;

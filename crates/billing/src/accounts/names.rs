@@ -11,7 +11,20 @@ use crate::error::{Error, Result};
 pub async fn named(app: &App, id: &str) -> Result<Row> {
     let id = id.to_owned();
     let found = app.read(move |tx| store::accounts::named(tx, &id)).await?;
-    found.ok_or_else(|| Error::not_found("There is no such account."))
+    found.ok_or_else(no_account)
+}
+
+fn no_account() -> Error {
+    Error::not_found("There is no such account.")
+}
+
+/// The number of the account that a search names; none for all of them.
+pub fn searched(tx: &mut store::Tx<'_>, name: Option<&str>) -> store::Result<Result<Option<i64>>> {
+    let Some(name) = name else {
+        return Ok(Ok(None));
+    };
+    let found = store::accounts::named(tx, name)?;
+    Ok(found.map(|account| Some(account.id)).ok_or_else(no_account))
 }
 
 /// The names outside of some accounts.

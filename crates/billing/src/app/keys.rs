@@ -1,10 +1,9 @@
 //! API keys: hashed, cached for half a second, so that a revoked one stops within a second.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::time::Timestamp;
+use quick_cache::sync::Cache;
 use store::api_keys::ApiKey;
 
 use crate::app::App;
@@ -17,7 +16,7 @@ const FRESH: Duration = Duration::from_millis(500);
 /// The time of a key's last use is exact to this interval.
 const TOUCH_SECONDS: i64 = 60;
 
-/// Keys remembered at once; more are looked up each time.
+/// Keys remembered at once; beyond that, those that are used least make room.
 const KEYS_MAX: usize = 100_000;
 
 /// Notes that a key is in use, at most once a minute; nobody waits for it.
@@ -39,18 +38,26 @@ fn touch(app: &App, key: &ApiKey) {
 }
 
 /// Keys looked up lately, absent ones included.
-#[derive(Debug, Default)]
-pub struct KeyCache(Mutex<HashMap<[u8; 32], Looked>>);
+#[derive(Debug)]
+pub struct KeyCache(Cache<[u8; 32], Looked>);
 
 /// A lookup of a key: its time and what was found.
 type Looked = (Instant, Option<ApiKey>);
+
+impl Default for KeyCache {
+    fn default() -> KeyCache {
+        KeyCache(Cache::new(KEYS_MAX))
+    }
+}
 
 impl KeyCache {
     /// The key of this secret, unless it does not exist or is revoked.
     pub async fn find(&self, app: &App, secret: &str) -> Result<Option<ApiKey>> {
         let hash = hash(secret);
-        if let Some(known) = self.fresh(&hash) {
-            return Ok(known);
+        if let Some((seen, key)) = self.0.get(&hash)
+            && seen.elapsed() < FRESH
+        {
+            return Ok(key);
         }
         let found = app
             .read(move |tx| store::api_keys::by_secret(tx, &hash))
@@ -59,25 +66,12 @@ impl KeyCache {
         if let Some(key) = &found {
             touch(app, key);
         }
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= KEYS_MAX {
-            keys.clear();
-        }
-        keys.insert(hash, (Instant::now(), found.clone()));
+        self.0.insert(hash, (Instant::now(), found.clone()));
         Ok(found)
     }
 
     /// Forgets all keys, after one was revoked here.
     pub fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-
-    fn fresh(&self, hash: &[u8; 32]) -> Option<Option<ApiKey>> {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, key) = keys.get(hash)?;
-        (seen.elapsed() < FRESH).then(|| key.clone())
+        self.0.clear();
     }
 }

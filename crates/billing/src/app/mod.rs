@@ -4,7 +4,7 @@ pub mod figures;
 pub mod keys;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use store::catalog::PriceKind;
@@ -59,6 +59,8 @@ pub struct Inner {
     pub figures: crate::app::figures::Cache,
     /// The number of tasks that background jobs have in hand; zero is idle.
     pub busy: AtomicI64,
+    /// Reads of the database since the start. A test counts those of each page.
+    pub reads: AtomicU64,
     /// Deliveries whose signature verification failed and that were not yet added to the tally.
     pub bad_signatures: AtomicI64,
     /// Set when the process is told to stop.
@@ -133,6 +135,7 @@ impl App {
             keys: KeyCache::default(),
             figures: crate::app::figures::Cache::default(),
             busy: AtomicI64::new(0),
+            reads: AtomicU64::new(0),
             bad_signatures: AtomicI64::new(0),
             is_stopping: AtomicBool::new(false),
             twin_url,
@@ -204,6 +207,7 @@ impl App {
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(within("database read", self.db.read(job)).await?)
     }
 

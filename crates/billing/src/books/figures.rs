@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use domain::figures::{DAYS, Figures, Share};
 use domain::money::{Credits, Currency, MinorUnits, share_of};
 use domain::time::Timestamp;
+use store::Tx;
 use store::metrics::{Payments, Recurring};
 
 use crate::app::App;
@@ -14,16 +15,31 @@ use crate::error::Result;
 /// The time for which an answer is kept, on either clock.
 const SECONDS_KEPT: i64 = 60;
 
-/// Reads them now.
-pub async fn read(app: &App) -> Result<Figures> {
-    let at = app.now();
-    let from = at.plus_days(-DAYS);
-    // Events are counted by the clock that stamped their arrival.
-    let arrived = app.real_now().plus_days(-DAYS);
-    let currency = app.catalog().currency;
-    app.read(move |tx| {
+/// What the numbers are counted from, and until when.
+#[derive(Clone, Copy)]
+struct Window {
+    at: Timestamp,
+    from: Timestamp,
+    /// Events are counted by the clock that stamped their arrival.
+    arrived: Timestamp,
+    currency: Currency,
+}
+
+impl Window {
+    fn now(app: &App) -> Window {
+        let at = app.now();
+        Window {
+            at,
+            from: at.plus_days(-DAYS),
+            arrived: app.real_now().plus_days(-DAYS),
+            currency: app.catalog().currency,
+        }
+    }
+
+    fn read(self, tx: &mut Tx<'_>) -> store::Result<Figures> {
+        let Window { at, from, .. } = self;
         let payments = store::metrics::payments(tx, from, at.plus_seconds(1))?;
-        let events = store::metrics::events(tx, arrived)?;
+        let events = store::metrics::events(tx, self.arrived)?;
         let (wallets, held) = store::metrics::balances(tx)?;
         let (subscribed, left) = store::metrics::churn(tx, from, at)?;
         let recurring = store::metrics::recurring(tx, at)?;
@@ -36,9 +52,8 @@ pub async fn read(app: &App) -> Result<Figures> {
             recurring: &recurring,
             bought: (sold, granted),
         };
-        Ok(facts.figures(at, from, currency))
-    })
-    .await
+        Ok(facts.figures(at, from, self.currency))
+    }
 }
 
 struct Facts<'a> {
@@ -120,20 +135,43 @@ fn monthly(row: &Recurring) -> i64 {
 /// The numbers, a minute old at most. The billing clock counts too: where it is moved by a twin,
 /// they follow.
 pub async fn of(app: &App) -> Result<Arc<Figures>> {
-    let (real, now) = (app.real_now(), app.now());
-    let kept = app.figures.0.lock();
-    let kept = kept.unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((read_at, figures)) = kept
-        && real < read_at.plus_seconds(SECONDS_KEPT)
-        && now < figures.at.plus_seconds(SECONDS_KEPT)
-        && now >= figures.at
-    {
-        return Ok(figures);
+    match kept(app) {
+        Some(figures) => Ok(figures),
+        None => Ok(of_with(app, |_| Ok(())).await?.0),
     }
-    let figures = Arc::new(read(app).await?);
+}
+
+/// The numbers, as [`of`] answers them, and what `more` reads beside them: one trip to the database.
+pub async fn of_with<T, F>(app: &App, mut more: F) -> Result<(Arc<Figures>, T)>
+where
+    F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (real, window, kept) = (app.real_now(), Window::now(app), kept(app));
+    let is_kept = kept.is_some();
+    let read = app.read(move |tx| {
+        let figures = (!is_kept).then(|| window.read(tx)).transpose()?;
+        Ok((figures, more(tx)?))
+    });
+    let (figures, beside) = read.await?;
+    let figures = match figures {
+        Some(figures) => Arc::new(figures),
+        None => return Ok((kept.expect("they were not read"), beside)),
+    };
     let mut kept = app.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
     *kept = Some((real, figures.clone()));
-    Ok(figures)
+    Ok((figures, beside))
+}
+
+/// The numbers that were read less than a minute ago, on either clock.
+fn kept(app: &App) -> Option<Arc<Figures>> {
+    let (real, now) = (app.real_now(), app.now());
+    let kept = app.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let (read_at, figures) = kept.as_ref()?;
+    let is_fresh = real < read_at.plus_seconds(SECONDS_KEPT)
+        && now < figures.at.plus_seconds(SECONDS_KEPT)
+        && now >= figures.at;
+    is_fresh.then(|| figures.clone())
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! Comma-separated values (RFC 4180), safe to open in a spreadsheet.
 
+use std::borrow::Cow;
+
+/// A column of a table of `T`: its name, and the cell of a row.
+pub type Column<T> = (&'static str, fn(&T) -> Cell<'_>);
+
 /// A file of comma-separated values (RFC 4180).
 #[derive(Debug)]
 pub struct Csv {
@@ -12,7 +17,7 @@ impl Csv {
         let mut csv = Csv {
             text: String::new(),
         };
-        let columns: Vec<Cell<'_>> = columns.iter().map(|name| Cell::Plain(name)).collect();
+        let columns: Vec<Cell<'_>> = columns.iter().map(|name| Cell::plain(*name)).collect();
         csv.row(&columns);
         csv
     }
@@ -22,6 +27,18 @@ impl Csv {
         Csv {
             text: String::new(),
         }
+    }
+
+    /// A file with the names of these columns.
+    pub fn of<T>(columns: &[Column<T>]) -> Csv {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        Csv::new(&names)
+    }
+
+    /// Adds a row of these columns.
+    pub fn add<T>(&mut self, columns: &[Column<T>], row: &T) {
+        let cells: Vec<Cell<'_>> = columns.iter().map(|(_, cell)| cell(row)).collect();
+        self.row(&cells);
     }
 
     /// What was written.
@@ -42,21 +59,36 @@ impl Csv {
 }
 
 /// A cell of a CSV file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Cell<'a> {
     /// Written by a person or another system: never read as a formula by a spreadsheet.
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// Written by us: a number, a date, a word of ours.
-    Plain(&'a str),
+    Plain(Cow<'a, str>),
 }
 
 impl<'a> Cell<'a> {
-    /// A text that may be absent.
-    pub fn maybe(text: Option<&'a String>) -> Cell<'a> {
-        Cell::Text(text.map_or("", String::as_str))
+    /// A cell of [`Cell::Text`].
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
+        Cell::Text(text.into())
     }
 
-    fn write(self, to: &mut String) {
+    /// A cell of [`Cell::Plain`].
+    pub fn plain(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
+        Cell::Plain(text.into())
+    }
+
+    /// A number.
+    pub fn number(number: impl std::fmt::Display) -> Cell<'a> {
+        Cell::plain(number.to_string())
+    }
+
+    /// A text that may be absent.
+    pub fn maybe(text: Option<&'a String>) -> Cell<'a> {
+        Cell::text(text.map_or("", String::as_str))
+    }
+
+    fn write(&self, to: &mut String) {
         let (text, is_formula) = match self {
             Cell::Plain(text) => (text, false),
             Cell::Text(text) => {
@@ -83,9 +115,9 @@ mod tests {
     fn case_a12_a_cell_is_never_a_formula() {
         let mut csv = Csv::new(&["name", "amount"]);
 
-        csv.row(&[Cell::Text("=cmd|'/c calc'!A0"), Cell::Plain("-5.00")]);
-        csv.row(&[Cell::Text("a \"b\", c"), Cell::Plain("1")]);
-        csv.row(&[Cell::Text(" @x"), Cell::Text("\t=1")]);
+        csv.row(&[Cell::text("=cmd|'/c calc'!A0"), Cell::plain("-5.00")]);
+        csv.row(&[Cell::text("a \"b\", c"), Cell::plain("1")]);
+        csv.row(&[Cell::text(" @x"), Cell::text("\t=1")]);
 
         let lines: Vec<&str> = csv.text.split("\r\n").collect();
         assert_eq!(

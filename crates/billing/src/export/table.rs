@@ -71,22 +71,15 @@ fn shown(kind: Kind, text: &str) -> String {
 fn csv_rows(table: &Table, rows: &[Values]) -> String {
     let mut csv = Csv::empty();
     for row in rows {
-        let texts: Vec<(Kind, String)> = table
-            .columns
-            .iter()
-            .zip(&row.0)
-            .map(|((_, kind), value)| {
-                let text = value.as_deref().map(|text| shown(*kind, text));
-                (*kind, text.unwrap_or_default())
-            })
-            .collect();
-        let cells: Vec<Cell<'_>> = texts
-            .iter()
-            .map(|(kind, text)| match kind {
-                Kind::Text => Cell::Text(text),
-                Kind::Int | Kind::Time | Kind::Credits => Cell::Plain(text),
-            })
-            .collect();
+        let cell = |((_, kind), value): (&(_, Kind), &Option<String>)| {
+            let text = value.as_deref().map(|text| shown(*kind, text));
+            let text = text.unwrap_or_default();
+            match kind {
+                Kind::Text => Cell::text(text),
+                Kind::Int | Kind::Time | Kind::Credits => Cell::plain(text),
+            }
+        };
+        let cells: Vec<Cell<'_>> = table.columns.iter().zip(&row.0).map(cell).collect();
         csv.row(&cells);
     }
     csv.into_text()

@@ -8,8 +8,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::idempotency::Key;
 use crate::metering::MeteredCall;
-use crate::metering::admission::refusal_now;
-use crate::summary::view;
+use crate::metering::admission;
 
 /// A call that was charged, or would be admitted.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +32,12 @@ pub async fn check(
     let price = call.price(app)?;
     let account = caller.account(app, call.account.as_deref()).await?;
     let Some(key) = key else {
-        let view = view(app, account).await?;
-        return match refusal_now(app, account, price.credits, caller.spender()).await? {
-            Some(refusal) => Err(app.refused(account, &refusal).await?),
+        let look = admission::look(app, account, price.credits, caller.spender()).await?;
+        return match look.error(app) {
+            Some(refusal) => Err(refusal),
             None => Ok(Admitted {
                 cost: price.credits,
-                available: view.available,
+                available: look.view.available,
                 replayed: false,
             }),
         };

@@ -5,6 +5,7 @@ use domain::ledger::{
 };
 use domain::money::Credits;
 use serde_json::value::RawValue;
+use store::Tx;
 
 use crate::actors::KeyCaller;
 use crate::app::App;
@@ -123,18 +124,29 @@ pub async fn release(
     app.ledger_or_refuse(account, request).await
 }
 
+/// The account whose hold it must be, where the caller says or is bound to one.
+pub async fn owner(app: &App, caller: &KeyCaller, named: Option<&str>) -> Result<Option<i64>> {
+    match (caller.account, named) {
+        (None, None) => Ok(None),
+        _ => caller.account(app, named).await.map(Some),
+    }
+}
+
 /// The hold's account and the entry that authorized it. Another account's hold is not found.
-pub async fn origin(app: &App, caller: &KeyCaller, hold: HoldName<'_>) -> Result<(i64, Entry)> {
-    let wanted = match (caller.account, hold.account) {
-        (None, None) => None,
-        _ => Some(caller.account(app, hold.account).await?),
-    };
-    let id = hold.id.to_owned();
-    let found = app
-        .read(move |tx| store::ledger::hold_origin(tx, &id))
-        .await?;
-    let found = found.filter(|(account, _)| wanted.is_none_or(|wanted| wanted == *account));
-    found.ok_or_else(|| Error::not_found("There is no such hold."))
+pub fn find(tx: &mut Tx<'_>, id: &str, owner: Option<i64>) -> store::Result<Option<(i64, Entry)>> {
+    let found = store::ledger::hold_origin(tx, id)?;
+    Ok(found.filter(|(account, _)| owner.is_none_or(|owner| owner == *account)))
+}
+
+/// A hold was named that is not there, or not the caller's.
+pub fn no_such_hold() -> Error {
+    Error::not_found("There is no such hold.")
+}
+
+async fn origin(app: &App, caller: &KeyCaller, hold: HoldName<'_>) -> Result<(i64, Entry)> {
+    let (id, owner) = (hold.id.to_owned(), owner(app, caller, hold.account).await?);
+    let found = app.read(move |tx| find(tx, &id, owner)).await?;
+    found.ok_or_else(no_such_hold)
 }
 
 async fn credits_of(

@@ -1,24 +1,25 @@
 //! Prices agreed with one account.
 
+use serde::Deserialize;
 use serde_json::json;
 use store::account_prices::AccountPrice;
 use store::accounts::Account;
 use stripe::objects::Price;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::operators::reason::read_reason;
 
-/// A price to sell a plan to one account at.
-#[derive(Clone, Copy, Debug)]
-pub struct NewAgreedPrice<'a> {
-    /// The plan.
-    pub plan: &'a str,
-    /// The price at Stripe.
-    pub price_id: &'a str,
+/// A price to sell a plan at.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAgreedPrice {
+    /// The price at Stripe: active, recurring, in the deployment's currency.
+    price_id: String,
     /// Why: for the audit log.
-    pub reason: &'a str,
+    reason: String,
 }
 
 /// Agrees a plan's price with an account. Checkout and plan changes of that account use it from
@@ -26,17 +27,18 @@ pub struct NewAgreedPrice<'a> {
 pub async fn agree(
     app: &App,
     account: &Account,
-    new: NewAgreedPrice<'_>,
+    plan: &str,
+    new: &NewAgreedPrice,
     actor: &str,
     request_id: &str,
 ) -> Result<AccountPrice> {
-    check_plan(app, new.plan)?;
-    let reason = read_reason(new.reason)?;
-    let (currency, amount_minor, billing_interval) = usable(app, new.price_id).await?;
+    check_plan(app, plan)?;
+    let reason = read_reason(&new.reason)?;
+    let (currency, amount_minor, billing_interval) = usable(app, &new.price_id).await?;
     let row = AccountPrice {
         account_id: account.id,
-        price_id: new.price_id.to_owned(),
-        tier: new.plan.to_owned(),
+        price_id: new.price_id.clone(),
+        tier: plan.to_owned(),
         currency,
         amount_minor,
         billing_interval,

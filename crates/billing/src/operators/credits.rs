@@ -2,7 +2,9 @@
 //! line all act through these. Each act is one commit with its reason, its actor, its name and its
 //! line in the audit log.
 
-use domain::ledger::{Command, Context, GrantKind, IdempotencyKey, NewGrant, Outcome, Request};
+use domain::ledger::{
+    Command, Context, GrantKind, IdempotencyKey, Ledger, NewGrant, Outcome, Refusal, Request,
+};
 use domain::letters::Letter;
 use domain::money::Credits;
 use domain::time::Timestamp;
@@ -10,6 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account as Row;
 
+use crate::actors::Authority;
 use crate::app::App;
 use crate::error::{DEBT_EXCEEDED, Error, Result};
 use crate::idempotency::Key;
@@ -41,6 +44,17 @@ pub struct ByHand {
 }
 
 impl ByHand {
+    /// A change by the host application or an operator, whose customer is notified.
+    pub fn of(authority: &Authority, reason: String, note: Option<String>) -> ByHand {
+        ByHand {
+            actor: authority.actor(),
+            reason,
+            note,
+            credits_max: None,
+            tells: matches!(authority, Authority::Operator(_)),
+        }
+    }
+
     /// The note, empty where there is none.
     fn note(&self) -> &str {
         self.note.as_deref().unwrap_or_default()
@@ -119,21 +133,34 @@ pub async fn adjust(
     act(app, account, Action::CreditsAdjust, command, key, by_hand).await
 }
 
-/// What an adjustment would leave available, and owed; changes nothing.
-pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<(Credits, Credits)> {
+/// What an adjustment would leave available, and owed.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Credits that may be spent.
+    pub available: Credits,
+    /// Credits that are owed.
+    pub debt: Credits,
+}
+
+/// What an adjustment would leave of a ledger, which was read and changes nothing.
+pub fn left(mut ledger: Ledger, credits: Credits, now: Timestamp) -> Result<Left, Refusal> {
     let request = Request::internal(Command::Adjust {
         amount: credits,
         source_key: "adjust:look".to_owned(),
     });
+    ledger.apply(&request, now)?;
+    Ok(Left {
+        available: ledger.available(now),
+        debt: ledger.wallet.debt,
+    })
+}
+
+/// What an adjustment would leave of an account's credits; changes nothing.
+pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<Left> {
     let (id, now) = (account.id, app.now());
-    let decision = app
-        .read(move |tx| {
-            let mut ledger = store::ledger::loaded(tx, id)?;
-            let decision = ledger.apply(&request, now);
-            Ok(decision.map(|_| (ledger.available(now), ledger.wallet.debt)))
-        })
-        .await?;
-    decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
+    let ledger = app.read(move |tx| store::ledger::loaded(tx, id)).await?;
+    left(ledger, credits, now)
+        .map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
 /// Gives promotional credits, once per key; they end after `billing.promo_days` where nothing is said.

@@ -7,12 +7,15 @@ mod preview;
 
 use domain::letters::Letter;
 use domain::money::{Currency, MinorUnits};
+use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use store::Tx;
 use store::accounts::Account;
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
@@ -22,7 +25,7 @@ use crate::operators::refunds::earlier::{finish_earlier, refund_of};
 use crate::sync;
 use crate::sync::checkout_session;
 
-pub use crate::operators::refunds::preview::{Preview, preview};
+pub use crate::operators::refunds::preview::{Before, Preview, before, preview};
 
 const KIND: IntentKind = IntentKind::Refund;
 
@@ -50,22 +53,24 @@ const REFUNDS_MAX: usize = 100;
 const CALL_OVER_SECONDS: i64 = 60;
 
 /// A refund to make.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The payment: our id of it, or any of Stripe's.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRefund {
+    /// The payment: `txn_...`, or any of Stripe's ids of it.
     pub payment: String,
-    /// The amount; without one, all that is left.
+    /// Decimal text such as `5.00`; all that is left without.
     pub amount: Option<String>,
-    /// One of [`REASONS`].
+    /// `requested_by_customer`, `duplicate` or `fraudulent`.
     pub reason: String,
-    /// What a colleague should know.
+    /// What a colleague should know; can be erased later.
     pub note: Option<String>,
-    /// What had gone back when the operator looked: another refund meanwhile stops this one.
-    pub refunded_before: Option<String>,
-    /// Whether it is made as a credit note: a correction of the invoice on paper, which makes the
-    /// refund itself.
+    /// The preview's `refunded`: another refund meanwhile stops this one.
+    pub refunded: Option<String>,
+    /// Whether it is made as a credit note of the payment's invoice.
+    #[serde(default)]
     pub credit_note: bool,
     /// The name of the actor in the audit log.
+    #[serde(skip)]
     pub actor: String,
 }
 
@@ -89,24 +94,29 @@ pub struct Made {
 /// The payment that an operator names.
 pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
     let name = name.to_owned();
-    let found = app
-        .read(move |tx| {
-            let found = match store::transactions::about(tx, &name)? {
-                Some(found) => Some(found),
-                None => store::transactions::paying(tx, &name)?,
-            };
-            let Some(payment) = found else {
-                return Ok(None);
-            };
-            let account = store::accounts::find(tx, payment.account_id)?;
-            Ok(account.map(|account| (payment, account)))
-        })
-        .await?;
-    found.ok_or_else(|| Error::not_found("There is no such payment."))
+    let found = app.read(move |tx| find(tx, &name)).await?;
+    found.ok_or_else(no_payment)
+}
+
+/// The payment of this name, and the account that paid.
+fn find(tx: &mut Tx<'_>, name: &str) -> store::Result<Option<(Transaction, Account)>> {
+    let found = match store::transactions::about(tx, name)? {
+        Some(found) => Some(found),
+        None => store::transactions::paying(tx, name)?,
+    };
+    let Some(payment) = found else {
+        return Ok(None);
+    };
+    let account = store::accounts::find(tx, payment.account_id)?;
+    Ok(account.map(|account| (payment, account)))
+}
+
+fn no_payment() -> Error {
+    Error::not_found("There is no such payment.")
 }
 
 /// Gives the money back, once per key.
-pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
+pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     check(ask)?;
     let (payment, account) = payment(app, &ask.payment).await?;
     let id = intent_id(&payment, key);
@@ -145,7 +155,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     })
 }
 
-fn check(ask: &Ask) -> Result<()> {
+fn check(ask: &NewRefund) -> Result<()> {
     if !REASONS.contains(&ask.reason.as_str()) {
         let detail = format!("reason must be one of {}.", REASONS.join(", "));
         return Err(Error::field("reason", detail));
@@ -195,9 +205,9 @@ async fn replayed(
 
 /// Writes the refund down with its parameters, which never change from now on. One of an account is
 /// under way at a time.
-async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
+async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
     let look = preview(app, &ask.payment, ask.amount.as_deref()).await?;
-    if let Some(before) = &ask.refunded_before
+    if let Some(before) = &ask.refunded
         && *before != look.refunded.decimal_text()
     {
         let detail = "This payment was refunded in the meantime. Preview it again.";
@@ -229,7 +239,7 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
 }
 
 /// What Stripe is asked: a refund of the payment, or a credit note of its invoice that makes one.
-fn params(ask: &Ask, look: &Preview) -> Result<Form> {
+fn params(ask: &NewRefund, look: &Preview) -> Result<Form> {
     let amount = look.money_back.amount;
     if !ask.credit_note {
         let intent = look.payment.stripe_payment_intent_id.clone();
@@ -311,7 +321,7 @@ fn refused(error: stripe::Error) -> Error {
 /// What was done, in one commit: the intent's end, the operator's act, the note, the letter.
 async fn settle(
     app: &App,
-    ask: &Ask,
+    ask: &NewRefund,
     intent: &Intent,
     payment: &Transaction,
     account: &Account,

@@ -4,10 +4,11 @@
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Desired, Finding};
 use domain::time::Timestamp;
+use store::Tx;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::sync::{held, projected, snapshot};
+use crate::sync::{Held, held, projected, snapshot};
 
 /// Our rows of one account that are compared.
 const ROWS_MAX: i64 = 1_000;
@@ -64,14 +65,38 @@ impl Comparison {
     }
 }
 
-/// Fetches the account from Stripe and compares. The caller bounds the time.
+/// Our side of a comparison.
+pub struct Ours {
+    account: i64,
+    held: Held,
+    rows: Rows,
+}
+
+/// Reads our side.
+pub fn ours(tx: &mut Tx<'_>, account: i64) -> store::Result<Ours> {
+    Ok(Ours {
+        account,
+        held: held(tx, account)?,
+        rows: Rows::read(tx, account)?,
+    })
+}
+
+/// Reads our side, fetches the account from Stripe and compares. The caller bounds the time.
 pub async fn account(app: &App, account: i64) -> Result<Comparison> {
-    let (held, rows) = app
-        .read(move |tx| Ok((held(tx, account)?, Rows::read(tx, account)?)))
-        .await?;
+    let ours = app.read(move |tx| ours(tx, account)).await?;
+    with_stripe(app, ours).await
+}
+
+/// Fetches the account from Stripe and compares. The caller bounds the time.
+pub async fn with_stripe(app: &App, ours: Ours) -> Result<Comparison> {
+    let Ours {
+        account,
+        held,
+        rows,
+    } = ours;
     // The whole history, as far as one look reaches: sums are compared.
     let progress = crate::sync::history::Progress::default();
-    let held = crate::sync::Held { progress, ..held };
+    let held = Held { progress, ..held };
     let fetched = snapshot::fetch(app, account, &held).await?;
     let wanted = projected(app, &held, &fetched, app.now());
     let left_out = fetched.progress.backfill.map(|(_, until)| until);
@@ -87,7 +112,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Rows> {
+    fn read(tx: &mut Tx<'_>, account: i64) -> store::Result<Rows> {
         let start = store::transactions::Cursor::START;
         Ok(Rows {
             subscriptions: store::subscriptions::of_account(tx, account)?,

@@ -8,7 +8,7 @@ use billing::people::users;
 use billing::secrets::{hash, new_secret};
 use domain::people::UserRole;
 use domain::time::Timestamp;
-use web::sign_in::cookies::cookie_name;
+use web::sign_in::cookies;
 
 /// Returns the row ids of the user with this email address and of the user's first account. Creates
 /// the user if it doesn't exist, and sets its role if one is given. The address counts as verified.
@@ -35,7 +35,7 @@ pub async fn user(app: &App, email: &str, role: Option<UserRole>) -> Result<(i64
 /// Opens a session for a user and returns the value of its `Cookie` header.
 pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
     let token = open_session(app, user, "command line").await?;
-    let name = cookie_name(app.settings.is_https());
+    let name = cookies::name(app, cookies::SESSION);
     Ok(format!("{name}={token}"))
 }
 

@@ -34,6 +34,7 @@ mod people;
 mod plans;
 mod privacy;
 mod questions;
+mod reads;
 mod resources;
 mod settings;
 mod setup;

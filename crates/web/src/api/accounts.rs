@@ -30,13 +30,13 @@ use crate::http::json::Body;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// `acc_...`
+    /// The id of the account: `acc_...`.
     id: String,
     /// What the host application calls it.
     external_id: Option<String>,
-    /// `personal` or `organisation`.
+    /// The kind of account: `personal` or `organisation`.
     kind: &'static str,
-    /// Shown to people.
+    /// The name that people see.
     name: String,
     /// Where its emails go.
     email: Option<String>,
@@ -119,13 +119,13 @@ pub struct NewAdjustment {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjustment {
-    /// `adj_...`
+    /// The id of the adjustment: `adj_...`.
     id: String,
     /// By how much the credits rose.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that made it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -172,21 +172,18 @@ pub async fn adjust(
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
         credits_max: caller.credits_max(&app),
-        tells: matches!(caller, Authority::Operator(_)),
-        actor: caller.actor(),
-        reason: body.reason,
-        note: body.note,
+        ..ByHand::of(&caller, body.reason, body.note)
     };
     let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
     let body = Adjustment::of(&outcome)?;
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 /// Credits to give for a time.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPromo {
-    /// Positive.
+    /// The amount, which is positive.
     #[schema(value_type = f64)]
     credits: Box<RawValue>,
     /// When they end; in 90 days without.
@@ -199,13 +196,13 @@ pub struct NewPromo {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeGrant {
-    /// `grant_...`
+    /// The id of the grant: `grant_...`.
     id: String,
-    /// `promo`
+    /// The kind of grant: `promo`.
     kind: &'static str,
-    /// How much.
+    /// The credits that were granted.
     credits: Exact,
-    /// When they end.
+    /// When the credits expire.
     expires_at: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -262,13 +259,11 @@ pub async fn grant(
     let by_hand = ByHand {
         credits_max: caller.credits_max(&app),
         tells: false,
-        actor: caller.actor(),
-        reason: "promotion".to_owned(),
-        note: body.note,
+        ..ByHand::of(&caller, "promotion".to_owned(), body.note)
     };
     let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
     let body = MadeGrant::of(&outcome)?;
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {

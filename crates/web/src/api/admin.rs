@@ -1,28 +1,26 @@
 //! What operators see of all accounts: transactions, accounts, Stripe's events.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::{Extension, Json};
-use billing::accounts::names::names;
+use billing::accounts::names::{names, searched};
 use billing::actors::Operator;
 use billing::app::App;
-use billing::error::Result;
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column};
 use billing::operators::events::{no_event, replay};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use store::Tx;
 use store::events::Event as Row;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::accounts::Account;
 use crate::api::transactions;
-use crate::http::accept::wants_csv;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::request_id::RequestId;
-use crate::lists::{Page, PageParams, Shown, count};
+use crate::lists::{List, Page, PageParams, Shown, count};
 use crate::rows::act::Act;
 use crate::rows::transaction::Transaction;
 
@@ -36,24 +34,13 @@ pub struct Search {
     q: Option<String>,
 }
 
-impl Search {
-    async fn account(&self, app: &App) -> Result<Option<i64>> {
-        match &self.account {
-            None => Ok(None),
-            Some(name) => billing::accounts::names::named(app, name)
-                .await
-                .map(|row| Some(row.id)),
-        }
-    }
-}
-
 /// Transactions of all accounts, the latest first; CSV by `Accept: text/csv`.
 #[utoipa::path(
     get,
     path = "/api/admin/transactions",
     operation_id = "listAllTransactions",
     tag = "admin",
-    params(PageParams, transactions::Wanted, Search),
+    params(PageParams, transactions::Query, Search),
     responses(
         (status = 200, body = Page<Transaction>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -62,15 +49,13 @@ impl Search {
 pub async fn list_transactions(
     State(app): State<App>,
     _operator: Operator,
-    headers: HeaderMap,
-    Params(params): Params<PageParams>,
-    Params(wanted): Params<transactions::Wanted>,
-    Params(search): Params<Search>,
+    list: List<2>,
+    Params(query): Params<transactions::Query>,
+    Params(Search { account, q }): Params<Search>,
 ) -> HttpResult<Response> {
-    let account = search.account(&app).await?;
-    let is_csv = wants_csv(&headers);
-    let page = transactions::page(&app, account, search.q, &wanted, &params, is_csv).await?;
-    Ok(page.answer(is_csv))
+    let whose = move |tx: &mut Tx<'_>| searched(tx, account.as_deref());
+    let page = transactions::page(&app, whose, q, query, &list).await?;
+    Ok(list.answer(page))
 }
 
 /// Accounts, the newest first.
@@ -85,11 +70,10 @@ pub async fn list_transactions(
 pub async fn list_accounts(
     State(app): State<App>,
     _operator: Operator,
-    Params(params): Params<PageParams>,
+    list: List<1>,
     Params(search): Params<Search>,
 ) -> HttpResult<Json<Page<Account>>> {
-    let limit = params.limit()?;
-    let before = params.after()?.map(|[id]| id);
+    let (limit, before) = (list.limit()?, list.before());
     let wanted = search.q.or(search.account);
     let rows = app
         .read(move |tx| store::accounts::list(tx, wanted.as_deref(), before, count(limit)))
@@ -101,7 +85,7 @@ pub async fn list_accounts(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// `evt_...`
+    /// Stripe's id of the event: `evt_...`.
     id: String,
     /// `invoice.paid` and the like.
     #[serde(rename = "type")]
@@ -112,7 +96,7 @@ pub struct Event {
     account: Option<String>,
     /// What it is about: `invoice`.
     object_type: Option<String>,
-    /// `in_...`
+    /// Stripe's id of the object, such as `in_...`.
     object_id: Option<String>,
     /// The customer, when it names one.
     customer_id: Option<String>,
@@ -122,13 +106,13 @@ pub struct Event {
     api_version: Option<String>,
     /// How many attempts failed.
     attempts: i64,
-    /// Why it failed.
+    /// Why the last attempt failed.
     last_error: Option<String>,
     /// What came of it.
     outcome: Option<String>,
     /// When it happened, by Stripe.
     created_at: String,
-    /// When it arrived.
+    /// When we received the event.
     received_at: String,
     /// When it is tried again.
     next_attempt_at: Option<String>,
@@ -166,45 +150,30 @@ impl Event {
 
 impl Shown for Event {
     const NAME: &'static str = "events";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "type",
-        "state",
-        "account",
-        "object",
-        "attempts",
-        "last_error",
-        "outcome",
-        "created_at",
-        "received_at",
-        "processed_at",
+    const COLUMNS: &'static [Column<Event>] = &[
+        ("id", |event| Cell::text(&event.id)),
+        ("type", |event| Cell::text(&event.kind)),
+        ("state", |event| Cell::plain(event.state)),
+        ("account", |event| Cell::maybe(event.account.as_ref())),
+        ("object", |event| Cell::maybe(event.object_id.as_ref())),
+        ("attempts", |event| Cell::number(event.attempts)),
+        ("last_error", |event| Cell::maybe(event.last_error.as_ref())),
+        ("outcome", |event| Cell::maybe(event.outcome.as_ref())),
+        ("created_at", |event| Cell::plain(&event.created_at)),
+        ("received_at", |event| Cell::plain(&event.received_at)),
+        ("processed_at", |event| {
+            Cell::maybe(event.processed_at.as_ref())
+        }),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        let attempts = self.attempts.to_string();
-        csv.row(&[
-            Cell::Text(&self.id),
-            Cell::Text(&self.kind),
-            Cell::Plain(&self.state),
-            Cell::maybe(self.account.as_ref()),
-            Cell::maybe(self.object_id.as_ref()),
-            Cell::Plain(&attempts),
-            Cell::maybe(self.last_error.as_ref()),
-            Cell::maybe(self.outcome.as_ref()),
-            Cell::Plain(&self.created_at),
-            Cell::Plain(&self.received_at),
-            Cell::maybe(self.processed_at.as_ref()),
-        ]);
-    }
 }
 
-/// Which events.
+/// Which events to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct EventsWanted {
-    /// One state.
+pub struct EventsQuery {
+    /// Only events in this state.
     state: Option<String>,
-    /// One type.
+    /// Only events of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// One object or customer at Stripe, or one event.
@@ -213,43 +182,13 @@ pub struct EventsWanted {
     account: Option<String>,
 }
 
-impl EventsWanted {
-    /// Events from a place on, each with its account's public id.
-    async fn rows(
-        self,
-        app: &App,
-        before: Option<i64>,
-        count: i64,
-    ) -> Result<Vec<(Option<String>, Row)>> {
-        let account_id = match &self.account {
-            None => None,
-            Some(name) => Some(billing::accounts::names::named(app, name).await?.id),
-        };
-        app.read(move |tx| {
-            let filter = store::events::Filter {
-                state: self.state.as_deref(),
-                kind: self.kind.as_deref(),
-                account_id,
-                about: self.about.as_deref(),
-                from: None,
-            };
-            let rows = store::events::list(tx, &filter, before, count)?;
-            let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
-            let rows = rows.into_iter();
-            let rows = rows.map(|row| (row.account_id.and_then(|id| names.get(&id).cloned()), row));
-            Ok(rows.collect())
-        })
-        .await
-    }
-}
-
 /// Stripe's events, the latest first; CSV by `Accept: text/csv`.
 #[utoipa::path(
     get,
     path = "/api/admin/events",
     operation_id = "listEvents",
     tag = "admin",
-    params(PageParams, EventsWanted),
+    params(PageParams, EventsQuery),
     responses(
         (status = 200, body = Page<Event>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -258,16 +197,37 @@ impl EventsWanted {
 pub async fn list_events(
     State(app): State<App>,
     _operator: Operator,
-    headers: HeaderMap,
-    Params(params): Params<PageParams>,
-    Params(wanted): Params<EventsWanted>,
+    list: List<1>,
+    Params(query): Params<EventsQuery>,
 ) -> HttpResult<Response> {
-    let limit = params.limit()?;
-    let before = params.after()?.map(|[n]| n);
-    let rows = wanted.rows(&app, before, count(limit)).await?;
-    let place = |(_, row): &(Option<String>, Row)| [row.n];
-    let page = Page::of(rows, limit, place, |(name, row)| Event::of(row, name));
-    Ok(page.answer(wants_csv(&headers)))
+    let (limit, before) = (list.limit()?, list.before());
+    let read = app.read(move |tx| {
+        let account_id = match searched(tx, query.account.as_deref())? {
+            Ok(account) => account,
+            Err(error) => return Ok(Err(error)),
+        };
+        let filter = store::events::Filter {
+            state: query.state.as_deref(),
+            kind: query.kind.as_deref(),
+            account_id,
+            about: query.about.as_deref(),
+            from: None,
+        };
+        let rows = store::events::list(tx, &filter, before, count(limit))?;
+        let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
+        Ok(Ok((rows, names)))
+    });
+    let (rows, names) = read.await??;
+    let page = Page::of(
+        rows,
+        limit,
+        |row| [row.n],
+        |row| {
+            let name = row.account_id.and_then(|id| names.get(&id).cloned());
+            Event::of(row, name)
+        },
+    );
+    Ok(list.answer(page))
 }
 
 /// One of Stripe's events with its body.
@@ -318,13 +278,13 @@ pub async fn replay_event(
     Ok(Json(Event::of(row, account)))
 }
 
-/// Which acts.
+/// Which acts to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct ActsWanted {
-    /// Of one actor.
+pub struct ActsQuery {
+    /// Only acts of this actor.
     actor: Option<String>,
-    /// Of one kind.
+    /// Only acts of this kind.
     action: Option<String>,
     /// On one account or event.
     subject: Option<String>,
@@ -336,30 +296,28 @@ pub struct ActsWanted {
     path = "/api/admin/audit",
     operation_id = "listAuditLog",
     tag = "admin",
-    params(PageParams, ActsWanted),
+    params(PageParams, ActsQuery),
     responses((status = 200, body = Page<Act>), (status = 400), (status = 401), (status = 403))
 )]
 pub async fn list_acts(
     State(app): State<App>,
     _operator: Operator,
-    headers: HeaderMap,
-    Params(params): Params<PageParams>,
-    Params(wanted): Params<ActsWanted>,
+    list: List<1>,
+    Params(query): Params<ActsQuery>,
 ) -> HttpResult<Response> {
-    let limit = params.limit()?;
-    let before = params.after()?.map(|[id]| id);
+    let (limit, before) = (list.limit()?, list.before());
     let rows = app
         .read(move |tx| {
             store::audit_log::list(
                 tx,
-                wanted.subject.as_deref(),
-                wanted.actor.as_deref(),
-                wanted.action.as_deref(),
+                query.subject.as_deref(),
+                query.actor.as_deref(),
+                query.action.as_deref(),
                 before,
                 count(limit),
             )
         })
         .await?;
     let page = Page::of(rows, limit, |row| [row.id], Act::from);
-    Ok(page.answer(wants_csv(&headers)))
+    Ok(list.answer(page))
 }

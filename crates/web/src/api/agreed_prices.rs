@@ -4,56 +4,45 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use billing::accounts::names::named;
-use billing::actors::Operator;
 use billing::app::App;
 use billing::operators::agreed_prices;
-use domain::money::{Currency, MinorUnits};
-use serde::{Deserialize, Serialize};
+use billing::operators::agreed_prices::NewAgreedPrice;
+use serde::Serialize;
 use store::account_prices::AccountPrice;
 use utoipa::ToSchema;
 
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::request_id::RequestId;
-
-/// A price to sell a plan at.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewAgreedPrice {
-    /// The price at Stripe: active, recurring, in the deployment's currency.
-    price_id: String,
-    /// Why: for the audit log.
-    reason: String,
-}
+use crate::rows::money::of_row;
 
 /// A price that was agreed with an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgreedPrice {
-    /// The plan.
+    /// The plan that is sold at this price.
     plan_id: String,
     /// The price at Stripe.
     price_id: String,
     /// What a period costs.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
-    /// `month` or `year`.
+    /// How often it is paid: `month` or `year`.
     interval: String,
     /// Whether it is what the account is sold now.
     is_current: bool,
-    /// Since when.
+    /// When the price was agreed.
     created_at: String,
 }
 
 impl From<AccountPrice> for AgreedPrice {
     fn from(row: AccountPrice) -> AgreedPrice {
-        let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
         AgreedPrice {
             plan_id: row.tier,
             price_id: row.price_id,
-            amount: MinorUnits::new(row.amount_minor, currency).decimal_text(),
+            amount: of_row(row.amount_minor, &row.currency).decimal_text(),
             currency: row.currency,
             interval: row.billing_interval,
             is_current: row.is_current,
@@ -80,12 +69,10 @@ pub struct AgreedPrices {
 )]
 pub async fn list(
     State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
+    OnAccount { account, .. }: OnAccount,
 ) -> HttpResult<Json<AgreedPrices>> {
-    let account = named(&app, &id).await?.id;
     let rows = app
-        .read(move |tx| store::account_prices::of_account(tx, account))
+        .read(move |tx| store::account_prices::of_account(tx, account.id))
         .await?;
     let data = rows.into_iter().map(AgreedPrice::from).collect();
     Ok(Json(AgreedPrices { data }))
@@ -109,20 +96,14 @@ pub async fn list(
 )]
 pub async fn put(
     State(app): State<App>,
-    operator: Operator,
+    OnAccount { operator, account }: OnAccount,
     Extension(RequestId(request)): Extension<RequestId>,
-    Path((id, plan)): Path<(String, String)>,
+    Path((_id, plan)): Path<(String, String)>,
     Body(body): Body<NewAgreedPrice>,
 ) -> HttpResult<Json<AgreedPrice>> {
     operator.may_act()?;
-    let account = named(&app, &id).await?;
-    let new = agreed_prices::NewAgreedPrice {
-        plan: &plan,
-        price_id: &body.price_id,
-        reason: &body.reason,
-    };
     let actor = &operator.0.public_id;
-    let row = agreed_prices::agree(&app, &account, new, actor, &request).await?;
+    let row = agreed_prices::agree(&app, &account, &plan, &body, actor, &request).await?;
     Ok(Json(row.into()))
 }
 
@@ -140,12 +121,11 @@ pub async fn put(
 )]
 pub async fn delete(
     State(app): State<App>,
-    operator: Operator,
+    OnAccount { operator, account }: OnAccount,
     Extension(RequestId(request)): Extension<RequestId>,
-    Path((id, plan)): Path<(String, String)>,
+    Path((_id, plan)): Path<(String, String)>,
 ) -> HttpResult<StatusCode> {
     operator.may_act()?;
-    let account = named(&app, &id).await?;
     let actor = &operator.0.public_id;
     agreed_prices::end(&app, &account, &plan, actor, &request).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,31 +13,31 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::request_id::RequestId;
-use crate::lists::{Page, PageParams, count};
+use crate::lists::{List, Page, PageParams, count};
 
-/// One incident.
+/// Something that needs an operator, or did.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
-    /// `alr_...`
+    /// The id of the incident: `alr_...`.
     id: String,
     /// The rule that found it.
     rule: String,
     /// What it is about; none for the service itself.
     subject: Option<String>,
-    /// `warning` or `critical`.
+    /// How serious it is: `warning` or `critical`.
     severity: &'static str,
-    /// What is wrong.
+    /// What is wrong, in a sentence.
     summary: String,
-    /// `open` or `closed`.
+    /// Whether it is `open` or `closed`.
     state: &'static str,
     /// When it was found.
     opened_at: String,
-    /// When it was over.
+    /// When it was closed.
     closed_at: Option<String>,
     /// When an operator said that they know.
     acknowledged_at: Option<String>,
-    /// Who.
+    /// The operator who acknowledged it.
     acknowledged_by: Option<String>,
 }
 
@@ -58,10 +58,10 @@ impl From<Row> for Alert {
     }
 }
 
-/// Which incidents.
+/// Which incidents to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct AlertsWanted {
+pub struct AlertsQuery {
     /// `open` or `closed`; both without.
     state: Option<String>,
 }
@@ -72,18 +72,18 @@ pub struct AlertsWanted {
     path = "/api/admin/alerts",
     operation_id = "listAlerts",
     tag = "admin",
-    params(PageParams, AlertsWanted),
+    params(PageParams, AlertsQuery),
     responses((status = 200, body = Page<Alert>), (status = 400), (status = 401), (status = 403))
 )]
 pub async fn list(
     State(app): State<App>,
     _operator: Operator,
-    Params(page): Params<PageParams>,
-    Params(wanted): Params<AlertsWanted>,
+    list: List<1>,
+    Params(query): Params<AlertsQuery>,
 ) -> HttpResult<Json<Page<Alert>>> {
-    let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
+    let (limit, before) = (list.limit()?, list.before());
     let rows = app
-        .read(move |tx| store::alerts::list(tx, wanted.state.as_deref(), before, count(limit)))
+        .read(move |tx| store::alerts::list(tx, query.state.as_deref(), before, count(limit)))
         .await?;
     Ok(Json(Page::of(rows, limit, |row| [row.id], Alert::from)))
 }

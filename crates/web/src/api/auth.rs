@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::sign_in::cookies::{session_cookie, session_token};
+use crate::sign_in::cookies::{SESSION, cookie, session_token};
 use crate::sign_in::hand_over::{HandOver, Proof, Token};
 use crate::sign_in::{host_session, jwks};
 use crate::site::Site;
@@ -95,18 +95,18 @@ pub async fn redeem(
     enter(&app, user, &headers, next).await
 }
 
-/// Opens a session and goes on to a path of ours.
+/// Opens a session and redirects to a path of ours.
 pub async fn enter(
     app: &App,
     user: i64,
     headers: &HeaderMap,
     next: Option<String>,
 ) -> HttpResult<Response> {
-    let cookie = new_session(app, user, headers).await?;
+    let session = new_session(app, user, headers).await?;
     tracing::info!(user, "A user signed in");
     let next = next.filter(|next| is_own_path(next));
     let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
+    Ok(([(header::SET_COOKIE, session)], Redirect::to(&next)).into_response())
 }
 
 /// What the host application hands a user over with.
@@ -134,16 +134,16 @@ pub struct HandedOver {
 pub async fn hand_over(
     State(site): State<Site>,
     from: ClientAddress,
-    Params(asked): Params<HandedOver>,
+    Params(query): Params<HandedOver>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     let (app, network) = (&site.app, from.network());
-    let Some(said) = handed_over(&site, &asked.token).await? else {
+    let Some(said) = handed_over(&site, &query.token).await? else {
         return Err(wrong_link(app, &network).await.into());
     };
     let until = Timestamp::from_seconds(said.forgotten_at());
     let user = redeem_hand_over(app, &said.email, &said.jti, until, &network).await?;
-    enter(app, user, &headers, asked.next).await
+    enter(app, user, &headers, query.next).await
 }
 
 /// What a hand-over token says that is good now.
@@ -182,11 +182,11 @@ pub async fn leave(
     request: axum::extract::Request,
 ) -> HttpResult<Response> {
     let (parts, _) = request.into_parts();
-    let host_user = host_session::user(&parts, &app).await?;
+    let host_user = host_session::visitor(&parts, &app, |_, _| Ok(())).await?;
     let token = session_token(&parts, &app);
-    sessions::sign_out(&app, host_user.map(|user| user.id), token).await?;
+    sessions::sign_out(&app, host_user.map(|(user, ())| user.id), token).await?;
     let headers = [
-        (header::SET_COOKIE, session_cookie(&app, "", 0)?),
+        (header::SET_COOKIE, cookie(&app, SESSION, "", 0)?),
         // What a page left behind goes with the session; the theme may stay.
         (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\"")),
     ];
@@ -200,5 +200,5 @@ pub async fn new_session(app: &App, user: i64, headers: &HeaderMap) -> Result<He
         .and_then(|value| value.to_str().ok());
     let agent: String = agent.unwrap_or("").chars().take(200).collect();
     let token = open_session(app, user, &agent).await?;
-    session_cookie(app, &token, app.settings.session.days * 86_400)
+    cookie(app, SESSION, &token, app.settings.session.days * 86_400)
 }

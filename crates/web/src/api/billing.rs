@@ -7,14 +7,16 @@ use billing::app::App;
 use billing::error::Result;
 use billing::exact::Exact;
 use billing::payments::addons;
-use billing::summary::{View, view};
-use domain::money::{Currency, MinorUnits};
+use billing::summary::{View, view_with};
 use domain::plan::{Plan, PlanStatus};
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use store::Tx;
+use store::subscriptions::Subscription;
 
 use crate::http::error::HttpResult;
+use crate::rows::money::of_row;
 
 /// Invoices in the answer.
 const INVOICES_MAX: i64 = 12;
@@ -30,18 +32,15 @@ const INVOICES_MAX: i64 = 12;
 )]
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {
     let account = caller.account.id;
-    let view = view(&app, account).await?;
-    let (invoices, notes) = app
-        .read(move |tx| {
-            let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
-            Ok((
-                store::invoices::of_account(tx, account, INVOICES_MAX)?,
-                notes,
-            ))
-        })
-        .await?;
+    let read = move |tx: &mut Tx<'_>, view: &View| {
+        let held = held(tx, account, &view.plan)?;
+        let invoices = store::invoices::of_account(tx, account, INVOICES_MAX)?;
+        let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
+        Ok((held, invoices, notes))
+    };
+    let (view, (held, invoices, notes)) = view_with(&app, account, read).await?;
     Ok(Json(Billing {
-        subscription: subscription(&app, account, &view.plan).await?,
+        subscription: subscription(&app, &view.plan, held),
         credits: HeldCredits::of(&view),
         invoices: invoices
             .iter()
@@ -59,21 +58,29 @@ pub struct Billing {
     invoices: Vec<Value>,
 }
 
+/// The subscription that a plan comes from.
+fn held(tx: &mut Tx<'_>, account: i64, plan: &Plan) -> store::Result<Option<Subscription>> {
+    match &plan.subscription_id {
+        Some(id) => store::subscriptions::find(tx, account, id),
+        None => Ok(None),
+    }
+}
+
+/// The plan of an account as JSON.
+pub(crate) async fn plan_of(app: &App, account: i64) -> Result<Value> {
+    let read = move |tx: &mut Tx<'_>, view: &View| held(tx, account, &view.plan);
+    let (view, held) = view_with(app, account, read).await?;
+    Ok(subscription(app, &view.plan, held))
+}
+
 /// The plan as JSON, with the change that waits on it.
-pub(crate) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result<Value> {
-    let chosen = plan.subscription_id.clone();
-    let held = app
-        .read(move |tx| match &chosen {
-            Some(chosen) => store::subscriptions::find(tx, account, chosen),
-            None => Ok(None),
-        })
-        .await?;
+fn subscription(app: &App, plan: &Plan, held: Option<Subscription>) -> Value {
     let addons = held.as_ref().filter(|held| held.live);
     let addons = addons.map_or_else(Vec::new, |held| addons::of(app, held));
     let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
     let mut json = plan_json(plan, pending);
     json["addOns"] = addons.iter().map(addon).collect();
-    Ok(json)
+    json
 }
 
 fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
@@ -147,8 +154,7 @@ fn addon(held: &addons::Held) -> Value {
 }
 
 fn credit_note(row: &store::credit_notes::CreditNote) -> Value {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    let text = |minor| MinorUnits::new(minor, currency).decimal_text();
+    let text = |minor| of_row(minor, &row.currency).decimal_text();
     json!({
         "id": row.credit_note_id,
         "number": row.number,
@@ -166,15 +172,14 @@ fn invoice(row: &store::invoices::Invoice, notes: &[store::credit_notes::CreditN
         .iter()
         .filter(|note| note.invoice_id == row.invoice_id);
     let notes: Vec<Value> = own.map(credit_note).collect();
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    let amount = MinorUnits::new(row.amount_due.max(row.amount_paid), currency);
+    let amount = of_row(row.amount_due.max(row.amount_paid), &row.currency);
     json!({
         "id": row.invoice_id,
         "number": row.number,
         "date": row.created_at.date_text(),
         "amount": amount.decimal_text(),
-        "discount": MinorUnits::new(row.discount_minor, currency).decimal_text(),
-        "currency": currency.code(),
+        "discount": of_row(row.discount_minor, &row.currency).decimal_text(),
+        "currency": amount.currency.code(),
         "status": row.status,
         "url": row.hosted_url,
         "pdfUrl": row.pdf_url,

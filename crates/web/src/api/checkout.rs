@@ -1,9 +1,8 @@
 //! The seed's `POST /api/stripe/create-checkout-session`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
-use billing::accounts::names::named;
-use billing::actors::{Operator, SignedIn};
+use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::operators::on_behalf::start_checkout;
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::request_id::RequestId;
@@ -22,7 +22,7 @@ use crate::http::request_id::RequestId;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewCheckout {
-    /// `subscription` or `topup`.
+    /// What is bought: `subscription` or `topup`.
     #[serde(rename = "type")]
     kind: String,
     /// The tier, for a subscription.
@@ -34,11 +34,11 @@ pub struct NewCheckout {
     currency: Option<String>,
 }
 
-/// Where to pay.
+/// The page on which to pay.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkout {
-    /// Stripe's page.
+    /// The address of Stripe's page.
     checkout_url: String,
 }
 
@@ -65,7 +65,7 @@ pub async fn create(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCheckoutFor {
-    /// `subscription` or `topup`.
+    /// What is bought: `subscription` or `topup`.
     #[serde(rename = "type")]
     kind: String,
     /// The tier, for a subscription.
@@ -92,14 +92,12 @@ pub struct NewCheckoutFor {
 )]
 pub async fn create_for(
     State(app): State<App>,
-    operator: Operator,
+    OnAccount { operator, account }: OnAccount,
     Extension(RequestId(request)): Extension<RequestId>,
-    Path(id): Path<String>,
     Body(body): Body<NewCheckoutFor>,
 ) -> HttpResult<Json<Checkout>> {
     operator.may_act()?;
     let reason = read_reason(&body.reason)?;
-    let account = named(&app, &id).await?;
     let wanted = NewCheckout {
         kind: body.kind,
         plan_id: body.plan_id,

@@ -33,13 +33,13 @@ pub struct NewVoid {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Voided {
-    /// `grant_...`
+    /// The id of the grant: `grant_...`.
     id: String,
     /// What was taken: all that no hold has pinned.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that did it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -80,7 +80,7 @@ pub async fn void(
         actor: entry.context.actor.clone(),
         available: Exact(outcome.available),
     };
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 /// Whoever may correct: the host application, and operators who decide over money.
@@ -88,13 +88,7 @@ fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Resul
     if let Authority::Operator(visitor) = caller {
         Operator(visitor.clone()).with(Right::Money)?;
     }
-    Ok(ByHand {
-        actor: caller.actor(),
-        reason,
-        note,
-        credits_max: None,
-        tells: matches!(caller, Authority::Operator(_)),
-    })
+    Ok(ByHand::of(caller, reason, note))
 }
 
 /// A debt to let go.
@@ -114,11 +108,11 @@ pub struct NewForgiveness {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Forgiven {
-    /// How much.
+    /// The debt that was forgiven.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that did it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -161,5 +155,5 @@ pub async fn forgive(
         actor: entry.context.actor.clone(),
         available: Exact(outcome.available),
     };
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }

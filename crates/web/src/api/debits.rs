@@ -58,7 +58,7 @@ pub struct Debit {
 }
 
 impl Debit {
-    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    /// The answer from an entry of the journal: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Debit> {
         match &outcome.entry {
             Some(entry) if matches!(entry.body, EntryBody::Debit { .. }) => Ok(Debit {
@@ -116,14 +116,8 @@ pub async fn create(
     }
     let outcome = debit(&app, &caller, key, &body.into()).await?;
     let debit = Debit::of(&outcome)?;
-    let (cost, left) = (debit.credits.0, outcome.available);
-    Ok(answer(
-        StatusCode::CREATED,
-        cost,
-        left,
-        outcome.replayed,
-        &debit,
-    ))
+    let cost = debit.credits.0;
+    Ok(answer(StatusCode::CREATED, &outcome, cost, &debit))
 }
 
 /// Debits to charge together. One that is refused does not stop the others.

@@ -1,24 +1,21 @@
 //! Grants: where an account's credits came from and what became of them.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
-use billing::actors::Reader;
 use billing::app::App;
 use billing::exact::Exact;
-use billing::export::csv::{Cell, Csv};
-use billing::summary::view;
+use billing::export::csv::{Cell, Column};
+use billing::summary::{View, view_with};
 use domain::ledger::Lot;
 use domain::ledger::grant::id_of;
 use domain::time::Timestamp;
 use serde::Serialize;
+use store::Tx;
 use utoipa::ToSchema;
 
-use crate::api::metered::AccountParam;
-use crate::http::accept::wants_csv;
+use crate::api::metered::{AccountParam, ListsOf};
 use crate::http::error::HttpResult;
-use crate::http::params::Params;
-use crate::lists::{CSV_ROWS_MAX, Page, PageParams, Shown};
+use crate::lists::{List, Page, PageParams, Shown, count};
 
 /// Credits put in together, and what became of them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,13 +27,13 @@ pub struct Grant {
     kind: &'static str,
     /// `scheduled`, `active`, `frozen`, `exhausted`, `expired` or `voided`.
     state: &'static str,
-    /// Credits granted.
+    /// The credits that were granted.
     amount: Exact,
-    /// Credits spent.
+    /// The credits that were spent.
     used: Exact,
     /// Credits that ended unspent.
     expired: Exact,
-    /// Credits taken back.
+    /// The credits that a reversed payment took back.
     clawed: Exact,
     /// Credits pinned by holds.
     held: Exact,
@@ -46,7 +43,7 @@ pub struct Grant {
     priority: i64,
     /// The grant it belongs to.
     parent: Option<String>,
-    /// Not spendable before.
+    /// The credits can be spent from this time on.
     effective_at: String,
     /// Not spendable from then on.
     expires_at: Option<String>,
@@ -74,40 +71,19 @@ impl Grant {
 
 impl Shown for Grant {
     const NAME: &'static str = "grants";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "kind",
-        "state",
-        "amount",
-        "used",
-        "expired",
-        "clawed",
-        "held",
-        "remaining",
-        "effective_at",
-        "expires_at",
+    const COLUMNS: &'static [Column<Grant>] = &[
+        ("id", |grant| Cell::plain(&grant.id)),
+        ("kind", |grant| Cell::plain(grant.kind)),
+        ("state", |grant| Cell::plain(grant.state)),
+        ("amount", |grant| Cell::number(grant.amount.0)),
+        ("used", |grant| Cell::number(grant.used.0)),
+        ("expired", |grant| Cell::number(grant.expired.0)),
+        ("clawed", |grant| Cell::number(grant.clawed.0)),
+        ("held", |grant| Cell::number(grant.held.0)),
+        ("remaining", |grant| Cell::number(grant.remaining.0)),
+        ("effective_at", |grant| Cell::plain(&grant.effective_at)),
+        ("expires_at", |grant| Cell::maybe(grant.expires_at.as_ref())),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        let amounts = [
-            self.amount,
-            self.used,
-            self.expired,
-            self.clawed,
-            self.held,
-            self.remaining,
-        ];
-        let amounts = amounts.map(|amount| amount.0.to_string());
-        let mut cells = vec![
-            Cell::Plain(&self.id),
-            Cell::Plain(&self.kind),
-            Cell::Plain(self.state),
-        ];
-        cells.extend(amounts.iter().map(|amount| Cell::Plain(amount)));
-        cells.push(Cell::Plain(&self.effective_at));
-        cells.push(Cell::maybe(self.expires_at.as_ref()));
-        csv.row(&cells);
-    }
 }
 
 /// An account's grants, the newest first; CSV by `Accept: text/csv`.
@@ -124,27 +100,15 @@ impl Shown for Grant {
 )]
 pub async fn list(
     State(app): State<App>,
-    caller: Reader,
-    headers: HeaderMap,
-    Params(params): Params<PageParams>,
-    Params(query): Params<AccountParam>,
+    ListsOf(account): ListsOf,
+    list: List<1>,
 ) -> HttpResult<Response> {
-    caller.may_list()?;
-    let account = caller.account(&app, query.account.as_deref()).await?;
-    let is_csv = wants_csv(&headers);
-    let limit = if is_csv {
-        CSV_ROWS_MAX
-    } else {
-        params.limit()?
-    };
-    let before = params.after()?.map_or(i64::MAX, |[lot]| lot);
+    let (now, limit) = (app.now(), list.limit_of_file()?);
+    let before = list.before().unwrap_or(i64::MAX);
     // Time passes first: what is due expires, and the allowance that is due comes.
-    view(&app, account).await?;
-    let read = crate::lists::count(limit);
-    let rows = app
-        .read(move |tx| store::ledger::grants(tx, account, before, read))
-        .await?;
-    let now = app.now();
+    let read =
+        move |tx: &mut Tx<'_>, _: &View| store::ledger::grants(tx, account, before, count(limit));
+    let (_, rows) = view_with(&app, account, read).await?;
     let page = Page::of(rows, limit, |row| [row.id], |row| Grant::of(row, now));
-    Ok(page.answer(is_csv))
+    Ok(list.answer(page))
 }

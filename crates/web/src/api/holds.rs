@@ -9,21 +9,22 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::metering::MeteredCall;
-use billing::metering::holds;
 use billing::metering::holds::{CaptureAmount, HoldName};
-use billing::summary::view;
+use billing::metering::{MeteredCall, holds};
+use billing::summary::{View, view_of};
 use domain::ledger::{Body as EntryBody, Entry, EntryKind, GrantKind, HoldState, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use store::Tx;
 use utoipa::ToSchema;
 
 use crate::api::metered::{AccountParam, answer};
 use crate::http::error::HttpResult;
 use crate::http::json::{Body, MaybeBody};
 use crate::http::params::Params;
+use crate::rows::parts::parts;
 
 /// What to set aside: `credits`, or `units` of an `operation`; one `call` without either.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -84,14 +85,8 @@ pub async fn create(
     let ttl_seconds = body.ttl_seconds;
     let outcome = holds::authorize(&app, &caller, key, &body.into(), ttl_seconds).await?;
     let hold = Hold::of(&outcome)?;
-    let (cost, left) = (hold.credits.0, outcome.available);
-    Ok(answer(
-        StatusCode::CREATED,
-        cost,
-        left,
-        outcome.replayed,
-        &hold,
-    ))
+    let cost = hold.credits.0;
+    Ok(answer(StatusCode::CREATED, &outcome, cost, &hold))
 }
 
 impl From<NewHold> for MeteredCall {
@@ -107,7 +102,7 @@ impl From<NewHold> for MeteredCall {
 }
 
 impl Hold {
-    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    /// The answer from an entry of the journal: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Hold> {
         match outcome.entry.as_ref().map(|entry| &entry.body) {
             Some(EntryBody::Hold {
@@ -231,39 +226,27 @@ pub struct NewRelease {
 }
 
 fn settled(outcome: &Outcome) -> HttpResult<Response> {
-    let Some(entry) = &outcome.entry else {
-        return Err(Error::bug("a settlement left no entry").into());
-    };
-    let EntryBody::Settlement {
+    let entry = outcome.entry.as_ref();
+    let Some(EntryBody::Settlement {
         hold,
         captured,
         released,
         uncollected,
         ..
-    } = &entry.body
+    }) = entry.map(|entry| &entry.body)
     else {
         return Err(Error::bug("a settlement was answered by another entry").into());
     };
+    let is_capture = entry.is_some_and(|entry| entry.kind == EntryKind::Capture);
     let body = Settled {
         id: hold.clone(),
-        state: if entry.kind == EntryKind::Capture {
-            "captured"
-        } else {
-            "released"
-        },
+        state: if is_capture { "captured" } else { "released" },
         captured: Exact(*captured),
         released: Exact(*released),
         uncollected: Exact(*uncollected),
         available: Exact(outcome.available),
     };
-    let left = outcome.available;
-    Ok(answer(
-        StatusCode::OK,
-        *captured,
-        left,
-        outcome.replayed,
-        &body,
-    ))
+    Ok(answer(StatusCode::OK, outcome, *captured, &body))
 }
 
 /// All about a hold.
@@ -342,61 +325,34 @@ pub async fn receipt(
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
 ) -> HttpResult<Json<Receipt>> {
-    let named = HoldName {
-        id: &id,
-        account: query.account.as_deref(),
+    let owner = holds::owner(&app, &caller, query.account.as_deref()).await?;
+    let named = id.clone();
+    let find = move |tx: &mut Tx<'_>| {
+        let found = holds::find(tx, &named, owner)?;
+        Ok(found.map(|(account, origin)| (account, (account, origin))))
     };
-    let (account, origin) = holds::origin(&app, &caller, named).await?;
+    let read = move |tx: &mut Tx<'_>, _: &View, (account, origin): (i64, Entry)| {
+        Receipt::read(tx, account, &id, &origin)
+    };
     // Time passes first, so that a hold whose time ran out says so.
-    view(&app, account).await?;
-    let receipt = app
-        .read(move |tx| Receipt::read(tx, account, &id, &origin))
-        .await?;
+    let found = view_of(&app, find, read).await?;
+    let (_, receipt) = found.ok_or_else(holds::no_such_hold)?;
     Ok(Json(receipt))
 }
 
-/// What each grant was pinned and charged for, in the order of consumption.
-fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
-    let part = |lot: i64, held: Credits| {
-        let part = ReceiptLot {
-            grant: domain::ledger::grant::id_of(lot),
-            kind: "",
-            held: Exact(held),
-            charged: Exact(Credits::ZERO),
-        };
-        (lot, part)
-    };
-    let mut lots: Vec<_> = origin
-        .lines
-        .iter()
-        .map(|line| part(line.lot, line.held))
-        .collect();
-    for line in end.iter().flat_map(|entry| &entry.lines) {
-        if !lots.iter().any(|(lot, _)| *lot == line.lot) {
-            lots.push(part(line.lot, Credits::ZERO));
-        }
-        let found = lots.iter_mut().find(|(lot, _)| *lot == line.lot);
-        if let Some((_, part)) = found {
-            part.charged = Exact(line.taken);
-        }
-    }
-    lots
-}
-
 impl Receipt {
-    fn read(
-        tx: &mut store::Tx<'_>,
-        account: i64,
-        id: &str,
-        origin: &Entry,
-    ) -> store::Result<Receipt> {
+    fn read(tx: &mut Tx<'_>, account: i64, id: &str, origin: &Entry) -> store::Result<Receipt> {
         let row = store::ledger::hold(tx, account, id)?.ok_or(store::Error::NotFound)?;
         let end = store::ledger::hold_settlement(tx, account, id)?;
-        let mut lots = lots(origin, end.as_ref());
-        for (lot, part) in &mut lots {
-            part.kind = store::ledger::grant_kind(tx, account, *lot)?.map_or("", GrantKind::word);
+        let mut lots = Vec::new();
+        for part in parts(Some(origin), end.as_ref()) {
+            lots.push(ReceiptLot {
+                grant: domain::ledger::grant::id_of(part.lot),
+                kind: store::ledger::grant_kind(tx, account, part.lot)?.map_or("", GrantKind::word),
+                held: Exact(part.held),
+                charged: Exact(part.charged),
+            });
         }
-        let lots = lots.into_iter().map(|(_, part)| part).collect();
         let key = match origin.context.api_key {
             Some(key) => store::api_keys::names(tx, key)?,
             None => None,

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use billing::actors::Reader;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column};
 use billing::keys::{make, revoke};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,17 +15,16 @@ use store::api_keys::ApiKey;
 use utoipa::ToSchema;
 
 use crate::api::metered::AccountParam;
-use crate::http::accept::wants_csv;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::params::Params;
-use crate::lists::{CSV_ROWS_MAX, Page, PageParams, Shown};
+use crate::lists::{List, Page, PageParams, Shown};
 
 /// A key as it is shown: without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// `key_...`
+    /// The id of the key: `key_...`.
     id: String,
     /// What its owner calls it.
     name: String,
@@ -33,7 +32,7 @@ pub struct Key {
     prefix: String,
     /// `meter` spends for its account; `server` acts for any account.
     scope: &'static str,
-    /// `test` or `live`.
+    /// The mode of the key: `test` or `live`.
     mode: &'static str,
     /// When it was made.
     created_at: String,
@@ -60,29 +59,16 @@ impl From<ApiKey> for Key {
 
 impl Shown for Key {
     const NAME: &'static str = "keys";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "name",
-        "prefix",
-        "scope",
-        "mode",
-        "created_at",
-        "last_used_at",
-        "revoked_at",
+    const COLUMNS: &'static [Column<Key>] = &[
+        ("id", |key| Cell::plain(&key.id)),
+        ("name", |key| Cell::text(&key.name)),
+        ("prefix", |key| Cell::plain(&key.prefix)),
+        ("scope", |key| Cell::plain(key.scope)),
+        ("mode", |key| Cell::plain(key.mode)),
+        ("created_at", |key| Cell::plain(&key.created_at)),
+        ("last_used_at", |key| Cell::maybe(key.last_used_at.as_ref())),
+        ("revoked_at", |key| Cell::maybe(key.revoked_at.as_ref())),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        csv.row(&[
-            Cell::Plain(&self.id),
-            Cell::Text(&self.name),
-            Cell::Plain(&self.prefix),
-            Cell::Plain(&self.scope),
-            Cell::Plain(&self.mode),
-            Cell::Plain(&self.created_at),
-            Cell::Plain(self.last_used_at.as_deref().unwrap_or("")),
-            Cell::Plain(self.revoked_at.as_deref().unwrap_or("")),
-        ]);
-    }
 }
 
 /// A key that was just made.
@@ -108,14 +94,11 @@ pub struct MadeKey {
 pub async fn list(
     State(app): State<App>,
     caller: Reader,
-    headers: HeaderMap,
-    Params(page): Params<PageParams>,
+    list: List<1>,
     Params(query): Params<AccountParam>,
 ) -> HttpResult<Response> {
     let owner = owner(&app, &caller, query.account.as_deref()).await?;
-    let is_csv = wants_csv(&headers);
-    let limit = if is_csv { CSV_ROWS_MAX } else { page.limit()? };
-    let after = page.after::<1>()?;
+    let limit = list.limit_of_file()?;
     let rows = app
         .read(move |tx| match owner {
             Some(account) => store::api_keys::of_account(tx, account),
@@ -124,9 +107,9 @@ pub async fn list(
         .await?;
     let rows = rows
         .into_iter()
-        .filter(|row| after.is_none_or(|[after]| row.id < after));
+        .filter(|row| list.before().is_none_or(|before| row.id < before));
     let rows: Vec<ApiKey> = rows.take(limit + 1).collect();
-    Ok(Page::of(rows, limit, |row| [row.id], Key::from).answer(is_csv))
+    Ok(list.answer(Page::of(rows, limit, |row| [row.id], Key::from)))
 }
 
 /// A key to make.

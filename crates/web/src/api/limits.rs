@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::metered::AccountParam;
+use crate::api::metered::{AccountParam, ListsOf};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::params::Params;
@@ -34,13 +34,7 @@ pub struct Limits {
     params(AccountParam),
     responses((status = 200, body = Limits), (status = 401), (status = 403), (status = 404))
 )]
-pub async fn list(
-    State(app): State<App>,
-    caller: Reader,
-    Params(query): Params<AccountParam>,
-) -> HttpResult<Json<Limits>> {
-    caller.may_list()?;
-    let account = caller.account(&app, query.account.as_deref()).await?;
+pub async fn list(State(app): State<App>, ListsOf(account): ListsOf) -> HttpResult<Json<Limits>> {
     let data = of_account(&app, account).await?;
     Ok(Json(Limits { data }))
 }

@@ -28,27 +28,27 @@ use crate::http::json::Body;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberShown {
-    /// `usr_...`
+    /// The id of the user: `usr_...`.
     id: String,
-    /// The email address.
+    /// The email address of the person.
     email: String,
-    /// The name.
+    /// The name of the member.
     name: String,
     /// member, billing or owner.
     role: &'static str,
-    /// Since when.
+    /// When they became a member.
     since: String,
     /// Whether it is the caller.
     you: bool,
 }
 
-/// An invited person.
+/// A person who was invited.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationShown {
-    /// `inv_...`
+    /// The id of the invitation: `inv_...`.
     id: String,
-    /// The email address.
+    /// The email address of the person.
     email: Option<String>,
     /// member, billing or owner.
     role: &'static str,
@@ -60,9 +60,9 @@ pub struct InvitationShown {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeopleShown {
-    /// Members of it.
+    /// The members of the account.
     data: Vec<MemberShown>,
-    /// Who is invited.
+    /// The invitations that can still be accepted.
     invitations: Vec<InvitationShown>,
 }
 
@@ -70,11 +70,11 @@ pub struct PeopleShown {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceShown {
-    /// `acc_...`
+    /// The id of the account: `acc_...`.
     id: String,
-    /// Its name.
+    /// The name of the account.
     name: String,
-    /// `personal` or `organisation`.
+    /// The kind of account: `personal` or `organisation`.
     kind: &'static str,
     /// The caller's role in it.
     role: &'static str,
@@ -131,7 +131,7 @@ pub async fn list(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<P
     }))
 }
 
-/// Whom to invite.
+/// The person to invite.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewInvitation {
@@ -265,7 +265,7 @@ pub async fn places(State(app): State<App>, user: Visitor) -> HttpResult<Json<Va
     Ok(Json(json!({ "data": rows })))
 }
 
-/// A new organization.
+/// An organization to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewOrganisation {

@@ -1,4 +1,4 @@
-//! `GET /metrics`: how it goes, as Prometheus reads it. Counts only; nothing of any person.
+//! `GET /metrics`: the state of the service, as Prometheus reads it. Counts only; nothing of any person.
 
 use std::fmt::Write;
 use store::events::EventState;
@@ -8,15 +8,15 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use billing::app::App;
+use billing::books::figures;
 use domain::figures::Figures;
 
 use crate::http::error::HttpResult;
 
-/// Tells of queues, backlogs and rows in Prometheus's text format.
+/// Reports queues, backlogs and rows in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> HttpResult<Response> {
-    let counts = app.read(Counts::read).await?;
-    let figures = billing::books::figures::of(&app).await?;
+    let (figures, counts) = figures::of_with(&app, Counts::read).await?;
     let db = app.db.stats();
     let text = counts.write(&db, app.stripe_failures(), app.real_now(), &figures);
     let kind = "text/plain; version=0.0.4; charset=utf-8";

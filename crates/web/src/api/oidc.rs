@@ -13,9 +13,9 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::site::Site;
 
-/// Where to go on to afterwards.
+/// Where to continue afterwards.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     next: Option<String>,
 }
 
@@ -36,9 +36,9 @@ pub struct Said {
     params(("next" = Option<String>, Query, description = "A path on this site to continue to")),
     responses((status = 303), (status = 404), (status = 503))
 )]
-pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> HttpResult<Response> {
+pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> HttpResult<Response> {
     is_there(&site.app)?;
-    inner::begin(&site, asked.next).await
+    inner::begin(&site, query.next).await
 }
 
 /// Signs in whom the provider proved; only in the browser that began it.
@@ -96,26 +96,29 @@ mod inner {
 
 #[cfg(feature = "oidc")]
 mod inner {
-    use axum::http::HeaderValue;
     use axum::http::header;
     use axum::response::IntoResponse;
     use axum::response::Redirect;
 
     use super::*;
     use crate::api::auth::enter;
+    use crate::sign_in::cookies::{cookie, value};
     use crate::sign_in::oidc;
     use billing::people::sign_in::{count_wrong_link, is_own_path};
     use billing::people::users as people;
 
+    /// The cookie of a sign-in that was begun.
+    const KEPT: &str = "lbx_oidc";
+
     /// How long a sign-in at the provider may take.
-    const KEPT_SECONDS: u32 = 600;
+    const KEPT_SECONDS: i64 = 600;
 
     pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {
         let app = &site.app;
         let next = next.filter(|next| is_own_path(next));
         let begun = oidc::begin(&site.app, &site.oidc, next).await?;
-        let cookie = cookie(app, &begun.kept, KEPT_SECONDS)?;
-        Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&begun.address)).into_response())
+        let kept = cookie(app, KEPT, &begun.kept, KEPT_SECONDS)?;
+        Ok(([(header::SET_COOKIE, kept)], Redirect::to(&begun.address)).into_response())
     }
 
     pub async fn callback(
@@ -126,7 +129,7 @@ mod inner {
     ) -> HttpResult<Response> {
         let app = &site.app;
         let (code, state) = (said.code.as_deref(), said.state.as_deref());
-        let proven = match (kept(app, headers), code, state) {
+        let proven = match (value(app, headers, KEPT), code, state) {
             (Some(kept), Some(code), Some(state)) => {
                 oidc::finish(&site.app, &site.oidc, kept, code, state).await?
             }
@@ -140,40 +143,8 @@ mod inner {
         let email = people::read_email(&proven.email)?;
         let user = people::hand_over(app, &email).await?;
         let mut response = enter(app, user, headers, proven.next).await?;
-        let over = cookie(app, "", 0)?;
+        let over = cookie(app, KEPT, "", 0)?;
         response.headers_mut().append(header::SET_COOKIE, over);
         Ok(response)
-    }
-
-    fn name(app: &App) -> &'static str {
-        if app.settings.is_https() {
-            "__Host-lbx_oidc"
-        } else {
-            "lbx_oidc"
-        }
-    }
-
-    fn kept<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
-        let all = headers.get_all(header::COOKIE).into_iter();
-        let pairs = all.filter_map(|value| value.to_str().ok());
-        let mut pairs = pairs.flat_map(|text| text.split(';'));
-        pairs.find_map(|pair| {
-            let (known, value) = pair.trim().split_once('=')?;
-            (known == name(app)).then_some(value)
-        })
-    }
-
-    /// Sent back from the provider's site too, by a link: so `Lax`.
-    fn cookie(app: &App, value: &str, seconds: u32) -> Result<HeaderValue> {
-        let secure = if app.settings.is_https() {
-            "; Secure"
-        } else {
-            ""
-        };
-        let text = format!(
-            "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}",
-            name(app)
-        );
-        HeaderValue::from_str(&text).map_err(Error::bug)
     }
 }

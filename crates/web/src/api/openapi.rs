@@ -47,12 +47,12 @@ pub fn about() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The finished document.
+/// The document as it is served.
 #[derive(Clone, Debug)]
 pub struct Document {
     /// As it is sent.
     pub text: String,
-    /// As a value.
+    /// The document as a value.
     pub json: serde_json::Value,
 }
 
@@ -79,7 +79,7 @@ struct Problem {
     r#type: String,
     /// What kind of problem it is, in few words.
     title: String,
-    /// The status.
+    /// The HTTP status.
     status: u16,
     /// Stable; programs may depend on it.
     code: String,

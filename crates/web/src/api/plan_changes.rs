@@ -9,13 +9,13 @@ use billing::payments::plan;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::{QUOTE_SECONDS, Quote, Way};
 use billing::payments::plan::{Changed, ending, quote};
-use billing::summary::view;
 use domain::money::MinorUnits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::billing::plan_of;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::rows::money::Money;
@@ -35,7 +35,7 @@ pub struct PlanChange {
     reason: Option<String>,
 }
 
-/// See [`PlanChange`].
+/// What to do about the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlanAction {
@@ -45,7 +45,7 @@ pub enum PlanAction {
     Confirm,
     /// Takes a change back that waits for the period's end or for its payment.
     Undo,
-    /// Ends the plan.
+    /// Ends the plan, with its period or now.
     Cancel,
     /// Takes the end back while the plan still runs.
     Resume,
@@ -64,9 +64,9 @@ pub enum When {
 /// A part of what is due.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Line {
-    /// In Stripe's words.
+    /// What is charged, in Stripe's words.
     description: String,
-    /// What of it.
+    /// The amount, as decimal text.
     amount: String,
 }
 
@@ -80,7 +80,7 @@ pub struct Preview {
     from: Option<String>,
     /// The plan that is wanted.
     plan_id: String,
-    /// When it starts.
+    /// When the change starts.
     effective_at: String,
     /// What is paid now.
     amount_due: Money,
@@ -92,7 +92,7 @@ pub struct Preview {
     lines: Vec<Line>,
     /// Confirms this amount; none where nothing needs to be confirmed.
     quote: Option<String>,
-    /// Until when.
+    /// When the quote expires.
     quote_expires_at: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub struct PlanChanged {
     subscription: Value,
 }
 
-/// Changes the plan of an account: `preview` tells the amount due now, `confirm` pays it and
+/// Changes the plan of an account: `preview` returns the amount due now, `confirm` pays it and
 /// changes, `undo`, `cancel` and `resume` are what they say. An upgrade counts when it is paid.
 #[utoipa::path(
     post,
@@ -169,18 +169,24 @@ async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Prev
     let held = held.ok_or_else(|| Error::conflict("no_plan", "There is no plan to change."))?;
     let ends = held.cancel_at.or(held.period_end).unwrap_or(app.now());
     let nothing = MinorUnits::new(0, app.catalog().currency);
-    Ok(Preview {
+    Ok(to_free(app, held.tier, ends, nothing))
+}
+
+/// The end of a plan, with what is paid back.
+fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -> Preview {
+    let nothing = || MinorUnits::new(0, refund.currency).into();
+    Preview {
         kind: "cancel",
-        from: held.tier,
-        plan_id: plan_id.to_owned(),
-        effective_at: ends.rfc3339(),
-        amount_due: nothing.into(),
-        refund: nothing.into(),
-        price: Some(nothing.into()),
+        from,
+        plan_id: app.catalog().free().name.clone(),
+        effective_at: at.rfc3339(),
+        amount_due: nothing(),
+        refund: refund.into(),
+        price: Some(nothing()),
         lines: Vec::new(),
         quote: None,
         quote_expires_at: None,
-    })
+    }
 }
 
 fn expiry(date: i64) -> String {
@@ -213,18 +219,14 @@ fn of_quote(quote: &Quote) -> Preview {
 }
 
 fn of_ending(app: &App, ending: &Ending) -> Preview {
-    let nothing = MinorUnits::new(0, ending.refund.currency);
+    let (from, at) = (
+        ending.held.tier.clone(),
+        Timestamp::from_seconds(ending.date),
+    );
     Preview {
-        kind: "cancel",
-        from: ending.held.tier.clone(),
-        plan_id: app.catalog().free().name.clone(),
-        effective_at: Timestamp::from_seconds(ending.date).rfc3339(),
-        amount_due: nothing.into(),
-        refund: ending.refund.into(),
-        price: Some(nothing.into()),
-        lines: Vec::new(),
         quote: Some(ending.name()),
         quote_expires_at: Some(expiry(ending.date)),
+        ..to_free(app, from, at, ending.refund)
     }
 }
 
@@ -287,14 +289,13 @@ fn read_quote(quote: Option<&str>) -> Result<Option<(i64, i64)>> {
 }
 
 async fn changed(app: &App, caller: &SignedIn, state: &'static str) -> Result<PlanChanged> {
-    let view = view(app, caller.account.id).await?;
     Ok(PlanChanged {
         state,
         effective_at: None,
         pay_url: None,
         amount_due: None,
         declined: None,
-        subscription: crate::api::billing::subscription(app, caller.account.id, &view.plan).await?,
+        subscription: plan_of(app, caller.account.id).await?,
     })
 }
 

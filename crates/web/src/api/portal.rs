@@ -10,6 +10,7 @@ use billing::error::Error;
 use billing::payments::portal;
 use serde_json::json;
 
+use crate::http::accept::accepted;
 use crate::http::error::HttpResult;
 use crate::http::origin::is_cross_site;
 
@@ -27,11 +28,7 @@ pub async fn open(
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     let url = portal::open(&app, &caller).await?;
-    let accept = headers
-        .get("accept")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    if accept.contains("text/html") {
+    if accepted(&headers).contains("text/html") {
         return Ok(Redirect::to(&url).into_response());
     }
     Ok(Json(json!({ "url": url })).into_response())

@@ -2,17 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use billing::actors::Operator;
 use billing::app::App;
 use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::operators::refunds::{self, Ask};
+use billing::operators::refunds::{self, NewRefund};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::metered::REPLAYED;
+use crate::api::metered::created;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
@@ -30,13 +29,13 @@ pub struct WantedRefund {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundPreview {
-    /// `txn_...`
+    /// The id of the payment: `txn_...`.
     payment: String,
-    /// Whose it is.
+    /// The account that paid.
     account: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
-    /// What was paid.
+    /// The amount that was paid.
     paid: String,
     /// How much was already refunded.
     refunded: String,
@@ -46,9 +45,9 @@ pub struct RefundPreview {
     credits_taken: Exact,
     /// Credits that may be spent afterwards.
     available_after: Exact,
-    /// Debt afterwards.
+    /// The debt of the account afterwards.
     debt_after: Exact,
-    /// Something to know.
+    /// Something to know before the refund.
     note: Option<&'static str>,
 }
 
@@ -84,54 +83,21 @@ pub async fn preview(
     }))
 }
 
-/// A refund to make.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewRefund {
-    /// The payment: `txn_...`, or any of Stripe's ids of it.
-    payment: String,
-    /// Decimal text such as `5.00`; all that is left without.
-    amount: Option<String>,
-    /// `requested_by_customer`, `duplicate` or `fraudulent`.
-    reason: String,
-    /// What a colleague should know; can be erased later.
-    note: Option<String>,
-    /// The preview's `refunded`: another refund meanwhile stops this one.
-    refunded: Option<String>,
-    /// Whether it is made as a credit note of the payment's invoice.
-    #[serde(default)]
-    credit_note: bool,
-}
-
-impl NewRefund {
-    fn ask(self, actor: String) -> Ask {
-        Ask {
-            payment: self.payment,
-            amount: self.amount,
-            reason: self.reason,
-            note: self.note,
-            refunded_before: self.refunded,
-            credit_note: self.credit_note,
-            actor,
-        }
-    }
-}
-
 /// A refund that was made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
-    /// `re_...`
+    /// Stripe's id of the refund: `re_...`.
     id: String,
-    /// `succeeded` or `pending`.
+    /// The refund's status: `succeeded` or `pending`.
     status: String,
-    /// `txn_...`
+    /// The id of the payment: `txn_...`.
     payment: String,
-    /// Whose it is.
+    /// The account that paid.
     account: String,
-    /// What goes back.
+    /// The amount that goes back.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
 }
 
@@ -153,14 +119,10 @@ pub async fn create(
     State(app): State<App>,
     Operator(operator): Operator,
     key: Key,
-    Body(body): Body<NewRefund>,
+    Body(mut body): Body<NewRefund>,
 ) -> HttpResult<Response> {
-    let ask = body.ask(operator.public_id);
-    let made = refunds::make(&app, &ask, &key.0).await?;
-    let mut headers = HeaderMap::new();
-    if made.replayed {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    }
+    body.actor = operator.public_id;
+    let made = refunds::make(&app, &body, &key.0).await?;
     let body = Refund {
         id: made.refund,
         status: made.status,
@@ -169,5 +131,5 @@ pub async fn create(
         amount: made.money_back.decimal_text(),
         currency: made.money_back.currency.code().to_owned(),
     };
-    Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+    Ok(created(made.replayed, &body))
 }

@@ -12,19 +12,19 @@ use utoipa::ToSchema;
 
 use crate::http::error::HttpResult;
 
-/// A signed-in place.
+/// A browser or device that is signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionShown {
-    /// Its id.
+    /// The id of the session.
     id: String,
     /// What the browser calls itself.
     agent: String,
-    /// When it began.
+    /// When the session began.
     created_at: String,
     /// When it was last seen, to some minutes.
     last_seen_at: String,
-    /// When it expires.
+    /// When the session expires.
     expires_at: String,
     /// Whether it is this one.
     current: bool,

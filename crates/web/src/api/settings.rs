@@ -19,7 +19,7 @@ use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::rows::money::Money;
 
-/// What is chosen.
+/// What the account's people chose.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {

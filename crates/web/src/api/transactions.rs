@@ -1,21 +1,20 @@
 //! Transactions: the records of money.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
-use billing::actors::Reader;
+use billing::accounts::names::names;
 use billing::app::App;
 use billing::error::{Error, Result};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::transactions::{Cursor, Filter, Transaction as Row};
 use utoipa::IntoParams;
 
-use crate::api::metered::AccountParam;
-use crate::http::accept::wants_csv;
+use crate::api::metered::{AccountParam, ListsOf};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::{CSV_ROWS_MAX, Page, PageParams, count};
+use crate::lists::{List, Page, PageParams, count};
 use crate::rows::transaction::Transaction;
 
 /// The types of a transaction.
@@ -28,17 +27,17 @@ const TYPES: [&str; 6] = [
     "REFUND",
 ];
 
-/// Its statuses.
+/// The statuses of a transaction.
 const STATUSES: [&str; 5] = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
 
-/// Which transactions.
+/// Which transactions to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
-    /// One type.
+pub struct Query {
+    /// Only transactions of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// One status.
+    /// Only transactions in this status.
     status: Option<String>,
     /// Happened at or after: a date or a moment.
     from: Option<String>,
@@ -46,8 +45,8 @@ pub struct Wanted {
     to: Option<String>,
 }
 
-impl Wanted {
-    /// The bounds, checked.
+impl Query {
+    /// The times between which transactions are listed.
     fn bounds(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         one_of("type", self.kind.as_deref(), &TYPES)?;
         one_of("status", self.status.as_deref(), &STATUSES)?;
@@ -65,7 +64,7 @@ fn one_of(field: &str, word: Option<&str>, words: &[&str]) -> Result<()> {
     Err(Error::field(field, detail))
 }
 
-/// A moment as it stands, or a date `days` later.
+/// A moment as it is, or a date `days` later.
 fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestamp>> {
     let Some(text) = text else {
         return Ok(None);
@@ -80,47 +79,46 @@ fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Time
     }))
 }
 
-/// A page of transactions; of all accounts without one.
-pub(crate) async fn page(
+/// A page of transactions of the account that `whose` finds; of all accounts without one.
+pub(crate) async fn page<F>(
     app: &App,
-    account: Option<i64>,
+    mut whose: F,
     search: Option<String>,
-    wanted: &Wanted,
-    params: &PageParams,
-    is_csv: bool,
-) -> Result<Page<Transaction>> {
-    let (from, until) = wanted.bounds()?;
-    let limit = if is_csv {
-        CSV_ROWS_MAX
-    } else {
-        params.limit()?
-    };
-    let after = params.after()?.map_or(Cursor::START, |[at, id]| Cursor {
+    query: Query,
+    list: &List<2>,
+) -> Result<Page<Transaction>>
+where
+    F: FnMut(&mut Tx<'_>) -> store::Result<Result<Option<i64>>> + Send + 'static,
+{
+    let ((from, until), limit) = (query.bounds()?, list.limit_of_file()?);
+    let after = list.after.map_or(Cursor::START, |[at, id]| Cursor {
         occurred_at: Timestamp::from_micros(at),
         id,
     });
-    let (kind, status) = (wanted.kind.clone(), wanted.status.clone());
-    let rows = app
-        .read(move |tx| {
-            let filter = Filter {
-                account_id: account,
-                kind: kind.as_deref(),
-                status: status.as_deref(),
-                from,
-                until,
-                search: search.as_deref(),
-            };
-            let rows = store::transactions::list(tx, &filter, after, count(limit))?;
-            let names = billing::accounts::names::names(tx, rows.iter().map(|row| row.account_id))?;
-            Ok(rows
-                .into_iter()
-                .map(|row| (names.get(&row.account_id).cloned(), row))
-                .collect::<Vec<_>>())
-        })
-        .await?;
-    let place = |(_, row): &(Option<String>, Row)| [row.occurred_at.micros(), row.id];
-    Ok(Page::of(rows, limit, place, |(name, row)| {
-        Transaction::of(row, name.filter(|_| account.is_none()))
+    let read = app.read(move |tx| {
+        let account_id = match whose(tx)? {
+            Ok(account) => account,
+            Err(error) => return Ok(Err(error)),
+        };
+        let filter = Filter {
+            account_id,
+            kind: query.kind.as_deref(),
+            status: query.status.as_deref(),
+            from,
+            until,
+            search: search.as_deref(),
+        };
+        let rows = store::transactions::list(tx, &filter, after, count(limit))?;
+        // Only operators see whose a transaction is.
+        let of_all = rows.iter().filter(|_| account_id.is_none());
+        let names = names(tx, of_all.map(|row| row.account_id))?;
+        Ok(Ok((rows, names)))
+    });
+    let (rows, names) = read.await??;
+    let place = |row: &Row| [row.occurred_at.micros(), row.id];
+    Ok(Page::of(rows, limit, place, |row| {
+        let name = names.get(&row.account_id).cloned();
+        Transaction::of(row, name)
     }))
 }
 
@@ -130,7 +128,7 @@ pub(crate) async fn page(
     path = "/api/v1/transactions",
     operation_id = "listTransactions",
     tag = "account",
-    params(PageParams, Wanted, AccountParam),
+    params(PageParams, Query, AccountParam),
     responses(
         (status = 200, body = Page<Transaction>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -138,15 +136,11 @@ pub(crate) async fn page(
 )]
 pub async fn list(
     State(app): State<App>,
-    caller: Reader,
-    headers: HeaderMap,
-    Params(params): Params<PageParams>,
-    Params(wanted): Params<Wanted>,
-    Params(query): Params<AccountParam>,
+    ListsOf(account): ListsOf,
+    list: List<2>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    caller.may_list()?;
-    let account = caller.account(&app, query.account.as_deref()).await?;
-    let is_csv = wants_csv(&headers);
-    let page = page(&app, Some(account), None, &wanted, &params, is_csv).await?;
-    Ok(page.answer(is_csv))
+    let whose = move |_: &mut Tx<'_>| Ok(Ok(Some(account)));
+    let page = page(&app, whose, None, query, &list).await?;
+    Ok(list.answer(page))
 }

@@ -4,13 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use billing::actors::Reader;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::exact::Exact;
-use billing::keys::key_of;
-use billing::links::{TOP_UP, UPGRADE};
-use billing::metering::admission::refusal_now;
+use billing::keys::no_such_key;
+use billing::metering::admission;
 use billing::metering::price::Price;
 use billing::summary::{View, view};
 use domain::money::Credits;
@@ -18,7 +16,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::metered::AccountParam;
+use crate::api::metered::{AccountParam, OfAccount};
 use crate::http::accept::wants_csv;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
@@ -74,10 +72,8 @@ pub struct BalanceGrant {
 )]
 pub async fn balance(
     State(app): State<App>,
-    caller: Reader,
-    Params(query): Params<AccountParam>,
+    OfAccount { account, .. }: OfAccount,
 ) -> HttpResult<Json<Balance>> {
-    let account = caller.account(&app, query.account.as_deref()).await?;
     Ok(Json(Balance::of(&view(&app, account).await?)))
 }
 
@@ -104,8 +100,6 @@ impl Balance {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Days {
-    /// The account, by our id or the host application's: for server keys.
-    account: Option<String>,
     /// The first day, UTC: `2026-11-01`. 30 days up to today without.
     from: Option<String>,
     /// The last day, included; today without.
@@ -186,35 +180,26 @@ pub struct UsageKey {
     path = "/api/v1/usage",
     operation_id = "getUsage",
     tag = "metering",
-    params(Days),
+    params(AccountParam, Days),
     responses((status = 200, body = Usage), (status = 400), (status = 401), (status = 404))
 )]
 pub async fn usage(
     State(app): State<App>,
-    caller: Reader,
+    OfAccount { account, .. }: OfAccount,
     headers: HeaderMap,
     Params(query): Params<Days>,
 ) -> HttpResult<Response> {
     let (from, to) = read_days(&query, app.now())?;
-    let account = caller.account(&app, query.account.as_deref()).await?;
-    let key = match query.key.as_deref() {
-        Some(id) => Some(key_of(&app, account, id).await?),
-        None => None,
-    };
     if wants_csv(&headers) {
-        return rows::csv(&app, account, key.map(|key| key.id), from, to).await;
+        return rows::csv(&app, account, query.key, from, to).await;
     }
-    let number = key.as_ref().map(|key| key.id);
-    let (days, mut keys) = app
-        .read(move |tx| {
-            let days = store::ledger::usage_by_day(tx, account, number, from, to + 1)?;
-            let keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
-            Ok((days, keys))
-        })
-        .await?;
-    if let Some(key) = &key {
-        keys.retain(|row| row.public_id.as_deref() == Some(&key.public_id));
-    }
+    let read = app.read(move |tx| {
+        let Some(key) = rows::key(tx, account, query.key.as_deref())? else {
+            return Ok(None);
+        };
+        rows::read(tx, account, key.as_ref(), from, to).map(Some)
+    });
+    let (days, keys) = read.await?.ok_or_else(no_such_key)?;
     Ok(Json(Usage::of(from, to, &days, keys)).into_response())
 }
 
@@ -301,9 +286,7 @@ impl Usage {
 /// What would be called.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
-    /// The account, by our id or the host application's: for server keys.
-    account: Option<String>,
+pub struct Call {
     /// An operation of the catalog; `call` without.
     operation: Option<String>,
     /// Units of it; 1 without.
@@ -348,20 +331,18 @@ pub struct Access {
     path = "/api/v1/access",
     operation_id = "getAccess",
     tag = "metering",
-    params(Wanted),
+    params(AccountParam, Call),
     responses((status = 200, body = Access), (status = 400), (status = 401), (status = 404))
 )]
 pub async fn access(
     State(app): State<App>,
-    caller: Reader,
-    Params(query): Params<Wanted>,
+    OfAccount { caller, account }: OfAccount,
+    Params(call): Params<Call>,
 ) -> HttpResult<Json<Access>> {
-    let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
-    let account = caller.account(&app, query.account.as_deref()).await?;
-    let view = view(&app, account).await?;
-    let refusal = refusal_now(&app, account, price.credits, caller.spender()).await?;
-    let name = app.public_id(account).await?;
-    let reason = refusal.map(|refusal| Error::refused(&refusal, &app.links_of(&name)).0.code);
+    let price = Price::read(&app, None, call.operation.as_deref(), call.units)?;
+    let look = admission::look(&app, account, price.credits, caller.spender()).await?;
+    let reason = look.error(&app).map(|refusal| refusal.0.code);
+    let (view, links) = (look.view, app.links_of(&look.account.public_id));
     Ok(Json(Access {
         allowed: reason.is_none(),
         reason,
@@ -373,8 +354,8 @@ pub async fn access(
         tier: view.plan.tier,
         access_tier: view.plan.access_tier,
         status: view.plan.status.word(),
-        top_up_url: app.page_of(&name, TOP_UP),
-        upgrade_url: app.page_of(&name, UPGRADE),
+        top_up_url: links.top_up,
+        upgrade_url: links.upgrade,
     }))
 }
 
@@ -384,7 +365,6 @@ mod tests {
 
     fn days(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64)> {
         let query = Days {
-            account: None,
             from: from.map(str::to_owned),
             to: to.map(str::to_owned),
             key: None,

@@ -7,14 +7,12 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use billing::actors::{Authority, Operator};
 use billing::app::App;
-use billing::notices;
-use billing::webhook_endpoints;
 use billing::webhook_endpoints::{
-    Definition, found, make, names, new_secret, remove, send_again, send_test,
+    Definition, EndpointChange, found, make, names, new_secret, remove, send_again, send_test,
 };
+use billing::{notices, webhook_endpoints};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::outbox;
 use store::outbox::{Message, MessageState};
 use store::webhook_endpoints::WebhookEndpoint;
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::json::Body;
 use crate::http::params::Params;
-use crate::lists::{Page, PageParams, count};
+use crate::lists::{List, Page, PageParams, count};
 use crate::site::Site;
 
 /// Whoever may look: the host application, or any operator.
@@ -46,7 +44,7 @@ impl FromRequestParts<Site> for Watcher {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// `we_...`
+    /// The id of the endpoint: `we_...`.
     id: String,
     /// Where notices are posted to.
     url: String,
@@ -54,7 +52,7 @@ pub struct Endpoint {
     description: String,
     /// The notices it wants; empty for all.
     events: Vec<String>,
-    /// `enabled` or `disabled`.
+    /// Whether it is `enabled` or `disabled`.
     state: &'static str,
     /// Why it is disabled.
     disabled_reason: Option<String>,
@@ -171,20 +169,6 @@ pub async fn show(
     Ok(found(&app, &id).await.map(|row| Json(row.into()))?)
 }
 
-/// What changes of an endpoint; the rest stays.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EndpointChange {
-    /// A public https address.
-    url: Option<String>,
-    /// What it is for.
-    description: Option<String>,
-    /// The notices it wants; empty: all.
-    events: Option<Vec<String>>,
-    /// Takes it out of use, or into use again.
-    enabled: Option<bool>,
-}
-
 /// Changes an endpoint.
 #[utoipa::path(
     patch,
@@ -204,12 +188,6 @@ pub async fn update(
     Path(id): Path<String>,
     Body(change): Body<EndpointChange>,
 ) -> HttpResult<Json<Endpoint>> {
-    let change = webhook_endpoints::EndpointChange {
-        url: change.url,
-        description: change.description,
-        events: change.events,
-        enabled: change.enabled,
-    };
     let row = webhook_endpoints::update(&app, &id, change, &authority.actor()).await?;
     Ok(Json(row.into()))
 }
@@ -257,11 +235,11 @@ pub async fn rotate(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Its number here.
+    /// The number of the delivery.
     id: i64,
     /// The message's id, `webhook-id`: the same however often it is sent.
     message: String,
-    /// What it tells of.
+    /// The type of the event.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// `queued`, `sent` or `failed`.
@@ -276,7 +254,7 @@ pub struct Delivery {
     created_at: String,
     /// When it is tried again.
     next_attempt_at: Option<String>,
-    /// When it arrived.
+    /// When the endpoint accepted it.
     sent_at: Option<String>,
 }
 
@@ -301,10 +279,10 @@ impl From<Message> for Delivery {
     }
 }
 
-/// Which deliveries.
+/// Which deliveries to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct DeliveriesWanted {
+pub struct DeliveriesQuery {
     /// `queued`, `sent` or `failed`.
     state: Option<String>,
 }
@@ -315,7 +293,7 @@ pub struct DeliveriesWanted {
     path = "/api/v1/webhook-endpoints/{id}/deliveries",
     operation_id = "listDeliveries",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesWanted),
+    params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesQuery),
     responses(
         (status = 200, body = Page<Delivery>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -325,14 +303,12 @@ pub async fn deliveries(
     State(app): State<App>,
     _watcher: Watcher,
     Path(id): Path<String>,
-    Params(page): Params<PageParams>,
-    Params(wanted): Params<DeliveriesWanted>,
+    list: List<1>,
+    Params(query): Params<DeliveriesQuery>,
 ) -> HttpResult<Json<Page<Delivery>>> {
-    found(&app, &id).await?;
-    let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
-    let rows = app
-        .read(move |tx| outbox::to_endpoint(tx, &id, wanted.state.as_deref(), before, count(limit)))
-        .await?;
+    let (limit, before) = (list.limit()?, list.before());
+    let read = webhook_endpoints::deliveries(&app, &id, query.state, before, count(limit));
+    let (_, rows) = read.await?;
     Ok(Json(Page::of(rows, limit, |row| [row.id], Delivery::from)))
 }
 

@@ -2,10 +2,13 @@
 
 use axum::http::{HeaderMap, header};
 
+/// What the caller accepts, as it was sent.
+pub fn accepted(headers: &HeaderMap) -> &str {
+    let accept = headers.get(header::ACCEPT);
+    accept.and_then(|accept| accept.to_str().ok()).unwrap_or("")
+}
+
 /// Whether the caller asks for CSV.
 pub fn wants_csv(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT);
-    accept
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/csv"))
+    accepted(headers).contains("text/csv")
 }

@@ -12,7 +12,7 @@ use crate::site::Site;
 /// Proxies that are looked through in one header.
 const HOPS_MAX: usize = 20;
 
-/// The address of whoever sent a request, as far as it can be believed.
+/// The address of whoever sent a request, as far as it can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(client("9.9.9.9", "1.2.3.4", &[]), "9.9.9.9");
         assert_eq!(client("9.9.9.9", "1.2.3.4", &["10.0.0.0/8"]), "9.9.9.9");
         assert_eq!(client("10.1.1.1", "1.2.3.4", &["10.0.0.0/8"]), "1.2.3.4");
-        // What the client itself wrote stands further left and is not believed.
+        // What the client itself wrote is further left and is not trusted.
         let two = &["10.0.0.0/8", "192.168.0.7"];
         assert_eq!(
             client("10.1.1.1", "6.6.6.6, 1.2.3.4, 192.168.0.7", two),
@@ -82,6 +82,8 @@ mod tests {
         );
         assert_eq!(client("10.1.1.1", "garbage", two), "10.1.1.1");
         assert_eq!(client("::ffff:10.1.1.1", "1.2.3.4", two), "1.2.3.4");
+        let mapped = &["::ffff:10.0.0.0/104"];
+        assert_eq!(client("10.1.1.1", "1.2.3.4", mapped), "1.2.3.4");
         assert_eq!(client("2001:db8:1:2:3::4", "", &[]), "2001:db8:1:2::/64");
     }
 }

@@ -1,6 +1,6 @@
 //! Who is calling: extractors that a handler names as an argument.
 
-use axum::extract::{FromRequestParts, MatchedPath};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::header;
 use axum::http::request::Parts;
 use billing::actors::{Authority, KEY_PREFIX, KeyCaller, Operator, Reader, SignedIn, Visitor};
@@ -11,10 +11,12 @@ use billing::people::sessions::ThisSession;
 use billing::secrets::hash;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::Tx;
 use store::accounts::Account;
 use store::sessions::Session;
 use store::users::Place;
 
+use crate::http::accept::wants_csv;
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::http::{access, roles};
@@ -30,46 +32,48 @@ struct AccountParam {
 /// How exact the time is at which a session was last seen.
 const SEEN_SECONDS: i64 = 300;
 
-async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
-    if let Some(token) = session_token(parts, app) {
-        let (hash, now) = (hash(token), app.real_now());
-        let found = app
-            .read(move |tx| store::sessions::find(tx, &hash, now))
-            .await?;
-        let idle_days = app.settings.session.idle_days;
-        let is_in_use =
-            |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
-        if let Some(session) = found.filter(is_in_use) {
-            if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
-                sessions::touch(app, session.id);
-            }
-            return Ok(Some(Visitor {
-                id: session.user_id,
-                public_id: session.user_public_id,
-                email: session.email,
-                name: session.name,
-                role: session.role,
-            }));
+/// Who is signed in, and what `more` reads of the user by number, in one trip to the database.
+async fn visitor<T, F>(parts: &Parts, app: &App, more: F) -> Result<Option<(Visitor, T)>>
+where
+    F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let Some(token) = session_token(parts, app) else {
+        return host_session::visitor(parts, app, more).await;
+    };
+    let (hash, now, mut beside) = (hash(token), app.real_now(), more.clone());
+    let idle_days = app.settings.session.idle_days;
+    let is_in_use =
+        move |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
+    let found = app.read(move |tx| {
+        let session = store::sessions::find(tx, &hash, now)?.filter(is_in_use);
+        match session {
+            Some(session) => Ok(Some((beside(tx, session.user_id)?, session))),
+            None => Ok(None),
         }
+    });
+    let Some((beside, session)) = found.await? else {
+        return host_session::visitor(parts, app, more).await;
+    };
+    if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
+        sessions::touch(app, session.id);
     }
-    let user = host_session::user(parts, app).await?;
-    Ok(user.map(|user| Visitor {
-        id: user.id,
-        public_id: user.public_id,
-        email: user.email,
-        name: user.name,
-        role: user.role,
-    }))
+    let visitor = Visitor {
+        id: session.user_id,
+        public_id: session.user_public_id,
+        email: session.email,
+        name: session.name,
+        role: session.role,
+    };
+    Ok(Some((visitor, beside)))
 }
 
 impl FromRequestParts<Site> for Visitor {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
-        let app = &site.app;
-        Ok(visitor(parts, app)
-            .await?
-            .ok_or_else(Error::not_signed_in)?)
+        let MaybeVisitor(visitor) = MaybeVisitor::from_request_parts(parts, site).await?;
+        Ok(visitor.ok_or_else(Error::not_signed_in)?)
     }
 }
 
@@ -81,8 +85,8 @@ impl FromRequestParts<Site> for MaybeVisitor {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
-        let app = &site.app;
-        Ok(visitor(parts, app).await.map(MaybeVisitor)?)
+        let found = visitor(parts, &site.app, |_, _| Ok(())).await?;
+        Ok(MaybeVisitor(found.map(|(visitor, ())| visitor)))
     }
 }
 
@@ -91,19 +95,21 @@ impl FromRequestParts<Site> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         let app = &site.app;
-        let user = Visitor::from_request_parts(parts, site).await?;
-        // Two names are a fault rather than none.
-        let Params(AccountParam { account: named }) =
-            Params::from_request_parts(parts, site).await?;
-        let id = user.id;
-        let (named, is_read) = (named, access::is_read(&parts.method));
-        let (places, chosen) = app
-            .read(move |tx| {
-                let places = store::users::places(tx, id)?;
-                let chosen = choose(tx, &places, named.as_deref(), is_read)?;
-                Ok((places, chosen))
-            })
-            .await?;
+        // Two names are a fault rather than none; strangers are asked to sign in first.
+        let query = Params::<AccountParam>::from_request_parts(parts, site).await;
+        let named = query
+            .as_ref()
+            .ok()
+            .and_then(|Params(query)| query.account.clone());
+        let is_read = access::is_read(&parts.method);
+        let read = move |tx: &mut Tx<'_>, user: i64| {
+            let places = store::users::places(tx, user)?;
+            let chosen = choose(tx, &places, named.as_deref(), is_read)?;
+            Ok((places, chosen))
+        };
+        let found = visitor(parts, app, read).await?;
+        let (user, (places, chosen)) = found.ok_or_else(Error::not_signed_in)?;
+        query?;
         let account = match chosen {
             Choice::Account(account) => *account,
             Choice::Open => return Err(which_account(&places).into()),
@@ -131,7 +137,7 @@ impl FromRequestParts<Site> for SignedIn {
 
 /// The account a request is about.
 enum Choice {
-    /// This one.
+    /// The account to use.
     Account(Box<Account>),
     /// One of several, and the request would change it: the caller must say which.
     Open,
@@ -142,7 +148,7 @@ enum Choice {
 /// The account of a user: the named one if it is the user's; without a name the only one, or the
 /// first where nothing is changed.
 fn choose(
-    tx: &mut store::Tx<'_>,
+    tx: &mut Tx<'_>,
     places: &[Place],
     named: Option<&str>,
     is_read: bool,
@@ -182,19 +188,50 @@ impl FromRequestParts<Site> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         let user = Visitor::from_request_parts(parts, site).await?;
-        if !user.is_operator() {
-            tracing::warn!(
-                user = user.public_id,
-                "A user without a role asked for an operator's page"
-            );
-            let detail = "This page is for operators.";
-            return Err(Error::forbidden("not_an_operator", detail).into());
-        }
-        let route = parts.extensions.get::<MatchedPath>();
-        let route = route.map_or("", MatchedPath::as_str);
-        let wants_csv = crate::http::accept::wants_csv(&parts.headers);
-        let right = roles::needed(&parts.method, route, wants_csv);
-        Ok(Operator(user).with(right)?)
+        Ok(operator(parts, user)?)
+    }
+}
+
+/// The user as an operator who may do what the request asks for.
+fn operator(parts: &Parts, user: Visitor) -> Result<Operator> {
+    if !user.is_operator() {
+        tracing::warn!(
+            user = user.public_id,
+            "A user without a role asked for an operator's page"
+        );
+        let detail = "This page is for operators.";
+        return Err(Error::forbidden("not_an_operator", detail));
+    }
+    let route = parts.extensions.get::<MatchedPath>();
+    let route = route.map_or("", MatchedPath::as_str);
+    let wants_csv = wants_csv(&parts.headers);
+    Operator(user).with(roles::needed(&parts.method, route, wants_csv))
+}
+
+/// An operator and the account that `{id}` in the address names.
+#[derive(Clone, Debug)]
+pub struct OnAccount {
+    /// Who acts.
+    pub operator: Operator,
+    /// The account that is acted on.
+    pub account: Account,
+}
+
+impl FromRequestParts<Site> for OnAccount {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let path = RawPathParams::from_request_parts(parts, site).await;
+        let wrong = |_| Error::bad_request("invalid_request", "The address could not be read.");
+        let path = path.map_err(wrong)?;
+        let id = path.iter().find(|(name, _)| *name == "id");
+        let id = id.map(|(_, id)| id.to_owned()).unwrap_or_default();
+        let read = move |tx: &mut Tx<'_>, _| store::accounts::named(tx, &id);
+        let found = visitor(parts, &site.app, read).await?;
+        let (user, account) = found.ok_or_else(Error::not_signed_in)?;
+        let operator = operator(parts, user)?;
+        let account = account.ok_or_else(|| Error::not_found("There is no such account."))?;
+        Ok(OnAccount { operator, account })
     }
 }
 

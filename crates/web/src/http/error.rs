@@ -15,11 +15,11 @@ pub type HttpResult<T, E = HttpError> = std::result::Result<T, E>;
 /// An error of the application with the status and the title that HTTP gives it.
 #[derive(Clone, Debug)]
 pub struct HttpError {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: StatusCode,
     /// The kind of problem, in few words.
     pub title: &'static str,
-    /// What went wrong.
+    /// The error of the application.
     pub error: Error,
 }
 
@@ -52,6 +52,23 @@ impl HttpError {
             title,
             error: Error::new(kind, code, detail),
         }
+    }
+
+    /// The body is larger than may be sent.
+    pub fn too_large() -> HttpError {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        HttpError::new(status, "too_large", "Too large", "The body is too large.")
+    }
+
+    /// The body took longer than it may.
+    pub fn too_slow() -> HttpError {
+        let detail = "The body did not arrive in time.";
+        HttpError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "Too slow",
+            detail,
+        )
     }
 
     /// The JSON body, with the seed's `error` for callers that read it.

@@ -1,7 +1,7 @@
 //! Form fields of a page.
 
 use axum::extract::{Form, FromRequest, Request};
-use billing::error::Error;
+use billing::error::{Error, Result};
 use serde::de::DeserializeOwned;
 
 use crate::http::error::{HttpError, HttpResult};
@@ -9,6 +9,21 @@ use crate::http::error::{HttpError, HttpResult};
 /// The fields of a form; a fault in them is 400.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<T>(pub T);
+
+/// The refusal of an act that its form shows again, by `is_shown`; none when the act was done. Other
+/// errors are passed on.
+pub fn refusal<T>(acted: Result<T>, is_shown: impl Fn(&Error) -> bool) -> Result<Option<Error>> {
+    match acted {
+        Ok(_) => Ok(None),
+        Err(error) if is_shown(&error) => Ok(Some(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether whoever filled in a form can correct this.
+pub fn is_correctable(error: &Error) -> bool {
+    error.0.kind.is_client_error()
+}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Fields<T> {
     type Rejection = HttpError;

@@ -18,9 +18,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> HttpResult<Self> {
         check_content_type(&request)?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(body_error)?;
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(body_error)?;
         Ok(Body(parse(&bytes)?))
     }
 }
@@ -34,9 +33,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeBody<T> {
 
     async fn from_request(request: Request, state: &S) -> HttpResult<Self> {
         let content_type = check_content_type(&request);
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(body_error)?;
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(body_error)?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(MaybeBody(None));
         }
@@ -47,15 +45,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeBody<T> {
 
 fn check_content_type(request: &Request) -> HttpResult<()> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    let content_type = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|text| text.split(';').next());
+    let essence = essence.unwrap_or("").trim().to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         return Ok(());
     }
@@ -70,20 +62,10 @@ fn check_content_type(request: &Request) -> HttpResult<()> {
 /// What a body that could not be read is answered with.
 pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> HttpError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return HttpError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "Too large",
-            "The body is too large.",
-        );
+        return HttpError::too_large();
     }
     if is_too_slow(&rejection) {
-        return HttpError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_too_slow",
-            "Too slow",
-            "The body did not arrive in time.",
-        );
+        return HttpError::too_slow();
     }
     Error::bad_request("unreadable_body", "The body could not be read.").into()
 }

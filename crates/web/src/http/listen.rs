@@ -2,7 +2,7 @@
 //! request's head, and a stop that answers what is in hand (cases D7, D13).
 //!
 //! When all places are taken, the connection that has been idle for longest makes room: whoever
-//! opens a thousand and says nothing keeps nobody out. Requests other than webhooks share a part of
+//! opens a thousand and says nothing keeps no one out. Requests other than webhooks share a part of
 //! the places only ([`reserve`]), so a webhook finds one however busy the others are.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -51,13 +51,13 @@ const ALWAYS: &[&str] = &["/api/stripe/webhook", "/healthz", "/readyz"];
 /// Bounds of the listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections at once.
+    /// The most connections that are open at the same time.
     pub connections_max: usize,
     /// Longest a request's head may take, and longest a connection may be idle.
     pub head_seconds_max: u64,
 }
 
-/// One connection.
+/// The state of one connection.
 #[derive(Default)]
 struct Connection {
     /// Requests whose answer is not sent to its end.
@@ -100,7 +100,7 @@ impl Connections {
     }
 
     /// Asks the connection that has been idle for longest to leave; where none is, the one whose
-    /// request has been arriving for longest: whoever sends slowly keeps nobody out either.
+    /// request has been arriving for longest: whoever sends slowly keeps no one out either.
     fn make_room(&self) {
         let open = self.all();
         let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
@@ -243,7 +243,7 @@ async fn connection(
     connections.all().remove(&number);
 }
 
-/// Keeps a part of the places for webhooks: others beyond the rest are told to come back.
+/// Keeps a part of the places for webhooks: others beyond the rest are refused for now.
 pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> Response {
     if ALWAYS.contains(&request.uri().path()) {
         return next.run(request).await;
@@ -260,73 +260,60 @@ fn arriving(body: Incoming, connection: &Arc<Connection>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
-    connection.receiving.fetch_add(1, Ordering::SeqCst);
-    let connection = Some(Arc::clone(connection));
-    Body::new(Arriving { body, connection })
+    let kept = Some(Receiving::new(connection));
+    Body::new(Held {
+        body,
+        kept,
+        until_end: true,
+    })
 }
 
-struct Arriving {
-    body: Incoming,
-    connection: Option<Arc<Connection>>,
-}
+/// A request whose body has not arrived to its end.
+struct Receiving(Arc<Connection>);
 
-impl Arriving {
-    fn has_ended(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.receiving.fetch_sub(1, Ordering::SeqCst);
-        }
+impl Receiving {
+    fn new(connection: &Arc<Connection>) -> Receiving {
+        connection.receiving.fetch_add(1, Ordering::SeqCst);
+        Receiving(Arc::clone(connection))
     }
 }
 
-impl HttpBody for Arriving {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.has_ended();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Arriving {
+impl Drop for Receiving {
     fn drop(&mut self) {
-        self.has_ended();
+        self.0.receiving.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// A body with something that is kept until it was sent.
 fn held<T: Send + Unpin + 'static>(body: Body, kept: T) -> Body {
-    Body::new(Held { body, _kept: kept })
+    Body::new(Held {
+        body,
+        kept: Some(kept),
+        until_end: false,
+    })
 }
 
-struct Held<T> {
-    body: Body,
-    _kept: T,
+/// A body with something that is kept until the body is dropped, or until its end has come.
+struct Held<B, T> {
+    body: B,
+    kept: Option<T>,
+    until_end: bool,
 }
 
-impl<T: Unpin> HttpBody for Held<T> {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl<B: HttpBody + Unpin, T: Unpin> HttpBody for Held<B, T> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let has_ended = matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.is_end_stream();
+        if self.until_end && has_ended {
+            self.kept = None;
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What stands before every handler: who is calling, from where, how often, and how an error is
+//! What runs before every handler: who is calling, from where, how often, and how an error is
 //! said.
 
 pub mod accept;

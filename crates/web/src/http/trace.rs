@@ -42,7 +42,7 @@ mod inner {
         }
     }
 
-    /// Follows a request from its arrival to its answer. A caller's `traceparent` is gone on with.
+    /// Follows a request from its arrival to its answer. A caller's `traceparent` is continued.
     pub async fn request(request: Request, id: &str, next: Next) -> Response {
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map_or("", MatchedPath::as_str);

@@ -27,7 +27,7 @@ use views::confirm::ConfirmPage;
 use views::layout::Nav;
 use views::{format, offer};
 
-use crate::frame::{account_shell, html, page, redirect, while_billing_is_on};
+use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -38,12 +38,11 @@ use crate::rows::transaction::Transaction;
 
 pub use crate::pages::standing::credit_banner;
 
-/// This page.
 const BILLING: &str = "/dashboard/billing";
 
 /// Where the next page of the history begins.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     after: Option<String>,
 }
 
@@ -51,12 +50,11 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
-    while_billing_is_on(&app)?;
     let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
     let read = move |tx: &mut Tx<'_>, _: &View| {
-        rows::read(tx, account, asked.after.as_deref(), now, real_now)
+        rows::read(tx, account, query.after.as_deref(), now, real_now)
     };
     let (view, rows) = view_with(&app, account, read).await?;
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
@@ -69,7 +67,6 @@ pub async fn show(
 
 /// `GET /dashboard/billing/history.csv`: all payments of the account.
 pub async fn history(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
     let account = caller.account.id;
     let rows = app
         .read(move |tx| {
@@ -81,9 +78,9 @@ pub async fn history(State(app): State<App>, caller: SignedIn) -> HttpResult<Res
         .get(CSV_ROWS_MAX - 1)
         .filter(|_| rows.len() > CSV_ROWS_MAX);
     let after = after.map(|row| row.public_id.clone());
-    let mut csv = Csv::new(Transaction::COLUMNS);
+    let mut csv = Csv::of(Transaction::COLUMNS);
     for row in rows.into_iter().take(CSV_ROWS_MAX) {
-        Transaction::of(row, None).write(&mut csv);
+        csv.add(Transaction::COLUMNS, &Transaction::of(row, None));
     }
     Ok(crate::files::csv("payments", csv, after))
 }
@@ -104,7 +101,6 @@ pub async fn ask(
     caller: SignedIn,
     Params(asked): Params<Act>,
 ) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
     caller.may_pay()?;
     let account = caller.account.id;
     let read = move |tx: &mut Tx<'_>, _: &View| {
@@ -164,7 +160,6 @@ pub async fn act(
     caller: SignedIn,
     Fields(form): Fields<Act>,
 ) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
         Some("resume") => plan::resume(&app, &caller).await?,

@@ -21,13 +21,14 @@ use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::usage::call;
+use crate::rows::parts::{Part, parts};
 
 /// Calls on one page.
 const CALLS_MAX: i64 = 50;
 
-/// Which calls.
+/// Which calls to list.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     key: Option<String>,
     before: Option<i64>,
 }
@@ -36,11 +37,11 @@ pub struct Asked {
 pub async fn list(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let account = caller.account.id;
-    let before = asked.before.unwrap_or(i64::MAX);
-    let chosen = asked.key.unwrap_or_default();
+    let before = query.before.unwrap_or(i64::MAX);
+    let chosen = query.key.unwrap_or_default();
     let named = Some(chosen.clone()).filter(|id| !id.is_empty());
     let found = app.read(move |tx| {
         let keys = store::api_keys::of_account(tx, account)?;
@@ -199,26 +200,16 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
 
 /// Each grant's part, in the order of consumption.
 fn grants(found: &Found) -> Vec<CallGrant> {
-    let mut parts: Vec<(i64, Credits, Credits)> = Vec::new();
-    let origin = found.origin.iter().flat_map(|entry| &entry.lines);
-    for line in origin {
-        parts.push((line.lot, line.held, Credits::ZERO));
-    }
-    for line in &found.end.lines {
-        match parts.iter_mut().find(|(lot, ..)| *lot == line.lot) {
-            Some((_, _, charged)) => *charged = line.taken,
-            None => parts.push((line.lot, Credits::ZERO, line.taken)),
-        }
-    }
-    let row = |(lot, held, charged): (i64, Credits, Credits)| CallGrant {
-        grant: format!("grant_{lot}"),
+    let row = |part: Part| CallGrant {
+        grant: domain::ledger::grant::id_of(part.lot),
         kind: found
             .kinds
-            .get(&lot)
+            .get(&part.lot)
             .map(|kind| labels::grant_kind(kind.word()).to_owned())
             .unwrap_or_default(),
-        held: format::credits(held.micros()),
-        charged: format::credits(charged.micros()),
+        held: format::credits(part.held.micros()),
+        charged: format::credits(part.charged.micros()),
     };
+    let parts = parts(found.origin.as_ref(), Some(&found.end));
     parts.into_iter().map(row).collect()
 }

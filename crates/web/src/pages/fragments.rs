@@ -4,9 +4,7 @@
 
 use axum::extract::State;
 use axum::response::Html;
-use billing::actors::Reader;
 use billing::app::App;
-use billing::error::Result;
 use billing::summary::{View, view_with};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -15,6 +13,7 @@ use views::components::Prose;
 use views::format;
 use views::fragments::{CreditBalance, InvoiceList, PaymentMethodFragment, UsageChart};
 
+use crate::api::metered::ListsOf;
 use crate::frame::part;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
@@ -28,26 +27,17 @@ const EXPIRING_DAYS: i64 = 14;
 /// Days of the chart.
 const CHART_DAYS: i64 = 30;
 
-/// The account, and where the next page of a list begins.
+/// Where the next page of a list begins.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
-    account: Option<String>,
+pub struct Query {
     after: Option<String>,
-}
-
-/// The account a fragment is about. A key that only meters sees none of it.
-async fn account(app: &App, caller: &Reader, asked: &Asked) -> Result<i64> {
-    caller.may_list()?;
-    caller.account(app, asked.account.as_deref()).await
 }
 
 /// `GET /fragments/credit-balance`
 pub async fn balance(
     State(app): State<App>,
-    caller: Reader,
-    Params(asked): Params<Asked>,
+    ListsOf(account): ListsOf,
 ) -> HttpResult<Html<String>> {
-    let account = account(&app, &caller, &asked).await?;
     let now = app.now();
     let read = move |tx: &mut Tx<'_>, _: &View| usage::spent_in_week(tx, account, now.day());
     let (view, week) = view_with(&app, account, read).await?;
@@ -71,17 +61,7 @@ pub async fn balance(
 
 /// "500 expire on 15 Dec 2026": what ends soon, on the next day on which something does.
 fn expiring(view: &View, now: Timestamp) -> Option<Prose> {
-    let ending = view
-        .lots
-        .iter()
-        .filter(|lot| lot.remaining().is_positive())
-        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
-        .filter(|(at, _)| *at < now.plus_days(EXPIRING_DAYS));
-    let soonest = ending.clone().map(|(at, _)| at).min()?;
-    let left: domain::money::Credits = ending
-        .filter(|(at, _)| at.day() == soonest.day())
-        .map(|(_, left)| left)
-        .sum();
+    let (soonest, left) = standing::ending(view, now.plus_days(EXPIRING_DAYS))?;
     let left = format::credits(left.micros());
     Some(Prose::new(format!("{left} expire on ")).time(format::day(soonest.micros())))
 }
@@ -89,10 +69,8 @@ fn expiring(view: &View, now: Timestamp) -> Option<Prose> {
 /// `GET /fragments/payment-method`
 pub async fn payment_method(
     State(app): State<App>,
-    caller: Reader,
-    Params(asked): Params<Asked>,
+    ListsOf(account): ListsOf,
 ) -> HttpResult<Html<String>> {
-    let account = account(&app, &caller, &asked).await?;
     let card = app
         .read(move |tx| store::payment_methods::of_account(tx, account))
         .await?;
@@ -114,11 +92,10 @@ pub async fn payment_method(
 /// `GET /fragments/invoice-list`; `after` continues after an invoice.
 pub async fn invoice_list(
     State(app): State<App>,
-    caller: Reader,
-    Params(asked): Params<Asked>,
+    ListsOf(account): ListsOf,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
-    let account = account(&app, &caller, &asked).await?;
-    let listed = invoices::read(&app, account, asked.after).await?;
+    let listed = invoices::read(&app, account, query.after).await?;
     part(&InvoiceList {
         rows: listed.rows,
         last: listed.last,
@@ -128,10 +105,8 @@ pub async fn invoice_list(
 /// `GET /fragments/usage-chart`
 pub async fn usage_chart(
     State(app): State<App>,
-    caller: Reader,
-    Params(asked): Params<Asked>,
+    ListsOf(account): ListsOf,
 ) -> HttpResult<Html<String>> {
-    let account = account(&app, &caller, &asked).await?;
     let (from, to) = (app.now().day() - CHART_DAYS + 1, app.now().day());
     let rows = app
         .read(move |tx| store::ledger::usage_by_day(tx, account, None, from, to + 1))

@@ -5,7 +5,6 @@ use axum::response::Html;
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
-use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
 use store::credit_notes::CreditNote;
 use store::invoices::Invoice;
@@ -15,16 +14,17 @@ use views::invoices::{INVOICES, InvoiceRow, InvoicesPage, ROWS};
 use views::layout::Nav;
 use views::{format, offer};
 
-use crate::frame::{account_shell, html, while_billing_is_on};
+use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
+use crate::rows::money::of_row;
 
 /// Credit notes that are looked through for those of a page's invoices.
 const NOTES_MAX: i64 = 500;
 
 /// Where the next page of the list begins.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     after: Option<String>,
 }
 
@@ -32,10 +32,9 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
-    while_billing_is_on(&app)?;
-    let listed = read(&app, caller.account.id, asked.after).await?;
+    let listed = read(&app, caller.account.id, query.after).await?;
     html(&InvoicesPage {
         shell: account_shell(&app, &caller, Nav::Billing),
         lead: format!("Invoices of {}", caller.account.name),
@@ -98,8 +97,7 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<List
 
 /// One row of the page from an invoice and its credit notes.
 fn invoice_row(row: &Invoice, notes: &[CreditNote]) -> InvoiceRow {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    let money = |minor| offer::money(MinorUnits::new(minor, currency));
+    let money = |minor| offer::money(of_row(minor, &row.currency));
     let off = (row.discount_minor > 0).then(|| money(row.discount_minor));
     InvoiceRow {
         number: row.number.clone().unwrap_or_else(|| "Invoice".to_owned()),

@@ -23,9 +23,9 @@ use views::settings::NewLimit;
 
 use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::{HttpResult, status_of};
-use crate::http::form::Fields;
+use crate::http::form::{Fields, is_correctable};
 use crate::pages::settings;
-use crate::pages::settings::{LimitForm, limit_field, limit_text};
+use crate::pages::settings::{LimitForm, limit_text};
 
 /// `GET /dashboard/keys`
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
@@ -34,7 +34,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Respon
 
 /// The key to make.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct NewKeyForm {
     name: String,
     scope: Option<String>,
 }
@@ -44,7 +44,7 @@ pub struct Wanted {
 pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<NewKeyForm>,
 ) -> HttpResult<Response> {
     caller.may_pay()?;
     let account = match form.scope.as_deref().unwrap_or("meter") {
@@ -63,9 +63,7 @@ pub async fn create(
     }
     let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
         Ok(made) => made,
-        Err(error) if error.0.kind.is_client_error() => {
-            return refused(&app, &caller, form, error).await;
-        }
+        Err(error) if is_correctable(&error) => return refused(&app, &caller, form, error).await,
         Err(error) => return Err(error.into()),
     };
     let mut shown = list(&app, &caller).await?;
@@ -115,21 +113,12 @@ pub async fn limit(
     Fields(form): Fields<LimitForm>,
 ) -> HttpResult<Response> {
     caller.may_pay()?;
-    let set = match settings::read_limit(&form) {
-        Ok(wanted) => {
-            let actor = &caller.user.public_id;
-            limits::set(&app, caller.account.id, wanted, actor).await
-        }
-        Err(error) => Err(error),
-    };
-    let error = match set {
-        Ok(_) => return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response()),
-        Err(error) if error.0.kind.is_client_error() => error,
-        Err(error) => return Err(error.into()),
+    let Some(error) = settings::set_limit(&app, &caller, &form).await? else {
+        return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response());
     };
     let mut shown = list(&app, &caller).await?;
     if let Some(limits) = &mut shown.new_limit {
-        refuse(limits, &form, &error);
+        form.refuse(limits, &error);
     }
     page(status_of(error.0.kind), &shown)
 }
@@ -196,7 +185,12 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
 }
 
 /// The form again, with what was typed and why it was not enough.
-async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> HttpResult<Response> {
+async fn refused(
+    app: &App,
+    caller: &SignedIn,
+    form: NewKeyForm,
+    error: Error,
+) -> HttpResult<Response> {
     let mut shown = list(app, caller).await?;
     shown.form.name = form.name;
     shown.form.name_error = Some(error.0.detail.clone());
@@ -241,18 +235,6 @@ fn new_limit(keys: &[ApiKey]) -> Option<NewLimit> {
         })
         .collect();
     (!subjects.is_empty()).then(|| NewLimit::new(subjects))
-}
-
-/// What was typed, and why it was not enough.
-fn refuse(limits: &mut NewLimit, form: &LimitForm, error: &Error) {
-    limits.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
-    limits.credits.clone_from(&form.credits);
-    for choice in &mut limits.subjects {
-        choice.selected = choice.value == form.subject;
-    }
-    for choice in &mut limits.windows {
-        choice.selected = choice.value == form.window;
-    }
 }
 
 /// One row of the page from a key and the limits set on it.

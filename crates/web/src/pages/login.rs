@@ -22,7 +22,7 @@ use crate::http::params::Params;
 
 /// Why the reader is on the page, and where they want to go.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     next: Option<String>,
 }
 
@@ -30,9 +30,9 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    let next = asked.next.filter(|next| is_own_path(next));
+    let next = query.next.filter(|next| is_own_path(next));
     if visitor.is_some() {
         let home = next.unwrap_or_else(|| "/".to_owned());
         return Ok(Redirect::to(&home).into_response());
@@ -64,7 +64,7 @@ pub struct NewLogin {
     next: Option<String>,
 }
 
-/// `POST /login`: mails a link. What is shown does not tell whether the address is known (A8).
+/// `POST /login`: emails a link. What is shown does not say whether the address is known (A8).
 pub async fn send(
     State(app): State<App>,
     from: ClientAddress,

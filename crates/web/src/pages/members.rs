@@ -21,7 +21,7 @@ use views::members::{
 
 use crate::frame::{account_shell, html, page, public_shell, redirect};
 use crate::http::error::{HttpResult, status_of};
-use crate::http::form::Fields;
+use crate::http::form::{Fields, is_correctable, refusal};
 use crate::http::params::Params;
 
 /// `GET /dashboard/members`
@@ -84,7 +84,7 @@ fn take_out(row: &store::users::Member, is_you: bool) -> Action {
 
 /// Whom to invite, or which role to give.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct MemberForm {
     email: Option<String>,
     role: Option<String>,
 }
@@ -93,25 +93,24 @@ pub struct Wanted {
 pub async fn invite(
     State(app): State<App>,
     caller: SignedIn,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<MemberForm>,
 ) -> HttpResult<Response> {
     let (mail, role) = (
         form.email.unwrap_or_default(),
         form.role.unwrap_or_default(),
     );
-    match members::invite(&app, &caller, &mail, &role).await {
-        Ok(_) => Ok(redirect(&caller, MEMBERS).into_response()),
-        Err(error) if error.0.kind.is_client_error() && error.0.kind != Kind::Forbidden => {
-            let mut shown = list(&app, &caller).await?;
-            shown.form = Some(InviteForm {
-                email: mail,
-                email_error: Some(error.0.detail.clone()),
-                roles: Choice::list(&ROLES, &role),
-            });
-            page(status_of(error.0.kind), &shown)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let invited = members::invite(&app, &caller, &mail, &role).await;
+    let is_shown = |error: &Error| is_correctable(error) && error.0.kind != Kind::Forbidden;
+    let Some(error) = refusal(invited, is_shown)? else {
+        return Ok(redirect(&caller, MEMBERS).into_response());
+    };
+    let mut shown = list(&app, &caller).await?;
+    shown.form = Some(InviteForm {
+        email: mail,
+        email_error: Some(error.0.detail.clone()),
+        roles: Choice::list(&ROLES, &role),
+    });
+    page(status_of(error.0.kind), &shown)
 }
 
 /// `POST /dashboard/members/{id}`: another role.
@@ -119,7 +118,7 @@ pub async fn change(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<MemberForm>,
 ) -> HttpResult<Redirect> {
     members::set_role(&app, &caller, &id, form.role.as_deref().unwrap_or_default()).await?;
     Ok(redirect(&caller, MEMBERS))
@@ -166,7 +165,7 @@ pub async fn withdraw(
     Ok(redirect(&caller, MEMBERS))
 }
 
-/// A new organization.
+/// An organization to create.
 #[derive(Debug, Deserialize)]
 pub struct NewOrganisation {
     name: String,
@@ -183,7 +182,7 @@ pub async fn found(
             let there = format!("{MEMBERS}?account={}", account.public_id);
             Ok(Redirect::to(&there).into_response())
         }
-        Err(error) if error.0.kind.is_client_error() => {
+        Err(error) if is_correctable(&error) => {
             let mut shown = list(&app, &caller).await?;
             shown.organization = form.name;
             shown.organization_error = Some(error.0.detail.clone());

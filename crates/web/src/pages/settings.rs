@@ -31,7 +31,7 @@ use views::{format, offer};
 
 use crate::frame::{account_shell, page, redirect};
 use crate::http::error::{HttpResult, status_of};
-use crate::http::form::Fields;
+use crate::http::form::{Fields, is_correctable, refusal};
 
 /// Thresholds that the form offers, in credits.
 const THRESHOLDS: [i64; 5] = [100, 500, 1_000, 2_500, 10_000];
@@ -51,30 +51,25 @@ pub async fn save(
     let typed = form.get("low").map(|text| text.trim()).unwrap_or_default();
     let is_on = |name: &str| form.contains_key(name);
     let notices = NOTICES.map(|notice| (notice.name.to_owned(), is_on(notice.name)));
-    let saved = match read_low(typed) {
-        Ok(low) => {
-            let change = Change {
-                notices: notices.into(),
-                low_below: Some(low),
-                auto: None,
-            };
-            apply(&app, &caller, change).await
-        }
-        Err(error) => Err(error),
+    let saved = async {
+        let change = Change {
+            notices: notices.into(),
+            low_below: Some(read_low(typed)?),
+            auto: None,
+        };
+        apply(&app, &caller, change).await
     };
-    match saved {
-        Ok(()) => Ok(redirect(&caller, SETTINGS).into_response()),
-        Err(error) if error.0.kind == Kind::BadRequest => {
-            let mut shown = settings(&app, &caller).await?;
-            for notice in &mut shown.emails {
-                notice.is_on = is_on(notice.name);
-            }
-            shown.low = typed.to_owned();
-            shown.low_error = Some(error.0.detail.clone());
-            page(status_of(error.0.kind), &shown)
-        }
-        Err(error) => Err(error.into()),
+    let is_wrong = |error: &Error| error.0.kind == Kind::BadRequest;
+    let Some(error) = refusal(saved.await, is_wrong)? else {
+        return Ok(redirect(&caller, SETTINGS).into_response());
+    };
+    let mut shown = settings(&app, &caller).await?;
+    for notice in &mut shown.emails {
+        notice.is_on = is_on(notice.name);
     }
+    shown.low = typed.to_owned();
+    shown.low_error = Some(error.0.detail.clone());
+    page(status_of(error.0.kind), &shown)
 }
 
 fn read_low(typed: &str) -> Result<Option<Credits>> {
@@ -125,20 +120,16 @@ pub async fn auto(
         Some("off") => Ok(AutoChange::Off),
         _ => read_auto(&app.catalog(), &form),
     };
-    let saved = match read {
-        Ok(auto) => {
-            let change = Change {
-                auto: Some(auto),
-                ..Change::default()
-            };
-            apply(&app, &caller, change).await
-        }
-        Err(error) => Err(error),
+    let saved = async {
+        let change = Change {
+            auto: Some(read?),
+            ..Change::default()
+        };
+        apply(&app, &caller, change).await
     };
-    let error = match saved {
-        Ok(()) => return Ok(redirect(&caller, SETTINGS).into_response()),
-        Err(error) if error.0.fields.contains_key("field") => error,
-        Err(error) => return Err(error.into()),
+    let has_field = |error: &Error| error.0.fields.contains_key("field");
+    let Some(error) = refusal(saved.await, has_field)? else {
+        return Ok(redirect(&caller, SETTINGS).into_response());
     };
     let mut shown = settings(&app, &caller).await?;
     if let Some(auto) = &mut shown.auto {
@@ -171,7 +162,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
         AutoTopupState::On => Badge::ok("On"),
         AutoTopupState::Waiting => Badge::warn("Waiting"),
         _ if auto.reason.is_some() => Badge::bad("Stopped"),
-        _ => Badge::plain("Off"),
+        AutoTopupState::Off => Badge::plain("Off"),
     };
     let reason = auto.reason.as_ref().map(|reason| {
         let what = match auto.state {
@@ -270,6 +261,33 @@ pub struct LimitForm {
     pub(super) credits: String,
 }
 
+impl LimitForm {
+    /// Shows again what was typed and chosen, and why it was refused.
+    pub(super) fn refuse(&self, limit: &mut NewLimit, error: &Error) {
+        limit.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
+        limit.credits.clone_from(&self.credits);
+        for choice in &mut limit.subjects {
+            choice.selected = choice.value == self.subject;
+        }
+        for choice in &mut limit.windows {
+            choice.selected = choice.value == self.window;
+        }
+    }
+}
+
+/// Sets the limit of a form; a refusal that the form shows again is the answer.
+pub(super) async fn set_limit(
+    app: &App,
+    caller: &SignedIn,
+    form: &LimitForm,
+) -> Result<Option<Error>> {
+    let set = async {
+        let actor = &caller.user.public_id;
+        limits::set(app, caller.account.id, read_limit(form)?, actor).await
+    };
+    refusal(set.await, is_correctable)
+}
+
 /// `POST /dashboard/settings/limits`
 pub async fn limit(
     State(app): State<App>,
@@ -277,32 +295,16 @@ pub async fn limit(
     Fields(form): Fields<LimitForm>,
 ) -> HttpResult<Response> {
     caller.may_pay()?;
-    let set = match read_limit(&form) {
-        Ok(wanted) => {
-            let actor = &caller.user.public_id;
-            limits::set(&app, caller.account.id, wanted, actor).await
-        }
-        Err(error) => Err(error),
-    };
-    let error = match set {
-        Ok(_) => return Ok(redirect(&caller, &format!("{SETTINGS}#limits")).into_response()),
-        Err(error) if error.0.kind.is_client_error() => error,
-        Err(error) => return Err(error.into()),
+    let Some(error) = set_limit(&app, &caller, &form).await? else {
+        return Ok(redirect(&caller, &format!("{SETTINGS}#limits")).into_response());
     };
     let mut shown = settings(&app, &caller).await?;
-    shown.new_limit.error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
-    shown.new_limit.credits = form.credits;
-    for choice in &mut shown.new_limit.subjects {
-        choice.selected = choice.value == form.subject;
-    }
-    for choice in &mut shown.new_limit.windows {
-        choice.selected = choice.value == form.window;
-    }
+    form.refuse(&mut shown.new_limit, &error);
     page(status_of(error.0.kind), &shown)
 }
 
 /// The field of the form of a limit that an error is about.
-pub fn limit_field(error: &Error) -> &'static str {
+fn limit_field(error: &Error) -> &'static str {
     match error.0.fields.get("field").and_then(|field| field.as_str()) {
         Some("subject" | "scope") => "subject",
         Some("window") => "window",
@@ -311,7 +313,7 @@ pub fn limit_field(error: &Error) -> &'static str {
 }
 
 /// `account`, `key:key_...` or `member:usr_...`.
-pub(crate) fn read_limit(form: &LimitForm) -> Result<limits::Definition> {
+fn read_limit(form: &LimitForm) -> Result<limits::Definition> {
     let (scope, subject) = match form.subject.split_once(':') {
         Some((scope, subject)) => (scope, Some(subject.to_owned())),
         None => (form.subject.as_str(), None),

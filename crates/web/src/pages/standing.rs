@@ -3,6 +3,7 @@
 use billing::payments::plan::Pending;
 use billing::summary::View;
 use domain::catalog::{Catalog, Tier};
+use domain::money::Credits;
 use domain::time::Timestamp;
 use store::payment_methods::PaymentMethod as Card;
 use store::subscriptions::Subscription;
@@ -57,7 +58,7 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
     )]
 }
 
-/// How it stands with the credits.
+/// The state of the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditState {
     /// There are enough credits.
@@ -70,7 +71,7 @@ pub enum CreditState {
     Debt,
 }
 
-/// How it stands with the credits of an account that spent so much in seven days.
+/// The state of the credits of an account that spent so much in seven days.
 pub fn credit_state(view: &View, week: i64) -> CreditState {
     let available = view.available.micros();
     let allowance = view.plan.allowance.micros();
@@ -98,6 +99,20 @@ pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
         CreditState::Empty => Some(banners::credits_gone()),
         CreditState::Debt => Some(banners::debt(&format::credits_worded(view.debt.micros()))),
     }
+}
+
+/// The credits that end on the next day on which some do, and when, among those that end before
+/// `until`.
+pub(crate) fn ending(view: &View, until: Timestamp) -> Option<(Timestamp, Credits)> {
+    let ending = view
+        .lots
+        .iter()
+        .filter(|lot| lot.remaining().is_positive())
+        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
+        .filter(|(at, _)| *at < until);
+    let soonest = ending.clone().map(|(at, _)| at).min()?;
+    let of_day = ending.filter(|(at, _)| at.day() == soonest.day());
+    Some((soonest, of_day.map(|(_, left)| left).sum()))
 }
 
 /// For example "Visa ending 4242".

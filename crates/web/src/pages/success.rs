@@ -9,19 +9,21 @@ use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::payments::checkout_progress::{Progress, progress};
-use billing::summary::{View, view};
+use billing::summary::{View, view_of};
 use billing::sync;
 use domain::projection::TransactionStatus;
 use serde::Deserialize;
+use store::Tx;
 use store::accounts::Account;
 use store::intents::Intent;
 use store::transactions::Transaction;
+use store::users::Place;
 use views::components::{Action, Fact, Prose};
 use views::layout::{Nav, Shell};
 use views::success::{BILLING, Refresh, SuccessPage};
 use views::{format, offer};
 
-use crate::frame::{account_shell, page, while_billing_is_on};
+use crate::frame::{account_shell, page};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::cancel;
@@ -36,7 +38,7 @@ const TRY_EVERY_SECONDS: u32 = 3;
 
 /// What Stripe's page sends the browser back with.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     session_id: Option<String>,
     account: Option<String>,
     #[serde(rename = "try")]
@@ -48,57 +50,99 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     user: Visitor,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
-    let found = find(&app, &user, &asked).await?;
-    let Some((caller, intent)) = found else {
+    if !app.settings.billing.enabled {
+        return Err(Error::billing_is_off().into());
+    }
+    let mut found = find(&app, &user, &query).await?;
+    if let Some(account) = found.as_ref().and_then(Found::unsettled) {
+        sync_for_a_while(&app, account).await;
+        found = find(&app, &user, &query).await?;
+    }
+    let Some(found) = found else {
         let shell = crate::frame::public_shell(&app, Some(&user), Nav::Billing);
         return page(StatusCode::NOT_FOUND, &SuccessPage::not_found(shell));
     };
-    let shown = match intent {
-        Some(intent) => outcome(&app, &caller, &intent, &asked).await?,
-        None => in_general(&app, &caller).await?,
+    let shown = match &found.intent {
+        Some(intent) => outcome(&app, &found, intent, &query).await?,
+        None => in_general(&app, &found),
     };
     page(StatusCode::OK, &shown)
 }
 
-/// The account that the page is about and the intent of the session, when it names one. None when
-/// the session or the account is not this user's (case K14).
-async fn find(
-    app: &App,
-    user: &Visitor,
-    asked: &Asked,
-) -> Result<Option<(SignedIn, Option<Intent>)>> {
-    let (id, session, named) = (user.id, asked.session_id.clone(), asked.account.clone());
-    let found = app
-        .read(move |tx| {
-            let intent = match &session {
-                Some(session) => match store::intents::by_object(tx, session)? {
-                    Some(intent) => Some(intent),
-                    None => return Ok(None),
-                },
-                None => None,
-            };
-            let account = match (&intent, &named) {
-                (Some(intent), _) => store::accounts::find(tx, intent.account_id)?,
-                (None, Some(name)) => store::accounts::named(tx, name)?,
-                (None, None) => first_account(tx, id)?,
-            };
-            let Some(account) = account else {
-                return Ok(None);
-            };
-            let places = store::users::places(tx, id)?;
-            Ok(Some((account, places, intent)))
+/// What the page is about.
+struct Found {
+    caller: SignedIn,
+    /// The intent of the session, when the address names one.
+    intent: Option<Intent>,
+    /// What is recorded of its payment.
+    row: Option<Transaction>,
+    has_customer: bool,
+    view: View,
+}
+
+impl Found {
+    /// The account, if Stripe may know more than we do. A Checkout that is settled is not asked
+    /// about again.
+    fn unsettled(&self) -> Option<i64> {
+        let is_settled = |row: &Transaction| row.status.is_paid();
+        let is_open = match &self.intent {
+            Some(_) => !self.row.as_ref().is_some_and(is_settled),
+            None => self.has_customer,
+        };
+        is_open.then_some(self.caller.account.id)
+    }
+}
+
+/// Reads it. None when the session or the account is not this user's (case K14).
+async fn find(app: &App, user: &Visitor, query: &Query) -> Result<Option<Found>> {
+    let (id, session, named) = (user.id, query.session_id.clone(), query.account.clone());
+    let find = move |tx: &mut Tx<'_>| {
+        let intent = match &session {
+            Some(session) => match store::intents::by_object(tx, session)? {
+                Some(intent) => Some(intent),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let account = match (&intent, &named) {
+            (Some(intent), _) => store::accounts::find(tx, intent.account_id)?,
+            (None, Some(name)) => store::accounts::named(tx, name)?,
+            (None, None) => first_account(tx, id)?,
+        };
+        let places = store::users::places(tx, id)?;
+        let own = account.filter(|own| places.iter().any(|place| place.account_id == own.id));
+        Ok(own.map(|account| (account.id, (account, places, intent))))
+    };
+    let read = |tx: &mut Tx<'_>, _: &View, found: (Account, Vec<Place>, Option<Intent>)| {
+        let account = found.0.id;
+        let session = found
+            .2
+            .as_ref()
+            .map(|intent| intent.stripe_object_id.as_deref());
+        let row = match session {
+            Some(session) => store::transactions::about(tx, session.unwrap_or_default())?,
+            None => None,
+        };
+        let row = row.filter(|row| row.account_id == account);
+        let has_customer = store::customers::current(tx, account)?.is_some();
+        Ok((found, row, has_customer))
+    };
+    let found = view_of(app, find, read).await?;
+    Ok(found.and_then(|(view, (found, row, has_customer))| {
+        let (account, places, intent) = found;
+        Some(Found {
+            caller: SignedIn::new(user.clone(), account, places)?,
+            intent,
+            row,
+            has_customer,
+            view,
         })
-        .await?;
-    Ok(found.and_then(|(account, places, intent)| {
-        let caller = SignedIn::new(user.clone(), account, places)?;
-        Some((caller, intent))
     }))
 }
 
-fn first_account(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<Account>> {
+fn first_account(tx: &mut Tx<'_>, user: i64) -> store::Result<Option<Account>> {
     match store::users::memberships(tx, user)?.first() {
         Some(first) => store::accounts::find(tx, first.account_id),
         None => Ok(None),
@@ -118,45 +162,23 @@ async fn sync_for_a_while(app: &App, account: i64) {
     }
 }
 
-async fn recorded(app: &App, intent: &Intent) -> Result<Option<Transaction>> {
-    let session = intent.stripe_object_id.clone().unwrap_or_default();
-    let account = intent.account_id;
-    let row = app
-        .read(move |tx| store::transactions::about(tx, &session))
-        .await?;
-    Ok(row.filter(|row| row.account_id == account))
-}
-
-/// What became of this Checkout. One that is settled already is not asked about again.
-async fn outcome(
-    app: &App,
-    caller: &SignedIn,
-    intent: &Intent,
-    asked: &Asked,
-) -> Result<SuccessPage> {
-    let is_settled = |row: &Transaction| row.status.is_paid();
-    let mut row = recorded(app, intent).await?.filter(is_settled);
-    if row.is_none() {
-        sync_for_a_while(app, caller.account.id).await;
-        row = recorded(app, intent).await?;
-    }
+/// What became of this Checkout.
+async fn outcome(app: &App, found: &Found, intent: &Intent, query: &Query) -> Result<SuccessPage> {
+    let row = found.row.as_ref();
     let lost = || Error::bug(format!("intent {} sold nothing", intent.id));
     let (brings, back) = cancel::bought(app, intent).ok_or_else(lost)?;
     let paid = cancel::price(intent).unwrap_or_default();
-    let shell = account_shell(app, caller, Nav::Billing);
-    let facts = row.as_ref().map(reference).into_iter().collect();
-    let status = row
-        .as_ref()
-        .map_or(TransactionStatus::Pending, |row| row.status);
+    let shell = account_shell(app, &found.caller, Nav::Billing);
+    let facts = row.map(reference).into_iter().collect();
+    let status = row.map_or(TransactionStatus::Pending, |row| row.status);
     let retry = Action::link("Try again", back);
     Ok(match status {
         TransactionStatus::Completed => {
-            let view = view(app, caller.account.id).await?;
-            arrived(app, shell, intent, &view, &brings, &paid, facts)
+            arrived(app, shell, intent, &found.view, &brings, &paid, facts)
         }
         TransactionStatus::Refunded => SuccessPage::refunded(shell, &brings, &paid, facts),
         TransactionStatus::Failed => {
-            let reason = row.and_then(|row| row.failure);
+            let reason = row.and_then(|row| row.failure.clone());
             let reason = reason.unwrap_or_else(|| "Your bank declined the payment.".to_owned());
             SuccessPage::failed(shell, &format!("{brings}, {paid}"), &reason, retry)
         }
@@ -173,7 +195,7 @@ async fn outcome(
                 }
                 Some(Progress::AtTheBank) => SuccessPage::delayed(shell, &brings, &paid, facts),
                 Some(Progress::Paid) | None => {
-                    let (check, refresh) = again(asked);
+                    let (check, refresh) = again(query);
                     SuccessPage::pending(shell, &brings, &paid, facts, &check, refresh)
                 }
             }
@@ -213,18 +235,18 @@ fn arrived(
 }
 
 /// The page's own address with the tries counted, and whether it loads itself again.
-fn again(asked: &Asked) -> (String, Option<Refresh>) {
-    let tries = asked.tries.as_deref().and_then(|tries| tries.parse().ok());
+fn again(query: &Query) -> (String, Option<Refresh>) {
+    let tries = query.tries.as_deref().and_then(|tries| tries.parse().ok());
     let tries: u32 = tries.unwrap_or(0);
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if let Some(session) = &asked.session_id {
-        query.append_pair("session_id", session);
+    let mut own = form_urlencoded::Serializer::new(String::new());
+    if let Some(session) = &query.session_id {
+        own.append_pair("session_id", session);
     }
-    if let Some(account) = &asked.account {
-        query.append_pair("account", account);
+    if let Some(account) = &query.account {
+        own.append_pair("account", account);
     }
-    let query = query.finish();
-    let base = format!("{BILLING}/success?{query}");
+    let own = own.finish();
+    let base = format!("{BILLING}/success?{own}");
     let refresh = (tries < TRIES_MAX).then(|| Refresh {
         seconds: TRY_EVERY_SECONDS,
         href: format!("{base}&try={}", tries + 1),
@@ -232,20 +254,13 @@ fn again(asked: &Asked) -> (String, Option<Refresh>) {
     (base, refresh)
 }
 
-/// Without a session: how the account stands, after asking Stripe.
-async fn in_general(app: &App, caller: &SignedIn) -> Result<SuccessPage> {
-    let account = caller.account.id;
-    let customer = app
-        .read(move |tx| store::customers::current(tx, account))
-        .await?;
-    if customer.is_some() {
-        sync_for_a_while(app, account).await;
-    }
-    let view = view(app, account).await?;
+/// Without a session: the state of the account, after asking Stripe.
+fn in_general(app: &App, found: &Found) -> SuccessPage {
+    let view = &found.view;
     let facts = vec![
         Fact::new("Plan", offer::title(&app.catalog(), &view.plan.tier)),
         Fact::total("Credits", format::credits(view.available.micros())),
     ];
-    let shell = account_shell(app, caller, Nav::Billing);
-    Ok(SuccessPage::back(shell, facts))
+    let shell = account_shell(app, &found.caller, Nav::Billing);
+    SuccessPage::back(shell, facts)
 }

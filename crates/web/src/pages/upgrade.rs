@@ -17,12 +17,13 @@ use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
 use store::Tx;
 use store::account_prices::AccountPrice;
+use store::payment_methods::PaymentMethod as Card;
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
 use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
 use views::{banners, format, offer};
 
-use crate::frame::{account_shell, page, redirect, while_billing_is_on};
+use crate::frame::{account_shell, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -33,7 +34,7 @@ const SUGGEST_FROM_PERCENT: i64 = 70;
 
 /// The plan whose change is reviewed.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     #[serde(rename = "planId")]
     plan_id: Option<String>,
 }
@@ -42,16 +43,15 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
-    let mut plans = chooser(&app, &caller).await?;
-    let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
+    let (mut plans, card) = chooser(&app, &caller).await?;
+    let Some(plan_id) = query.plan_id.filter(|_| plans.has_live) else {
         return page(StatusCode::OK, &plans);
     };
     match quote(&app, &caller, &plan_id).await {
         Ok(quote) => {
-            plans.review = Some(review(&app, &caller, &quote).await?);
+            plans.review = Some(review(&app.catalog(), card.as_ref(), &quote));
             page(StatusCode::OK, &plans)
         }
         Err(error) => refused(plans, error),
@@ -69,7 +69,7 @@ pub(crate) async fn change(
 ) -> HttpResult<Response> {
     let quoted = quote.and_then(Quote::read);
     let changed = plan::change(app, caller, plan_id, quoted).await;
-    let mut plans = chooser(app, caller).await?;
+    let (mut plans, card) = chooser(app, caller).await?;
     match changed {
         Ok(Changed::Done | Changed::Scheduled(_)) => {
             Ok(redirect(caller, "/dashboard/billing").into_response())
@@ -87,7 +87,7 @@ pub(crate) async fn change(
         }
         Ok(Changed::Differs(quote)) => {
             plans.banners = vec![banners::quote_changed()];
-            plans.review = Some(review(app, caller, &quote).await?);
+            plans.review = Some(review(&app.catalog(), card.as_ref(), &quote));
             page(StatusCode::CONFLICT, &plans)
         }
         Err(error) => refused(plans, error),
@@ -103,17 +103,12 @@ fn refused(mut plans: UpgradePage, error: Error) -> HttpResult<Response> {
     page(status_of(error.0.kind), &plans)
 }
 
-async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
+fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
     if quote.way == Way::Down {
-        return Ok(review_down(&app.catalog(), quote));
+        return review_down(catalog, quote);
     }
-    let account = caller.account.id;
-    let card = app
-        .read(move |tx| store::payment_methods::of_account(tx, account))
-        .await?;
-    let catalog = app.catalog();
     let here = quote.held.tier.as_deref().unwrap_or_default();
-    let (from, to) = (offer::title(&catalog, here), &quote.tier.title);
+    let (from, to) = (offer::title(catalog, here), &quote.tier.title);
     let due = offer::money(quote.due);
     let mut text = Prose::new(format!(
         "{to} starts as soon as this is paid. After that {} per {}",
@@ -134,11 +129,11 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     } else {
         format!("Upgrade to {to}")
     };
-    Ok(Review {
+    Review {
         title: format!("Review your change: {from} to {to}"),
         badge: Badge::info("Valid for 10 minutes"),
         text: text.text("."),
-        points: points(&catalog, here, &quote.tier),
+        points: points(catalog, here, &quote.tier),
         lines,
         confirm: Action::post(label, banners::PLAN)
             .field("act", "change")
@@ -147,10 +142,10 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
             .primary()
             .block(),
         note: match card {
-            Some(card) => format!("Charged to {}.", standing::card_name(&card)).into(),
+            Some(card) => format!("Charged to {}.", standing::card_name(card)).into(),
             None => "Charged to your payment method at Stripe.".into(),
         },
-    })
+    }
 }
 
 /// A smaller plan costs nothing today and starts with the next period.
@@ -215,7 +210,6 @@ pub async fn start(
     caller: SignedIn,
     Fields(choice): Fields<Choice>,
 ) -> HttpResult<Response> {
-    while_billing_is_on(&app)?;
     let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
         Ok(purchase) => checkout::start(&app, &caller, &purchase, None).await,
         Err(error) => Err(error),
@@ -227,7 +221,7 @@ pub async fn start(
     let Some(banner) = refusal(&error, UPGRADE) else {
         return Err(error.into());
     };
-    let mut plans = chooser(&app, &caller).await?;
+    let (mut plans, _) = chooser(&app, &caller).await?;
     plans.banners = vec![banner];
     page(status_of(error.0.kind), &plans)
 }
@@ -250,16 +244,18 @@ pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     }
 }
 
-async fn chooser(app: &App, caller: &SignedIn) -> Result<UpgradePage> {
+/// The plans to choose from, and the card that a change is charged to.
+async fn chooser(app: &App, caller: &SignedIn) -> Result<(UpgradePage, Option<Card>)> {
     let account = caller.account.id;
     let one_trial = app.settings.billing.trial_once_per_account;
     let read = move |tx: &mut Tx<'_>, _: &View| {
         let live = store::subscriptions::live(tx, account)?;
         let may_try = live.is_empty() && trials::may_have(tx, account, one_trial)?;
         let agreed = store::account_prices::of_account(tx, account)?;
-        Ok((live, may_try, agreed))
+        let card = store::payment_methods::of_account(tx, account)?;
+        Ok((live, may_try, agreed, card))
     };
-    let (view, (live, may_try, agreed)) = view_with(app, account, read).await?;
+    let (view, (live, may_try, agreed, card)) = view_with(app, account, read).await?;
     let catalog = with_agreed(app.catalog(), &agreed);
     let has_live = !live.is_empty();
     let waiting = live.first().and_then(Pending::of);
@@ -293,7 +289,7 @@ async fn chooser(app: &App, caller: &SignedIn) -> Result<UpgradePage> {
             plan.action = plan.action.clone().primary();
         }
     }
-    Ok(UpgradePage {
+    let page = UpgradePage {
         shell: account_shell(app, caller, Nav::Plans),
         lead: lead(&offer::title(&catalog, current), &view, has_live),
         banners: match waiting {
@@ -305,7 +301,8 @@ async fn chooser(app: &App, caller: &SignedIn) -> Result<UpgradePage> {
         review: None,
         compare: offer::comparison(&catalog, Some(current)),
         has_live,
-    })
+    };
+    Ok((page, card))
 }
 
 /// The catalog with the prices that were agreed with the account.

@@ -6,15 +6,13 @@ use axum::extract::State;
 use axum::response::{Html, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
-use billing::error::Result;
-use billing::keys::{key_of, no_such_key};
+use billing::keys::no_such_key;
 use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
 use domain::ledger::EntryKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
-use store::api_keys::ApiKey;
 use store::ledger::{DayUsage, JournalRow};
 use views::components::{Choice, Stat};
 use views::layout::Nav;
@@ -26,14 +24,14 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::standing;
 use crate::pages::usage_chart::{DAY_MICROS, chart, mean, ranked, total};
-use crate::rows::usage::csv;
+use crate::rows::usage as rows;
 
 /// Calls in the list of the latest.
 const CALLS_SHOWN: i64 = 25;
 
 /// The period to look at.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     period: Option<String>,
     key: Option<String>,
 }
@@ -42,11 +40,11 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let (account, today) = (caller.account.id, app.now().day());
-    let (period, days) = read_period(asked.period.as_deref());
-    let named = asked.key.filter(|id| !id.is_empty());
+    let (period, days) = read_period(query.period.as_deref());
+    let named = query.key.filter(|id| !id.is_empty());
     let read = move |tx: &mut Tx<'_>, _: &View| read(tx, account, days, today, named.as_deref());
     let (view, used) = view_with(&app, account, read).await?;
     let used = used.ok_or_else(no_such_key)?;
@@ -61,32 +59,16 @@ fn read_period(asked: Option<&str>) -> (&'static str, i64) {
     }
 }
 
-/// The key to look at; none for all.
-async fn read_key(app: &App, account: i64, asked: Option<String>) -> Result<Option<ApiKey>> {
-    match asked.filter(|id| !id.is_empty()) {
-        Some(id) => key_of(app, account, &id).await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// `GET /dashboard/usage.csv`: what the page shows, as a file.
 pub async fn file(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    let account = caller.account.id;
-    let (_, days) = read_period(asked.period.as_deref());
-    let key = read_key(&app, account, asked.key).await?;
-    let today = app.now().day();
-    csv(
-        &app,
-        account,
-        key.map(|key| key.id),
-        today - days + 1,
-        today,
-    )
-    .await
+    let (account, today) = (caller.account.id, app.now().day());
+    let (_, days) = read_period(query.period.as_deref());
+    let named = query.key.filter(|id| !id.is_empty());
+    rows::csv(&app, account, named, today - days + 1, today).await
 }
 
 /// What calls were charged in a number of days that end today.
@@ -109,21 +91,12 @@ fn read(
     today: i64,
     named: Option<&str>,
 ) -> store::Result<Option<Used>> {
-    let (from, until) = (today - days + 1, today + 1);
-    let key = match named {
-        Some(id) => match store::api_keys::of_account_named(tx, account, id)? {
-            Some(key) => Some(key),
-            None => return Ok(None),
-        },
-        None => None,
+    let Some(key) = rows::key(tx, account, named)? else {
+        return Ok(None);
     };
     let keys = store::api_keys::of_account(tx, account)?;
     let number = key.as_ref().map(|key| key.id);
-    let by_day = store::ledger::usage_by_day(tx, account, number, from, until)?;
-    let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
-    if let Some(key) = &key {
-        by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
-    }
+    let (by_day, by_key) = rows::read(tx, account, key.as_ref(), today - days + 1, today)?;
     let named = keys
         .iter()
         .map(|key| (key.public_id.clone(), key.name.clone()));

@@ -11,7 +11,7 @@ pub(crate) const OPERATIONS_SHOWN: usize = 3;
 
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Calls and micro-credits.
+/// The sum of the calls and of their micro-credits.
 pub(crate) fn total(rows: &[DayUsage]) -> (i64, i64) {
     rows.iter().fold((0_i64, 0_i64), |(calls, spent), row| {
         (

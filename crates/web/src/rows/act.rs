@@ -1,6 +1,6 @@
 //! An entry of the audit log.
 
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use crate::lists::Shown;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
-    /// When.
+    /// When it was done.
     at: String,
     /// Who: a user's or a key's id, or `cli`.
     actor: String,
@@ -20,7 +20,7 @@ pub struct Act {
     subject: String,
     /// Why, where it was said.
     reason: Option<String>,
-    /// The rest.
+    /// Further details of the act.
     #[schema(value_type = Object)]
     detail: serde_json::Value,
     /// The request it came with.
@@ -44,26 +44,13 @@ impl From<store::audit_log::Act> for Act {
 
 impl Shown for Act {
     const NAME: &'static str = "audit-log";
-    const COLUMNS: &'static [&'static str] = &[
-        "at",
-        "actor",
-        "action",
-        "subject",
-        "reason",
-        "detail",
-        "request_id",
+    const COLUMNS: &'static [Column<Act>] = &[
+        ("at", |act| Cell::plain(&act.at)),
+        ("actor", |act| Cell::text(&act.actor)),
+        ("action", |act| Cell::text(&act.action)),
+        ("subject", |act| Cell::text(&act.subject)),
+        ("reason", |act| Cell::maybe(act.reason.as_ref())),
+        ("detail", |act| Cell::text(act.detail.to_string())),
+        ("request_id", |act| Cell::maybe(act.request_id.as_ref())),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        let detail = self.detail.to_string();
-        csv.row(&[
-            Cell::Plain(&self.at),
-            Cell::Text(&self.actor),
-            Cell::Text(&self.action),
-            Cell::Text(&self.subject),
-            Cell::maybe(self.reason.as_ref()),
-            Cell::Text(&detail),
-            Cell::maybe(self.request_id.as_ref()),
-        ]);
-    }
 }

@@ -2,5 +2,6 @@
 
 pub mod act;
 pub mod money;
+pub mod parts;
 pub mod transaction;
 pub mod usage;

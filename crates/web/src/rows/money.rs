@@ -1,15 +1,20 @@
 //! An amount of money in a JSON answer.
 
-use domain::money::MinorUnits;
+use domain::money::{Currency, MinorUnits};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// An amount as a row holds it: minor units and the code of their currency.
+pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
+    MinorUnits::new(minor, Currency::parse(currency).unwrap_or(Currency::USD))
+}
 
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Money {
-    /// Decimal text.
+    /// The amount, as decimal text.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
 }
 

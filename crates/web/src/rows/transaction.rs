@@ -1,19 +1,19 @@
 //! A payment or a refund.
 
 use billing::exact::Exact;
-use billing::export::csv::{Cell, Csv};
-use domain::money::{Currency, MinorUnits};
+use billing::export::csv::{Cell, Column};
 use serde::Serialize;
 use store::transactions::Transaction as Row;
 use utoipa::ToSchema;
 
 use crate::lists::Shown;
+use crate::rows::money::of_row;
 
 /// One record of money.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transaction {
-    /// `txn_...`
+    /// The id of the transaction: `txn_...`.
     id: String,
     /// Whose it is, in operators' lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,25 +25,25 @@ pub struct Transaction {
     status: &'static str,
     /// Decimal text, such as `19.00`.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
     /// What of it was paid back.
     refunded: String,
-    /// `subscription` or `credit_topup`.
+    /// What was bought: `subscription` or `credit_topup`.
     product_type: String,
     /// The tier that was paid for.
     tier: Option<String>,
     /// The credits that were paid for.
     credits: Option<Exact>,
-    /// For people.
+    /// A description for people.
     description: Option<String>,
-    /// Why it failed.
+    /// Why the payment failed.
     failure: Option<String>,
     /// Where its receipt is.
     receipt_url: Option<String>,
-    /// `pi_...`
+    /// Stripe's id of the payment: `pi_...`.
     stripe_payment_intent_id: Option<String>,
-    /// `in_...`
+    /// Stripe's id of the invoice: `in_...`.
     stripe_invoice_id: Option<String>,
     /// When it happened, by Stripe.
     occurred_at: String,
@@ -52,16 +52,15 @@ pub struct Transaction {
 impl Transaction {
     /// A row as it is shown; `account` only to operators.
     pub fn of(row: Row, account: Option<String>) -> Transaction {
-        let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-        let money = |minor| MinorUnits::new(minor, currency).decimal_text();
+        let money = |minor| of_row(minor, &row.currency).decimal_text();
         Transaction {
             id: row.public_id,
             account,
             kind: row.kind.word(),
             status: row.status.word(),
             amount: money(row.amount_minor),
-            currency: row.currency,
             refunded: money(row.refunded_minor),
+            currency: row.currency,
             product_type: row.product_type,
             tier: row.subscription_tier,
             credits: row.credits_purchased_micros.map(Exact::micros),
@@ -77,38 +76,24 @@ impl Transaction {
 
 impl Shown for Transaction {
     const NAME: &'static str = "transactions";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "account",
-        "occurred_at",
-        "type",
-        "status",
-        "amount",
-        "currency",
-        "refunded",
-        "tier",
-        "credits",
-        "description",
-        "payment_intent",
-        "invoice",
+    const COLUMNS: &'static [Column<Transaction>] = &[
+        ("id", |row| Cell::text(&row.id)),
+        ("account", |row| Cell::maybe(row.account.as_ref())),
+        ("occurred_at", |row| Cell::plain(&row.occurred_at)),
+        ("type", |row| Cell::text(row.kind)),
+        ("status", |row| Cell::text(row.status)),
+        ("amount", |row| Cell::plain(&row.amount)),
+        ("currency", |row| Cell::plain(&row.currency)),
+        ("refunded", |row| Cell::plain(&row.refunded)),
+        ("tier", |row| Cell::maybe(row.tier.as_ref())),
+        ("credits", |row| {
+            row.credits
+                .map_or(Cell::plain(""), |credits| Cell::number(credits.0))
+        }),
+        ("description", |row| Cell::maybe(row.description.as_ref())),
+        ("payment_intent", |row| {
+            Cell::maybe(row.stripe_payment_intent_id.as_ref())
+        }),
+        ("invoice", |row| Cell::maybe(row.stripe_invoice_id.as_ref())),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        let credits = self.credits.map(|credits| credits.0.to_string());
-        csv.row(&[
-            Cell::Text(&self.id),
-            Cell::maybe(self.account.as_ref()),
-            Cell::Plain(&self.occurred_at),
-            Cell::Text(&self.kind),
-            Cell::Text(&self.status),
-            Cell::Plain(&self.amount),
-            Cell::Plain(&self.currency),
-            Cell::Plain(&self.refunded),
-            Cell::maybe(self.tier.as_ref()),
-            Cell::Plain(credits.as_deref().unwrap_or("")),
-            Cell::maybe(self.description.as_ref()),
-            Cell::maybe(self.stripe_payment_intent_id.as_ref()),
-            Cell::maybe(self.stripe_invoice_id.as_ref()),
-        ]);
-    }
 }

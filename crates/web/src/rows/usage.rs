@@ -2,10 +2,13 @@
 
 use axum::response::Response;
 use billing::app::App;
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column, Csv};
+use billing::keys::no_such_key;
 use domain::money::Credits;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
-use store::ledger::UsageLine;
+use store::Tx;
+use store::api_keys::ApiKey;
+use store::ledger::{DayUsage, KeyUsage, UsageLine};
 
 use crate::http::error::HttpResult;
 use crate::lists::CSV_ROWS_MAX;
@@ -15,35 +18,69 @@ pub fn date_text(day: i64) -> String {
     Timestamp::from_seconds(day.saturating_mul(SECONDS_PER_DAY)).date_text()
 }
 
-/// Usage of the days `from..=to` as a file, a line for each day, operation and key.
+/// The key of an account whose usage is asked for, where one is named; none when the account has no
+/// such key.
+pub fn key(
+    tx: &mut Tx<'_>,
+    account: i64,
+    named: Option<&str>,
+) -> store::Result<Option<Option<ApiKey>>> {
+    match named {
+        Some(id) => Ok(store::api_keys::of_account_named(tx, account, id)?.map(Some)),
+        None => Ok(Some(None)),
+    }
+}
+
+/// Usage of the days `from..=to`, by day and operation, and by key; of one key where it is named.
+pub fn read(
+    tx: &mut Tx<'_>,
+    account: i64,
+    key: Option<&ApiKey>,
+    from: i64,
+    to: i64,
+) -> store::Result<(Vec<DayUsage>, Vec<KeyUsage>)> {
+    let number = key.map(|key| key.id);
+    let days = store::ledger::usage_by_day(tx, account, number, from, to + 1)?;
+    let mut keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
+    if let Some(key) = key {
+        keys.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
+    }
+    Ok((days, keys))
+}
+
+/// Usage of the days `from..=to` as a file, a line for each day, operation and key; of one key
+/// where it is named.
 pub async fn csv(
     app: &App,
     account: i64,
-    key: Option<i64>,
+    named: Option<String>,
     from: i64,
     to: i64,
 ) -> HttpResult<Response> {
     let limit = i64::try_from(CSV_ROWS_MAX).expect("small");
-    let rows = app
-        .read(move |tx| store::ledger::usage_lines(tx, account, key, from, to + 1, limit))
-        .await?;
-    let mut csv = Csv::new(&["date", "operation", "key", "key_name", "calls", "credits"]);
-    for row in &rows {
-        write(row, &mut csv);
-    }
+    let read = app.read(move |tx| {
+        let Some(key) = key(tx, account, named.as_deref())? else {
+            return Ok(None);
+        };
+        let key = key.map(|key| key.id);
+        store::ledger::usage_lines(tx, account, key, from, to + 1, limit).map(Some)
+    });
+    let rows = read.await?.ok_or_else(no_such_key)?;
+    let mut csv = Csv::of(COLUMNS);
+    rows.iter().for_each(|row| csv.add(COLUMNS, row));
     // A day that did not fit whole is where the next file begins.
     let last = rows.last().filter(|_| rows.len() >= CSV_ROWS_MAX);
     let next = last.map(|row| date_text(row.day));
     Ok(crate::files::csv("usage", csv, next))
 }
 
-fn write(row: &UsageLine, csv: &mut Csv) {
-    csv.row(&[
-        Cell::Plain(&date_text(row.day)),
-        Cell::Text(&row.operation),
-        Cell::maybe(row.public_id.as_ref()),
-        Cell::maybe(row.name.as_ref()),
-        Cell::Plain(&row.calls.to_string()),
-        Cell::Plain(&Credits::from_micros(row.credits).to_string()),
-    ]);
-}
+const COLUMNS: &[Column<UsageLine>] = &[
+    ("date", |row| Cell::plain(date_text(row.day))),
+    ("operation", |row| Cell::text(&row.operation)),
+    ("key", |row| Cell::maybe(row.public_id.as_ref())),
+    ("key_name", |row| Cell::maybe(row.name.as_ref())),
+    ("calls", |row| Cell::number(row.calls)),
+    ("credits", |row| {
+        Cell::number(Credits::from_micros(row.credits))
+    }),
+];

@@ -1,46 +1,51 @@
-//! The session cookie.
+//! Cookies: the session's, and what a sign-in at a provider keeps.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use billing::app::App;
 use billing::error::{Error, Result};
 
-/// Name of the session cookie: on https bound to this host (case A7).
-pub fn cookie_name(is_https: bool) -> &'static str {
-    if is_https {
-        "__Host-lbx_session"
+/// The session's cookie.
+pub const SESSION: &str = "lbx_session";
+
+/// The name of a cookie of ours: on https bound to this host (case A7).
+pub fn name(app: &App, name: &str) -> String {
+    let prefix = if app.settings.is_https() {
+        "__Host-"
     } else {
-        "lbx_session"
-    }
+        ""
+    };
+    format!("{prefix}{name}")
 }
 
-/// The session cookie with this token for so many seconds; an empty token and 0 end it. Scripts cannot
-/// read it, and other sites cannot send it with a form.
-pub fn session_cookie(app: &App, token: &str, seconds: i64) -> Result<HeaderValue> {
-    let is_https = app.settings.is_https();
-    let name = cookie_name(is_https);
-    let secure = if is_https { "; Secure" } else { "" };
-    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+/// A cookie of ours with this value for so many seconds; an empty value and 0 end it. Scripts
+/// cannot read it, and other sites cannot send it with a form, only with a link.
+pub fn cookie(app: &App, known: &str, value: &str, seconds: i64) -> Result<HeaderValue> {
+    let secure = if app.settings.is_https() {
+        "; Secure"
+    } else {
+        ""
+    };
+    let name = name(app, known);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&text).map_err(Error::bug)
+}
+
+/// The value of a cookie of ours.
+pub fn value<'a>(app: &App, headers: &'a HeaderMap, known: &str) -> Option<&'a str> {
+    let name = name(app, known);
+    cookies(headers).find_map(|(known, value)| (known == name).then_some(value))
 }
 
 /// The session token of the request's cookie.
 pub fn session_token<'a>(parts: &'a Parts, app: &App) -> Option<&'a str> {
-    cookie(parts, cookie_name(app.settings.is_https()))
-}
-
-/// The value of a cookie.
-fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
-    cookies(parts)
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| value)
+    value(app, &parts.headers, SESSION)
 }
 
 /// All cookies of the request.
-pub fn cookies(parts: &Parts) -> impl Iterator<Item = (&str, &str)> {
-    let headers = parts.headers.get_all(header::COOKIE).into_iter();
-    headers
-        .filter_map(|value| value.to_str().ok())
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let all = headers.get_all(header::COOKIE).into_iter();
+    all.filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
 }

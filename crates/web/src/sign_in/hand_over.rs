@@ -1,4 +1,4 @@
-//! A token with which the host application hands somebody over: a JWT that it signs with a secret
+//! A token with which the host application hands a user over: a JWT that it signs with a secret
 //! that is shared (HS256) or with a key of its own that it publishes (`jwks.rs`), for this service,
 //! for minutes, for one use.
 
@@ -51,7 +51,7 @@ struct JoseHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// A token in its parts; nothing of it is believed yet.
+/// A token in its parts; nothing of it is trusted yet.
 pub struct Token<'a> {
     header: JoseHeader,
     signed: &'a str,

@@ -1,7 +1,7 @@
 //! The host application's own session: the encrypted cookie of Auth.js (v5) or NextAuth.js (v4),
 //! opened with the secret that is shared with it.
 //!
-//! It says who somebody is and nothing else: tier, credits and roles are read from the database on
+//! It says who the user is and nothing else: tier, credits and roles are read from the database on
 //! each request, and an operator's role counts only with a sign-in of ours.
 
 use aes::Aes256;
@@ -11,7 +11,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use billing::actors::KEY_PREFIX;
+use billing::actors::{KEY_PREFIX, Visitor};
 use billing::app::App;
 use billing::error::Result;
 use billing::people::users;
@@ -24,7 +24,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sha2::{Sha256, Sha512};
-use store::users::User;
+use store::Tx;
 use subtle::ConstantTimeEq;
 
 use crate::sign_in::cookies::cookies;
@@ -50,7 +50,7 @@ const CLOCK_SECONDS: i64 = 15;
 enum Library {
     /// Auth.js: `@auth/core`, next-auth v5.
     AuthJs,
-    /// next-auth v4.
+    /// NextAuth.js: next-auth v4.
     NextAuth,
 }
 
@@ -72,50 +72,58 @@ struct JoseHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// The user of the host's session, made when new; none without a token that is good now.
-pub async fn user(parts: &Parts, app: &App) -> Result<Option<User>> {
+/// The user of the host's session, made when new, and what `more` reads of it by number; none
+/// without a token that is good now.
+pub async fn visitor<T, F>(parts: &Parts, app: &App, mut more: F) -> Result<Option<(Visitor, T)>>
+where
+    F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let Some((issued_at, email)) = signed_in(parts, app) else {
+        return Ok(None);
+    };
+    let (address, mut beside) = (email.clone(), more.clone());
+    let known = app.read(move |tx| {
+        let Some(user) = store::users::by_email(tx, &address)? else {
+            return Ok(None);
+        };
+        let after = store::users::tokens_after(tx, user.id)?;
+        Ok(Some((after, beside(tx, user.id)?, user)))
+    });
+    let (after, beside, user) = if let Some(known) = known.await? {
+        known
+    } else {
+        let user = users::ensure(app, &email, UserRole::User, true).await?;
+        let id = user.id;
+        (None, app.read(move |tx| more(tx, id)).await?, user)
+    };
+    if after.is_some_and(|after| issued_at < after) || user.disabled_at.is_some() {
+        return Ok(None);
+    }
+    let visitor = Visitor {
+        id: user.id,
+        public_id: user.public_id,
+        email: user.email,
+        name: user.name,
+        role: UserRole::User,
+    };
+    Ok(Some((visitor, beside)))
+}
+
+/// When a token of the request that is good now was issued, and the email address it names.
+fn signed_in(parts: &Parts, app: &App) -> Option<(Timestamp, String)> {
     let shared = app.settings.session.secret.expose_secret();
-    let secrets: Vec<&str> = shared.split(',').map(str::trim).collect();
-    let secrets: Vec<&str> = secrets.into_iter().filter(|s| !s.is_empty()).collect();
+    let secrets = shared.split(',').map(str::trim);
+    let secrets: Vec<&str> = secrets.filter(|secret| !secret.is_empty()).collect();
     if secrets.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let now = app.real_now().seconds();
-    let found = tokens(parts)
+    let claims = tokens(parts)
         .iter()
-        .find_map(|(cookie, library, token)| open(token, &secrets, cookie, *library))
-        .filter(|claims| claims.are_good_at(now));
-    let Some((claims, email)) = found.and_then(|claims| {
-        let email = claims
-            .email
-            .as_deref()
-            .and_then(|e| users::read_email(e).ok());
-        email.map(|email| (claims, email))
-    }) else {
-        return Ok(None);
-    };
-    let known = app
-        .read(move |tx| {
-            let Some(user) = store::users::by_email(tx, &email)? else {
-                return Ok(Err(email.clone()));
-            };
-            let after = store::users::tokens_after(tx, user.id)?;
-            Ok(Ok((user, after)))
-        })
-        .await?;
-    let (mut user, after) = match known {
-        Ok(known) => known,
-        Err(email) => (
-            users::ensure(app, &email, UserRole::User, true).await?,
-            None,
-        ),
-    };
-    let is_over = after.is_some_and(|after| Timestamp::from_seconds(claims.iat) < after);
-    if is_over || user.disabled_at.is_some() {
-        return Ok(None);
-    }
-    user.role = UserRole::User;
-    Ok(Some(user))
+        .find_map(|(cookie, library, token)| open(token, &secrets, cookie, *library))?;
+    let email = users::read_email(claims.email.as_deref()?).ok()?;
+    let is_good = claims.are_good_at(app.real_now().seconds());
+    is_good.then(|| (Timestamp::from_seconds(claims.iat), email))
 }
 
 impl Claims {
@@ -154,10 +162,10 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 /// A cookie, or its pieces `NAME.0`, `NAME.1` in the order of their numbers.
 fn joined(parts: &Parts, name: &str) -> Option<String> {
-    if let Some((_, whole)) = cookies(parts).find(|(known, _)| *known == name) {
+    if let Some((_, whole)) = cookies(&parts.headers).find(|(known, _)| *known == name) {
         return Some(whole.to_owned());
     }
-    let mut pieces: Vec<(usize, &str)> = cookies(parts)
+    let mut pieces: Vec<(usize, &str)> = cookies(&parts.headers)
         .filter_map(|(known, value)| {
             let number = known.strip_prefix(name)?.strip_prefix('.')?;
             Some((number.parse().ok()?, value))

@@ -22,16 +22,16 @@ use tokio::sync::Mutex;
 /// Keys that are looked at.
 const KEYS_MAX: usize = 32;
 
-/// How long keys are believed without asking again: one that was taken away opens nothing later.
+/// How long keys are trusted without asking again: one that was taken away opens nothing later.
 const FRESH_SECONDS: i64 = 600;
 
-/// How long they are believed while nobody answers.
+/// How long they are trusted while no one answers.
 const STALE_SECONDS: i64 = 3_600;
 
 /// How often at most keys are asked for, whatever tokens name.
 const AGAIN_SECONDS: i64 = 5;
 
-/// A public key.
+/// A public key of the host application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     id: Option<String>,

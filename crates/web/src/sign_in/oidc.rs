@@ -1,7 +1,7 @@
 //! Signing in with an OpenID Connect provider: authorization code with PKCE, state and nonce.
 //!
 //! What the two halves of a sign-in share waits in a cookie of the browser that began it, so a
-//! callback that somebody else started opens nothing here. The provider's word is believed for a
+//! callback that someone else started opens nothing here. The provider's word is trusted for a
 //! mail address that it has verified, and for nothing else.
 
 use base64::Engine as _;
@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 /// Where the provider sends people back to.
 pub const CALLBACK: &str = "/api/auth/oidc/callback";
 
-/// How long what the provider says of itself is believed, keys included.
+/// How long what the provider says of itself is trusted, keys included.
 const FRESH_SECONDS: i64 = 600;
 
 /// How old it must be to be read again for a token that does not fit it.
@@ -46,7 +46,7 @@ struct Seen {
 /// A sign-in that was begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// The provider's page.
+    /// The address of the provider's page.
     pub address: String,
     /// What the browser keeps until it is back.
     pub kept: String,
@@ -69,7 +69,7 @@ struct Kept {
     next: Option<String>,
 }
 
-/// Begins a sign-in.
+/// Begins a sign-in at the provider.
 pub async fn begin(app: &App, cache: &Cache, next: Option<String>) -> Result<Begun> {
     let metadata = metadata(app, cache, FRESH_SECONDS).await?;
     let secret = || new_secret(&*app.rng);
@@ -176,7 +176,7 @@ fn callback(app: &App) -> Result<RedirectUrl> {
     RedirectUrl::new(address).map_err(Error::bug)
 }
 
-/// What the provider says of itself, read anew when it is older than this.
+/// What the provider says of itself, read again when it is older than this.
 async fn metadata(app: &App, cache: &Cache, seconds: i64) -> Result<CoreProviderMetadata> {
     let now = app.real_now();
     let mut seen = cache.0.lock().await;

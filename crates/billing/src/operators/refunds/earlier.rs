@@ -4,7 +4,8 @@ use store::intents::Intent;
 use stripe::{Form, objects};
 
 use super::{
-    Ask, CALL_OVER_SECONDS, INTENT_KEY, INVOICE, KIND, REFUNDS_MAX, payment, settle, under_way,
+    CALL_OVER_SECONDS, INTENT_KEY, INVOICE, KIND, NewRefund, REFUNDS_MAX, payment, settle,
+    under_way,
 };
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -79,12 +80,12 @@ pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
             None => Ok(None),
         })
         .await?;
-    let ask = Ask {
+    let ask = NewRefund {
         payment: intent,
         amount: None,
         reason: params.get("reason").unwrap_or_default().to_owned(),
         note: None,
-        refunded_before: None,
+        refunded: None,
         credit_note: params.get(INVOICE).is_some(),
         actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
     };

@@ -1,15 +1,18 @@
 //! What a refund would do, before it is made.
 
-use domain::ledger::{Command, Request};
+use domain::ledger::{Command, Ledger, Request};
 use domain::money::{Credits, Currency, MinorUnits, share_of};
 use domain::projection::TransactionType;
+use domain::time::Timestamp;
+use store::Tx;
 use store::accounts::Account;
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 
-use super::{CHARGES_MAX, DISPUTES_MAX, payment};
+use super::{CHARGES_MAX, DISPUTES_MAX, find, no_payment};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::summary::{View, view_of};
 
 /// What a refund would come to.
 #[derive(Clone, Debug)]
@@ -41,25 +44,103 @@ impl Preview {
     }
 }
 
-/// Looks at what a refund of `amount` would come to. Changes nothing.
-pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Preview> {
-    let (payment, account) = payment(app, name).await?;
-    let charge = charge(app, &payment).await?;
-    let currency = Currency::parse(&charge.currency).unwrap_or(Currency::USD);
-    let left = charge.amount_captured - charge.amount_refunded;
-    let amount = amount_of(amount, left, currency)?;
-    let after = charge.amount_refunded + amount;
-    let effect = effect(app, &payment, &charge, after).await?;
-    Ok(Preview {
-        paid: MinorUnits::new(charge.amount_captured, currency),
-        refunded: MinorUnits::new(charge.amount_refunded, currency),
-        money_back: MinorUnits::new(amount, currency),
-        credits_taken: effect.taken,
-        available_after: effect.available,
-        debt_after: effect.debt,
-        note: effect.note,
+/// A payment before money of it goes back: as it is here, and as it is at Stripe.
+pub struct Before {
+    payment: Transaction,
+    account: Account,
+    charge: objects::Charge,
+    ledger: Ledger,
+    now: Timestamp,
+}
+
+/// Reads a payment and its account, and asks Stripe for the charge. Changes nothing.
+pub async fn before(app: &App, name: &str) -> Result<Before> {
+    let (name, now) = (name.to_owned(), app.now());
+    let find = move |tx: &mut Tx<'_>| {
+        let found = find(tx, &name)?;
+        Ok(found.map(|found| (found.1.id, found)))
+    };
+    let read = move |tx: &mut Tx<'_>, _: &View, found: (Transaction, Account)| {
+        let claw = clawback(&found.0, 0);
+        let ledger = store::ledger::loaded_for(tx, found.1.id, &[claw])?;
+        Ok((found, ledger))
+    };
+    let found = view_of(app, find, read).await?;
+    let (_, ((payment, account), ledger)) = found.ok_or_else(no_payment)?;
+    Ok(Before {
+        charge: charge(app, &payment).await?,
         payment,
         account,
+        ledger,
+        now,
+    })
+}
+
+impl Before {
+    /// What a refund of `amount` would come to; of all that is left where none is named.
+    pub fn preview(&self, amount: Option<&str>) -> Result<Preview> {
+        let charge = &self.charge;
+        let currency = Currency::parse(&charge.currency).unwrap_or(Currency::USD);
+        let left = charge.amount_captured - charge.amount_refunded;
+        let amount = amount_of(amount, left, currency)?;
+        let effect = self.effect(charge.amount_refunded + amount);
+        Ok(Preview {
+            paid: MinorUnits::new(charge.amount_captured, currency),
+            refunded: MinorUnits::new(charge.amount_refunded, currency),
+            money_back: MinorUnits::new(amount, currency),
+            credits_taken: effect.taken,
+            available_after: effect.available,
+            debt_after: effect.debt,
+            note: effect.note,
+            payment: self.payment.clone(),
+            account: self.account.clone(),
+        })
+    }
+
+    /// What the ledger would do when `reversed` of the charge went back: the same command that a
+    /// sync gives it, tried on a copy.
+    fn effect(&self, reversed: i64) -> Effect {
+        let (mut ledger, now, whole) = (self.ledger.clone(), self.now, self.charge.amount);
+        let before = ledger.wallet.posted;
+        let paid = ledger.lot_by_source(&source_key(&self.payment));
+        let paid = paid.map(|lot| lot.paid.map_or(0, |paid| paid.amount));
+        let is_topup = self.payment.kind == TransactionType::CreditTopup;
+        let note = match paid {
+            Some(paid) => {
+                let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
+                let refused = ledger.apply(&clawback(&self.payment, minor), now).is_err();
+                refused
+                    .then_some("The ledger refuses to take the credits. Check the account first.")
+            }
+            None if is_topup => Some(
+                "The credits of this payment haven't been granted yet. Sync the account first.",
+            ),
+            None => Some("The plan continues. Cancel it separately if it should end."),
+        };
+        Effect {
+            taken: before - ledger.wallet.posted,
+            available: ledger.available(now),
+            debt: ledger.wallet.debt,
+            note,
+        }
+    }
+}
+
+/// Looks at what a refund of `amount` would come to. Changes nothing.
+pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Preview> {
+    before(app, name).await?.preview(amount)
+}
+
+/// The source key of the credits that a payment bought.
+fn source_key(payment: &Transaction) -> String {
+    let intent = payment.stripe_payment_intent_id.as_deref();
+    format!("topup:{}", intent.unwrap_or_default())
+}
+
+fn clawback(payment: &Transaction, reversed_minor: i64) -> Request {
+    Request::internal(Command::Clawback {
+        source_key: source_key(payment),
+        reversed_minor,
     })
 }
 
@@ -112,52 +193,4 @@ struct Effect {
     available: Credits,
     debt: Credits,
     note: Option<&'static str>,
-}
-
-/// What the ledger would do when `reversed` of the charge went back: the same command that a sync
-/// gives it, tried on a copy.
-async fn effect(
-    app: &App,
-    payment: &Transaction,
-    charge: &objects::Charge,
-    reversed: i64,
-) -> Result<Effect> {
-    crate::summary::view(app, payment.account_id).await?;
-    let account = payment.account_id;
-    let is_topup = payment.kind == TransactionType::CreditTopup;
-    let intent = payment.stripe_payment_intent_id.clone();
-    let source_key = format!("topup:{}", intent.unwrap_or_default());
-    let (now, whole) = (app.now(), charge.amount);
-    app.read(move |tx| {
-        let claw = |reversed_minor| {
-            Request::internal(Command::Clawback {
-                source_key: source_key.clone(),
-                reversed_minor,
-            })
-        };
-        let mut ledger = store::ledger::loaded_for(tx, account, &[claw(0)])?;
-        let before = ledger.wallet.posted;
-        let paid = ledger.lot_by_source(&source_key).map(|lot| lot.paid);
-        let mut note = None;
-        if let Some(paid) = paid {
-            let paid = paid.map_or(0, |paid| paid.amount);
-            let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
-            if ledger.apply(&claw(minor), now).is_err() {
-                note = Some("The ledger refuses to take the credits. Check the account first.");
-            }
-        } else if is_topup {
-            note = Some(
-                "The credits of this payment haven't been granted yet. Sync the account first.",
-            );
-        } else {
-            note = Some("The plan continues. Cancel it separately if it should end.");
-        }
-        Ok(Effect {
-            taken: before - ledger.wallet.posted,
-            available: ledger.available(now),
-            debt: ledger.wallet.debt,
-            note,
-        })
-    })
-    .await
 }

@@ -191,7 +191,7 @@ async fn adjust(
     // in order of time, and the correction is dated now.
     billing::summary::view(app, account.id).await?;
     let (done, available) = if why.dry_run {
-        (true, credits::look(app, &account, amount).await?.0)
+        (true, credits::look(app, &account, amount).await?.available)
     } else {
         let outcome = credits::adjust(app, &account, key, amount, &by_hand).await?;
         let is_new = outcome.entry.is_some() && !outcome.replayed;

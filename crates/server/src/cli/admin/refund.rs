@@ -1,7 +1,7 @@
 //! `admin refund`: refunds a payment, in full or in part.
 
 use billing::app::App;
-use billing::operators::refunds::{Ask, Preview, REASONS, make, preview};
+use billing::operators::refunds::{NewRefund, Preview, REASONS, make, preview};
 use domain::money::Credits;
 use serde_json::{Value, json};
 
@@ -39,12 +39,12 @@ pub async fn run(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resu
         return show_preview(preview, out);
     }
     let key = args.key.clone().unwrap_or_else(|| app.new_id("rfk"));
-    let ask = Ask {
+    let ask = NewRefund {
         payment: args.payment.clone(),
         amount: args.amount.clone(),
         reason: args.reason.clone(),
         note: args.note.clone(),
-        refunded_before: None,
+        refunded: None,
         credit_note: args.credit_note,
         actor: "cli".to_owned(),
     };

@@ -140,7 +140,7 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         })
         .await;
 
-    let figures = billing::books::figures::read(&stage.app).await.unwrap();
+    let figures = billing::books::figures::of(&stage.app).await.unwrap();
 
     // Subscribed 30 days ago: ann, ben, cid. Of these cid canceled: 1 of 3.
     assert_eq!((figures.churn.part, figures.churn.whole), (1, 3));

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Html;
-use billing::accounts::names;
 use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
@@ -30,10 +29,11 @@ use views::layout::Nav;
 use views::{format, labels, offer};
 
 use crate::frame;
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
-use crate::pages::admin::operator_shell;
+use crate::pages::admin::{at_stripe, operator_shell};
 
 mod tables;
 mod timeline;
@@ -60,11 +60,9 @@ pub struct Done {
 /// `GET /admin/accounts/{id}`.
 pub async fn show(
     State(app): State<App>,
-    operator: Operator,
-    Path(id): Path<String>,
+    OnAccount { operator, account }: OnAccount,
     Params(done): Params<Done>,
 ) -> HttpResult<Html<String>> {
-    let account = names::named(&app, &id).await?;
     let mut page = page(&app, &operator, &account).await?;
     page.shell.flash = flash(&done.done);
     frame::html(&page)
@@ -141,9 +139,14 @@ impl Rows {
 
 pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
     let (number, subject) = (account.id, account.public_id.clone());
-    let read = move |tx: &mut Tx<'_>, _: &View| Rows::read(tx, number, &subject);
-    let (view, rows) = view_with(app, number, read).await?;
-    let compared = tokio::time::timeout(STRIPE_MAX, compare::account(app, account.id)).await;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        Ok((
+            Rows::read(tx, number, &subject)?,
+            compare::ours(tx, number)?,
+        ))
+    };
+    let (view, (rows, ours)) = view_with(app, number, read).await?;
+    let compared = tokio::time::timeout(STRIPE_MAX, compare::with_stripe(app, ours)).await;
     let compared = match (&rows.customer, compared) {
         (None, _) => None,
         (_, Ok(Ok(comparison))) => Some(Some(comparison)),
@@ -159,7 +162,9 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
     .text(format!(", {}, since ", account.kind))
     .time(format::day(account.created_at.micros()));
     let mut actions = offered(operator, account, view.debt.is_positive());
-    actions.extend(at_stripe(app, rows.customer.as_deref()));
+    let customer = rows.customer.as_deref();
+    let customer = customer.and_then(|id| at_stripe(app, &format!("customers/{id}")));
+    actions.extend(customer.map(|href| Action::external("Open in Stripe", href)));
     actions.push(Action::link("Journal", format!("{home}/journal")));
     let may_adjust = operator.may(Right::Adjust);
     let csv = format!("{home}/journal.csv");
@@ -181,17 +186,6 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         actions,
         tables: tables(app, operator, &home, &rows),
     })
-}
-
-fn at_stripe(app: &App, customer: Option<&str>) -> Option<Action> {
-    let customer = customer.filter(|_| app.twin_url.is_none())?;
-    let mode = if app.settings.stripe.is_live() {
-        ""
-    } else {
-        "/test"
-    };
-    let href = format!("https://dashboard.stripe.com{mode}/customers/{customer}");
-    Some(Action::external("Open in Stripe", href))
 }
 
 fn banners(

@@ -17,8 +17,8 @@ use views::{format, labels};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::List;
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// The search as it is sent.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,14 +54,13 @@ pub async fn show(
     State(app): State<App>,
     Operator(operator): Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
+    let before = list.before();
     let (wanted, now) = (search.clone(), app.now());
-    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let mut rows = app
         .read(move |tx| {
-            let accounts = listed(tx, &wanted, now, before, limit)?;
+            let accounts = listed(tx, &wanted, now, before, ROWS_READ)?;
             let mut rows = Vec::new();
             for account in accounts {
                 let available = store::ledger::loaded(tx, account.id)?.available(now);

@@ -3,12 +3,11 @@
 
 mod adjustments;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use billing::accounts::names;
-use billing::actors::{Operator, Visitor};
+use billing::actors::Visitor;
 use billing::app::App;
 use billing::error::{DEBT_EXCEEDED, Error, INVALID_FIELD, Result};
 use billing::idempotency::Key;
@@ -25,10 +24,10 @@ use views::format;
 use views::layout::Nav;
 
 use crate::frame;
+use crate::http::callers::OnAccount;
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::form::Fields;
 use crate::http::params::Params;
-use crate::pages::admin::account::{limit, page};
 use crate::pages::admin::offered::home;
 use crate::pages::admin::operator_shell;
 use crate::site::Site;
@@ -46,13 +45,11 @@ impl FromRequestParts<Site> for OperatorRequest {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
-        let Operator(operator) = Operator::from_request_parts(parts, site).await?;
-        let id = Path::<String>::from_request_parts(parts, site).await;
-        let Path(id) = id.map_err(|_| Error::not_found("There is no such account."))?;
+        let OnAccount { operator, account } = OnAccount::from_request_parts(parts, site).await?;
         Ok(OperatorRequest {
             app: site.app.clone(),
-            operator,
-            account: names::named(&site.app, &id).await?,
+            operator: operator.0,
+            account,
         })
     }
 }

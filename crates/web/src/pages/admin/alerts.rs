@@ -1,7 +1,7 @@
 //! `/admin/alerts`: what needs an operator, or did.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use billing::actors::Operator;
 use billing::app::App;
@@ -15,9 +15,10 @@ use views::layout::Nav;
 
 use crate::frame;
 use crate::http::error::HttpResult;
+use crate::http::params::Params;
 use crate::http::request_id::RequestId;
-use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::List;
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// The list as it is asked for.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,13 +31,13 @@ pub struct Search {
 pub async fn show(
     State(app): State<App>,
     operator: Operator,
-    Query(search): Query<Search>,
-    Query(page): Query<PageParams>,
+    Params(search): Params<Search>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
-    let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
+    let before = list.before();
+    let wanted = search.clone();
     let mut rows = app
-        .read(move |tx| store::alerts::list(tx, set(&wanted.state), before, limit))
+        .read(move |tx| store::alerts::list(tx, set(&wanted.state), before, ROWS_READ))
         .await?;
     let here = address("/admin/alerts", &[("state", &search.state)]);
     let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);

@@ -8,6 +8,7 @@ use billing::actors::roles::Right;
 use billing::app::App;
 use billing::error::Error;
 use billing::sync::compare;
+use billing::sync::compare::Ours;
 use store::accounts::Account;
 use store::events::{Event, EventState};
 use views::admin::event::EventPage;
@@ -19,7 +20,7 @@ use views::{format, labels};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::request_id::RequestId;
-use crate::pages::admin::operator_shell;
+use crate::pages::admin::{at_stripe, operator_shell};
 
 /// Longest that Stripe is waited for; the page is shown without it then.
 const STRIPE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
@@ -64,20 +65,8 @@ pub async fn show(
         replay: operator
             .may(Right::Replay)
             .then(|| EventPage::replay_link(&event.event_id)),
-        at_stripe: at_stripe(&app, &event.event_id),
+        at_stripe: at_stripe(&app, &format!("events/{}", event.event_id)),
     })
-}
-
-fn at_stripe(app: &App, event: &str) -> Option<String> {
-    if app.twin_url.is_some() {
-        return None;
-    }
-    let mode = if app.settings.stripe.is_live() {
-        ""
-    } else {
-        "/test"
-    };
-    Some(format!("https://dashboard.stripe.com{mode}/events/{event}"))
 }
 
 /// `GET /admin/events/{id}/replay`: says what a replay would change, and asks.
@@ -86,10 +75,18 @@ pub async fn ask(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> HttpResult<Html<String>> {
-    let event = app.read(move |tx| store::events::find(tx, &id)).await?;
-    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let found = app
+        .read(move |tx| {
+            let Some(event) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let ours = event.account_id.map(|account| compare::ours(tx, account));
+            Ok(Some((event, ours.transpose()?)))
+        })
+        .await?;
+    let (event, ours) = found.ok_or_else(|| Error::not_found("There is no such event."))?;
     let shell = operator_shell(&app, &operator, Nav::AdminEvents);
-    let facts = would_change(&app, event.account_id).await;
+    let facts = would_change(&app, ours).await;
     frame::html(&ConfirmPage::replay_event(
         shell,
         &event.event_id,
@@ -99,11 +96,11 @@ pub async fn ask(
 }
 
 /// What differs between our rows and Stripe's now: what a replay would bring in line.
-pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
-    let Some(account) = account else {
+async fn would_change(app: &App, ours: Option<Ours>) -> Vec<Fact> {
+    let Some(ours) = ours else {
         return vec![Fact::new("Account", "unknown so far; we'll look again")];
     };
-    match tokio::time::timeout(STRIPE_MAX, compare::account(app, account)).await {
+    match tokio::time::timeout(STRIPE_MAX, compare::with_stripe(app, ours)).await {
         Ok(Ok(comparison)) if comparison.agrees() => {
             vec![Fact::new(
                 "Would change",

@@ -8,10 +8,12 @@ use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
 use billing::books::figures;
-use billing::operators::{accounts, events};
+use billing::operators::accounts::EVENTS_MAX;
+use billing::operators::events;
 use domain::figures::Figures;
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::accounts::Account;
 use store::events::{Event, EventState};
 use views::admin::events::{EventRow, EventsPage};
@@ -25,8 +27,8 @@ use views::{format, labels};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::List;
+use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 
 /// The search as it is sent.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -60,32 +62,26 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[n]| n);
-    let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
-    let figures = figures::of(&app).await?;
+    let before = list.before();
+    let wanted = search.clone();
     let now = app.real_now();
-    let (mut rows, accounts, counts, latest) = app
-        .read(move |tx| {
-            let filter = store::events::Filter {
-                state: set(&wanted.state),
-                kind: set(&wanted.kind),
-                account_id: None,
-                about: set(&wanted.q),
-                from: wanted.from(),
-            };
-            let rows = store::events::list(tx, &filter, before, limit)?;
-            let mut accounts = HashMap::new();
-            for id in rows.iter().filter_map(|row| row.account_id) {
-                if let Some(account) = store::accounts::find(tx, id)? {
-                    accounts.insert(id, account);
-                }
-            }
-            let counts = store::events::count_by_state(tx)?;
-            Ok((rows, accounts, counts, store::events::latest(tx)?))
-        })
-        .await?;
+    let read = move |tx: &mut Tx<'_>| {
+        let filter = store::events::Filter {
+            state: set(&wanted.state),
+            kind: set(&wanted.kind),
+            account_id: None,
+            about: set(&wanted.q),
+            from: wanted.from(),
+        };
+        let rows = store::events::list(tx, &filter, before, ROWS_READ)?;
+        let accounts = accounts(tx, rows.iter().filter_map(|row| row.account_id))?;
+        let counts = store::events::count_by_state(tx)?;
+        Ok((rows, accounts, counts, store::events::latest(tx)?))
+    };
+    let (figures, read) = figures::of_with(&app, read).await?;
+    let (mut rows, accounts, counts, latest) = read;
     let pager = page_of(&mut rows, &search.address(), before.is_none(), |row| {
         vec![row.n]
     });
@@ -144,7 +140,7 @@ pub async fn ask_replay(
     let (failed, parked) = app
         .read(|tx| {
             let failed = events::failed(tx)?;
-            Ok((failed, store::sync::parked(tx, accounts::EVENTS_MAX)?.len()))
+            Ok((failed, store::sync::parked(tx, EVENTS_MAX)?.len()))
         })
         .await?;
     let count = failed.len() as u64;

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{Html, Response};
-use billing::accounts::names;
-use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column, Csv};
 use billing::export::table;
 use domain::ledger::{Body, Entry, EntryKind, GrantKind};
 use domain::money::Credits;
@@ -18,9 +16,9 @@ use views::icons::Icon;
 use views::layout::Nav;
 use views::{format, labels};
 
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
-use crate::http::params::Params;
-use crate::lists::{PageParams, cursor};
+use crate::lists::{List, cursor};
 use crate::pages::admin::{ROWS, operator_shell};
 use crate::{files, frame};
 
@@ -50,12 +48,10 @@ const TABLE: [(&str, &str); 8] = [
 /// `GET /admin/accounts/{id}/journal`.
 pub async fn show(
     State(app): State<App>,
-    operator: Operator,
-    Path(id): Path<String>,
-    Params(page): Params<PageParams>,
+    OnAccount { operator, account }: OnAccount,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let account = names::named(&app, &id).await?;
-    let before = page.after::<1>()?.map(|[seq]| seq);
+    let before = list.before();
     let number = account.id;
     let size = i64::try_from(ROWS).unwrap_or(i64::MAX);
     let (mut entries, names) = app
@@ -172,33 +168,30 @@ fn about(entry: &Entry) -> Option<String> {
     }
 }
 
-const COLUMNS: [&str; 10] = [
-    "entry",
-    "at",
-    "kind",
-    "about",
-    "balance",
-    "held",
-    "debt",
-    "available",
-    "actor",
-    "reason",
+const COLUMNS: &[Column<Entry>] = &[
+    ("entry", |entry| Cell::number(entry.seq)),
+    ("at", |entry| Cell::plain(entry.at.rfc3339())),
+    ("kind", |entry| Cell::text(csv_kind(entry))),
+    ("about", |entry| {
+        Cell::text(about(entry).unwrap_or_default())
+    }),
+    ("balance", |entry| Cell::number(entry.posted_delta)),
+    ("held", |entry| Cell::number(entry.held_delta)),
+    ("debt", |entry| Cell::number(entry.debt_delta)),
+    ("available", |entry| Cell::number(entry.available)),
+    ("actor", |entry| Cell::maybe(entry.context.actor.as_ref())),
+    ("reason", |entry| Cell::maybe(entry.context.reason.as_ref())),
 ];
 
 /// `GET /admin/accounts/{id}/journal.csv`: all of it, from the first entry.
-pub async fn csv(
-    State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
-) -> HttpResult<Response> {
-    let account = names::named(&app, &id).await?;
+pub async fn csv(State(app): State<App>, OnAccount { account, .. }: OnAccount) -> Response {
     let name = format!("journal-{}.csv", account.public_id);
     let number = account.id;
-    Ok(files::file(&name, table::CSV, None::<i64>, move |after| {
+    files::file(&name, table::CSV, None::<i64>, move |after| {
         let app = app.clone();
         async move {
             let Some(after) = after else {
-                return Ok(Some((Csv::new(&COLUMNS).into_text(), Some(0))));
+                return Ok(Some((Csv::of(COLUMNS).into_text(), Some(0))));
             };
             let entries = app
                 .read(move |tx| store::ledger::journal_after(tx, number, after, table::PAGE))
@@ -207,24 +200,8 @@ pub async fn csv(
                 return Ok(None);
             };
             let mut csv = Csv::empty();
-            entries.iter().for_each(|entry| write(&mut csv, entry));
+            entries.iter().for_each(|entry| csv.add(COLUMNS, entry));
             Ok(Some((csv.into_text(), Some(last))))
         }
-    }))
-}
-
-fn write(csv: &mut Csv, entry: &Entry) {
-    let about = about(entry);
-    csv.row(&[
-        Cell::Plain(&entry.seq.to_string()),
-        Cell::Plain(&entry.at.rfc3339()),
-        Cell::Text(&csv_kind(entry)),
-        Cell::maybe(about.as_ref()),
-        Cell::Plain(&entry.posted_delta.to_string()),
-        Cell::Plain(&entry.held_delta.to_string()),
-        Cell::Plain(&entry.debt_delta.to_string()),
-        Cell::Plain(&entry.available.to_string()),
-        Cell::maybe(entry.context.actor.as_ref()),
-        Cell::maybe(entry.context.reason.as_ref()),
-    ]);
+    })
 }

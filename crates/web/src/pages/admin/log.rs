@@ -1,4 +1,4 @@
-//! `/admin/log`: what operators and host applications did by hand.
+//! `/admin/log`: what operators and host applications did manually.
 
 use std::collections::HashMap;
 
@@ -19,8 +19,8 @@ use views::{format, labels};
 
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::{PageParams, Shown as _};
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::{List, Shown as _};
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 use crate::rows::act::Act as Shown;
 use crate::{files, frame};
 
@@ -61,14 +61,13 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
-    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+    let before = list.before();
     let wanted = search.clone();
     let (mut acts, names) = app
         .read(move |tx| {
-            let acts = wanted.list(tx, before, limit)?;
+            let acts = wanted.list(tx, before, ROWS_READ)?;
             let names = names(tx, acts.iter().map(|act| act.actor.as_str()))?;
             Ok((acts, names))
         })
@@ -172,7 +171,7 @@ pub async fn csv(
     _operator: Operator,
     Params(search): Params<Search>,
 ) -> Response {
-    let head = Some(Csv::new(Shown::COLUMNS).into_text());
+    let head = Some(Csv::of(Shown::COLUMNS).into_text());
     let first = (head, None::<i64>, false);
     files::file(
         "audit-log.csv",
@@ -196,7 +195,7 @@ pub async fn csv(
                 let mut csv = Csv::empty();
                 acts.into_iter()
                     .map(Shown::from)
-                    .for_each(|act| act.write(&mut csv));
+                    .for_each(|act| csv.add(Shown::COLUMNS, &act));
                 Ok(Some((csv.into_text(), (None, Some(last), false))))
             }
         },

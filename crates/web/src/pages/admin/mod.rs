@@ -17,8 +17,12 @@ pub mod refunds;
 pub mod transactions;
 pub mod webhooks;
 
+use std::collections::HashMap;
+
 use billing::actors::Visitor;
 use billing::app::App;
+use store::Tx;
+use store::accounts::Account;
 use views::components::Pager;
 use views::layout::{Nav, Shell};
 
@@ -28,9 +32,36 @@ use crate::lists::cursor;
 /// Rows on an operator's page.
 const ROWS: usize = 50;
 
+/// Rows to read: one more than are shown says whether there are more.
+const ROWS_READ: i64 = 51;
+
+/// The accounts of these numbers.
+fn accounts(
+    tx: &mut Tx<'_>,
+    numbers: impl Iterator<Item = i64>,
+) -> store::Result<HashMap<i64, Account>> {
+    let mut accounts = HashMap::new();
+    for number in numbers {
+        if !accounts.contains_key(&number)
+            && let Some(account) = store::accounts::find(tx, number)?
+        {
+            accounts.insert(number, account);
+        }
+    }
+    Ok(accounts)
+}
+
 /// The frame of an operator's page.
 fn operator_shell(app: &App, operator: &Visitor, active: Nav) -> Shell {
     public_shell(app, Some(operator), active)
+}
+
+/// The address of an object in Stripe's dashboard; the twin has none.
+fn at_stripe(app: &App, path: &str) -> Option<String> {
+    let is_live = app.settings.stripe.is_live();
+    let mode = if is_live { "" } else { "/test" };
+    let address = || format!("https://dashboard.stripe.com{mode}/{path}");
+    app.twin_url.is_none().then(address)
 }
 
 /// Cuts the row that was read to see whether there are more, and makes the steps.

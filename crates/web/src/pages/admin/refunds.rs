@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::{Error, INVALID_FIELD};
-use billing::operators::refunds::{self, Ask, Preview};
+use billing::operators::refunds::{self, NewRefund, Preview};
+use domain::amounts::amount as shown;
 use serde::Deserialize;
 use views::admin::parts::{Field, FieldKind, FormPage};
 use views::components::{Banner, Choice, Fact, Kind, Prose};
@@ -48,18 +49,15 @@ pub async fn ask(
 }
 
 async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> HttpResult<Response> {
-    let amount = Some(typed.amount.as_str());
-    let looked = match refunds::preview(app, payment, amount).await {
-        Ok(look) => Ok(look),
-        // A wrong amount is told at its field, beside the whole.
+    let before = refunds::before(app, payment).await?;
+    let (wrong, look) = match before.preview(Some(&typed.amount)) {
+        Ok(look) => (None, look),
+        // A wrong amount is reported at its field, beside the whole.
         Err(error) if error.0.code == INVALID_FIELD => {
-            Err((error, refunds::preview(app, payment, None).await?))
+            let wrong = ("amount".to_owned(), error.0.detail);
+            (Some(wrong), before.preview(None)?)
         }
         Err(error) => return Err(error.into()),
-    };
-    let (wrong, look) = match looked {
-        Ok(look) => (None, look),
-        Err((error, look)) => (Some(("amount".to_owned(), error.0.detail)), look),
     };
     let is_review = !typed.review.is_empty() && wrong.is_none();
     let shell = operator_shell(app, operator, Nav::AdminTransactions);
@@ -102,11 +100,6 @@ fn note(look: &Preview) -> Vec<Banner> {
         .note
         .map(|note| Banner::new(Kind::Info, "To know", note));
     note.into_iter().collect()
-}
-
-fn shown(money: domain::money::MinorUnits) -> String {
-    let currency = money.currency;
-    format::money(money.amount, currency.code(), currency.exponent())
 }
 
 fn questions(
@@ -200,12 +193,12 @@ pub async fn make(
         };
         return page(&app, &operator, &payment, &typed).await;
     }
-    let ask = Ask {
+    let ask = NewRefund {
         payment,
         amount: Some(typed.amount),
         reason: typed.reason,
         note: Some(typed.note),
-        refunded_before: Some(typed.refunded),
+        refunded: Some(typed.refunded),
         credit_note: !typed.credit_note.is_empty(),
         actor: operator.public_id,
     };

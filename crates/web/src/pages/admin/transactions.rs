@@ -1,18 +1,17 @@
 //! `/admin/transactions`: all payments, refunds and plan changes.
 
-use std::collections::HashMap;
-
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect, Response};
 use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
-use billing::error::{Error, Result};
-use billing::export::csv::{Cell, Csv};
+use billing::error::Error;
+use billing::export::csv::{Cell, Column, Csv};
 use billing::export::table;
 use billing::operators::saved_searches;
+use domain::amounts;
 use domain::catalog::Catalog;
-use domain::money::{Currency, MinorUnits};
+use domain::money::MinorUnits;
 use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -31,9 +30,10 @@ use views::{format, labels};
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
 use crate::http::params::Params;
-use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::List;
+use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 use crate::pages::billing::history;
+use crate::rows::money::of_row;
 use crate::{files, frame};
 
 /// The search as it is sent.
@@ -50,14 +50,14 @@ pub struct Search {
 
 /// What is looked for, read from the form.
 #[derive(Clone, Debug)]
-struct Wanted {
+struct Query {
     search: Search,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
 impl Search {
-    /// What is set of it, as it stands in an address.
+    /// What is set of it, as the query of an address.
     fn query(&self) -> String {
         let whole = self.address("");
         whole.trim_start_matches('?').to_owned()
@@ -76,7 +76,7 @@ impl Search {
     }
 
     /// The search with its days read; a sentence where they make no sense.
-    fn read(&self) -> std::result::Result<Wanted, String> {
+    fn read(&self) -> std::result::Result<Query, String> {
         let day = |text: &str| match set(text) {
             None => Ok(None),
             Some(text) => domain::time::parse(text)
@@ -88,7 +88,7 @@ impl Search {
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
             return Err("The first day is after the last day.".to_owned());
         }
-        Ok(Wanted {
+        Ok(Query {
             search: self.clone(),
             from,
             until,
@@ -96,7 +96,7 @@ impl Search {
     }
 }
 
-impl Wanted {
+impl Query {
     fn filter(&self) -> store::transactions::Filter<'_> {
         store::transactions::Filter {
             account_id: None,
@@ -116,33 +116,29 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    List { after, .. }: List<2>,
 ) -> HttpResult<Html<String>> {
-    let after = page.after::<2>()?;
     let here = search.address(HERE);
     let (wanted, error) = match search.read() {
         Ok(wanted) => (Some(wanted), None),
         Err(error) => (None, Some(error)),
     };
     let user = operator.0.id;
-    let (mut rows, accounts, sums, views) = app
+    let (mut rows, sums, views) = app
         .read(move |tx| {
             let views = store::operator_views::of_user(tx, user)?;
             let Some(wanted) = &wanted else {
-                return Ok((Vec::new(), HashMap::new(), Vec::new(), views));
+                return Ok((Vec::new(), Vec::new(), views));
             };
             // The totals are on the first page only: they read every row.
             let sums = match after {
                 None => store::transactions::sums(tx, &wanted.filter())?,
                 Some(_) => Vec::new(),
             };
-            let (rows, accounts) = look(tx, wanted, after, ROWS + 1)?;
-            Ok((rows, accounts, sums, views))
+            Ok((look(tx, wanted, after, ROWS_READ)?, sums, views))
         })
         .await?;
-    let pager = page_of(&mut rows, &here, after.is_none(), |row| {
-        vec![row.occurred_at.micros(), row.id]
-    });
+    let pager = page_of(&mut rows, &here, after.is_none(), |row| place(row).into());
     let (catalog, query) = (app.catalog(), search.query());
     let csv = search.address("/admin/transactions.csv");
     let filters = Filters {
@@ -166,7 +162,7 @@ pub async fn show(
         csv: has_csv.then(|| ("Export CSV".to_owned(), csv)),
         rows: rows
             .iter()
-            .map(|row| shown(&catalog, row, &accounts, may_refund))
+            .map(|listed| shown(&catalog, listed, may_refund))
             .collect(),
         pager,
     })
@@ -177,8 +173,7 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
     let mut currencies: Vec<&str> = sums.iter().map(|sum| sum.currency.as_str()).collect();
     currencies.dedup();
     let of = |code: &str| {
-        let currency = Currency::parse(code).unwrap_or(Currency::USD);
-        let money = |minor| format::money(minor, currency.code(), currency.exponent());
+        let money = |minor| amounts::amount(of_row(minor, code));
         let count = |rows: &[&Sum]| {
             let count: i64 = rows.iter().map(|sum| sum.count).sum();
             format::counted(count.unsigned_abs(), "row", "rows")
@@ -212,7 +207,6 @@ pub async fn csv(
     let wanted = search.read().map_err(|error| Error::field("from", error))?;
     // Before the first page there is the head.
     let first: Option<Option<[i64; 2]>> = None;
-    let size = usize::try_from(table::PAGE).unwrap_or(usize::MAX);
     Ok(files::file(
         "transactions.csv",
         table::CSV,
@@ -221,55 +215,66 @@ pub async fn csv(
             let (app, wanted) = (app.clone(), wanted.clone());
             async move {
                 let Some(after) = after else {
-                    return Ok(Some((Csv::new(&COLUMNS).into_text(), Some(None))));
+                    return Ok(Some((Csv::of(COLUMNS).into_text(), Some(None))));
                 };
-                let (rows, accounts) = read(&app, wanted, after, size).await?;
+                let rows = app
+                    .read(move |tx| look(tx, &wanted, after, table::PAGE))
+                    .await?;
                 let Some(last) = rows.last() else {
                     return Ok(None);
                 };
-                let last = [last.occurred_at.micros(), last.id];
                 let mut csv = Csv::empty();
-                rows.iter().for_each(|row| write(&mut csv, row, &accounts));
-                Ok(Some((csv.into_text(), Some(Some(last)))))
+                rows.iter().for_each(|row| csv.add(COLUMNS, row));
+                Ok(Some((csv.into_text(), Some(Some(place(last))))))
             }
         },
     ))
 }
 
-const COLUMNS: [&str; 13] = [
-    "date",
-    "id",
-    "account",
-    "type",
-    "status",
-    "amount",
-    "currency",
-    "refunded",
-    "description",
-    "payment_intent",
-    "session",
-    "invoice",
-    "refund",
+const COLUMNS: &[Column<Listed>] = &[
+    ("date", |listed| {
+        Cell::plain(listed.row.occurred_at.rfc3339())
+    }),
+    ("id", |listed| Cell::text(&listed.row.public_id)),
+    ("account", |listed| {
+        Cell::maybe(listed.account.as_ref().map(|account| &account.public_id))
+    }),
+    ("type", |listed| Cell::text(listed.row.kind.word())),
+    ("status", |listed| Cell::text(listed.row.status.word())),
+    ("amount", |listed| {
+        Cell::plain(listed.money(listed.row.amount_minor).decimal_text())
+    }),
+    ("currency", |listed| Cell::plain(&listed.row.currency)),
+    ("refunded", |listed| {
+        Cell::plain(listed.money(listed.row.refunded_minor).decimal_text())
+    }),
+    ("description", |listed| {
+        Cell::maybe(listed.row.description.as_ref())
+    }),
+    ("payment_intent", |listed| {
+        Cell::maybe(listed.row.stripe_payment_intent_id.as_ref())
+    }),
+    ("session", |listed| {
+        Cell::maybe(listed.row.stripe_checkout_session_id.as_ref())
+    }),
+    ("invoice", |listed| {
+        Cell::maybe(listed.row.stripe_invoice_id.as_ref())
+    }),
+    ("refund", |listed| {
+        Cell::maybe(listed.row.stripe_refund_id.as_ref())
+    }),
 ];
 
-fn write(csv: &mut Csv, row: &Transaction, accounts: &HashMap<i64, Account>) {
-    let account = accounts.get(&row.account_id);
-    let money = |minor| money_of(row, minor).decimal_text();
-    csv.row(&[
-        Cell::Plain(&row.occurred_at.rfc3339()),
-        Cell::Text(&row.public_id),
-        Cell::maybe(account.map(|account| &account.public_id)),
-        Cell::Text(row.kind.word()),
-        Cell::Text(row.status.word()),
-        Cell::Plain(&money(row.amount_minor)),
-        Cell::Plain(&row.currency),
-        Cell::Plain(&money(row.refunded_minor)),
-        Cell::maybe(row.description.as_ref()),
-        Cell::maybe(row.stripe_payment_intent_id.as_ref()),
-        Cell::maybe(row.stripe_checkout_session_id.as_ref()),
-        Cell::maybe(row.stripe_invoice_id.as_ref()),
-        Cell::maybe(row.stripe_refund_id.as_ref()),
-    ]);
+/// A transaction and the account it is of.
+struct Listed {
+    row: Transaction,
+    account: Option<Account>,
+}
+
+impl Listed {
+    fn money(&self, minor: i64) -> MinorUnits {
+        of_row(minor, &self.row.currency)
+    }
 }
 
 /// A search to save.
@@ -310,38 +315,31 @@ pub async fn remove_view(
     Ok(Redirect::to(HERE))
 }
 
-async fn read(
-    app: &App,
-    wanted: Wanted,
-    after: Option<[i64; 2]>,
-    limit: usize,
-) -> Result<(Vec<Transaction>, HashMap<i64, Account>)> {
-    app.read(move |tx| look(tx, &wanted, after, limit)).await
+/// The place of a row in the list.
+fn place(listed: &Listed) -> [i64; 2] {
+    [listed.row.occurred_at.micros(), listed.row.id]
 }
 
 /// The transactions that a search finds, and the accounts they are of.
 fn look(
     tx: &mut Tx<'_>,
-    wanted: &Wanted,
+    wanted: &Query,
     after: Option<[i64; 2]>,
-    limit: usize,
-) -> store::Result<(Vec<Transaction>, HashMap<i64, Account>)> {
+    limit: i64,
+) -> store::Result<Vec<Listed>> {
     let [at, id] = after.unwrap_or([i64::MAX, i64::MAX]);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let cursor = Cursor {
         occurred_at: Timestamp::from_micros(at),
         id,
     };
     let rows = store::transactions::list(tx, &wanted.filter(), cursor, limit)?;
-    let mut accounts = HashMap::new();
-    for row in &rows {
-        if !accounts.contains_key(&row.account_id)
-            && let Some(account) = store::accounts::find(tx, row.account_id)?
-        {
-            accounts.insert(account.id, account);
-        }
-    }
-    Ok((rows, accounts))
+    let accounts = accounts(tx, rows.iter().map(|row| row.account_id))?;
+    let rows = rows.into_iter();
+    let listed = rows.map(|row| Listed {
+        account: accounts.get(&row.account_id).cloned(),
+        row,
+    });
+    Ok(listed.collect())
 }
 
 fn tabs(query: &str, views: &[View]) -> Vec<Tab> {
@@ -382,26 +380,13 @@ fn view_form(query: String, views: &[View]) -> ViewForm {
     }
 }
 
-fn money_of(row: &Transaction, minor: i64) -> MinorUnits {
-    MinorUnits::new(
-        minor,
-        Currency::parse(&row.currency).unwrap_or(Currency::USD),
-    )
-}
-
-fn shown(
-    catalog: &Catalog,
-    row: &Transaction,
-    accounts: &HashMap<i64, Account>,
-    may_refund: bool,
-) -> AdminTransaction {
-    let account = accounts.get(&row.account_id);
+fn shown(catalog: &Catalog, listed: &Listed, may_refund: bool) -> AdminTransaction {
+    let (row, account) = (&listed.row, listed.account.as_ref());
     let signed = if row.kind == TransactionType::Refund {
         -row.amount_minor
     } else {
         row.amount_minor
     };
-    let currency = money_of(row, 0).currency;
     let stripe_id = [
         &row.stripe_payment_intent_id,
         &row.stripe_refund_id,
@@ -426,7 +411,7 @@ fn shown(
             .unwrap_or_default(),
         kind: labels::transaction_kind(row.kind.word()).to_owned(),
         title: history::transaction_title(catalog, row),
-        amount: format::money(signed, currency.code(), currency.exponent()),
+        amount: amounts::amount(listed.money(signed)),
         badge: history::transaction_badge(row),
         note: row.failure.clone().unwrap_or_default(),
         refund: (may_refund && crate::pages::admin::account::is_refundable(row))

@@ -1,6 +1,6 @@
 //! `/admin/webhooks`: where notices go, and what became of them.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::Operator;
@@ -9,8 +9,8 @@ use billing::error::{Error, Result};
 use billing::webhook_endpoints::{BY_HAND, Definition};
 use serde::Deserialize;
 use store::outbox::{Message, MessageState};
+use store::webhook_endpoints;
 use store::webhook_endpoints::{EndpointState, WebhookEndpoint};
-use store::{outbox, webhook_endpoints};
 use views::admin::webhooks::{
     DeliveryRow, EVERYTHING, EndpointPage, EndpointRow, WebhooksPage, actions, resend_action,
 };
@@ -21,8 +21,8 @@ use views::layout::Nav;
 use crate::frame;
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
-use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::lists::List;
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// `GET /admin/webhooks`.
 pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
@@ -97,9 +97,9 @@ pub async fn endpoint(
     State(app): State<App>,
     operator: Operator,
     Path(id): Path<String>,
-    Query(page): Query<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let page = one(&app, &operator, &id, page.after::<1>()?.map(|[id]| id)).await?;
+    let page = one(&app, &operator, &id, list.before()).await?;
     frame::html(&page)
 }
 
@@ -109,11 +109,8 @@ async fn one(
     id: &str,
     before: Option<i64>,
 ) -> Result<EndpointPage> {
-    let row = billing::webhook_endpoints::found(app, id).await?;
-    let (wanted, limit) = (id.to_owned(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
-    let mut rows = app
-        .read(move |tx| outbox::to_endpoint(tx, &wanted, None, before, limit))
-        .await?;
+    let (row, mut rows) =
+        billing::webhook_endpoints::deliveries(app, id, None, before, ROWS_READ).await?;
     let here = format!("/admin/webhooks/{id}");
     let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);
     let may_act = operator.may_act().is_ok();
@@ -146,7 +143,7 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
         badge: match row.state {
             MessageState::Sent => Badge::ok("Delivered"),
             MessageState::Queued => Badge::info("On its way"),
-            _ => Badge::bad("Failed"),
+            MessageState::Failed => Badge::bad("Failed"),
         },
         resend: (may_act && is_kept && row.state != MessageState::Queued)
             .then(|| resend_action(endpoint, row.id)),

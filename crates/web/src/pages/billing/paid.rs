@@ -1,17 +1,16 @@
 //! What an account pays for, in words.
 
 use domain::catalog::Catalog;
-use domain::money::{Currency, MinorUnits};
 use domain::plan::Plan;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
 use views::offer;
 
 use crate::pages::billing::rows::Rows;
+use crate::rows::money::of_row;
 
 pub(super) fn amount(minor: i64, currency: &str) -> String {
-    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
-    offer::money(MinorUnits::new(minor, currency))
+    offer::money(of_row(minor, currency))
 }
 
 /// "$19.00 per month": what is really paid, which may be an older price than the one sold today.

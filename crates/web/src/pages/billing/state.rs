@@ -5,7 +5,6 @@ use billing::app::App;
 use billing::payments::addons;
 use billing::summary::View;
 use domain::catalog::Catalog;
-use domain::money::Credits;
 use domain::plan::{Plan, PlanStatus};
 use domain::time::Timestamp;
 use views::billing::{BillingPage, CreditsPanel, NextCharge, PlanPanel};
@@ -19,7 +18,7 @@ use crate::pages::billing::banners::{card_banner, limit_banner, pending_banners,
 use crate::pages::billing::history::history;
 use crate::pages::billing::paid::{amount, paid_title, price, scheduled};
 use crate::pages::billing::rows::{CHART_DAYS, Rows};
-use crate::pages::standing::{CreditState, credit_banner, credit_state, day, method};
+use crate::pages::standing::{CreditState, credit_banner, credit_state, day, ending, method};
 use crate::pages::usage_chart;
 
 /// For example "3 × Extra seats, $15.00 per month".
@@ -32,7 +31,7 @@ fn addon(held: &addons::Held) -> String {
     format!("{count}{}{price}", held.title)
 }
 
-/// The page.
+/// The page of an account whose rows were read.
 pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPage {
     let catalog = app.catalog();
     let now = app.now();
@@ -188,16 +187,7 @@ fn credits_panel(catalog: &Catalog, view: &View, rows: &Rows) -> CreditsPanel {
 
 /// "1,000 of them expire on 22 Dec 2026.": what ends on the next day on which something does.
 fn expiry(view: &View) -> Option<String> {
-    let ending = view
-        .lots
-        .iter()
-        .filter(|lot| lot.remaining().is_positive())
-        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())));
-    let soonest = ending.clone().map(|(at, _)| at).min()?;
-    let left: Credits = ending
-        .filter(|(at, _)| at.day() == soonest.day())
-        .map(|(_, left)| left)
-        .sum();
+    let (soonest, left) = ending(view, Timestamp::from_micros(i64::MAX))?;
     let on = day(soonest).text;
     Some(if left < view.posted {
         format!("{} of them expire on {on}.", format::credits(left.micros()))

@@ -3,8 +3,8 @@
 use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
+use domain::amounts;
 use domain::ledger::{Hold, Lot, LotState};
-use domain::money::Currency;
 use domain::projection::TransactionStatus;
 use store::transactions::Transaction;
 use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
@@ -14,10 +14,10 @@ use views::{format, labels};
 
 use super::Rows;
 use crate::pages::billing::history;
+use crate::rows::money::of_row;
 
 pub(super) fn money(row: &Transaction, minor: i64) -> String {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    format::money(minor, currency.code(), currency.exponent())
+    amounts::amount(of_row(minor, &row.currency))
 }
 
 pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {

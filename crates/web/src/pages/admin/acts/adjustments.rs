@@ -1,7 +1,27 @@
 //! Credits added or taken by an operator, and taking such an adjustment back.
 
-use super::*;
-use billing::error::INSUFFICIENT_CREDITS;
+use super::{OperatorRequest, shown};
+use crate::frame;
+use crate::http::error::HttpResult;
+use crate::http::form::Fields;
+use crate::http::params::Params;
+use crate::pages::admin::account::{limit, page};
+use axum::http::StatusCode;
+use axum::response::Response;
+use billing::actors::{Operator, Visitor};
+use billing::app::App;
+use billing::error::{Error, INSUFFICIENT_CREDITS};
+use billing::idempotency::Key;
+use billing::operators::credits;
+use billing::summary::{View, view_with};
+use domain::ledger::Ledger;
+use domain::money::Credits;
+use serde::Deserialize;
+use store::Tx;
+use store::accounts::Account;
+use views::admin::account::AdjustForm;
+use views::components::Fact;
+use views::format;
 
 /// An adjustment as it is typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,13 +50,19 @@ pub async fn adjust(
         }
     };
     if typed.confirm.is_empty() {
-        return review(&request, &typed, amount).await;
+        let account = request.account.id;
+        let read = move |tx: &mut Tx<'_>, _: &View| store::ledger::loaded(tx, account);
+        let (view, ledger) = view_with(&request.app, account, read).await?;
+        return review(&request, &typed, amount, &view, ledger).await;
     }
     let by_hand = request.by_hand(&typed.reason, &typed.note, !typed.tell.is_empty());
     let key = Key::read(&typed.attempt)?;
     match credits::adjust(&request.app, &request.account, key, amount, &by_hand).await {
         Ok(_) => Ok(request.done("adjusted")),
-        Err(error) if error.0.code == INSUFFICIENT_CREDITS => refused(&request, &typed).await,
+        Err(error) if error.0.code == INSUFFICIENT_CREDITS => {
+            let view = billing::summary::view(&request.app, request.account.id).await?;
+            refused(&request, &typed, &view).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -67,8 +93,11 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
 }
 
 /// An adjustment below what is available, refused at its field.
-async fn refused(request: &OperatorRequest, typed: &Adjusting) -> HttpResult<Response> {
-    let view = billing::summary::view(&request.app, request.account.id).await?;
+async fn refused(
+    request: &OperatorRequest,
+    typed: &Adjusting,
+    view: &View,
+) -> HttpResult<Response> {
     let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);
     let (left, lowest) = (view.available + asked, -view.available);
     let form = AdjustForm {
@@ -86,13 +115,15 @@ async fn review(
     request: &OperatorRequest,
     typed: &Adjusting,
     amount: Credits,
+    view: &View,
+    ledger: Ledger,
 ) -> HttpResult<Response> {
     let (app, account) = (&request.app, &request.account);
-    let view = billing::summary::view(app, account.id).await?;
     if -amount > view.available {
-        return refused(request, typed).await;
+        return refused(request, typed, view).await;
     }
-    let (available, debt) = credits::look(app, account, amount).await?;
+    let left = credits::left(ledger, amount, app.now())
+        .map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))?;
     let change = format::credits_change(amount.micros());
     let show = |credits: Credits| format::credits(credits.micros());
     let tell = if typed.tell.is_empty() {
@@ -109,8 +140,8 @@ async fn review(
     page.facts = vec![
         Fact::total("Change", change),
         Fact::new("Available now", show(view.available)),
-        Fact::new("Available afterwards", show(available)),
-        Fact::new("Debt afterwards", show(debt)),
+        Fact::new("Available afterwards", show(left.available)),
+        Fact::new("Debt afterwards", show(left.debt)),
         Fact::new("Reason", typed.reason.clone()),
         Fact::new("Note", typed.note.trim()),
         Fact::new("Notify customer", tell),
@@ -139,10 +170,11 @@ pub async fn undo(
     Params(undoing): Params<Undoing>,
 ) -> HttpResult<Response> {
     let (number, seq) = (request.account.id, undoing.entry);
-    let entry = request
-        .app
-        .read(move |tx| store::ledger::entry(tx, number, seq))
-        .await?;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let entry = store::ledger::entry(tx, number, seq)?;
+        Ok((entry, store::ledger::loaded(tx, number)?))
+    };
+    let (view, (entry, ledger)) = view_with(&request.app, number, read).await?;
     let entry = entry.filter(crate::pages::admin::journal::is_adjustment);
     let entry = entry.ok_or_else(|| Error::not_found("There is no such adjustment."))?;
     let typed = Adjusting {
@@ -154,7 +186,7 @@ pub async fn undo(
         attempt: format!("undo:{seq}"),
         confirm: String::new(),
     };
-    review(&request, &typed, -entry.posted_delta).await
+    review(&request, &typed, -entry.posted_delta, &view, ledger).await
 }
 
 /// The page again, with what is wrong in the form that adjusts credits.
@@ -170,7 +202,7 @@ pub async fn adjust_refused(
         limit: limit(app, operator),
         ..form
     });
-    Ok(frame::page(StatusCode::UNPROCESSABLE_ENTITY, &page)?.into_response())
+    frame::page(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
 /// The form as it was typed.

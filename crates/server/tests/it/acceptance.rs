@@ -60,7 +60,7 @@ async fn upgrade(person: &Person<'_>, plan: &str) {
         .await;
     assert_eq!(status, 200);
     let quote = hidden(&review, "quote");
-    let form = [("act", "change"), ("planId", plan), ("quote", &*quote)];
+    let form = [("act", "change"), ("planId", plan), ("quote", quote)];
     let changed = send(person, &format!("{BILLING}/plan"), &form).await;
     assert_eq!(changed.status(), 303, "{:?}", changed.text().await);
 }

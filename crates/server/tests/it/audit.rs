@@ -32,7 +32,7 @@ pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
 
 /// All rows that mirror Stripe, without their row ids.
 async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
-    let read = stage
+    stage
         .read(move |tx| {
             let mut lines = Vec::new();
             let start = store::transactions::Cursor::START;
@@ -64,8 +64,7 @@ async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
             lines.sort();
             Ok(lines)
         })
-        .await;
-    read
+        .await
 }
 
 /// A customer who has used most of the features.
@@ -174,7 +173,7 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &S
     let of = |amount: i64| {
         let charges = charges["data"].as_array().unwrap();
         let charge = charges.iter().find(|one| one["amount"] == amount).unwrap();
-        id_of(&charge)
+        id_of(charge)
     };
     stage.refund(&of(500)).await;
     stage.twin.dispute(&of(100), None).await.unwrap();
@@ -320,10 +319,9 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     stage.settled().await;
     let books = |table: &'static str| async move {
         let table = store::export::table(table).unwrap();
-        let rows = stage
+        stage
             .read(move |tx| store::export::page(tx, table, Some(account), None, 1_000))
-            .await;
-        rows
+            .await
     };
     let tables = ["credit_grant", "hold", "usage_day"];
     let before = [

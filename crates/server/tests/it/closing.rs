@@ -13,8 +13,7 @@ async fn close(person: &Person<'_>) -> (u16, Value) {
 }
 
 async fn account(stage: &Stage, account: i64) -> store::accounts::Account {
-    let found = stage.account(account).await;
-    found
+    stage.account(account).await
 }
 
 /// The statuses of the subscriptions that this account's customer has at the twin.
@@ -98,7 +97,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 
 /// All text of all tables, to search in.
 async fn everything(stage: &Stage) -> String {
-    let all = stage
+    stage
         .read(|tx| {
             let mut text = String::new();
             for statement in [
@@ -118,8 +117,7 @@ async fn everything(stage: &Stage) -> String {
             }
             Ok(text)
         })
-        .await;
-    all
+        .await
 }
 
 on_both!(case_m5_personal_data_of_a_deleted_user_is_found_nowhere);

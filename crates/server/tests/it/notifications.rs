@@ -193,7 +193,6 @@ on_both!(
     each_change_of_credits_sends_one_webhook_whatever_its_source,
     hosted
 );
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;

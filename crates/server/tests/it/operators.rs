@@ -19,10 +19,9 @@ use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, pack};
 
 async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     let action = action.to_owned();
-    let acts = stage
+    stage
         .read(move |tx| store::audit_log::list(tx, None, None, Some(&action), None, 100))
-        .await;
-    acts
+        .await
 }
 
 /// A user who bought 5,000 credits for $5.00, and the payment.

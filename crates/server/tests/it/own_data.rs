@@ -207,7 +207,6 @@ async fn encrypted_addresses_are_exported_in_clear_for_the_holder_of_the_key(sta
 }
 
 on_both!(case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data(
     stage: &Stage,
 ) {

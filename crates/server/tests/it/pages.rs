@@ -260,11 +260,7 @@ async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &St
     let due: i64 = quote.split(':').nth(1).unwrap().parse().unwrap();
     assert!(due > 0 && due <= 3_000, "{quote}");
 
-    let form = [
-        ("act", "change"),
-        ("planId", "PRO_PLUS"),
-        ("quote", &*quote),
-    ];
+    let form = [("act", "change"), ("planId", "PRO_PLUS"), ("quote", quote)];
     let changed = send(&maya, &format!("{BILLING}/plan"), &form).await;
 
     assert_eq!(changed.status(), 303);

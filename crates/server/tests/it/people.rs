@@ -13,13 +13,12 @@ async fn join(person: &Person<'_>, owner: &Person<'_>, role: MemberRole) -> Stri
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
     let now = stage.app.now();
-    let joined = stage
+    stage
         .write(account, move |tx| {
             store::users::put_member(tx, user, account, role, now)?;
             Ok(store::accounts::find(tx, account)?.unwrap().public_id)
         })
-        .await;
-    joined
+        .await
 }
 
 /// All links of a page to our own URLs that are about an account.

@@ -11,10 +11,9 @@ use crate::stage::{Person, Stage, column, fresh_key, on_both};
 /// The actions in the audit log about a subject.
 async fn acts(stage: &Stage, subject: &str) -> Vec<store::audit_log::Act> {
     let subject = subject.to_owned();
-    let acts = stage
+    stage
         .read(move |tx| store::audit_log::list(tx, Some(&subject), None, None, None, 100))
-        .await;
-    acts
+        .await
 }
 
 async fn send(person: &Person<'_>, path: &str, key: &str, body: Value) -> Answer {
@@ -28,7 +27,6 @@ async fn as_csv(person: &Person<'_>, path: &str) -> Answer {
 }
 
 on_both!(access_says_in_one_read_what_an_account_may_do);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn access_says_in_one_read_what_an_account_may_do(stage: &Stage) {
     let host = host(stage).await;
     let put = |tier: Option<&'static str>| {

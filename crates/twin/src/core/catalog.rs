@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::value::{
@@ -88,7 +88,7 @@ impl Core {
         let id = match opt(params, "id") {
             Some(id) if self.store.get(id).is_some() => {
                 let message = "Product already exists.";
-                return Err(ApiError::bad("resource_already_exists", "id", message));
+                return refuse_param("resource_already_exists", "id", message);
             }
             Some(id) => id.to_owned(),
             None => self.rng.id("prod"),
@@ -166,11 +166,7 @@ impl Core {
         let Some(holder) = holder else { return Ok(()) };
         if !transfer {
             let message = format!("A price (`{holder}`) already uses that lookup key.");
-            return Err(ApiError::bad(
-                "resource_already_exists",
-                "lookup_key",
-                message,
-            ));
+            return refuse_param("resource_already_exists", "lookup_key", message);
         }
         self.modify_and_emit("price.updated", &holder, |price| {
             price["lookup_key"] = Value::Null;
@@ -233,7 +229,7 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
         ..0 => Err(negative()),
         _ => {
             let message = "The amount must be no more than $999,999.99";
-            Err(ApiError::bad("amount_too_large", name, message))
+            refuse_param("amount_too_large", name, message)
         }
     }
 }
@@ -253,11 +249,7 @@ fn recurring(params: &Value, name: &str) -> Answer {
     };
     if !(1..=most).contains(&count) {
         let message = "You cannot create a price with an interval greater than three years.";
-        return Err(ApiError::bad(
-            "",
-            &format!("{name}[interval_count]"),
-            message,
-        ));
+        return refuse_param("", &format!("{name}[interval_count]"), message);
     }
     Ok(
         json!({"interval": interval, "interval_count": count, "meter": null,

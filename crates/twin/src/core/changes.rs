@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
@@ -119,7 +119,7 @@ fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
     let message = format!(
         "When `payment_behavior` is set to `pending_if_incomplete`, you may only pass supported parameters. `{key}` is not supported."
     );
-    Err(ApiError::bad("", key, message))
+    refuse_param("", key, message)
 }
 
 /// Applies `cancel_at_period_end` and `cancel_at` with the fields that follow from them.
@@ -158,7 +158,7 @@ impl Core {
         let now = self.now;
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
-            return Err(ApiError::bad("", "cancel_at", message));
+            return refuse_param("", "cancel_at", message);
         }
         self.modify(id, |row| {
             for (name, value) in members.as_object().into_iter().flatten() {
@@ -200,7 +200,7 @@ impl Core {
                 let end = at.as_i64().unwrap_or(0);
                 if end <= now {
                     let message = "trial_end must be in the future.";
-                    return Err(ApiError::bad("", "trial_end", message));
+                    return refuse_param("", "trial_end", message);
                 }
                 self.modify(id, |row| {
                     row["trial_end"] = end.into();
@@ -228,7 +228,7 @@ impl Core {
         let missing = text(row, "trial_settings.end_behavior.missing_payment_method");
         if !pays && missing == "create_invoice" {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method.";
-            return Err(ApiError::bad("resource_missing", "", message));
+            return refuse_param("resource_missing", "", message);
         }
         self.modify(id, |row| row["trial_end"] = now.into());
         self.emit_trial_will_end(id);
@@ -257,7 +257,7 @@ impl Core {
         let (start, end) = period(&first);
         if !(start..=end).contains(&at) {
             let message = "Cannot specify `proration_date` outside of the current billing period.";
-            return Err(ApiError::bad("", "proration_date", message));
+            return refuse_param("", "proration_date", message);
         }
         let in_trial = status::is_trialing(&row);
         Ok(Change {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::CheckoutStatus;
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, refuse_param};
 use super::status;
 use super::value::{int, list, opt_int, owned, required, text};
 use super::{Call, Core};
@@ -32,7 +32,7 @@ pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
             "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of `{}`.",
             text(&row, "status")
         );
-        return Err(ApiError::bad("", "session", message));
+        return refuse_param("", "session", message);
     }
     core.expire_session(call.id());
     core.need_path("checkout.session", call.id(), "id")
@@ -48,20 +48,12 @@ pub(super) fn confirm_page(core: &mut Core, call: &Call) -> Answer {
     let session = core.need_path("checkout.session", call.id(), "id")?;
     if status::session(&session) != CheckoutStatus::Open {
         let message = "This Checkout Session is no longer open.";
-        return Err(ApiError::bad(
-            "checkout_session_not_open",
-            "session",
-            message,
-        ));
+        return refuse_param("checkout_session_not_open", "session", message);
     }
     let expected = opt_int(&call.params, "expected_amount");
     if expected.is_some_and(|amount| amount != int(&session, "amount_total")) {
         let message = "The expected amount does not match the amount of the Checkout Session.";
-        return Err(ApiError::bad(
-            "checkout_amount_mismatch",
-            "expected_amount",
-            message,
-        ));
+        return refuse_param("checkout_amount_mismatch", "expected_amount", message);
     }
     let name = required(&call.params, "payment_method")?;
     let method = core.method_named(name, "payment_method[id]")?;

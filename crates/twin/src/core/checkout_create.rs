@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::CheckoutMode;
 
 use super::discounts::reduction;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::methods::method_types;
 use super::params::metadata;
 use super::subscriptions::{check_same_interval, trial_end};
@@ -44,7 +44,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         let message = format!(
             "The Checkout Session's total amount due must add up to at least {least} {currency}"
         );
-        return Err(ApiError::bad("amount_too_small", "", message));
+        return refuse_param("amount_too_small", "", message);
     }
     core.wake(expires_at, &id);
     core.need("checkout.session", &id, "id")
@@ -60,11 +60,11 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
     };
     if let Some(name) = foreign.iter().find(|name| has(sent, name)) {
         let message = format!("You can not pass `{name}` in `{mode}` mode.");
-        return Err(ApiError::bad("", name, message));
+        return refuse_param("", name, message);
     }
     if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
         let message = "`customer_creation` can only be used in `payment` mode.";
-        return Err(ApiError::bad("", "customer_creation", message));
+        return refuse_param("", "customer_creation", message);
     }
     if has(sent, "discounts") && flag(sent, "allow_promotion_codes") {
         let message =
@@ -79,7 +79,7 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
         if let Some(url) = opt(sent, name)
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
-            return Err(ApiError::bad("url_invalid", name, "Not a valid URL"));
+            return refuse_param("url_invalid", name, "Not a valid URL");
         }
     }
     Ok(())
@@ -94,7 +94,7 @@ fn expiry(now: i64, sent: &Value) -> Answer<i64> {
     } else {
         return Ok(at);
     };
-    Err(ApiError::bad("", "expires_at", problem))
+    refuse_param("", "expires_at", problem)
 }
 
 /// The invoice settings of a session, which only payment mode has.
@@ -135,11 +135,11 @@ impl Core {
         }
         if lines.is_empty() {
             let message = format!("The `line_items` parameter is required in {mode} mode.");
-            return Err(ApiError::bad("parameter_missing", "line_items", message));
+            return refuse_param("parameter_missing", "line_items", message);
         }
         if lines.len() > LINES_MAX {
             let message = format!("A Checkout Session has at most {LINES_MAX} line items.");
-            return Err(ApiError::bad("", "line_items", message));
+            return refuse_param("", "line_items", message);
         }
         let mut items = Vec::new();
         for (index, line) in lines.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Core {
         let currency = items[0]["currency"].clone();
         if items.iter().any(|item| item["currency"] != currency) {
             let message = "All line items of a Checkout Session must have the same currency.";
-            return Err(ApiError::bad("", "line_items", message));
+            return refuse_param("", "line_items", message);
         }
         if *mode == CheckoutMode::Subscription && !items.iter().any(|item| recurring(&item)) {
             let message = "You must provide at least one recurring price in `subscription` mode when using prices.";
@@ -169,7 +169,7 @@ impl Core {
         let price = self.price_in(line, &named)?;
         if !flag(&price, "active") {
             let message = "The price specified is inactive. This field only accepts active prices.";
-            return Err(ApiError::bad("", &format!("{named}[price]"), message));
+            return refuse_param("", &format!("{named}[price]"), message);
         }
         if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";
@@ -177,19 +177,19 @@ impl Core {
         }
         let Some(quantity) = opt_int(line, "quantity") else {
             let message = format!("Quantity is required. Add `quantity` to `{named}`");
-            return Err(ApiError::bad("parameter_missing", &named, message));
+            return refuse_param("parameter_missing", &named, message);
         };
         if quantity < 1 {
             let message = "This value must be greater than or equal to 1.";
             let param = format!("{named}[quantity]");
-            return Err(ApiError::bad("parameter_invalid_integer", &param, message));
+            return refuse_param("parameter_invalid_integer", &param, message);
         }
         let amount = int(&price, "unit_amount")
             .checked_mul(quantity)
             .filter(|one| *one <= 99_999_999);
         let Some(amount) = amount else {
             let message = "The amount must be no more than $999,999.99";
-            return Err(ApiError::bad("amount_too_large", &named, message));
+            return refuse_param("amount_too_large", &named, message);
         };
         Ok(json!({
             "id": self.rng.id("li"), "object": "item", "adjustable_quantity": null,

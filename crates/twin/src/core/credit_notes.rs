@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::InvoiceStatus;
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::status;
@@ -121,7 +121,7 @@ impl Core {
         let parts = self.parts_of(sent)?;
         let Some(total) = total_of(sent, invoice, &parts) else {
             let message = "You must provide one of `amount`, `lines` or `shipping_cost`.";
-            return Err(ApiError::bad("parameter_missing", "", message));
+            return refuse_param("parameter_missing", "", message);
         };
         let is_paid = refuse(invoice, total, &parts)?;
         let id = self.rng.id("cn");
@@ -277,7 +277,7 @@ fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
             money_text(total, currency),
             money_text(left, currency)
         );
-        return Err(ApiError::bad("", "amount", message));
+        return refuse_param("", "amount", message);
     }
     let given = parts.sum();
     if is_paid && given != total || !is_paid && given != 0 {
@@ -286,7 +286,7 @@ fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
             money_text(given, currency),
             money_text(total, currency)
         );
-        return Err(ApiError::bad("", "amount", message));
+        return refuse_param("", "amount", message);
     }
     Ok(is_paid)
 }

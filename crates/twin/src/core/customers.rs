@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, refuse_param};
 use super::params::metadata;
 use super::value::{copy_or_null, get, has, int, list, opt, or_null, owned, set, text};
 use super::{Call, Core};
@@ -92,7 +92,7 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
         && (!email.contains('@') || email.contains(' ') || email.len() > 512)
     {
         let message = format!("Invalid email address: {email}");
-        return Err(ApiError::bad("email_invalid", "email", message));
+        return refuse_param("email_invalid", "email", message);
     }
     copy_or_null(customer, params, &["description", "email", "name", "phone"]);
     for name in ["business_name", "individual_name"] {

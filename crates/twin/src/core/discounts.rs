@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::time::add_months;
@@ -22,7 +22,7 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
     let is_off = has(sent, "percent_off") && !(1..=10_000).contains(&percent);
     if is_off || int(sent, "amount_off") < 0 {
         let message = "A coupon takes off more than nothing and not more than all.";
-        return Err(ApiError::bad("", "percent_off", message));
+        return refuse_param("", "percent_off", message);
     }
     if has(sent, "amount_off") && !has(sent, "currency") {
         return Err(ApiError::required("currency"));
@@ -30,7 +30,7 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
     let id = match opt(sent, "id") {
         Some(id) if core.store.get(id).is_some() => {
             let message = "Coupon already exists.";
-            return Err(ApiError::bad("resource_already_exists", "id", message));
+            return refuse_param("resource_already_exists", "id", message);
         }
         Some(id) => id.to_owned(),
         None => core.rng.capitals(8),
@@ -89,7 +89,7 @@ pub(super) fn create_code(core: &mut Core, call: &Call) -> Answer {
     let word = opt(sent, "code").map_or_else(|| core.rng.capitals(8), str::to_owned);
     if core.active_code(&word).is_some() {
         let message = "An active promotion code with the same code already exists.";
-        return Err(ApiError::bad("resource_already_exists", "code", message));
+        return refuse_param("resource_already_exists", "code", message);
     }
     let id = core.rng.id("promo");
     let row = json!({
@@ -187,7 +187,7 @@ impl Core {
             let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
             if code.as_ref().is_some_and(|row| !flag(row, "active")) {
                 let message = "This promotion code is not active.";
-                return Err(ApiError::bad("", "discounts", message));
+                return refuse_param("", "discounts", message);
             }
             ids.push(self.new_discount(&coupon, code.as_ref(), customer));
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::data::event_types;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, refuse_param};
 use super::params::metadata;
 use super::value::{copy_or_null, get, has, list, opt, or_null, owned, text};
 use super::{Call, Core, Endpoint};
@@ -55,18 +55,14 @@ fn check(sent: &Value) -> Answer<()> {
         && !(url.starts_with("https://") || url.starts_with("http://"))
     {
         let message = "Invalid URL: An explicit scheme (such as https) must be provided.";
-        return Err(ApiError::bad("url_invalid", "url", message));
+        return refuse_param("url_invalid", "url", message);
     }
     let known = event_types().as_array().map_or(&[][..], Vec::as_slice);
     for (index, kind) in list(sent, "enabled_events").iter().enumerate() {
         if !known.contains(kind) {
             let word = kind.as_str().unwrap_or("");
             let message = format!("Invalid enabled_events[{index}]: {word} is not an event type.");
-            return Err(ApiError::bad(
-                "",
-                &format!("enabled_events[{index}]"),
-                message,
-            ));
+            return refuse_param("", &format!("enabled_events[{index}]"), message);
         }
     }
     Ok(())

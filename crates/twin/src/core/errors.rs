@@ -5,6 +5,11 @@ use serde_json::{Map, Value, json};
 /// The result of an API operation: an object or an error.
 pub type Answer<T = Value> = Result<T, Box<ApiError>>;
 
+/// Refuses a request because of one parameter.
+pub fn refuse_param<T>(code: &str, param: &str, message: impl Into<String>) -> Answer<T> {
+    Err(ApiError::bad(code, param, message))
+}
+
 /// An error as Stripe sends it.
 #[derive(Clone, Debug)]
 pub struct ApiError {

@@ -5,7 +5,7 @@ use stripe::objects::SubscriptionStatus;
 
 use super::Core;
 use super::data::definitions;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::status;
 use super::value::{get, int, text};
 
@@ -19,7 +19,7 @@ impl Core {
             if parts.len() > LEVELS_MAX {
                 let message =
                     format!("You cannot expand more than 4 levels of a property ({path}).");
-                return Err(ApiError::bad("", "expand", message));
+                return refuse_param("", "expand", message);
             }
             let node = json!({});
             self.descend(value, &parts, &node, path)?;

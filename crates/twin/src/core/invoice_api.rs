@@ -3,7 +3,7 @@
 use serde_json::Value;
 use stripe::objects::{BillingReason, InvoiceStatus};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::invoices::NewInvoice;
 use super::lists::inner;
 use super::params::metadata;
@@ -110,7 +110,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
     if !status::is_draft(&invoice) {
         let message =
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
-        return Err(ApiError::bad("invoice_not_editable", "", message));
+        return refuse_param("invoice_not_editable", "", message);
     }
     core.finalize_invoice(call.id());
     core.need_path("invoice", call.id(), "invoice")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::params::metadata;
 use super::status;
@@ -89,7 +89,7 @@ impl Core {
         let mut row = self.need("invoice", invoice, "invoice")?;
         if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
-            return Err(ApiError::bad("invoice_not_editable", "invoice", message));
+            return refuse_param("invoice_not_editable", "invoice", message);
         }
         let line = draft.line(&mut self.rng, invoice);
         if let Some(lines) = row["lines"]["data"].as_array_mut() {

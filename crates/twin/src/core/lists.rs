@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::value::{get, list, opt, opt_int, required, text};
 use super::{Call, Core};
 
@@ -30,11 +30,7 @@ impl Core {
         );
         if after.is_some() && before.is_some() {
             let message = "You cannot parameterize with both starting_after and ending_before.";
-            return Err(ApiError::bad(
-                "parameters_exclusive",
-                "starting_after",
-                message,
-            ));
+            return refuse_param("parameters_exclusive", "starting_after", message);
         }
         let find = |rows: &[&Value], id: &str, param: &str| {
             rows.iter()
@@ -114,7 +110,7 @@ fn limit(params: &Value) -> Answer<usize> {
         ..1 => "This value must be greater than or equal to 1.",
         _ => "This value must be less than or equal to 100.",
     };
-    Err(ApiError::bad("parameter_invalid_integer", "limit", problem))
+    refuse_param("parameter_invalid_integer", "limit", problem)
 }
 
 fn in_range(wanted: &Value, time: i64) -> bool {

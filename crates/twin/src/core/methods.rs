@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::cards::{self, TestCard};
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::value::{
     copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set, text,
@@ -89,7 +89,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("payment_method", call.id(), "payment_method")?;
     let Some(customer) = opt(&before, "customer").map(str::to_owned) else {
         let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
-        return Err(ApiError::bad("", "payment_method", message));
+        return refuse_param("", "payment_method", message);
     };
     core.modify(call.id(), |method| method["customer"] = Value::Null);
     core.emit_change("payment_method.detached", call.id(), &before);
@@ -175,7 +175,7 @@ impl Core {
         let message = format!(
             "The customer does not have a payment method with the ID {name}. The payment method must be attached to the customer."
         );
-        Err(ApiError::bad("resource_missing", param, message))
+        refuse_param("resource_missing", param, message)
     }
 
     /// Attaches a payment method. The bank may decline it.
@@ -188,7 +188,7 @@ impl Core {
         if !owner.is_empty() {
             let message =
                 "The payment method you provided has already been attached to a customer.";
-            return Err(ApiError::bad("", param, message));
+            return refuse_param("", param, message);
         }
         if let Some(card) = self.test_card(&id)
             && !card.attaches
@@ -225,7 +225,7 @@ impl Core {
             other => {
                 let message =
                     format!("The payment method type `{other}` is not supported by this twin.");
-                return Err(ApiError::bad("", "type", message));
+                return refuse_param("", "type", message);
             }
         };
         let kept = metadata(&Value::Null, get(params, "metadata"))?;
@@ -330,11 +330,7 @@ impl Core {
         let plain: String = iban.chars().filter(|one| !one.is_whitespace()).collect();
         if plain.len() < 15 || !plain.is_ascii() {
             let message = "The IBAN you provided is invalid.";
-            return Err(ApiError::bad(
-                "invalid_bank_account_iban",
-                "sepa_debit[iban]",
-                message,
-            ));
+            return refuse_param("invalid_bank_account_iban", "sepa_debit[iban]", message);
         }
         let id = self.rng.id("pm");
         let last4 = &plain[plain.len() - 4..];

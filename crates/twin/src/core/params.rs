@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::value::AMOUNT_MAX;
 
 /// Validates and types a body against its schema.
@@ -23,7 +23,7 @@ fn object(schema: &Value, raw: Value, name: &str) -> Answer {
     let raw = match raw {
         Value::Object(map) => map,
         Value::Array(list) if list.is_empty() => Map::new(),
-        _ => return Err(ApiError::bad("", name, format!("Invalid object: {name}"))),
+        _ => return refuse_param("", name, format!("Invalid object: {name}")),
     };
     if let Some(values) = schema
         .get("additionalProperties")
@@ -54,7 +54,7 @@ fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &
     if let Some(first) = unknown.first() {
         let plural = if unknown.len() > 1 { "s" } else { "" };
         let message = format!("Received unknown parameter{plural}: {}", unknown.join(", "));
-        return Err(ApiError::bad("parameter_unknown", first, message));
+        return refuse_param("parameter_unknown", first, message);
     }
     for key in required {
         if !raw.contains_key(*key) {
@@ -146,7 +146,7 @@ fn array(schema: &Value, raw: Value, name: &str) -> Answer {
 
 fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
     let Some(text) = raw.as_str() else {
-        return Err(ApiError::bad("", name, format!("Invalid {kind}: {raw}")));
+        return refuse_param("", name, format!("Invalid {kind}: {raw}"));
     };
     match kind {
         "integer" => {
@@ -154,16 +154,16 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
             match text.parse::<i64>() {
                 Ok(number) if number < least => {
                     let message = format!("This value must be greater than or equal to {least}.");
-                    Err(ApiError::bad("parameter_invalid_integer", name, message))
+                    refuse_param("parameter_invalid_integer", name, message)
                 }
                 Ok(number) if number > most => {
                     let message = format!("This value must be less than or equal to {most}.");
-                    Err(ApiError::bad("parameter_invalid_integer", name, message))
+                    refuse_param("parameter_invalid_integer", name, message)
                 }
                 Ok(number) => Ok(Value::from(number)),
                 Err(_) => {
                     let message = format!("Invalid integer: {text}");
-                    Err(ApiError::bad("parameter_invalid_integer", name, message))
+                    refuse_param("parameter_invalid_integer", name, message)
                 }
             }
         }
@@ -174,7 +174,7 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
         "boolean" => match text {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
-            _ => Err(ApiError::bad("", name, format!("Invalid boolean: {text}"))),
+            _ => refuse_param("", name, format!("Invalid boolean: {text}")),
         },
         _ => words(schema, text, name),
     }
@@ -201,7 +201,7 @@ fn bounds(name: &str) -> (i64, i64) {
 fn words(schema: &Value, text: &str, name: &str) -> Answer {
     const TEXT_BYTES_MAX: usize = 20_000;
     if text.len() > TEXT_BYTES_MAX {
-        return Err(ApiError::bad("", name, "Invalid string: too long"));
+        return refuse_param("", name, "Invalid string: too long");
     }
     let Some(allowed) = schema["enum"].as_array() else {
         let text = if schema["format"] == "currency" {
@@ -225,11 +225,11 @@ fn words(schema: &Value, text: &str, name: &str) -> Answer {
         Some((last, rest)) => format!("{}, or {last}", rest.join(", ")),
         None => String::new(),
     };
-    Err(ApiError::bad(
+    refuse_param(
         "",
         name,
         format!("Invalid {name}: must be one of {choices}"),
-    ))
+    )
 }
 
 /// The metadata after an update: keys are added and replaced, an empty value removes a key, and an
@@ -254,14 +254,14 @@ pub fn metadata(before: &Value, sent: &Value) -> Answer {
             let message = format!(
                 "Invalid metadata key: {key}. Keys are at most 40 characters long and hold no square brackets."
             );
-            return Err(ApiError::bad("", &param, message));
+            return refuse_param("", &param, message);
         }
         if text.chars().count() > 500 {
             let message = format!(
                 "Metadata values can have up to 500 characters, but you passed in a value that is {} characters. Invalid value: {text}",
                 text.chars().count()
             );
-            return Err(ApiError::bad("", &param, message));
+            return refuse_param("", &param, message);
         }
         if text.is_empty() {
             after.remove(key);
@@ -271,7 +271,7 @@ pub fn metadata(before: &Value, sent: &Value) -> Answer {
     }
     if after.len() > KEYS_MAX {
         let message = format!("You can have up to {KEYS_MAX} keys of metadata.");
-        return Err(ApiError::bad("", "metadata", message));
+        return refuse_param("", "metadata", message);
     }
     Ok(Value::Object(after))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, refuse_param};
 use super::methods::method_types;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, too_small, unexpected};
@@ -118,11 +118,7 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
         let message = format!(
             "The amount you have requested to capture is more than the {whole} that is capturable."
         );
-        return Err(ApiError::bad(
-            "amount_too_large",
-            "amount_to_capture",
-            message,
-        ));
+        return refuse_param("amount_too_large", "amount_to_capture", message);
     }
     let charge = owned(&intent, "latest_charge");
     let txn = core.balance_entry("charge", &charge, amount, text(&intent, "currency"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::status;
 use super::value::{copy_or_null, flag, get, has, list, opt, or_null, owned, required, set, text};
@@ -169,7 +169,7 @@ impl Core {
                 let found = self.need("price", price.as_str().unwrap_or(""), &param)?;
                 if found["product"] != product["product"] {
                     let message = "The price does not belong to the product.";
-                    return Err(ApiError::bad("", &param, message));
+                    return refuse_param("", &param, message);
                 }
             }
         }
@@ -201,7 +201,7 @@ impl Core {
             }
             if status::has_ended(&row) {
                 let message = "This subscription is canceled and can't be changed.";
-                return Err(ApiError::bad("", &param, message));
+                return refuse_param("", &param, message);
             }
             let mut data = get(sent, &format!("flow_data.{kind}")).clone();
             match kind {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::RefundStatus;
 
 use super::cards::Afterwards;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::status;
 use super::time::HOUR;
@@ -33,12 +33,12 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
                 let message = format!(
                     "This PaymentIntent ({intent}) does not have a successful charge to refund."
                 );
-                return Err(ApiError::bad("", "payment_intent", message));
+                return refuse_param("", "payment_intent", message);
             }
         }
         _ => {
             let message = "One of the following params should be provided for this request: payment_intent or charge.";
-            return Err(ApiError::bad("parameter_missing", "", message));
+            return refuse_param("parameter_missing", "", message);
         }
     };
     let id = core.refund(&charge, sent)?;
@@ -196,5 +196,5 @@ fn refuse(charge: &Value, amount: i64, left: i64, currency: &str) -> Answer<()> 
     } else {
         return Ok(());
     };
-    Err(ApiError::bad(code, param, message))
+    refuse_param(code, param, message)
 }

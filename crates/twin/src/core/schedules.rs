@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::ScheduleStatus;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior, ScheduleEnd};
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::Initiator;
@@ -144,13 +144,13 @@ impl Core {
         let with_other = ["phases", "customer", "start_date", "end_behavior"];
         if let Some(name) = with_other.iter().find(|name| has(sent, name)) {
             let message = format!("You cannot set `{name}` if `from_subscription` is set.");
-            return Err(ApiError::bad("", name, message));
+            return refuse_param("", name, message);
         }
         if let Some(schedule) = opt(&row, "schedule") {
             let message = format!(
                 "You cannot migrate a subscription that is already attached to a schedule: {schedule}."
             );
-            return Err(ApiError::bad("", "from_subscription", message));
+            return refuse_param("", "from_subscription", message);
         }
         let items: Vec<Value> = inner(&row, "items")
             .iter()
@@ -251,12 +251,12 @@ impl Core {
             let before = phases.last().map_or(start, |last| int(last, "end_date"));
             if begin != before {
                 let message = "Phases must be contiguous: each starts when the one before ends, and the current one keeps its start.";
-                return Err(ApiError::bad("", &format!("{named}[start_date]"), message));
+                return refuse_param("", &format!("{named}[start_date]"), message);
             }
             let end = phase_end(one, &first_price, begin, index + 1 == sent.len());
             let Some(end) = end.filter(|end| *end > begin) else {
                 let message = "Only the last phase can be left without an `end_date` or a `duration`, and phases must end after they start.";
-                return Err(ApiError::bad("", &format!("{named}[end_date]"), message));
+                return refuse_param("", &format!("{named}[end_date]"), message);
             };
             phases.push(phase(items, &first_price["currency"], (begin, end), one));
             begin = end;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cards::{self, Authentication};
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, refuse_param};
 use super::params::metadata;
 use super::value::{flag, get, opt, or_null, owned, text};
 use super::{Call, Core};
@@ -70,7 +70,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
             "You cannot cancel this SetupIntent because it has a status of {}.",
             text(&intent, "status")
         );
-        return Err(ApiError::bad("setup_intent_unexpected_state", "", message));
+        return refuse_param("setup_intent_unexpected_state", "", message);
     }
     let reason = or_null(&call.params, "cancellation_reason");
     core.modify(call.id(), |row| {
@@ -88,7 +88,7 @@ impl Core {
         let Some(method) = method else {
             let message =
                 "You cannot confirm this SetupIntent because it's missing a payment method.";
-            return Err(ApiError::bad("setup_intent_unexpected_state", "", message));
+            return refuse_param("setup_intent_unexpected_state", "", message);
         };
         self.modify(id, |row| row["payment_method"] = method.clone().into());
         let card = self.test_card(&method);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::PaymentBehavior;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::invoices::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
@@ -68,7 +68,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let natural = add_interval(core.now, interval, count);
     if opt_int(sent, "billing_cycle_anchor").is_some_and(|at| at < core.now || at > natural) {
         let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
-        return Err(ApiError::bad("", "billing_cycle_anchor", message));
+        return refuse_param("", "billing_cycle_anchor", message);
     }
     Ok(NewSubscription {
         trial_end: trial_end(core.now, sent)?,
@@ -243,7 +243,7 @@ impl Core {
         let row = self.row(invoice).clone();
         if self.method_for_invoice(&row).is_none() {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting#payment-method-priority.";
-            return Err(ApiError::bad("resource_missing", "", message));
+            return refuse_param("resource_missing", "", message);
         }
         match self.pay_invoice(invoice, None, by) {
             Ok(Paid::RequiresAction) if behavior == PaymentBehavior::ErrorIfIncomplete => {

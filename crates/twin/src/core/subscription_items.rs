@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::subscriptions::check_same_interval;
@@ -79,7 +79,7 @@ impl Core {
                         "Cannot add multiple subscription items with the same plan: {}",
                         text(&price, "id")
                     );
-                    return Err(ApiError::bad("", &named, message));
+                    return refuse_param("", &named, message);
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
@@ -106,7 +106,7 @@ impl Core {
         }
         if items.is_empty() {
             let message = "A subscription must have at least one active plan.";
-            return Err(ApiError::bad("", param, message));
+            return refuse_param("", param, message);
         }
         check_same_interval(items.iter().map(|item| get(item, "price")))?;
         Ok(items)

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::SubscriptionStatus;
 
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;
@@ -117,11 +117,11 @@ pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
     match end {
         Some(end) if end < now => {
             let message = "trial_end must be in the future.";
-            Err(ApiError::bad("", "trial_end", message))
+            refuse_param("", "trial_end", message)
         }
         Some(end) if end > now + TRIAL_SECONDS_MAX => {
             let message = "The trial period can be at most 730 days long.";
-            Err(ApiError::bad("", "trial_end", message))
+            refuse_param("", "trial_end", message)
         }
         end => Ok(end),
     }
@@ -141,7 +141,7 @@ pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -
         return Ok(());
     }
     let message = "Currency and interval fields must match across all plans on this subscription.";
-    Err(ApiError::bad("", "items", message))
+    refuse_param("", "items", message)
 }
 
 /// The billing interval of a price and its count.
@@ -186,13 +186,13 @@ impl Core {
             let message = format!(
                 "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`. (`{id}`)"
             );
-            return Err(ApiError::bad("", &named, message));
+            return refuse_param("", &named, message);
         }
         if !flag(&price, "active") {
             let message = format!(
                 "The price specified is inactive. This field only accepts active prices. (`{id}`)"
             );
-            return Err(ApiError::bad("", &named, message));
+            return refuse_param("", &named, message);
         }
         Ok(price)
     }

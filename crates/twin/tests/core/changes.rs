@@ -32,12 +32,17 @@ pub fn amounts(invoice: &Value) -> Vec<i64> {
         .collect()
 }
 
+const ALWAYS_INVOICE: &str = "&proration_behavior=always_invoice";
+
+/// The change waits until its payment succeeded.
+const PENDING: &str = "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete";
+
 #[test]
 fn an_upgrade_with_always_invoice_charges_the_rest_of_the_period_immediately() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     shop.wait(31 * DAY / 2);
-    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+    let (path, body) = change(&sub, &plus, ALWAYS_INVOICE);
 
     let changed = shop.post(&path, &body);
 
@@ -102,7 +107,7 @@ fn proration_lines_are_rounded_down_one_by_one() {
 fn a_negative_invoice_is_paid_without_a_charge_and_credits_the_customer() {
     let mut shop = Shop::open();
     let (customer, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
-    let (path, body) = change(&sub, &cheap, "&proration_behavior=always_invoice");
+    let (path, body) = change(&sub, &cheap, ALWAYS_INVOICE);
 
     let changed = shop.post(&path, &body);
     let invoice = shop.see(&changed["latest_invoice"]);
@@ -166,13 +171,8 @@ fn without_proration_nothing_is_billed() {
 fn an_unpaid_upgrade_waits_as_a_pending_update_and_is_applied_when_paid() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    shop.core
-        .decline_next(Some(&customer), "insufficient_funds");
-    let (path, body) = change(
-        &sub,
-        &plus,
-        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
-    );
+    shop.decline(&customer, "insufficient_funds");
+    let (path, body) = change(&sub, &plus, PENDING);
 
     let waiting = shop.post(&path, &body);
     let invoice = string(&waiting["latest_invoice"]);
@@ -190,32 +190,21 @@ fn an_unpaid_upgrade_waits_as_a_pending_update_and_is_applied_when_paid() {
     assert!(first.contains(&"invoice.payment_failed".to_owned()));
     assert_eq!(after["items"]["data"][0]["price"]["id"], plus.as_str());
     assert!(after["pending_update"].is_null());
-    assert!(
-        shop.happened()
-            .contains(&"customer.subscription.pending_update_applied".to_owned())
-    );
+    assert!(shop.did("customer.subscription.pending_update_applied"));
 }
 
 #[test]
 fn a_pending_update_expires_after_23_hours_and_its_invoice_is_void() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    shop.core
-        .decline_next(Some(&customer), "insufficient_funds");
-    let (path, body) = change(
-        &sub,
-        &plus,
-        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
-    );
+    shop.decline(&customer, "insufficient_funds");
+    let (path, body) = change(&sub, &plus, PENDING);
     let waiting = shop.post(&path, &body);
     shop.happened();
 
     shop.wait(23 * HOUR);
 
-    assert!(
-        shop.happened()
-            .contains(&"customer.subscription.pending_update_expired".to_owned())
-    );
+    assert!(shop.did("customer.subscription.pending_update_expired"));
     let after = shop.see(&sub["id"]);
     assert!(after["pending_update"].is_null());
     assert_eq!(after["items"]["data"][0]["price"]["unit_amount"], 1900);
@@ -240,11 +229,7 @@ fn pending_if_incomplete_refuses_unsupported_parameters() {
 fn a_paid_pending_if_incomplete_upgrade_is_applied_immediately() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    let (path, body) = change(
-        &sub,
-        &plus,
-        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
-    );
+    let (path, body) = change(&sub, &plus, PENDING);
 
     let changed = shop.post(&path, &body);
 
@@ -264,9 +249,8 @@ fn a_paid_pending_if_incomplete_upgrade_is_applied_immediately() {
 fn an_unpaid_upgrade_that_may_be_incomplete_is_past_due() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    shop.core
-        .decline_next(Some(&customer), "insufficient_funds");
-    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+    shop.decline(&customer, "insufficient_funds");
+    let (path, body) = change(&sub, &plus, ALWAYS_INVOICE);
 
     let changed = shop.post(&path, &body);
 
@@ -278,8 +262,7 @@ fn an_unpaid_upgrade_that_may_be_incomplete_is_past_due() {
 fn an_upgrade_with_error_if_incomplete_changes_nothing_when_declined() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    shop.core
-        .decline_next(Some(&customer), "insufficient_funds");
+    shop.decline(&customer, "insufficient_funds");
     let (path, body) = change(
         &sub,
         &plus,
@@ -302,7 +285,7 @@ fn another_interval_starts_a_new_period_immediately() {
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     let yearly = shop.price("PRO", 19_000, "&recurring[interval]=year");
     shop.wait(31 * DAY / 2);
-    let (path, body) = change(&sub, &yearly, "&proration_behavior=always_invoice");
+    let (path, body) = change(&sub, &yearly, ALWAYS_INVOICE);
 
     let changed = shop.post(&path, &body);
 

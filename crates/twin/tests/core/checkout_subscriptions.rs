@@ -93,14 +93,7 @@ fn a_subscription_that_requires_authentication_starts_after_it_and_renews() {
     assert_eq!(session["payment_status"], "paid");
     let sub = shop.see(&session["subscription"]);
     assert_eq!(sub["status"], "active");
-    assert_eq!(
-        shop.core
-            .objects("invoice")
-            .iter()
-            .filter(|one| one["status"] == "paid")
-            .count(),
-        2
-    );
+    assert_eq!(shop.count("invoice", "paid"), 2);
 }
 
 #[test]

@@ -53,10 +53,7 @@ fn a_failing_renewal_is_past_due_then_retried_then_canceled() {
     let ended = shop.see(&sub);
     assert_eq!(ended["status"], "canceled");
     assert_eq!(ended["cancellation_details"]["reason"], "payment_failed");
-    assert!(
-        shop.happened()
-            .contains(&"customer.subscription.deleted".to_owned())
-    );
+    assert!(shop.did("customer.subscription.deleted"));
     let invoice = latest_invoice(&shop, &sub);
     assert_eq!(
         (&invoice["status"], &invoice["next_payment_attempt"]),
@@ -122,7 +119,7 @@ fn a_new_card_and_a_paid_invoice_recover_the_subscription() {
 fn after_a_hard_decline_attempts_are_counted_but_not_charged_until_there_is_a_new_card() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.core.decline_next(Some(&customer), "stolen_card");
+    shop.decline(&customer, "stolen_card");
     shop.wait(31 * DAY + HOUR);
     shop.happened();
 

@@ -102,6 +102,22 @@ impl Shop {
         kinds
     }
 
+    /// Whether an event of a type happened since the last call.
+    pub fn did(&mut self, kind: &str) -> bool {
+        self.happened().iter().any(|one| one == kind)
+    }
+
+    /// Declines the next charge of a customer.
+    pub fn decline(&mut self, customer: &str, code: &str) {
+        self.core.decline_next(Some(customer), code);
+    }
+
+    /// The number of objects of a kind with a status.
+    pub fn count(&self, kind: &str, status: &str) -> usize {
+        let all = self.core.objects(kind);
+        all.iter().filter(|one| one["status"] == status).count()
+    }
+
     /// The newest event of a type.
     pub fn last(&mut self, kind: &str) -> Value {
         self.happened();

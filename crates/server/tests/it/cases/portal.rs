@@ -40,7 +40,6 @@ impl Portal<'_> {
 }
 
 on_both!(case_k19_changes_in_the_portal_take_effect_at_their_time);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     let portal = Portal::of(&maya).await;

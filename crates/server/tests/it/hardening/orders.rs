@@ -14,7 +14,6 @@ const ORDERS: [[usize; 3]; 6] = [
 ];
 
 on_both!(case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_stripes_state);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_stripes_state(
     stage: &Stage,
 ) {

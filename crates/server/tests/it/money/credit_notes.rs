@@ -4,7 +4,6 @@ use super::*;
 use store::events::EventState;
 
 on_both!(a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     let invoice = invoice(stage).await;

@@ -79,7 +79,7 @@ async fn the_parts_for_other_sites_are_shown_to_a_server_key_and_to_members(stag
         assert_eq!(maya.page(&format!("/fragments/{part}")).await.0, 200);
         assert_eq!(eve.page(&path).await.0, 404, "another's account");
         assert_eq!(with(&meter).await.0, 403, "a key that only meters");
-        assert_eq!(stage.get(&format!("{path}")).await.status(), 401);
+        assert_eq!(stage.get(&path).await.status(), 401);
     }
 }
 

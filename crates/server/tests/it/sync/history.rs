@@ -58,7 +58,6 @@ async fn a_history_of_more_than_a_thousand_payments_is_read_completely(stage: &S
 }
 
 on_both!(case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known(
     stage: &Stage,
 ) {

@@ -13,7 +13,7 @@ use crate::error::Result;
 /// An account as it stands at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The plan.
+    /// The plan of the account now.
     pub plan: Plan,
     /// Credits in all lots.
     pub posted: Credits,
@@ -70,8 +70,8 @@ where
                 return Ok(None);
             }
             let view = look(tx, &rules, account, wallet.as_ref(), now)?;
-            let beside = more(tx, &view)?;
-            Ok(Some((view, beside)))
+            let other = more(tx, &view)?;
+            Ok(Some((view, other)))
         }
     });
     if let Some(seen) = seen.await? {
@@ -86,8 +86,8 @@ where
     app.read(move |tx| {
         let wallet = store::ledger::wallet(tx, account)?;
         let view = look(tx, &rules, account, wallet.as_ref(), now)?;
-        let beside = more(tx, &view)?;
-        Ok((view, beside))
+        let other = more(tx, &view)?;
+        Ok((view, other))
     })
     .await
 }

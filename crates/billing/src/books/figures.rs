@@ -14,7 +14,7 @@ use crate::error::Result;
 /// The time for which an answer is kept, on either clock.
 const SECONDS_KEPT: i64 = 60;
 
-/// Reads them now.
+/// Computes the figures from the rows as they are now.
 pub async fn read(app: &App) -> Result<Figures> {
     let at = app.now();
     let from = at.plus_days(-DAYS);

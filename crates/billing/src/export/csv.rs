@@ -24,12 +24,12 @@ impl Csv {
         }
     }
 
-    /// What was written.
+    /// The text of all rows that were written.
     pub fn into_text(self) -> String {
         self.text
     }
 
-    /// Adds a row.
+    /// Writes one row and its line ending.
     pub fn row(&mut self, cells: &[Cell<'_>]) {
         for (index, cell) in cells.iter().enumerate() {
             if index > 0 {

@@ -13,7 +13,7 @@ use crate::operators::reason::read_reason;
 /// A price to sell a plan to one account at.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAgreedPrice<'a> {
-    /// The plan.
+    /// The name of the tier.
     pub plan: &'a str,
     /// The price at Stripe.
     pub price_id: &'a str,

@@ -16,7 +16,7 @@ use crate::idempotency::Key;
 use crate::letters;
 use crate::operators::audit_log::{Action, Author};
 
-/// Longest note.
+/// The most characters of a note.
 const NOTE_CHARS_MAX: usize = 500;
 
 /// Acts of a day that are counted against a limit.
@@ -27,20 +27,20 @@ pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migratio
 
 /// A change of credits by hand: its author and its reason.
 #[derive(Clone, Debug)]
-pub struct ByHand {
+pub struct Justification {
     /// The public id of a user or a key, or `cli`.
     pub actor: String,
-    /// One of [`REASONS`].
+    /// The reason: one of [`REASONS`].
     pub reason: String,
     /// A note for colleagues.
     pub note: Option<String>,
     /// Credits that the actor may add or take in 24 hours, where there is a limit.
     pub credits_max: Option<Credits>,
     /// Whether the account's payers are notified.
-    pub tells: bool,
+    pub notifies: bool,
 }
 
-impl ByHand {
+impl Justification {
     /// The note, empty where there is none.
     fn note(&self) -> &str {
         self.note.as_deref().unwrap_or_default()
@@ -99,7 +99,7 @@ pub async fn adjust(
     account: &Row,
     key: Key,
     credits: Credits,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     if credits == Credits::ZERO {
@@ -143,7 +143,7 @@ pub async fn promote(
     key: Key,
     credits: Credits,
     expires_at: Option<Timestamp>,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let source_key = format!("promo:{}:{}", account.id, key.0);
@@ -162,7 +162,7 @@ pub async fn void(
     account: &Row,
     key: Key,
     grant: &str,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let lot = grant
@@ -190,7 +190,7 @@ pub async fn forgive(
     account: &Row,
     key: Key,
     credits: Option<Credits>,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let said = credits.map_or_else(|| "all".to_owned(), |credits| credits.to_string());
@@ -216,7 +216,7 @@ async fn act(
     action: Action,
     command: Command,
     key: IdempotencyKey,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let note = by_hand.note.clone().filter(|note| !note.is_empty());
@@ -261,7 +261,7 @@ async fn act(
                     act = act.with("debt", json!(entry.debt_delta.to_string()));
                 }
                 act.append(tx)?;
-                if by_hand.tells && entry.posted_delta != Credits::ZERO {
+                if by_hand.notifies && entry.posted_delta != Credits::ZERO {
                     let letter = Letter::Adjusted {
                         credits: entry.posted_delta.micros(),
                         reason: by_hand.reason.clone(),

@@ -34,7 +34,7 @@ const INVOICE: &str = "invoice";
 /// The reasons for a refund, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
 
-/// Longest note.
+/// The most characters of a note.
 pub const NOTE_CHARS_MAX: usize = 500;
 
 /// Tries of one payment that are looked at.
@@ -51,12 +51,12 @@ const CALL_OVER_SECONDS: i64 = 60;
 
 /// A refund to make.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct RefundRequest {
     /// The payment: our id of it, or any of Stripe's.
     pub payment: String,
     /// The amount; without one, all that is left.
     pub amount: Option<String>,
-    /// One of [`REASONS`].
+    /// The reason: one of [`REASONS`].
     pub reason: String,
     /// What a colleague should know.
     pub note: Option<String>,
@@ -72,13 +72,13 @@ pub struct Ask {
 /// A refund that was made.
 #[derive(Clone, Debug)]
 pub struct Made {
-    /// `re_...`
+    /// Stripe's id of the refund: `re_...`.
     pub refund: String,
-    /// `succeeded`, `pending`.
+    /// The status of the refund at Stripe: `succeeded` or `pending`.
     pub status: String,
-    /// What went back.
+    /// The amount that went back.
     pub money_back: MinorUnits,
-    /// The payment.
+    /// The payment that was refunded.
     pub payment: Transaction,
     /// The account that paid.
     pub account: Account,
@@ -106,7 +106,7 @@ pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
 }
 
 /// Gives the money back, once per key.
-pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
+pub async fn make(app: &App, ask: &RefundRequest, key: &str) -> Result<Made> {
     check(ask)?;
     let (payment, account) = payment(app, &ask.payment).await?;
     let id = intent_id(&payment, key);
@@ -145,7 +145,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     })
 }
 
-fn check(ask: &Ask) -> Result<()> {
+fn check(ask: &RefundRequest) -> Result<()> {
     if !REASONS.contains(&ask.reason.as_str()) {
         let detail = format!("reason must be one of {}.", REASONS.join(", "));
         return Err(Error::field("reason", detail));
@@ -195,7 +195,7 @@ async fn replayed(
 
 /// Writes the refund down with its parameters, which never change from now on. One of an account is
 /// under way at a time.
-async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
+async fn reserve(app: &App, ask: &RefundRequest, id: String) -> Result<Intent> {
     let look = preview(app, &ask.payment, ask.amount.as_deref()).await?;
     if let Some(before) = &ask.refunded_before
         && *before != look.refunded.decimal_text()
@@ -229,7 +229,7 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
 }
 
 /// What Stripe is asked: a refund of the payment, or a credit note of its invoice that makes one.
-fn params(ask: &Ask, look: &Preview) -> Result<Form> {
+fn params(ask: &RefundRequest, look: &Preview) -> Result<Form> {
     let amount = look.money_back.amount;
     if !ask.credit_note {
         let intent = look.payment.stripe_payment_intent_id.clone();
@@ -311,7 +311,7 @@ fn refused(error: stripe::Error) -> Error {
 /// What was done, in one commit: the intent's end, the operator's act, the note, the letter.
 async fn settle(
     app: &App,
-    ask: &Ask,
+    ask: &RefundRequest,
     intent: &Intent,
     payment: &Transaction,
     account: &Account,

@@ -185,7 +185,7 @@ impl Shown for Event {
         csv.row(&[
             Cell::Text(&self.id),
             Cell::Text(&self.kind),
-            Cell::Plain(&self.state),
+            Cell::Plain(self.state),
             Cell::maybe(self.account.as_ref()),
             Cell::maybe(self.object_id.as_ref()),
             Cell::Plain(&attempts),

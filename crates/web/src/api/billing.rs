@@ -10,6 +10,7 @@ use billing::payments::addons;
 use billing::summary::{View, view};
 use domain::money::{Currency, MinorUnits};
 use domain::plan::{Plan, PlanStatus};
+use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<B
         credits: HeldCredits::of(&view),
         invoices: invoices
             .iter()
-            .filter(|row| row.status != "draft")
+            .filter(|row| row.status() != Some(InvoiceStatus::Draft))
             .map(|row| invoice(row, &notes))
             .collect(),
     }))

@@ -62,7 +62,7 @@ impl Grant {
             amount: Exact(row.amount),
             used: Exact(row.used),
             expired: Exact(row.expired),
-            clawed: Exact(row.clawed),
+            clawed: Exact(row.clawed_back),
             held: Exact(row.held),
             priority: row.priority,
             parent: row.parent.map(id_of),
@@ -100,7 +100,7 @@ impl Shown for Grant {
         let amounts = amounts.map(|amount| amount.0.to_string());
         let mut cells = vec![
             Cell::Plain(&self.id),
-            Cell::Plain(&self.kind),
+            Cell::Plain(self.kind),
             Cell::Plain(self.state),
         ];
         cells.extend(amounts.iter().map(|amount| Cell::Plain(amount)));

@@ -8,7 +8,7 @@ use billing::actors::Operator;
 use billing::app::App;
 use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::operators::refunds::{self, Ask};
+use billing::operators::refunds::{self, RefundRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -104,8 +104,8 @@ pub struct NewRefund {
 }
 
 impl NewRefund {
-    fn ask(self, actor: String) -> Ask {
-        Ask {
+    fn ask(self, actor: String) -> RefundRequest {
+        RefundRequest {
             payment: self.payment,
             amount: self.amount,
             reason: self.reason,

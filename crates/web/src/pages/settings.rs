@@ -171,7 +171,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
         AutoTopupState::On => Badge::ok("On"),
         AutoTopupState::Waiting => Badge::warn("Waiting"),
         _ if auto.reason.is_some() => Badge::bad("Stopped"),
-        _ => Badge::plain("Off"),
+        AutoTopupState::Off => Badge::plain("Off"),
     };
     let reason = auto.reason.as_ref().map(|reason| {
         let what = match auto.state {

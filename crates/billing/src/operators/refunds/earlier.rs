@@ -4,7 +4,8 @@ use store::intents::Intent;
 use stripe::{Form, objects};
 
 use super::{
-    Ask, CALL_OVER_SECONDS, INTENT_KEY, INVOICE, KIND, REFUNDS_MAX, payment, settle, under_way,
+    CALL_OVER_SECONDS, INTENT_KEY, INVOICE, KIND, REFUNDS_MAX, RefundRequest, payment, settle,
+    under_way,
 };
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -79,7 +80,7 @@ pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
             None => Ok(None),
         })
         .await?;
-    let ask = Ask {
+    let ask = RefundRequest {
         payment: intent,
         amount: None,
         reason: params.get("reason").unwrap_or_default().to_owned(),

@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 /// What a refund would come to.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// The payment.
+    /// The payment to refund.
     pub payment: Transaction,
     /// The account that paid.
     pub account: Account,
-    /// What was paid.
+    /// The amount that was paid.
     pub paid: MinorUnits,
     /// What of it went back before.
     pub refunded: MinorUnits,
@@ -129,20 +129,20 @@ async fn effect(
     let source_key = format!("topup:{}", intent.unwrap_or_default());
     let (now, whole) = (app.now(), charge.amount);
     app.read(move |tx| {
-        let claw = |reversed_minor| {
+        let clawback = |reversed_minor| {
             Request::internal(Command::Clawback {
                 source_key: source_key.clone(),
                 reversed_minor,
             })
         };
-        let mut ledger = store::ledger::loaded_for(tx, account, &[claw(0)])?;
+        let mut ledger = store::ledger::loaded_for(tx, account, &[clawback(0)])?;
         let before = ledger.wallet.posted;
         let paid = ledger.lot_by_source(&source_key).map(|lot| lot.paid);
         let mut note = None;
         if let Some(paid) = paid {
             let paid = paid.map_or(0, |paid| paid.amount);
             let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
-            if ledger.apply(&claw(minor), now).is_err() {
+            if ledger.apply(&clawback(minor), now).is_err() {
                 note = Some("The ledger refuses to take the credits. Check the account first.");
             }
         } else if is_topup {

@@ -3,7 +3,7 @@
 use billing::app::App;
 use billing::idempotency::Key;
 use billing::operators::credits;
-use billing::operators::credits::{ByHand, REASONS};
+use billing::operators::credits::{Justification, REASONS};
 use clap::Subcommand;
 use domain::money::Credits;
 use serde_json::json;
@@ -68,17 +68,17 @@ pub struct Why {
 }
 
 impl Why {
-    fn by_hand(&self) -> anyhow::Result<ByHand> {
+    fn by_hand(&self) -> anyhow::Result<Justification> {
         anyhow::ensure!(
             !self.note.trim().is_empty(),
             "--note must have 1 to 500 characters."
         );
-        Ok(ByHand {
+        Ok(Justification {
             actor: "cli".to_owned(),
             reason: self.reason.clone(),
             note: Some(self.note.clone()),
             credits_max: None,
-            tells: true,
+            notifies: true,
         })
     }
 

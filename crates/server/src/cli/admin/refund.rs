@@ -1,7 +1,7 @@
 //! `admin refund`: refunds a payment, in full or in part.
 
 use billing::app::App;
-use billing::operators::refunds::{Ask, Preview, REASONS, make, preview};
+use billing::operators::refunds::{Preview, REASONS, RefundRequest, make, preview};
 use domain::money::Credits;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub async fn run(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resu
         return show_preview(preview, out);
     }
     let key = args.key.clone().unwrap_or_else(|| app.new_id("rfk"));
-    let ask = Ask {
+    let ask = RefundRequest {
         payment: args.payment.clone(),
         amount: args.amount.clone(),
         reason: args.reason.clone(),

@@ -4,7 +4,6 @@ use super::*;
 use store::intents::{IntentKind, NewIntent};
 
 on_both!(case_d6_a_refund_whose_answer_was_lost_is_made_once);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::{Error, INVALID_FIELD};
-use billing::operators::refunds::{self, Ask, Preview};
+use billing::operators::refunds::{self, Preview, RefundRequest};
 use serde::Deserialize;
 use views::admin::parts::{Field, FieldKind, FormPage};
 use views::components::{Banner, Choice, Fact, Kind, Prose};
@@ -200,7 +200,7 @@ pub async fn make(
         };
         return page(&app, &operator, &payment, &typed).await;
     }
-    let ask = Ask {
+    let ask = RefundRequest {
         payment,
         amount: Some(typed.amount),
         reason: typed.reason,

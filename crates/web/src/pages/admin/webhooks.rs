@@ -146,7 +146,7 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
         badge: match row.state {
             MessageState::Sent => Badge::ok("Arrived"),
             MessageState::Queued => Badge::info("On its way"),
-            _ => Badge::bad("Failed"),
+            MessageState::Failed => Badge::bad("Failed"),
         },
         resend: (may_act && is_kept && row.state != MessageState::Queued)
             .then(|| resend_action(endpoint, row.id)),

@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use domain::ids::Rng;
 use domain::time::{Clock, Timestamp};
 
-/// The system's clock.
+/// Reads the time from the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 
@@ -46,7 +46,7 @@ pub struct BillingClock {
 }
 
 impl BillingClock {
-    /// Starts at `now`.
+    /// A clock that shows `now` until it is set.
     pub fn new(now: Timestamp) -> BillingClock {
         BillingClock {
             started: Instant::now(),

@@ -115,27 +115,27 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
 pub struct Settings {
     /// The address to listen on, and what the service is called.
     pub service: Service,
-    /// The database.
+    /// How the database is opened.
     pub database: Database,
     /// The connection to Stripe.
     pub stripe: Stripe,
     /// What is sold and under which rules.
     pub billing: Billing,
-    /// Sign-in and sessions.
+    /// How people sign in, and how long sessions last.
     pub session: Session,
     /// Sign-in with an OpenID provider.
     pub oidc: Oidc,
-    /// Traces.
+    /// Where traces are sent.
     pub telemetry: Telemetry,
-    /// The mail server.
+    /// How emails are sent.
     pub mail: Mail,
-    /// Outgoing webhooks.
+    /// Where outgoing webhooks may be sent.
     pub webhooks: Webhooks,
     /// The thresholds at which operators are alerted.
     pub alerts: Alerts,
     /// The source of the billing clock.
     pub clock: ClockSource,
-    /// Rate limits.
+    /// How often callers may ask.
     pub limits: Limits,
     /// What operators may do.
     pub operators: Operators,
@@ -204,7 +204,7 @@ impl Settings {
         std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))
     }
 
-    /// The catalog.
+    /// Reads the catalog, or lists what is wrong with it.
     pub fn catalog(&self) -> Result<Catalog, Vec<String>> {
         Catalog::parse(&self.catalog_text().map_err(|fault| vec![fault])?)
     }

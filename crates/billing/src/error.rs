@@ -32,13 +32,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// The input is wrong.
     BadRequest,
-    /// Nobody knows who is calling.
+    /// The caller is unknown.
     NotSignedIn,
     /// Credits, a limit or a card stand in the way.
     PaymentRequired,
     /// The caller may not do this.
     Forbidden,
-    /// The thing is absent, or belongs to somebody else.
+    /// The thing is absent, or belongs to someone else.
     NotFound,
     /// The request does not fit the present state.
     Conflict,
@@ -79,7 +79,7 @@ pub struct Fact {
     pub code: &'static str,
     /// What happened and what to do.
     pub detail: String,
-    /// Further fields.
+    /// Further fields of the answer, by name.
     pub fields: Map<String, Value>,
     /// Further fields that are credits, which keep every digit.
     pub credits: Vec<(&'static str, Credits)>,
@@ -125,7 +125,7 @@ impl Error {
         Error::bad_request(INVALID_FIELD, detail).with("field", json!(field))
     }
 
-    /// Nobody knows who is calling.
+    /// The caller is unknown.
     pub fn not_signed_in() -> Error {
         let detail = "Sign in, or send an API key as a bearer token.";
         Error::new(Kind::NotSignedIn, "not_signed_in", detail)
@@ -143,7 +143,7 @@ impl Error {
         Error::new(Kind::Forbidden, code, detail)
     }
 
-    /// The thing is absent, or belongs to somebody else.
+    /// The thing is absent, or belongs to someone else.
     pub fn not_found(detail: impl Into<String>) -> Error {
         Error::new(Kind::NotFound, "not_found", detail)
     }
@@ -176,7 +176,7 @@ impl Error {
         Error::new(Kind::Bug, "internal", detail).cause(cause)
     }
 
-    /// Adds a field.
+    /// Adds a field to the answer.
     pub fn with(mut self, name: &str, value: Value) -> Error {
         self.0.fields.insert(name.to_owned(), value);
         self

@@ -20,7 +20,7 @@ pub enum CallError {
     /// Nobody answered, or not in time.
     #[error("no answer: {0}")]
     Failed(#[from] reqwest::Error),
-    /// Too much.
+    /// The answer is too long.
     #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
     /// An answer that is none.
@@ -37,7 +37,7 @@ pub fn is_safe(address: &str) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
-/// Sends one request.
+/// Sends one request and reads a bounded answer.
 #[expect(
     clippy::disallowed_methods,
     reason = "a client with bounds, built in one place"

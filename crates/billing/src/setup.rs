@@ -56,8 +56,8 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
     Ok(report)
 }
 
-/// What one price should be.
-struct WantedPrice {
+/// A price as the catalog defines it.
+struct PriceDefinition {
     /// What the price sells; `None` for an add-on.
     kind: Option<PriceKind>,
     name: String,
@@ -80,7 +80,7 @@ async fn tier_price(
     check: bool,
     report: &mut Report,
 ) -> Result<Option<Sold>> {
-    let wanted = WantedPrice {
+    let wanted = PriceDefinition {
         kind: Some(PriceKind::Tier),
         name: tier.name.clone(),
         title: format!("{} {}", app.settings.service.name, tier.title),
@@ -92,7 +92,7 @@ async fn tier_price(
 }
 
 async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) -> Result<()> {
-    let wanted = WantedPrice {
+    let wanted = PriceDefinition {
         kind: Some(PriceKind::Pack),
         name: pack.credits.to_string(),
         title: format!("{} credits", pack.credits),
@@ -105,7 +105,7 @@ async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) ->
 }
 
 async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report) -> Result<()> {
-    let wanted = WantedPrice {
+    let wanted = PriceDefinition {
         kind: None,
         name: addon.name.clone(),
         title: format!("{} {}", app.settings.service.name, addon.title),
@@ -121,7 +121,7 @@ async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report)
 /// from an older one, which stays mapped. None when it is missing and only looked for.
 async fn one_price(
     app: &App,
-    wanted: &WantedPrice,
+    wanted: &PriceDefinition,
     check: bool,
     report: &mut Report,
 ) -> Result<Option<Sold>> {
@@ -207,7 +207,7 @@ async fn forget_archived(app: &App, archived: Vec<Price>) -> Result<()> {
     Ok(())
 }
 
-async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> Result<()> {
+async fn keep_price(app: &App, wanted: &PriceDefinition, id: &str, check: bool) -> Result<()> {
     if check {
         return Ok(());
     }

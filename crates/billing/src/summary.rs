@@ -13,7 +13,7 @@ use crate::error::Result;
 /// An account as it stands at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The plan.
+    /// The plan of the account now.
     pub plan: Plan,
     /// Credits in all lots.
     pub posted: Credits,

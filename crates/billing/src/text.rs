@@ -14,7 +14,7 @@ pub fn read_name(text: &str, chars_max: usize) -> Result<String> {
     if !text.is_empty() && is_line(text, chars_max) {
         return Ok(text.to_owned());
     }
-    let detail = format!("A name has 1 to {chars_max} characters.");
+    let detail = format!("A name must have 1 to {chars_max} characters.");
     Err(Error::field("name", detail))
 }
 

@@ -31,9 +31,9 @@ pub fn may_have(tx: &mut store::Tx<'_>, account: i64, is_once: bool) -> store::R
 pub(crate) fn had_one(
     tx: &mut store::Tx<'_>,
     account: i64,
-    beside: Option<&str>,
+    except: Option<&str>,
 ) -> store::Result<bool> {
-    let is_other = |id: &String| beside != Some(id);
+    let is_other = |id: &String| except != Some(id);
     let rows = store::subscriptions::of_account(tx, account)?;
     let mut had = rows
         .iter()

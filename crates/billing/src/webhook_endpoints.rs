@@ -19,7 +19,7 @@ use crate::text::is_line;
 /// Endpoints of a deployment: each notice is written once for each.
 const ENDPOINTS_MAX: usize = 20;
 
-/// Longest description.
+/// The most characters of a description.
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
 /// How long a former secret still signs beside the new one.
@@ -204,7 +204,7 @@ fn set_enabled(tx: &mut Tx<'_>, id: &str, enabled: bool, now: Timestamp) -> stor
     }
 }
 
-/// Deletes an endpoint.
+/// Deletes an endpoint and gives up its queued deliveries.
 pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
     let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app

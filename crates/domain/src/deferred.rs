@@ -310,7 +310,7 @@ mod tests {
             "2026-11-05",
         );
         run(debit(150), "2026-11-10");
-        let claw = Command::Clawback {
+        let clawback = Command::Clawback {
             source_key: "topup:a".into(),
             reversed_minor: 50,
         };

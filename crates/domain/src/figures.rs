@@ -9,7 +9,7 @@ pub const DAYS: i64 = 30;
 /// A part of a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// The part.
+    /// The size of the part.
     pub part: i64,
     /// The whole; nothing can be said of none.
     pub whole: i64,
@@ -55,7 +55,7 @@ pub struct Figures {
     pub arpu: Option<MinorUnits>,
     /// What running subscriptions pay in a month.
     pub mrr: MinorUnits,
-    /// How many run.
+    /// How many subscriptions are running.
     pub subscriptions: i64,
     /// Credits of completed top-ups, by the transactions and by the ledger.
     pub bought: (Credits, Credits),

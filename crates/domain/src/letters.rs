@@ -1,23 +1,23 @@
-//! The letters: the facts that the outbox keeps, and the words they become when they are sent.
+//! Letters: the facts of emails. The outbox stores them; `views` words them when they are sent.
 
 use serde::{Deserialize, Serialize};
 
-/// What the outbox keeps of a mail: facts; words are found when it is sent.
+/// The facts of an email. Its words are found when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename_all = "kebab-case")]
 pub enum Letter {
-    /// A sign-in link.
+    /// Someone asked for a sign-in link.
     SignIn {
-        /// The link's token.
+        /// The secret token of the link.
         token: String,
         /// How long it works, in minutes.
         minutes: i64,
     },
     /// An invitation into an account.
     Invitation {
-        /// The link's token.
+        /// The secret token of the link.
         token: String,
-        /// Who invites.
+        /// The name of the member who invites.
         by: String,
         /// As what: member, billing or owner.
         role: String,
@@ -26,14 +26,14 @@ pub enum Letter {
     },
     /// A payment arrived.
     Receipt {
-        /// For what.
+        /// What the payment was for.
         description: String,
         /// For which plan, if for one.
         #[serde(default)]
         tier: Option<String>,
-        /// Minor units.
+        /// The amount, in minor units.
         amount: i64,
-        /// Their currency.
+        /// The currency, as an ISO code in lower case.
         currency: String,
         /// Stripe's page of it.
         url: Option<String>,
@@ -48,9 +48,9 @@ pub enum Letter {
         /// What the bank said, in Stripe's words.
         #[serde(default)]
         failure: Option<String>,
-        /// Minor units.
+        /// The amount, in minor units.
         amount: i64,
-        /// Their currency.
+        /// The currency, as an ISO code in lower case.
         currency: String,
         /// When access ends, in microseconds.
         grace_until: i64,
@@ -59,32 +59,32 @@ pub enum Letter {
     },
     /// A plan will end.
     PlanEnding {
-        /// Which.
+        /// The name of the tier.
         tier: String,
-        /// When, in microseconds.
+        /// The time, in microseconds since 1970.
         at: i64,
     },
     /// A plan ended.
     PlanEnded {
-        /// Which.
+        /// The name of the tier.
         tier: String,
     },
     /// A payment waits for its owner to confirm it with the bank.
     ConfirmPayment {
-        /// For what.
+        /// What the payment was for.
         description: String,
-        /// Minor units.
+        /// The amount, in minor units.
         amount: i64,
-        /// Their currency.
+        /// The currency, as an ISO code in lower case.
         currency: String,
         /// Where it is confirmed; the billing page when unknown.
         url: Option<String>,
     },
     /// A trial ends soon.
     TrialEnds {
-        /// Of which plan.
+        /// The name of the tier.
         tier: String,
-        /// When, in microseconds.
+        /// The time, in microseconds since 1970.
         at: i64,
     },
     /// The balance fell below the account's threshold.
@@ -100,9 +100,9 @@ pub enum Letter {
     AutoTopupDone {
         /// How many, in micro-credits.
         credits: i64,
-        /// Minor units.
+        /// The amount, in minor units.
         amount: i64,
-        /// Their currency.
+        /// The currency, as an ISO code in lower case.
         currency: String,
     },
     /// Credits are no longer bought automatically.
@@ -112,9 +112,9 @@ pub enum Letter {
     },
     /// Money went back.
     Refunded {
-        /// Minor units.
+        /// The amount, in minor units.
         amount: i64,
-        /// Their currency.
+        /// The currency, as an ISO code in lower case.
         currency: String,
         /// What that did to the credits, in signed micro-credits; zero for a plan's payment.
         credits: i64,

@@ -182,7 +182,7 @@ const ZERO_DECIMAL: [&str; 15] = [
 const THREE_DECIMAL: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 
 impl Currency {
-    /// The US dollar.
+    /// The currency of the United States.
     pub const USD: Currency = Currency(*b"usd");
 
     /// Reads a three-letter code, any case. `None` for anything else.

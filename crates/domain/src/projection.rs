@@ -61,11 +61,11 @@ pub struct DesiredSubscription {
 /// Everything a sync writes for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
-    /// Rows to overwrite.
+    /// The subscriptions as their rows should be.
     pub subscriptions: Vec<DesiredSubscription>,
-    /// Rows to overwrite.
+    /// The invoices as their rows should be.
     pub invoices: Vec<Invoice>,
-    /// Rows to overwrite.
+    /// The credit notes as their rows should be.
     pub credit_notes: Vec<CreditNote>,
     /// Rows to add, or to bring up to date.
     pub transactions: Vec<Transaction>,

@@ -37,7 +37,7 @@ words! {
 word_column!(KeyMode);
 
 record! {
-    /// An API key.
+    /// An API key, without its secret.
     pub struct ApiKey {
         /// The number of the key within this service; never shown outside.
         pub id: i64,

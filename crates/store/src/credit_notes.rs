@@ -1,6 +1,7 @@
 //! Credit notes as Stripe had them when their account was last in sync: documents that say why an
 //! invoice was corrected. The money they move is recorded elsewhere, where it moved.
 
+use domain::projection::CreditNoteStatus;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -49,10 +50,15 @@ record! {
 }
 
 impl CreditNote {
+    /// Whether the credit note was taken back.
+    pub fn is_void(&self) -> bool {
+        CreditNoteStatus::from_word(&self.status) == Some(CreditNoteStatus::Void)
+    }
+
     /// The part that went to the customer's balance: the total less the other parts.
     pub fn balance_minor(&self) -> i64 {
-        let told = self.refunded_minor + self.out_of_band_minor + self.pre_payment_minor;
-        (self.amount_minor - told).max(0)
+        let elsewhere = self.refunded_minor + self.out_of_band_minor + self.pre_payment_minor;
+        (self.amount_minor - elsewhere).max(0)
     }
 }
 

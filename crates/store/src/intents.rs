@@ -27,7 +27,7 @@ words! {
         CheckoutTopup = "checkout_topup",
         /// A credit pack that is bought automatically.
         AutoTopup = "auto_topup",
-        /// The account's customer.
+        /// A customer for the account.
         Customer = "customer",
         /// A new name or address of the customer.
         CustomerChange = "customer_change",
@@ -37,7 +37,7 @@ words! {
         PlanEnd = "plan_end",
         /// The end of a second subscription, and the refund of its payment.
         DuplicateSubscription = "second_subscription",
-        /// A refund.
+        /// A refund that an operator makes.
         Refund = "refund",
         /// The end of everything that the closed account had at Stripe.
         Closing = "closing",
@@ -85,7 +85,7 @@ record! {
         pub kind: IntentKind,
         /// How far the request is.
         pub state: IntentState,
-        /// The frozen parameters.
+        /// The parameters that Stripe is asked with; they never change once it was asked.
         pub params: String,
         /// The credits that are bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,

@@ -7,7 +7,7 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// A sign-in link.
+    /// A link that signs an email address in once.
     pub struct LoginLink {
         /// The number of the link within this service.
         pub id: i64,

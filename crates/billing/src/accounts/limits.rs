@@ -17,7 +17,7 @@ use crate::operators::audit_log::{Action, Author};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpendLimit {
-    /// `limit_...`
+    /// The public id of the limit: `limit_...`.
     pub id: String,
     /// `account`, `key` or `member`.
     #[schema(value_type = String)]
@@ -37,7 +37,7 @@ pub struct SpendLimit {
     pub held: Exact,
     /// What may still be spent under it.
     pub left: Exact,
-    /// When it resets.
+    /// The time at which `used` starts over; `None` for a lifetime.
     pub resets_at: Option<String>,
 }
 

@@ -17,15 +17,15 @@ use crate::operators::audit_log::{Act, Action, Author};
 /// What is chosen now.
 #[derive(Clone, Debug)]
 pub struct Preferences {
-    /// Kinds of mails, and whether they are sent.
+    /// Kinds of emails, and whether each is sent.
     pub notices: Vec<(Notice, bool)>,
-    /// Below how many credits a mail says so; none for never.
+    /// The credits below which an email is sent; `None` for never.
     pub low_below: Option<Credits>,
-    /// The automatic purchase.
+    /// How packs are bought automatically.
     pub auto: Auto,
 }
 
-/// The automatic purchase.
+/// How packs are bought automatically.
 #[derive(Clone, Debug)]
 pub struct Auto {
     /// `off`, `on` or `waiting`.
@@ -47,18 +47,18 @@ pub struct Auto {
 /// What to change; what is left out stays.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Kinds of mails.
+    /// Kinds of emails by name, and whether each is sent.
     pub notices: Vec<(String, bool)>,
     /// The threshold; `Some(None)` for never.
     pub low_below: Option<Option<Credits>>,
-    /// The automatic purchase.
+    /// What to change of automatic top-ups.
     pub auto: Option<AutoChange>,
 }
 
-/// What to change of the automatic purchase.
+/// What to change of automatic top-ups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AutoChange {
-    /// Nothing is bought by itself.
+    /// Nothing is bought automatically.
     Off,
     /// A pack is bought below a threshold, up to a sum a month.
     On {
@@ -175,7 +175,8 @@ pub async fn change(
             }
         }
         watch::set_thresholds(tx, &rules, account, low, topup, now)?;
-        let act = author.act(Action::SettingsChange, &account.to_string());
+        let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+        let act = author.act(Action::SettingsChange, &row.public_id);
         described(act, &change).append(tx)
     })
     .await?;
@@ -288,4 +289,50 @@ pub fn read_money(field: &str, text: &str, catalog: &Catalog) -> Result<i64> {
         let detail = format!("Enter a monthly cap in {currency}, for example 50.00.");
         Error::field(field, detail)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::plan::AccountKind;
+    use store::Db;
+    use store::accounts::NewAccount;
+
+    use super::*;
+    use crate::config::Settings;
+
+    #[tokio::test]
+    async fn a_change_is_in_the_audit_log_under_the_public_id_of_its_account() {
+        let settings = Settings::load(None, &|_| None).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let db = Db::open_in_memory_inline().unwrap();
+        let app = App::with_db(settings, db).await.unwrap();
+        let now = app.now();
+        let account = app.write(0, move |tx| {
+            let new = NewAccount {
+                public_id: "acc_a",
+                external_id: None,
+                kind: AccountKind::Personal,
+                name: "A",
+                email: None,
+                tier: "FREE",
+                email_verified_at: None,
+            };
+            store::accounts::insert(tx, &new, now)
+        });
+        let account = account.await.unwrap().id;
+        let off = Change {
+            notices: vec![(NOTICES[0].name.to_owned(), false)],
+            ..Change::default()
+        };
+
+        change(&app, account, 0, "usr_a", off).await.unwrap();
+
+        let acts = app.read(|tx| store::audit_log::list(tx, None, Some("usr_a"), None, None, 10));
+        let acts = acts.await.unwrap();
+        let acts: Vec<_> = acts
+            .iter()
+            .map(|act| (&*act.action, &*act.subject))
+            .collect();
+        assert_eq!(acts, [(Action::SettingsChange.word(), "acc_a")]);
+    }
 }

@@ -36,7 +36,7 @@ pub struct PutAccount {
     tier: Option<Option<String>>,
 }
 
-/// Tells a null from a field that is not there.
+/// Distinguishes a null from a field that is absent.
 fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<Option<String>>, D::Error> {
@@ -48,7 +48,7 @@ fn present<'de, D: Deserializer<'de>>(
 pub struct Put {
     id: String,
     public_id: String,
-    /// Of the change that Stripe is told of, if it has to be.
+    /// The id of the intent that sends the change to Stripe, if there is one to send.
     change_id: String,
     owner: String,
     owner_role: UserRole,
@@ -65,7 +65,7 @@ impl Put {
         let catalog = app.catalog();
         for (field, text) in [("id", &id), ("name", &body.name)] {
             if text.is_empty() || !is_line(text, NAME_CHARS_MAX) {
-                let detail = format!("{field} has 1 to {NAME_CHARS_MAX} characters.");
+                let detail = format!("{field} must have 1 to {NAME_CHARS_MAX} characters.");
                 return Err(Error::field(field, detail));
             }
         }
@@ -165,7 +165,7 @@ impl Put {
 }
 
 /// Creates the account that the host application calls `id`, or changes it. Answers whether it is
-/// new, and the account. Stripe is told in the background.
+/// new, and the account. The change is sent to Stripe in the background.
 pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<(bool, Row)> {
     let put = Put::read(app, actor, id, body)?;
     let (rules, at) = (app.rules(), (app.now(), app.real_now()));
@@ -179,6 +179,6 @@ pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result
         .await?
         .ok_or_else(|| Error::not_found("There is no such account."))?;
     let (app, account) = (app.clone(), row.id);
-    tokio::spawn(async move { customer::follow(&app, account).await });
+    tokio::spawn(async move { customer::send_change(&app, account).await });
     Ok((is_new, row))
 }

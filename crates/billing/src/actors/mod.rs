@@ -20,13 +20,13 @@ pub const KEY_PREFIX: &str = "lbx_";
 /// A user who signed in, whatever the account.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The user's number.
+    /// The number of the user within this service; never shown outside.
     pub id: i64,
-    /// The user's id at the edge.
+    /// The public id of the user: `usr_...`.
     pub public_id: String,
-    /// The mail address.
+    /// The email address, in lower case.
     pub email: String,
-    /// The name.
+    /// The name of the user, as people see it.
     pub name: String,
     /// The user's role in the service.
     pub role: UserRole,
@@ -54,7 +54,7 @@ impl Visitor {
 /// Without a name it is the only one; of several the first is shown, and none is written to.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// The user.
+    /// The user who signed in.
     pub user: Visitor,
     /// The account, which the user is a member of.
     pub account: Account,
@@ -95,9 +95,9 @@ pub struct Operator(pub Visitor);
 /// A caller with an API key. `account` is `None` for a server key that must name one.
 #[derive(Clone, Debug)]
 pub struct KeyCaller {
-    /// The key's number.
+    /// The number of the key within this service; never shown outside.
     pub key: i64,
-    /// The key's id at the edge.
+    /// The public id of the key: `key_...`.
     pub public_id: String,
     /// The account a meter key spends for.
     pub account: Option<i64>,
@@ -211,13 +211,13 @@ impl Reader {
     }
 }
 
-/// Who may change an account's credits by hand: a server key, or an operator who does more than
+/// Who may correct an account's credits: a server key, or an operator who does more than
 /// look.
 #[derive(Clone, Debug)]
 pub enum Authority {
-    /// The host application.
+    /// The host application acts, with its server key.
     Host(KeyCaller),
-    /// An operator.
+    /// An operator acts, signed in.
     Operator(Visitor),
 }
 

@@ -5,6 +5,6 @@ use std::sync::{Arc, Mutex};
 use domain::figures::Figures;
 use domain::time::Timestamp;
 
-/// The latest answer.
+/// The latest figures, kept for a minute.
 #[derive(Debug, Default)]
 pub struct Cache(pub(crate) Mutex<Option<(Timestamp, Arc<Figures>)>>);

@@ -40,7 +40,7 @@ const EXPIRED_HOLD_DAYS_KEPT: i64 = 2;
 /// The store's name for calls that named no operation.
 const UNNAMED: &str = "call";
 
-/// What is checked.
+/// The part of the books that an audit checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// That no byte of the journal was changed.
@@ -52,7 +52,7 @@ pub enum Scope {
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The account's id.
+    /// The public id of the account: `acc_...`.
     pub account: String,
     /// The row: `journal 17`, `wallet`, `grant 3`, `hold ...`.
     pub row: String,
@@ -78,7 +78,7 @@ pub enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Accounts looked at.
+    /// How many accounts were checked.
     pub accounts: i64,
     /// Journal entries looked at.
     pub entries: i64,
@@ -90,7 +90,7 @@ pub struct Report {
     pub warnings: Vec<Finding>,
 }
 
-/// Audits every account.
+/// Compares the rows of every account with its journal.
 pub async fn run(app: &App, scope: Scope) -> Result<Report> {
     let mut report = Report::default();
     let mut after = 0;
@@ -370,7 +370,7 @@ impl Audit<'_> {
                         amount,
                         used,
                         expired,
-                        clawed,
+                        clawed_back,
                         held,
                         reversed,
                         priority,

@@ -39,11 +39,11 @@ pub struct Report {
     pub ended_at: Option<i64>,
     /// The actor who started it.
     pub actor: String,
-    /// Accounts looked at.
+    /// How many accounts were checked.
     pub accounts: i64,
     /// Journal entries looked at.
     pub entries: i64,
-    /// Differences in all.
+    /// How many differences there are, including those that are not listed.
     pub findings_count: usize,
     /// Account, row and what is wrong.
     pub findings: Vec<(String, String, String)>,
@@ -53,7 +53,7 @@ pub struct Report {
     pub is_cut: bool,
 }
 
-/// The last result.
+/// The result of the last check; `None` before the first.
 pub async fn last(app: &App) -> Result<Option<Report>> {
     let text = app.read(|tx| store::settings::get(tx, NAME)).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
@@ -130,12 +130,12 @@ async fn run(app: &App, mut report: Report) -> Result<()> {
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let told = |one: audit::Finding| (one.account, one.row, one.what);
+    let parts = |one: audit::Finding| (one.account, one.row, one.what);
     report.accounts = all.accounts;
     report.entries = all.entries;
     report.findings_count = all.findings_count;
-    report.findings = all.findings.into_iter().map(told).collect();
-    report.warnings = all.warnings.into_iter().map(told).collect();
+    report.findings = all.findings.into_iter().map(parts).collect();
+    report.warnings = all.warnings.into_iter().map(parts).collect();
     let now = app.real_now();
     report.ended_at = Some(now.micros());
     let text = encode(&report);

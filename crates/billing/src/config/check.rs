@@ -18,7 +18,7 @@ pub enum Fault {
     /// No secret verifies Stripe's deliveries. `setup` may have stored one in the database, which
     /// the configuration does not know.
     NoWebhookSecret,
-    /// Anything else.
+    /// A fault that has its own text.
     Other(String),
 }
 

@@ -71,7 +71,7 @@ impl Billing {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// Address and port.
+    /// The address and port to listen on.
     pub listen: String,
     /// The public origin, without a slash at its end.
     pub base_url: String,
@@ -83,7 +83,7 @@ pub struct Service {
     pub body_seconds_max: u64,
     /// Longest a request may take, in seconds.
     pub request_seconds_max: u64,
-    /// Connections at once.
+    /// How many connections may be open at once.
     pub connections_max: usize,
     /// Longest the head of a request may take to arrive, and a connection may be idle, in seconds.
     pub head_seconds_max: u64,
@@ -121,7 +121,7 @@ impl Service {
     }
 }
 
-/// The database.
+/// How the database is opened.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
@@ -132,9 +132,9 @@ pub struct Database {
     /// Keys that personal data is sealed with: `name:base64`, separated by commas, the one in use
     /// first.
     pub encryption_keys: SecretString,
-    /// `full` or `relaxed`.
+    /// How safe a commit is: `full` or `relaxed`.
     pub durability: String,
-    /// Threads that read.
+    /// How many threads read.
     pub readers: usize,
     /// Threads that write, on PostgreSQL.
     pub writers: usize,
@@ -146,9 +146,9 @@ pub struct Database {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stripe {
-    /// The secret key.
+    /// Stripe's secret key; its prefix says whether real money moves.
     pub secret_key: SecretString,
-    /// The publishable key.
+    /// Stripe's publishable key, which may be shown.
     pub publishable_key: String,
     /// Signing secrets, separated by commas.
     pub webhook_secret: SecretString,
@@ -231,7 +231,7 @@ impl Stripe {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Billing {
-    /// The feature flag.
+    /// Whether the billing feature is on.
     pub enabled: bool,
     /// The share of accounts that see billing, in percent.
     pub cohort_percent: i64,
@@ -286,7 +286,7 @@ impl Billing {
     }
 }
 
-/// Sign-in and sessions.
+/// How people sign in, and how long sessions last.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
@@ -332,13 +332,13 @@ pub struct Telemetry {
     pub sampled_per_mille: u16,
 }
 
-/// The mail server.
+/// How emails are sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
     /// Host of the mail server.
     pub host: String,
-    /// Its port.
+    /// The port of the mail server.
     pub port: u16,
     /// User, where it asks for one.
     pub user: String,
@@ -350,7 +350,7 @@ pub struct Mail {
     pub encryption: String,
 }
 
-/// Outgoing webhooks.
+/// Where outgoing webhooks may be sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
@@ -394,7 +394,7 @@ pub struct ClockSource {
     pub follow: String,
 }
 
-/// Rate limits.
+/// How often callers may ask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

@@ -46,7 +46,7 @@ impl Csv {
         self.text
     }
 
-    /// Adds a row.
+    /// Writes one row and its line ending.
     pub fn row(&mut self, cells: &[Cell<'_>]) {
         for (index, cell) in cells.iter().enumerate() {
             if index > 0 {

@@ -51,7 +51,7 @@ impl Format {
         }
     }
 
-    /// Rows as text.
+    /// Formats the rows as text in this format.
     pub fn rows(self, table: &Table, rows: &[Values]) -> String {
         match self {
             Format::Csv => csv_rows(table, rows),

@@ -1,5 +1,5 @@
 //! Alerts: rules that are looked at again and again. What holds opens an incident, once; what no
-//! longer holds closes it. Operators are told of both by mail, the host application by webhook.
+//! longer holds closes it. Operators are notified of both by mail, the host application by webhook.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const STUCK_HOLD_MINUTES: i64 = 10;
 /// Hours that tallies are kept.
 const TALLY_HOURS: i64 = 48;
 
-/// Incidents that may be open at once, and operators who are told.
+/// Incidents that may be open at once, and operators who are notified.
 const OPEN_MAX: i64 = 1_000;
 
 const LISTENERS_MAX: i64 = 50;
@@ -113,14 +113,14 @@ pub async fn once(app: &App) -> Result<usize> {
         return Ok(0);
     }
     let ids: Vec<String> = changes.opened.iter().map(|_| app.new_id("alr")).collect();
-    let told = app
+    let notified = app
         .write(0, move |tx| rules.apply(tx, &changes, &ids))
         .await?;
-    if told > 0 {
+    if notified > 0 {
         app.email_due.notify_one();
         app.webhook_due.notify_one();
     }
-    Ok(told)
+    Ok(notified)
 }
 
 /// What the rules look at beside the rows.
@@ -180,7 +180,7 @@ impl Rules {
         if let Some(day) = changes.day {
             store::jobs::put(tx, REVENUE, Some(&day.to_string()), self.real_now)?;
         }
-        let mut told = 0;
+        let mut notified = 0;
         for (found, id) in changes.opened.iter().zip(ids) {
             let new = NewAlert {
                 public_id: id,
@@ -189,7 +189,7 @@ impl Rules {
                 severity: found.severity,
                 summary: &found.summary,
             };
-            // Another process may have been first: then it told.
+            // Another process may have been first: then it notified.
             if let Some(alert) = alerts::open(tx, &new, self.real_now)? {
                 tracing::error!(
                     rule = alert.rule,
@@ -197,7 +197,7 @@ impl Rules {
                     "An alert opened"
                 );
                 self.notify(tx, &alert)?;
-                told += 1;
+                notified += 1;
             }
         }
         for (rule, subject) in &changes.closed {
@@ -208,10 +208,10 @@ impl Rules {
                     "An alert closed"
                 );
                 self.notify(tx, &alert)?;
-                told += 1;
+                notified += 1;
             }
         }
-        Ok(told)
+        Ok(notified)
     }
 
     fn notify(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {

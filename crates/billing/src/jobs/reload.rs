@@ -10,17 +10,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reloads what changed until the program stops.
 pub async fn run(app: App) {
-    let mut told = String::new();
+    let mut reported = String::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         match look(&app).await {
-            Ok(()) => told.clear(),
+            Ok(()) => reported.clear(),
             // Once for each fault, not every time it is met.
             Err(error) => {
                 let fault = format!("{error:#}");
-                if fault != told {
+                if fault != reported {
                     tracing::error!(fault, "What was changed is not taken over; the old stays");
-                    told = fault;
+                    reported = fault;
                 }
             }
         }

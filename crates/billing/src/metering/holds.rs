@@ -61,7 +61,7 @@ fn read_ttl(seconds: Option<i64>) -> Result<i64> {
 /// A hold as the caller names it.
 #[derive(Clone, Copy, Debug)]
 pub struct HoldName<'a> {
-    /// The hold's id.
+    /// The id of the hold: `hold_...`.
     pub id: &'a str,
     /// The account; only checked where it is named, since the hold says whose it is.
     pub account: Option<&'a str>,

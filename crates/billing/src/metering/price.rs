@@ -17,13 +17,13 @@ const ENDPOINT_CHARS_MAX: usize = 200;
 /// What a call costs and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// What it costs.
+    /// What the call costs.
     pub credits: Credits,
     /// The operation, where one priced it.
     pub operation: Option<String>,
-    /// Units of it.
+    /// The units of the operation.
     pub units: Option<i64>,
-    /// The catalog's version.
+    /// The version of the catalog that priced the call.
     pub rate_card: i64,
 }
 

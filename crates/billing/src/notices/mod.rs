@@ -46,7 +46,7 @@ pub struct Notice {
     pub event: &'static str,
     /// The account that it is about, if it is about one.
     pub account: Option<i64>,
-    /// The facts.
+    /// The facts of the event, as they are sent.
     pub data: Value,
 }
 

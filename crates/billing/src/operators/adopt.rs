@@ -32,7 +32,7 @@ words! {
 pub struct Match {
     /// The customer at Stripe.
     pub customer: String,
-    /// The account's number.
+    /// The number of the account within this service.
     pub account: i64,
     /// The account's public id.
     pub name: String,
@@ -40,10 +40,10 @@ pub struct Match {
     pub by: MatchedBy,
 }
 
-/// What was found.
+/// The result of a search for customers.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Customers to link.
+    /// Customers that can be linked.
     pub matches: Vec<Match>,
     /// Customers that more than one account could claim, and why they are left alone.
     pub unclear: Vec<(String, String)>,

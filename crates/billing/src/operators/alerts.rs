@@ -1,4 +1,4 @@
-//! Acknowledging alerts.
+//! How an operator acknowledges an alert.
 
 use store::alerts::Alert as Row;
 

@@ -19,7 +19,7 @@ use crate::idempotency::Key;
 use crate::letters;
 use crate::operators::audit_log::{Action, Author};
 
-/// Longest note.
+/// The most characters of a note.
 const NOTE_CHARS_MAX: usize = 500;
 
 /// Acts of a day that are counted against a limit.
@@ -30,28 +30,28 @@ pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migratio
 
 /// A change of credits by hand: its author and its reason.
 #[derive(Clone, Debug)]
-pub struct ByHand {
+pub struct Justification {
     /// The public id of a user or a key, or `cli`.
     pub actor: String,
-    /// One of [`REASONS`].
+    /// The reason: one of [`REASONS`].
     pub reason: String,
     /// A note for colleagues.
     pub note: Option<String>,
     /// Credits that the actor may add or take in 24 hours, where there is a limit.
     pub credits_max: Option<Credits>,
     /// Whether the account's payers are notified.
-    pub tells: bool,
+    pub notifies: bool,
 }
 
-impl ByHand {
+impl Justification {
     /// A change by the host application or an operator, whose customer is notified.
-    pub fn of(authority: &Authority, reason: String, note: Option<String>) -> ByHand {
-        ByHand {
+    pub fn of(authority: &Authority, reason: String, note: Option<String>) -> Justification {
+        Justification {
             actor: authority.actor(),
             reason,
             note,
             credits_max: None,
-            tells: matches!(authority, Authority::Operator(_)),
+            notifies: matches!(authority, Authority::Operator(_)),
         }
     }
 
@@ -113,7 +113,7 @@ pub async fn adjust(
     account: &Row,
     key: Key,
     credits: Credits,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     if credits == Credits::ZERO {
@@ -170,7 +170,7 @@ pub async fn promote(
     key: Key,
     credits: Credits,
     expires_at: Option<Timestamp>,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let source_key = format!("promo:{}:{}", account.id, key.0);
@@ -189,7 +189,7 @@ pub async fn void(
     account: &Row,
     key: Key,
     grant: &str,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let lot = grant
@@ -217,7 +217,7 @@ pub async fn forgive(
     account: &Row,
     key: Key,
     credits: Option<Credits>,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let said = credits.map_or_else(|| "all".to_owned(), |credits| credits.to_string());
@@ -243,7 +243,7 @@ async fn act(
     action: Action,
     command: Command,
     key: IdempotencyKey,
-    by_hand: &ByHand,
+    by_hand: &Justification,
 ) -> Result<Outcome> {
     by_hand.check()?;
     let note = by_hand.note.clone().filter(|note| !note.is_empty());
@@ -288,7 +288,7 @@ async fn act(
                     act = act.with("debt", json!(entry.debt_delta.to_string()));
                 }
                 act.append(tx)?;
-                if by_hand.tells && entry.posted_delta != Credits::ZERO {
+                if by_hand.notifies && entry.posted_delta != Credits::ZERO {
                     let letter = Letter::Adjusted {
                         credits: entry.posted_delta.micros(),
                         reason: by_hand.reason.clone(),

@@ -1,4 +1,4 @@
-//! Replaying webhook events.
+//! How an operator replays events of Stripe.
 
 use domain::time::Timestamp;
 use serde_json::json;

@@ -37,7 +37,7 @@ const INVOICE: &str = "invoice";
 /// The reasons for a refund, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
 
-/// Longest note.
+/// The most characters of a note.
 pub const NOTE_CHARS_MAX: usize = 500;
 
 /// Tries of one payment that are looked at.
@@ -77,13 +77,13 @@ pub struct NewRefund {
 /// A refund that was made.
 #[derive(Clone, Debug)]
 pub struct Made {
-    /// `re_...`
+    /// Stripe's id of the refund: `re_...`.
     pub refund: String,
-    /// `succeeded`, `pending`.
+    /// The status of the refund at Stripe: `succeeded` or `pending`.
     pub status: String,
-    /// What went back.
+    /// The amount that went back.
     pub money_back: MinorUnits,
-    /// The payment.
+    /// The payment that was refunded.
     pub payment: Transaction,
     /// The account that paid.
     pub account: Account,

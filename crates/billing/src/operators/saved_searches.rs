@@ -7,7 +7,7 @@ use crate::text::is_line;
 /// Longest name of a saved search.
 const NAME_CHARS_MAX: usize = 40;
 
-/// Longest saved search.
+/// The most bytes of a saved search.
 const QUERY_BYTES_MAX: usize = 500;
 
 /// Validates the name of a saved search.

@@ -13,7 +13,7 @@ pub struct Held {
     pub name: String,
     /// Its name on pages.
     pub title: String,
-    /// The quantity.
+    /// How many of it the subscription has.
     pub quantity: i64,
     /// What all of them cost a period, where Stripe says so.
     pub amount: Option<MinorUnits>,

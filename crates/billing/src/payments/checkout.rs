@@ -260,7 +260,7 @@ pub struct PlanPrice {
     pub id: String,
     /// What a period costs.
     pub price: MinorUnits,
-    /// `month` or `year`.
+    /// The billing interval: `month` or `year`.
     pub interval: String,
 }
 

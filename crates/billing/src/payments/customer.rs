@@ -32,7 +32,7 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
         None => create(app, &intent).await?,
     };
     let kept = keep(app, caller, &intent, &customer).await?;
-    follow(app, account).await;
+    send_change(app, account).await;
     Ok(kept)
 }
 
@@ -151,7 +151,7 @@ pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
 }
 
 /// Notes, in the commit that changes it, what the customer at Stripe is to be called. The call is
-/// made afterwards, by [`follow`] or by the sweep.
+/// made afterwards, by [`send_change`] or by the sweep.
 pub fn note_change(
     tx: &mut store::Tx<'_>,
     account: i64,
@@ -171,8 +171,8 @@ pub fn note_change(
     store::intents::insert(tx, &new, now).map(|_| ())
 }
 
-/// Tells Stripe the account's new name and address, if a change was noted.
-pub async fn follow(app: &App, account: i64) {
+/// Sends the account's new name and address to Stripe, if a change was noted.
+pub async fn send_change(app: &App, account: i64) {
     attempt_now::<Change>(app, account).await;
 }
 
@@ -194,7 +194,7 @@ async fn change(app: &App, intent: &Intent) -> Result<()> {
         .write(account, move |tx| {
             let open = store::intents::set_calling(tx, &id, now)?;
             let row = store::accounts::find(tx, account)?;
-            // Of a closed account Stripe must not be told a name again.
+            // The name of a closed account must not be sent to Stripe again.
             let is_active = row.is_some_and(|row| row.status == AccountStatus::Active);
             let customer = store::customers::current(tx, account)?;
             Ok(customer.filter(|_| open && is_active))

@@ -160,7 +160,7 @@ pub enum Changed {
 pub struct Waiting {
     /// The invoice's page, where it can be paid.
     pub url: Option<String>,
-    /// What it asks.
+    /// The amount of the invoice.
     pub due: MinorUnits,
     /// Why the card was declined; none when the bank only wants the cardholder's word.
     pub declined: Option<String>,

@@ -1,4 +1,4 @@
-//! Stripe's customer portal.
+//! Sessions of Stripe's customer portal.
 
 use stripe::Form;
 

@@ -56,7 +56,7 @@ pub async fn list(app: &App, account: i64) -> Result<People> {
     .await
 }
 
-/// Reads a role.
+/// Reads a role from its word; an unknown word is an error of the field `role`.
 pub fn read_role(role: &str) -> Result<MemberRole> {
     MemberRole::from_word(role)
         .ok_or_else(|| Error::field("role", "role must be member, billing or owner."))

@@ -79,13 +79,13 @@ pub async fn differences(
     };
     let plan = Plan::new(app, &lease, held, fetched, wanted, now);
     let found = Arc::new(Mutex::new(Vec::new()));
-    let told = found.clone();
+    let report_to = found.clone();
     let compared = app.db.write(account, move |tx| -> store::Result<()> {
         // What time alone would change is no difference.
         store::ledger::settle(tx, &plan.rules, account, plan.now)?;
         plan.show_plan(tx, &mut Report::default())?;
         let report = plan.write_rows(tx)?;
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = report.changes;
+        *report_to.lock().unwrap_or_else(PoisonError::into_inner) = report.changes;
         Err(store::Error::Abandoned(COMPARED.to_owned()))
     });
     match compared.await {
@@ -167,7 +167,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Rows and ledger.
+    /// Writes the rows and runs the ledger's commands.
     fn write_rows(&self, tx: &mut Tx<'_>) -> store::Result<Report> {
         let account = self.lease.account_id;
         let mut report = Report::default();

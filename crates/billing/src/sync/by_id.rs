@@ -19,9 +19,9 @@ const OPEN_MAX: usize = 100;
 /// Objects that may still change by themselves, by our rows.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
-    /// Ids of subscriptions.
+    /// Stripe's ids of the subscriptions to fetch.
     pub subscriptions: Vec<String>,
-    /// Ids of invoices.
+    /// Stripe's ids of the invoices to fetch.
     pub invoices: Vec<String>,
     /// Ids of checkout sessions.
     pub sessions: Vec<String>,

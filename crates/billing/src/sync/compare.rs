@@ -19,11 +19,11 @@ const EDGE_DAYS: i64 = 2;
 /// One thing, here and there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComparisonRow {
-    /// What is compared.
+    /// The name of what is compared.
     pub name: String,
     /// What our row says.
     pub ours: String,
-    /// What Stripe says.
+    /// The value at Stripe.
     pub theirs: String,
 }
 
@@ -49,7 +49,7 @@ impl ComparisonRow {
 /// An account here and at Stripe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// `ComparisonRow` by line.
+    /// One row for each value that is compared.
     pub lines: Vec<ComparisonRow>,
     /// What a person should look at though the lines may agree.
     pub findings: Vec<String>,
@@ -176,7 +176,7 @@ fn say(finding: &Finding) -> String {
     }
 }
 
-/// `2026-12-15 09:30:12`
+/// A moment as text: `2026-12-15 09:30:12`.
 fn moment(at: Option<Timestamp>) -> String {
     let text = at.map(|at| at.rfc3339().replace('T', " "));
     text.map_or_else(|| NONE.to_owned(), |text| text.replace('Z', ""))

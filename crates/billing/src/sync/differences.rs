@@ -45,7 +45,7 @@ pub struct Reversal {
     /// The account, by number.
     #[serde(skip)]
     pub account_id: i64,
-    /// Its id.
+    /// The public id of the account.
     pub account: String,
     /// The refund or dispute.
     pub object: String,

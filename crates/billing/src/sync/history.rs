@@ -31,15 +31,15 @@ const SESSION_DAYS: i64 = 2;
 pub struct Raw {
     /// Subscriptions, ended ones included.
     pub subscriptions: Vec<objects::Subscription>,
-    /// Invoices, drafts included.
+    /// The invoices, including drafts.
     pub invoices: Vec<objects::Invoice>,
-    /// Checkout sessions.
+    /// The Checkout sessions, whatever became of them.
     pub sessions: Vec<objects::CheckoutSession>,
     /// Charges, with their refunds and disputes.
     pub charges: Vec<objects::Charge>,
-    /// Subscription schedules.
+    /// The schedules that will change a subscription.
     pub schedules: Vec<objects::SubscriptionSchedule>,
-    /// Credit notes.
+    /// The credit notes, including void ones.
     pub credit_notes: Vec<objects::CreditNote>,
     seen: HashSet<String>,
     /// Whether older objects of the customers exist that are not in here.
@@ -66,21 +66,21 @@ impl Raw {
         }
     }
 
-    /// Adds an invoice.
+    /// Adds an invoice, unless it is there already.
     pub fn add_invoice(&mut self, object: objects::Invoice) {
         if self.is_new(&object.id) {
             self.invoices.push(object);
         }
     }
 
-    /// Adds a session.
+    /// Adds a session, unless it is there already.
     pub fn add_session(&mut self, object: objects::CheckoutSession) {
         if self.is_new(&object.id) {
             self.sessions.push(object);
         }
     }
 
-    /// Adds a charge.
+    /// Adds a charge, unless it is there already.
     pub fn add_charge(&mut self, object: objects::Charge) {
         if self.is_new(&object.id) {
             self.charges.push(object);
@@ -94,7 +94,7 @@ impl Raw {
         }
     }
 
-    /// Adds a schedule.
+    /// Adds a schedule, unless it is there already.
     pub fn add_schedule(&mut self, object: objects::SubscriptionSchedule) {
         if self.is_new(&object.id) {
             self.schedules.push(object);

@@ -12,14 +12,14 @@ use crate::sync::Held;
 pub struct Meaning {
     /// Tier by price, of the catalog's prices and of those agreed with the account.
     pub tier_of_price: HashMap<String, String>,
-    /// Rank by tier.
+    /// The rank of each tier, by its name.
     pub rank_of_tier: HashMap<String, usize>,
-    /// Prices of add-ons.
+    /// Stripe's ids of the prices of add-ons.
     pub addon_prices: HashSet<String>,
 }
 
 impl Meaning {
-    /// As known now.
+    /// What the catalog and the rows say now.
     pub fn of(app: &App, held: &Held) -> Meaning {
         let prices = app.prices();
         let mut tier_of_price = prices.tier_of_price.clone();

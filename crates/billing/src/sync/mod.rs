@@ -228,7 +228,7 @@ pub struct Held {
     pub tiers: HashMap<String, String>,
     /// Tier by price, of prices that were agreed with the account.
     pub agreed: HashMap<String, String>,
-    /// Intents by id.
+    /// The intents that Stripe's objects name, by id.
     pub intents: HashMap<String, store::intents::Intent>,
     /// Subscriptions that were cancelled as second purchases.
     pub undone: HashSet<String>,

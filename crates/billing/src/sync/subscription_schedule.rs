@@ -13,7 +13,7 @@ fn price(phase: &objects::SchedulePhase, meaning: &Meaning) -> Option<String> {
     phase.items[plan].price.id().map(str::to_owned)
 }
 
-/// Reads a schedule.
+/// Translates a schedule into the domain's terms.
 pub fn read(object: &objects::SubscriptionSchedule, meaning: &Meaning) -> Schedule {
     let led = object.subscription.id().map(str::to_owned);
     let mut phases: Vec<Phase> = object

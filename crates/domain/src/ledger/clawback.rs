@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 impl Ledger {
     /// Makes what was asked back for a purchase, and for its bonus, agree with `reversed_minor` of
     /// what was paid. `None` when it agrees already.
-    pub(super) fn claw_back(
+    pub(super) fn clawback(
         &mut self,
         request: &Request,
         source_key: &str,
@@ -111,13 +111,13 @@ impl Ledger {
     /// what was spent on debt meanwhile, or belongs to a grant that has ended.
     fn give_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let lot = &self.lots[&id];
-        let (clawed, ended) = (lot.clawed, lot.state(now).has_ended());
+        let (clawed_back, ended) = (lot.clawed_back, lot.state(now).has_ended());
         let source = format!("reinstate:{}:{}", lot.source_key, self.wallet.seq + 1);
         let off_debt = delta.min(self.wallet.debt);
         let back = if ended {
             Credits::ZERO
         } else {
-            (delta - off_debt).min(clawed)
+            (delta - off_debt).min(clawed_back)
         };
         let rest = delta - off_debt - back;
         let draft = Draft {

@@ -106,7 +106,7 @@ pub enum Command {
         /// Whether to freeze or to unfreeze.
         frozen: bool,
     },
-    /// Forgives debt.
+    /// Forgives a part of the debt, or all of it.
     Forgive {
         /// How many credits of debt to forgive; positive, at most the debt.
         amount: Credits,

@@ -1,4 +1,4 @@
-//! Holds in memory.
+//! A hold: credits set aside for a call in progress.
 
 use super::limits::Spender;
 use super::lot::LotId;

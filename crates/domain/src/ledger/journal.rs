@@ -90,7 +90,7 @@ impl Ledger {
         match kind {
             EntryKind::Expire => lot.expired = lot.expired + line.taken,
             EntryKind::Clawback | EntryKind::Reinstate | EntryKind::Void => {
-                lot.clawed = lot.clawed + line.taken;
+                lot.clawed_back = lot.clawed_back + line.taken;
             }
             _ => lot.used = lot.used + line.taken,
         }
@@ -191,7 +191,7 @@ impl Ledger {
             amount: *amount,
             used: Credits::ZERO,
             expired: Credits::ZERO,
-            clawed: Credits::ZERO,
+            clawed_back: Credits::ZERO,
             held: Credits::ZERO,
             reversed: Credits::ZERO,
             priority: *priority,

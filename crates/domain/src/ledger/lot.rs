@@ -89,7 +89,7 @@ pub struct Lot {
     /// Credits that expired unspent.
     pub expired: Credits,
     /// Credits taken back because money went back.
-    pub clawed: Credits,
+    pub clawed_back: Credits,
     /// Credits pinned by pending holds.
     pub held: Credits,
     /// How much of `amount` its payment's reversals have asked back so far, debt included.
@@ -111,7 +111,7 @@ pub struct Lot {
 impl Lot {
     /// Credits neither spent, expired nor taken back.
     pub fn remaining(&self) -> Credits {
-        self.amount - self.used - self.expired - self.clawed
+        self.amount - self.used - self.expired - self.clawed_back
     }
 
     /// Remaining credits that no hold has pinned.
@@ -168,7 +168,7 @@ mod tests {
             amount: Credits::new(1),
             used: Credits::ZERO,
             expired: Credits::ZERO,
-            clawed: Credits::ZERO,
+            clawed_back: Credits::ZERO,
             held: Credits::ZERO,
             reversed: Credits::ZERO,
             priority: 0,

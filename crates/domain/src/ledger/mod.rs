@@ -142,7 +142,7 @@ impl Ledger {
             Command::Clawback {
                 source_key,
                 reversed_minor,
-            } => self.claw_back(request, source_key, *reversed_minor, now)?,
+            } => self.clawback(request, source_key, *reversed_minor, now)?,
             Command::Freeze { source_key, frozen } => {
                 self.freeze(request, source_key, *frozen, now)?
             }

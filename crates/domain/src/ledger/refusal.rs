@@ -19,7 +19,7 @@ pub enum Refusal {
     /// Money was reversed; its debt blocks spending.
     #[error("{debt} credits of debt must be settled first")]
     Debt {
-        /// Credits of debt.
+        /// The debt, in credits.
         debt: Credits,
         /// Credits that the call needs.
         needed: Credits,
@@ -68,7 +68,7 @@ pub enum Refusal {
     /// The debt is smaller than that.
     #[error("the debt is {debt} credits")]
     DebtExceeded {
-        /// Credits of debt.
+        /// The debt, in credits.
         debt: Credits,
     },
     /// The account may not spend.

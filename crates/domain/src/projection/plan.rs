@@ -70,12 +70,12 @@ pub(super) fn project_subscriptions(
 /// Reports items besides the plan that the catalog does not know: they are charged and bring
 /// nothing.
 fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Desired) {
-    let is_stray = |extra: &&Addon| !known.addon_prices.contains(&extra.price_id);
-    for extra in fetched.addons.iter().filter(is_stray) {
+    let is_stray = |addon: &&Addon| !known.addon_prices.contains(&addon.price_id);
+    for addon in fetched.addons.iter().filter(is_stray) {
         if fetched.status.is_live() {
             wanted.findings.push(Finding::StrayItem {
                 subscription: fetched.id.clone(),
-                price: extra.price_id.clone(),
+                price: addon.price_id.clone(),
             });
         }
     }

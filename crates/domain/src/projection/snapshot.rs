@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 pub struct Snapshot {
     /// All subscriptions, including ended ones.
     pub subscriptions: Vec<Subscription>,
-    /// The account's invoices.
+    /// The account's invoices, including drafts.
     pub invoices: Vec<Invoice>,
     /// The account's Checkout sessions.
     pub sessions: Vec<Session>,
@@ -300,7 +300,7 @@ pub struct CreditNote {
     pub number: String,
     /// Stripe's status: `issued` or `void`; read by [`CreditNote::status`].
     pub status: String,
-    /// The total.
+    /// The total, in minor units.
     pub amount: i64,
     /// The part that was refunded.
     pub refunded: i64,

@@ -136,9 +136,7 @@ async fn endpoint(app: &App) -> CheckResult {
         Some(_) if app.webhook_secrets().is_empty() => {
             Err("its signing secret is unknown; set STRIPE_WEBHOOK_SECRET".to_owned())
         }
-        Some(found) if found.status.as_deref() == Some("disabled") => {
-            Err(format!("{} is disabled at Stripe", found.id))
-        }
+        Some(found) if found.is_disabled() => Err(format!("{} is disabled at Stripe", found.id)),
         Some(found) => Ok(format!("{} delivers to {url}", found.id)),
     }
 }

@@ -5,17 +5,17 @@ use domain::time::Timestamp;
 /// A value bound to a statement. Nulls carry their type, since PostgreSQL asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg<'a> {
-    /// A `bigint`.
+    /// Binds a `bigint`.
     Int(i64),
-    /// A `text`.
+    /// Binds a `text`.
     Text(&'a str),
-    /// A `blob` or `bytea`.
+    /// Binds a `blob` or `bytea`.
     Blob(&'a [u8]),
-    /// A null `bigint`.
+    /// Binds a null `bigint`.
     NullInt,
-    /// A null `text`.
+    /// Binds a null `text`.
     NullText,
-    /// A null `blob`.
+    /// Binds a null `blob`.
     NullBlob,
 }
 

@@ -29,7 +29,7 @@ impl Record for Lot {
             amount: row.get(4)?,
             used: row.get(5)?,
             expired: row.get(6)?,
-            clawed: row.get(7)?,
+            clawed_back: row.get(7)?,
             held: row.get(8)?,
             reversed: row.get(9)?,
             priority: row.get(10)?,

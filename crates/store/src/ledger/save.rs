@@ -118,7 +118,7 @@ pub(super) fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
             lot.amount.micros(),
             lot.used.micros(),
             lot.expired.micros(),
-            lot.clawed.micros(),
+            lot.clawed_back.micros(),
             lot.held.micros(),
             lot.reversed.micros(),
             lot.priority,

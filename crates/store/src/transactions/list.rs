@@ -131,7 +131,7 @@ record! {
         pub currency: String,
         /// What the transactions record.
         pub kind: TransactionType,
-        /// Their status.
+        /// The status of the transactions.
         pub status: TransactionStatus,
         /// How many transactions there are.
         pub count: i64,

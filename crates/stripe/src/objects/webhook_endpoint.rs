@@ -25,6 +25,14 @@ pub struct WebhookEndpoint {
     pub metadata: Metadata,
 }
 
+impl WebhookEndpoint {
+    /// Whether Stripe sends no events to it.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.status.as_deref() == Some("disabled")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use billing::error::{Error, Result};
 use billing::exact::{Exact, read_credits, read_positive_credits};
 use billing::idempotency::Key;
 use billing::operators::credits;
-use billing::operators::credits::ByHand;
+use billing::operators::credits::Justification;
 use domain::ledger::{Body as EntryBody, Outcome};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -170,9 +170,9 @@ pub async fn adjust(
 ) -> HttpResult<Response> {
     let amount = read_credits("credits", &body.credits)?;
     let account = named(&app, &id).await?;
-    let by_hand = ByHand {
+    let by_hand = Justification {
         credits_max: caller.credits_max(&app),
-        ..ByHand::of(&caller, body.reason, body.note)
+        ..Justification::of(&caller, body.reason, body.note)
     };
     let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
     let body = Adjustment::of(&outcome)?;
@@ -256,10 +256,10 @@ pub async fn grant(
     let amount = read_positive_credits("credits", &body.credits)?;
     let expires_at = read_end(body.expires_at.as_deref(), app.now())?;
     let account = named(&app, &id).await?;
-    let by_hand = ByHand {
+    let by_hand = Justification {
         credits_max: caller.credits_max(&app),
-        tells: false,
-        ..ByHand::of(&caller, "promotion".to_owned(), body.note)
+        notifies: false,
+        ..Justification::of(&caller, "promotion".to_owned(), body.note)
     };
     let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
     let body = MadeGrant::of(&outcome)?;

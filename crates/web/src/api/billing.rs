@@ -9,6 +9,7 @@ use billing::exact::Exact;
 use billing::payments::addons;
 use billing::summary::{View, view_with};
 use domain::plan::{Plan, PlanStatus};
+use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<B
         credits: HeldCredits::of(&view),
         invoices: invoices
             .iter()
-            .filter(|row| row.status != "draft")
+            .filter(|row| row.status() != Some(InvoiceStatus::Draft))
             .map(|row| invoice(row, &notes))
             .collect(),
     }))

@@ -9,6 +9,7 @@ use billing::operators::on_behalf::start_checkout;
 use billing::operators::reason::read_reason;
 use billing::payments::checkout;
 use billing::payments::checkout::Purchase;
+use domain::words;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -110,6 +111,16 @@ pub async fn create_for(
     Ok(Json(Checkout { checkout_url }))
 }
 
+words! {
+    /// What a checkout sells.
+    pub enum Sold {
+        /// A plan.
+        Subscription = "subscription",
+        /// A credit pack.
+        Topup = "topup",
+    }
+}
+
 fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
     let catalog = app.catalog();
     if let Some(currency) = &body.currency
@@ -118,13 +129,13 @@ fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
         let detail = format!("Everything here is sold in {}.", catalog.currency);
         return Err(Error::field("currency", detail));
     }
-    match body.kind.as_str() {
-        "subscription" => {
+    match Sold::from_word(&body.kind) {
+        Some(Sold::Subscription) => {
             let plan = body.plan_id.as_deref();
             let plan = plan.ok_or_else(|| Error::field("planId", "Name the plan."))?;
             checkout::read_plan(&catalog, app, plan)
         }
-        "topup" => {
+        Some(Sold::Topup) => {
             let amount = body.amount.as_deref();
             let amount = amount.ok_or_else(|| Error::field("amount", "Name the pack."))?;
             // A whole number as text: 500.0, 5e2 and "500" are not the name of a pack.
@@ -134,6 +145,6 @@ fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
             })?;
             checkout::read_pack(&catalog, credits)
         }
-        _ => Err(Error::field("type", "type is subscription or topup.")),
+        None => Err(Error::field("type", "type is subscription or topup.")),
     }
 }

@@ -10,7 +10,7 @@ use billing::error::Result;
 use billing::exact::{Exact, read_positive_credits};
 use billing::idempotency::Key;
 use billing::operators::credits;
-use billing::operators::credits::ByHand;
+use billing::operators::credits::Justification;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -84,11 +84,11 @@ pub async fn void(
 }
 
 /// Whoever may correct: the host application, and operators who decide over money.
-fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Result<ByHand> {
+fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Result<Justification> {
     if let Authority::Operator(visitor) = caller {
         Operator(visitor.clone()).with(Right::Money)?;
     }
-    Ok(ByHand::of(caller, reason, note))
+    Ok(Justification::of(caller, reason, note))
 }
 
 /// A debt to let go.

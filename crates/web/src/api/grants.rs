@@ -59,7 +59,7 @@ impl Grant {
             amount: Exact(row.amount),
             used: Exact(row.used),
             expired: Exact(row.expired),
-            clawed: Exact(row.clawed),
+            clawed: Exact(row.clawed_back),
             held: Exact(row.held),
             priority: row.priority,
             parent: row.parent.map(id_of),

@@ -106,7 +106,7 @@ fn invoice_row(row: &Invoice, notes: &[CreditNote]) -> InvoiceRow {
         discount: off.map(|off| format!("{off} off")),
         credits: notes
             .iter()
-            .filter(|note| note.invoice_id == row.invoice_id && note.status != "void")
+            .filter(|note| note.invoice_id == row.invoice_id && !note.is_void())
             .map(|note| format!("{} credited: {}", money(note.amount_minor), note.number))
             .collect(),
         badge: badge(&row.status),

@@ -17,11 +17,11 @@ use crate::summary::{View, view_of};
 /// What a refund would come to.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// The payment.
+    /// The payment to refund.
     pub payment: Transaction,
     /// The account that paid.
     pub account: Account,
-    /// What was paid.
+    /// The amount that was paid.
     pub paid: MinorUnits,
     /// What of it went back before.
     pub refunded: MinorUnits,

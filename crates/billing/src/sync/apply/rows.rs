@@ -272,14 +272,14 @@ pub(super) fn transaction<'a>(
 
 /// The items beside the plan as they are kept; none where there are none.
 fn items_json(addons: &[Addon]) -> Option<String> {
-    let items = addons.iter().map(|extra| {
-        let price = extra.price;
+    let items = addons.iter().map(|addon| {
+        let price = addon.price;
         json!({
-            "price": extra.price_id,
-            "quantity": extra.quantity,
+            "price": addon.price_id,
+            "quantity": addon.quantity,
             "amount": price.map(|price| price.amount),
             "currency": price.map(|price| price.currency.code().to_owned()),
-            "interval": extra.interval,
+            "interval": addon.interval,
         })
     });
     let items: Vec<serde_json::Value> = items.collect();

@@ -6,13 +6,13 @@ use super::*;
 fn case_c10_a_refund_takes_unspent_credits_and_the_rest_is_debt() {
     let mut ledger = ledger_with(1_000);
     debit(&mut ledger, 700).unwrap();
-    let claw = |minor| Command::Clawback {
+    let clawback = |minor| Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: minor,
     };
 
-    run(&mut ledger, claw(500)).unwrap();
-    run(&mut ledger, claw(500)).unwrap();
+    run(&mut ledger, clawback(500)).unwrap();
+    run(&mut ledger, clawback(500)).unwrap();
 
     assert_eq!(ledger.wallet.posted, Credits::ZERO);
     assert_eq!(ledger.wallet.debt, credits(200));
@@ -52,11 +52,11 @@ fn the_next_credits_settle_debt_first() {
 fn case_c11_a_won_dispute_gives_back_what_was_taken() {
     let mut ledger = ledger_with(1_000);
     debit(&mut ledger, 700).unwrap();
-    let claw = |minor| Command::Clawback {
+    let clawback = |minor| Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: minor,
     };
-    run(&mut ledger, claw(1_000)).unwrap();
+    run(&mut ledger, clawback(1_000)).unwrap();
     run(
         &mut ledger,
         Command::Grant(purchase("topup:pi_2", 500, 500)),
@@ -67,7 +67,7 @@ fn case_c11_a_won_dispute_gives_back_what_was_taken() {
         (credits(200), Credits::ZERO)
     );
 
-    run(&mut ledger, claw(0)).unwrap();
+    run(&mut ledger, clawback(0)).unwrap();
 
     assert_eq!(ledger.wallet.debt, Credits::ZERO);
     assert_eq!(ledger.wallet.posted, credits(800));

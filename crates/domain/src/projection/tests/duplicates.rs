@@ -1,4 +1,4 @@
-//! Second subscriptions.
+//! Subscriptions that were bought beside another one.
 
 use super::*;
 

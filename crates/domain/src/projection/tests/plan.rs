@@ -171,7 +171,7 @@ fn a_trials_end_is_reported_three_days_before_and_only_then() {
 
 #[test]
 fn an_add_on_besides_a_plan_does_not_change_it_and_a_stray_item_is_a_finding() {
-    let extra = |price: &str| Addon {
+    let priced = |price: &str| Addon {
         price_id: price.into(),
         quantity: 2,
         price: None,
@@ -185,8 +185,8 @@ fn an_add_on_besides_a_plan_does_not_change_it_and_a_stray_item_is_a_finding() {
         ..Snapshot::default()
     };
 
-    let addon = run(&with(vec![extra("price_seats")]));
-    let stray = run(&with(vec![extra("price_seats"), extra("price_x")]));
+    let addon = run(&with(vec![priced("price_seats")]));
+    let stray = run(&with(vec![priced("price_seats"), priced("price_x")]));
 
     assert!(addon.findings.is_empty(), "{:?}", addon.findings);
     assert_eq!(addon.subscriptions[0].facts.tier.as_deref(), Some("PRO"));

@@ -23,11 +23,11 @@ fn a_refund_is_a_level_of_the_charge() {
         ..Snapshot::default()
     });
 
-    let claw = Command::Clawback {
+    let clawback = Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: 250,
     };
-    assert!(wanted.commands.contains(&claw));
+    assert!(wanted.commands.contains(&clawback));
     let rows: Vec<_> = wanted
         .transactions
         .iter()
@@ -55,7 +55,7 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
         .commands
     };
     let key = || "topup:pi_1".to_owned();
-    let claw = |reversed_minor| Command::Clawback {
+    let clawback = |reversed_minor| Command::Clawback {
         source_key: key(),
         reversed_minor,
     };
@@ -64,11 +64,11 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
         frozen,
     };
 
-    assert_eq!(with("lost")[1..], [claw(500), freeze(false)]);
-    assert_eq!(with("needs_response")[1..], [claw(0), freeze(true)]);
+    assert_eq!(with("lost")[1..], [clawback(500), freeze(false)]);
+    assert_eq!(with("needs_response")[1..], [clawback(0), freeze(true)]);
     assert_eq!(
         with("warning_needs_response")[1..],
-        [claw(0), freeze(false)]
+        [clawback(0), freeze(false)]
     );
 }
 

@@ -3,7 +3,7 @@
 use billing::app::App;
 use billing::idempotency::Key;
 use billing::operators::credits;
-use billing::operators::credits::{ByHand, REASONS};
+use billing::operators::credits::{Justification, REASONS};
 use clap::Subcommand;
 use domain::money::Credits;
 use serde_json::json;
@@ -69,25 +69,29 @@ pub struct Why {
 }
 
 impl Why {
-    fn by_hand(&self) -> anyhow::Result<ByHand> {
+    fn justification(&self) -> anyhow::Result<Justification> {
         anyhow::ensure!(
             !self.note.trim().is_empty(),
             "--note must have 1 to 500 characters."
         );
-        Ok(ByHand {
+        Ok(Justification {
             actor: "cli".to_owned(),
             reason: self.reason.clone(),
             note: Some(self.note.clone()),
             credits_max: None,
-            tells: true,
+            notifies: true,
         })
     }
 
     /// The account, the reason and the idempotency key of a correction.
-    async fn read(&self, app: &App, account: &str) -> anyhow::Result<(Account, ByHand, Key)> {
+    async fn read(
+        &self,
+        app: &App,
+        account: &str,
+    ) -> anyhow::Result<(Account, Justification, Key)> {
         let account = access::account(app, account).await?;
         let key = self.key.clone().unwrap_or_else(|| app.new_id("act"));
-        Ok((account, self.by_hand()?, Key::read(&key)?))
+        Ok((account, self.justification()?, Key::read(&key)?))
     }
 }
 
@@ -119,7 +123,7 @@ async fn void(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let (account, by_hand, key) = why.read(app, account).await?;
+    let (account, justification, key) = why.read(app, account).await?;
     if why.dry_run {
         let id = grant.strip_prefix("grant_").unwrap_or(grant);
         let view = billing::summary::view(app, account.id).await?;
@@ -130,7 +134,7 @@ async fn void(
         out.answer(&value, text);
         return Ok(());
     }
-    let outcome = credits::void(app, &account, key, grant, &by_hand).await?;
+    let outcome = credits::void(app, &account, key, grant, &justification).await?;
     let taken = outcome.entry.as_ref().map(|entry| -entry.posted_delta);
     let taken = taken.unwrap_or(Credits::ZERO);
     let value = json!({
@@ -152,7 +156,7 @@ async fn forgive(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let (account, by_hand, key) = why.read(app, account).await?;
+    let (account, justification, key) = why.read(app, account).await?;
     let amount = credits.map(Credits::parse).transpose()?;
     if why.dry_run {
         let debt = billing::summary::view(app, account.id).await?.debt;
@@ -162,7 +166,7 @@ async fn forgive(
         out.answer(&value, text);
         return Ok(());
     }
-    let outcome = credits::forgive(app, &account, key, amount, &by_hand).await?;
+    let outcome = credits::forgive(app, &account, key, amount, &justification).await?;
     let forgiven = outcome.entry.as_ref().map(|entry| -entry.debt_delta);
     let forgiven = forgiven.unwrap_or(Credits::ZERO);
     let value = json!({
@@ -184,7 +188,7 @@ async fn adjust(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let (account, by_hand, key) = why.read(app, account).await?;
+    let (account, justification, key) = why.read(app, account).await?;
     let amount = Credits::parse(credits)?;
     let name = key.0.clone();
     // Reading the summary grants an allowance that is due. It must come first: journal entries are
@@ -193,7 +197,7 @@ async fn adjust(
     let (done, available) = if why.dry_run {
         (true, credits::look(app, &account, amount).await?.available)
     } else {
-        let outcome = credits::adjust(app, &account, key, amount, &by_hand).await?;
+        let outcome = credits::adjust(app, &account, key, amount, &justification).await?;
         let is_new = outcome.entry.is_some() && !outcome.replayed;
         (is_new, outcome.available)
     };

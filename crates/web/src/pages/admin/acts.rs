@@ -11,7 +11,7 @@ use billing::actors::Visitor;
 use billing::app::App;
 use billing::error::{DEBT_EXCEEDED, Error, INVALID_FIELD, Result};
 use billing::idempotency::Key;
-use billing::operators::credits::ByHand;
+use billing::operators::credits::Justification;
 use billing::operators::{accounts, credits, reason};
 use domain::money::Credits;
 use domain::plan::AccountStatus;
@@ -70,13 +70,13 @@ impl OperatorRequest {
         page
     }
 
-    fn by_hand(&self, reason: &str, note: &str, tells: bool) -> ByHand {
-        ByHand {
+    fn by_hand(&self, reason: &str, note: &str, notifies: bool) -> Justification {
+        Justification {
             actor: self.operator.public_id.clone(),
             reason: reason.to_owned(),
             note: Some(note.trim().to_owned()).filter(|note| !note.is_empty()),
             credits_max: self.operator.credits_max(&self.app),
-            tells,
+            notifies,
         }
     }
 
@@ -366,9 +366,9 @@ pub async fn status(
     request: OperatorRequest,
     Fields(typed): Fields<Acting>,
 ) -> HttpResult<Response> {
-    let (suspended, what) = match typed.status.as_str() {
-        "suspended" => (true, "suspended"),
-        "active" => (false, "resumed"),
+    let (suspended, what) = match AccountStatus::from_word(&typed.status) {
+        Some(AccountStatus::Suspended) => (true, "suspended"),
+        Some(AccountStatus::Active) => (false, "resumed"),
         _ => return Err(Error::field("status", "status must be suspended or active.").into()),
     };
     let set = async {

@@ -314,7 +314,7 @@ mod tests {
             source_key: "topup:a".into(),
             reversed_minor: 50,
         };
-        run(claw, "2026-11-20");
+        run(clawback, "2026-11-20");
         let adjust = Command::Adjust {
             amount: Credits::new(-30),
             source_key: "adjust:1".into(),

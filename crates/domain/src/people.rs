@@ -37,3 +37,15 @@ words! {
         Owner = "owner",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MemberRole;
+
+    #[test]
+    fn a_role_includes_the_ones_before_it_and_an_unknown_word_is_no_role() {
+        assert!(MemberRole::Owner > MemberRole::Billing);
+        assert!(MemberRole::Billing > MemberRole::Member);
+        assert_eq!(MemberRole::from_word("somebody"), None);
+    }
+}

@@ -211,9 +211,9 @@ fn operator(parts: &Parts, user: Visitor) -> Result<Operator> {
 /// An operator and the account that `{id}` in the address names.
 #[derive(Clone, Debug)]
 pub struct OnAccount {
-    /// Who acts.
+    /// The operator, who may do what the request asks for.
     pub operator: Operator,
-    /// The account that is acted on.
+    /// The account, which exists.
     pub account: Account,
 }
 

@@ -24,6 +24,7 @@ on_both!(a_keys_limit_refuses_only_that_key_and_names_the_limit);
 async fn a_keys_limit_refuses_only_that_key_and_names_the_limit(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     person.buy_pack(1_000).await;
+    person.balance_is(1_100).await;
     let (web, key) = own_key(&person, stage).await;
     let (other, _) = own_key(&person, stage).await;
     assert_eq!(web.debit("before", 30).await.status, 201);
@@ -64,6 +65,7 @@ on_both!(of_parallel_calls_exactly_those_within_the_limit_pass);
 async fn of_parallel_calls_exactly_those_within_the_limit_pass(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     person.buy_pack(1_000).await;
+    person.balance_is(1_100).await;
     let (program, _) = own_key(&person, stage).await;
     put(
         &person,
@@ -87,6 +89,7 @@ on_both!(a_members_limit_counts_all_keys_the_member_made);
 async fn a_members_limit_counts_all_keys_the_member_made(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     person.buy_pack(1_000).await;
+    person.balance_is(1_100).await;
     let (first, _) = own_key(&person, stage).await;
     let (second, _) = own_key(&person, stage).await;
     let member = person.user_id().await;
@@ -111,6 +114,7 @@ on_both!(a_capture_by_another_key_counts_for_the_key_that_was_admitted);
 async fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     person.buy_pack(1_000).await;
+    person.balance_is(1_100).await;
     let (web, key) = own_key(&person, stage).await;
     let (worker, _) = own_key(&person, stage).await;
     put(

@@ -156,6 +156,7 @@ on_both!(a_keys_limit_is_set_shown_and_removed_on_the_keys_page);
 async fn a_keys_limit_is_set_shown_and_removed_on_the_keys_page(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(1_000).await;
+    maya.balance_is(1_100).await;
     let (_, made) = maya
         .post("/api/v1/keys", json!({ "name": "prod-web" }))
         .await;

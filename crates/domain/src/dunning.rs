@@ -1,12 +1,15 @@
 //! The steps of dunning after a failed payment: which email is sent, and when.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// Days before paid access ends at which the second email is sent.
 pub const WARNING_DAYS: i64 = 2;
 
 /// A moment in the failure of a payment at which its customer is notified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DunningStep {
     /// The payment failed.
     Failed,

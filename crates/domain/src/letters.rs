@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dunning::DunningStep;
+
 /// The facts of an email. Its words are found when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename_all = "kebab-case")]
@@ -40,8 +42,8 @@ pub enum Letter {
     },
     /// A payment failed.
     PaymentFailed {
-        /// failed, ending-soon or ended.
-        step: String,
+        /// Which of the emails about it this is.
+        step: DunningStep,
         /// Of which plan, where it is known.
         #[serde(default)]
         tier: Option<String>,

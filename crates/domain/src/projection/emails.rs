@@ -115,7 +115,7 @@ pub(super) fn invoice(
                 confirm(invoice, row, wanted);
             } else if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
                 let letter = Letter::PaymentFailed {
-                    step: step.word().to_owned(),
+                    step,
                     tier: row.tier.clone(),
                     failure: row.failure.clone(),
                     amount: row.amount.amount,

@@ -1,5 +1,6 @@
 //! The emails about payments.
 
+use domain::dunning::DunningStep;
 use domain::letters::Letter;
 
 use crate::emails::{Content, Context, plans};
@@ -90,14 +91,14 @@ pub(super) fn failed(letter: &Letter, context: &Context<'_>) -> Content {
     else {
         unreachable!("the payment failed");
     };
-    if step == "ended" {
+    if *step == DunningStep::Ended {
         let because = "We couldn't collect the payment in time.";
         return plans::ended(context, tier.as_deref(), because);
     }
     let amount = format::money_in(*amount, currency);
     let plan = context.plan(tier.as_deref());
     let works_until = format::day(*grace_until).text;
-    let subject = if step == "ending-soon" {
+    let subject = if *step == DunningStep::EndingSoon {
         let plan = first_upper(&plan);
         format!("{plan} ends on {works_until} unless {amount} is paid")
     } else {

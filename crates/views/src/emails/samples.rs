@@ -1,6 +1,7 @@
 //! Each kind of email, typical and at its worst.
 
 use domain::catalog::Catalog;
+use domain::dunning::DunningStep;
 use domain::letters::Letter;
 use domain::time::Timestamp;
 
@@ -64,15 +65,16 @@ fn of_people() -> Vec<Named> {
 }
 
 fn of_payments() -> Vec<Named> {
-    let failed = |step: &str, tier: Option<&str>, failure: Option<&str>| Letter::PaymentFailed {
-        step: step.to_owned(),
-        tier: tier.map(str::to_owned),
-        failure: failure.map(str::to_owned),
-        amount: 1900,
-        currency: "usd".to_owned(),
-        grace_until: NOW + 7 * DAY,
-        url: None,
-    };
+    let failed =
+        |step: DunningStep, tier: Option<&str>, failure: Option<&str>| Letter::PaymentFailed {
+            step,
+            tier: tier.map(str::to_owned),
+            failure: failure.map(str::to_owned),
+            amount: 1900,
+            currency: "usd".to_owned(),
+            grace_until: NOW + 7 * DAY,
+            url: None,
+        };
     let refunded = |credits| Letter::Refunded {
         amount: 500,
         currency: "usd".to_owned(),
@@ -86,13 +88,16 @@ fn of_payments() -> Vec<Named> {
         ("confirm-payment", confirm("5,000 credits")),
         (
             "payment-failed",
-            failed("failed", Some("PRO"), Some("not enough funds")),
+            failed(DunningStep::Failed, Some("PRO"), Some("not enough funds")),
         ),
         (
             "payment-failed-last",
-            failed("ending-soon", Some("PRO"), None),
+            failed(DunningStep::EndingSoon, Some("PRO"), None),
         ),
-        ("payment-failed-ended", failed("ended", None, None)),
+        (
+            "payment-failed-ended",
+            failed(DunningStep::Ended, None, None),
+        ),
         ("payment-recovered", recovered),
         ("refunded", refunded(-5_000 * CREDIT)),
         ("refunded-plan", refunded(0)),

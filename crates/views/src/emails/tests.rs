@@ -1,4 +1,5 @@
 use domain::catalog::Catalog;
+use domain::dunning::DunningStep;
 use domain::letters::Letter;
 use domain::time::Timestamp;
 
@@ -172,8 +173,8 @@ fn an_emails_link_leads_to_the_account_it_is_about() {
 
 #[test]
 fn an_email_about_an_unknown_plan_reads_as_a_sentence() {
-    let failed = |step: &str| Letter::PaymentFailed {
-        step: step.to_owned(),
+    let failed = |step: DunningStep| Letter::PaymentFailed {
+        step,
         tier: None,
         failure: None,
         amount: 1900,
@@ -183,11 +184,11 @@ fn an_email_about_an_unknown_plan_reads_as_a_sentence() {
     };
 
     says(
-        &failed("failed"),
+        &failed(DunningStep::Failed),
         &["$19.00 for your plan. ", "\nYour plan keeps working"],
     );
     says(
-        &failed("ended"),
+        &failed(DunningStep::Ended),
         &["Your plan has ended", "Restart your plan: "],
     );
     says(

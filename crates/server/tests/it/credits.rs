@@ -288,7 +288,7 @@ async fn every_call_has_a_receipt_that_says_why_it_was_charged(stage: &Stage) {
         "6 credits",
         "2 credits",
         "4 credits",
-        "allowance",
+        "Monthly credits",
         &id,
     ] {
         assert!(receipt.contains(said), "{said} is not in {receipt}");

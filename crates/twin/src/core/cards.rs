@@ -282,7 +282,7 @@ fn passes_luhn(number: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The card error for a decline code, in Stripe's words.
+/// The card error for a decline code, with Stripe's wording.
 pub(super) fn decline(code: &str) -> Box<ApiError> {
     let (outer, message) = match code {
         "insufficient_funds" => ("card_declined", "Your card has insufficient funds."),

@@ -1,5 +1,5 @@
-//! Conflicts between writers, lost connections and locked files: retried internally, or reported as
-//! what they are.
+//! Conflicts between writers, lost connections and locked files: retried internally, or reported
+//! with the matching error.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

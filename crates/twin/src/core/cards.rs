@@ -243,7 +243,7 @@ const CARDS: &[TestCard] = &[
     then("4000000000005126", Afterwards::RefundFails, &["refundFail"]),
 ];
 
-/// The card that a name such as `pm_card_visa` or `tok_visa` stands for.
+/// The card with a name such as `pm_card_visa` or `tok_visa`.
 pub(super) fn by_name(name: &str) -> Option<&'static TestCard> {
     let ending = name
         .strip_prefix("pm_card_")

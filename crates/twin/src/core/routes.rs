@@ -12,7 +12,7 @@ use super::{
 /// The function that answers a request.
 pub type Handler = fn(&mut Core, &Call) -> Answer;
 
-/// The routes with their own handler. `{}` stands for an id.
+/// The routes with their own handler. `{}` is a placeholder for an id.
 const ROUTES: &[(&str, &str, Handler)] = &[
     ("get", "account", balance::account),
     ("get", "balance", balance::balance),

@@ -76,7 +76,7 @@ impl Stage {
         id_of(found.expect("the charge"))
     }
 
-    /// Refunds what is left of a charge.
+    /// Refunds the remaining amount of a charge.
     pub async fn refund(&self, charge: &str) {
         let form = [("charge", charge)];
         self.stripe_post("/v1/refunds", &form).await;
@@ -88,7 +88,7 @@ impl Stage {
         self.stripe_post("/v1/refunds", &form).await;
     }
 
-    /// Refunds what is left of the newest charge.
+    /// Refunds the remaining amount of the newest charge.
     pub async fn refund_newest(&self) {
         self.refund(&self.stripe_id("/v1/charges").await).await;
     }

@@ -10,7 +10,7 @@ pub struct Person<'a> {
     pub user: i64,
 }
 
-/// The cookie, the account and the user of a person whose environment is restarted.
+/// The cookie, account and user of a [`Person`], kept while the environment is restarted.
 #[derive(Clone)]
 pub struct Kept(String, i64, i64);
 

@@ -1,5 +1,5 @@
-// What operators do: open the rows behind the figures, refund, adjust credits, replay an event, set up
-// outgoing webhooks, and audit the books.
+// Actions of operators: open the rows behind the metrics, refund, adjust credits, replay an event, set up
+// outgoing webhooks, and audit the ledger.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

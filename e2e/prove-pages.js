@@ -1,13 +1,13 @@
-// How fast the pages load on a slow phone with a slow connection: the largest contentful paint of each
-// page, as the median of several loads. Run by `bin/prove pages`. The figures depend on the machine, so
-// this is not a test.
+// Measures how fast the pages load on a slow phone with a slow connection: the largest contentful paint
+// of each page, as the median of several loads. Run by `bin/prove pages`. The figures depend on the
+// machine, so this is not a test.
 
 import { startBrowser, visitor } from "./lib/browser.js";
 import { startDemo } from "./lib/demo.js";
 import * as moves from "./lib/moves.js";
 
 const LOADS = 5;
-/** The slow profile: a quarter of the CPU's speed, and the bandwidth of a weak mobile connection. */
+/** The slow profile: a CPU that is this many times slower, and a weak mobile connection. */
 const SLOWER = 4;
 const LINE = {
   offline: false,

@@ -1,8 +1,8 @@
 // Every page in every state, from the server's own samples: it must be accessible, fit the screen, and
-// look as before. The pictures in states/ are so small that the shapes of letters don't matter.
+// look the same as before. The pictures in states/ are so small that details of text don't matter.
 // `E2E_UPDATE=1 npm run states` accepts the current look; `git status` shows which pictures changed.
 // `E2E_SHOTS=FOLDER` saves full-size pictures to review first and compares none, so it can't be combined
-// with `E2E_UPDATE`. `E2E_ONLY=billing` runs only a part.
+// with `E2E_UPDATE`. `E2E_ONLY=billing` checks only the states whose names match.
 
 import assert from "node:assert/strict";
 import { access, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -19,27 +19,27 @@ import { startSamples } from "./lib/samples.js";
 
 const KNOWN = fileURLToPath(new URL("states", import.meta.url));
 const FONTS = fileURLToPath(new URL("lib/fonts.conf", import.meta.url));
-const A_FONT = "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf";
+const FONT_FILE = "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf";
 const UPDATE = process.env.E2E_UPDATE === "1";
 const SHOTS = process.env.E2E_SHOTS;
 const ONLY = new RegExp(process.env.E2E_ONLY ?? "");
 const HEIGHT = 900;
-/** Both widths and both color schemes, but not every combination: the story covers those. */
+/** Each width and each color scheme once. The story covers all combinations. */
 const VIEWS = [
   { view: "1280-light", width: 1280, colorScheme: "light" },
   { view: "390-dark", width: 390, colorScheme: "dark" },
 ];
-/** Pixels of a screenshot per pixel of the page: small pictures are made quickly. */
+/** Pixels of a screenshot per pixel of the page. Small screenshots are fast to take. */
 const SCALE = 0.25;
 /** Pixels of the page per pixel of the picture. */
 const POINT = 8;
 /** Pages that are checked concurrently. */
 const AT_ONCE = 2;
-const WITHOUT_TASTE = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
-/** An email has no page around it, and a fragment is part of a host page, so fewer rules apply. */
+const RENDERING_ARGS = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
+/** Emails and fragments of host pages are not complete pages, so fewer rules apply to them. */
 const RULES_OF_PARTS = RULES.filter((tag) => tag !== "best-practice");
 const NOT_OF_PARTS = ["document-title", "html-has-lang"];
-/** The most faults that are reported; the first ones explain the rest. */
+/** The largest number of faults that are reported. The first ones usually explain the rest. */
 const REPORTED_MAX = 30;
 
 let browser, samples, found;
@@ -50,12 +50,12 @@ before(async () => {
       "E2E_SHOTS saves full-size pictures and compares none, so E2E_UPDATE would update nothing. Set one of them.",
     );
   }
-  await access(A_FONT).catch(() => {
-    throw new Error("The pictures want Debian's package fonts-liberation.");
+  await access(FONT_FILE).catch(() => {
+    throw new Error("The pictures require the Debian package fonts-liberation.");
   });
   samples = await startSamples();
   browser = await startBrowser({
-    args: WITHOUT_TASTE,
+    args: RENDERING_ARGS,
     env: { ...process.env, FONTCONFIG_FILE: FONTS },
   });
   found = SHOTS ?? (await mkdtemp(path.join(tmpdir(), "lbx-states-other-")));
@@ -82,7 +82,7 @@ test(RULE, async (context) => {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, look));
-  if (!SHOTS) faults.push(...(await thoseGone()));
+  if (!SHOTS) faults.push(...(await obsoletePictures()));
 
   if (faults.length > 0) context.diagnostic(`Pictures: ${found}`);
   else if (!SHOTS) await rm(found, { recursive: true });
@@ -114,7 +114,7 @@ function against(page, name) {
   return violations(page, name.startsWith("email-") ? RULES_OF_PARTS : RULES);
 }
 
-/** How the page differs from its stored picture; nothing when updating. */
+/** How the page differs from its stored picture; an empty list if it doesn't or when updating. */
 async function changes(page, name, screenshot) {
   if (SHOTS) {
     await writeFile(path.join(SHOTS, `${name}.png`), screenshot);
@@ -135,12 +135,12 @@ async function changes(page, name, screenshot) {
   return [`${other.says}, ${await places(page, other.points)}`];
 }
 
-/** The elements of the page at the first pixels that differ. */
+/** Describes the elements of the page at the first pixels that differ. */
 async function places(page, points) {
   const parts = await page.evaluate(
     ([points, size]) => {
       const at = ({ x, y }) => {
-        // In the middle of the screen nothing covers it.
+        // Scroll it to the middle of the screen, where nothing covers it.
         window.scrollTo(0, y * size - window.innerHeight / 2);
         return document.elementFromPoint(x * size + size / 2, y * size - window.scrollY + size / 2);
       };
@@ -153,12 +153,12 @@ async function places(page, points) {
   return `at ${parts.join(" | ")}`;
 }
 
-/** Pictures of states that no longer exist. */
-async function thoseGone() {
+/** Reports, or when updating deletes, the pictures of states that no longer exist. */
+async function obsoletePictures() {
   const expected = new Set(samples.names.flatMap((name) => VIEWS.map(({ view }) => `${name}-${view}.png`)));
   const known = await readdir(KNOWN).catch(() => []);
-  const gone = known.filter((file) => !expected.has(file));
-  if (!UPDATE) return gone.map((file) => `${file} is a picture of a state that is gone`);
-  await Promise.all(gone.map((file) => rm(path.join(KNOWN, file))));
+  const obsolete = known.filter((file) => !expected.has(file));
+  if (!UPDATE) return obsolete.map((file) => `${file} is a picture of a state that no longer exists`);
+  await Promise.all(obsolete.map((file) => rm(path.join(KNOWN, file))));
   return [];
 }

@@ -1,6 +1,6 @@
-// The story of one customer, clicked in a real browser: signs up, subscribes, buys credits, meters
-// calls until they run out, cancels, comes back, misses a payment and pays it; and the operator who
-// sees all of it. The steps depend on each other: after a failed one the rest are skipped.
+// The story of one customer in a real browser, who signs up, subscribes, buys credits, meters calls until
+// the credits run out, cancels, resubscribes, and has a payment that fails and is then paid; and of an
+// operator who sees all of this. The steps depend on each other: after a failed one the rest are skipped.
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -423,7 +423,7 @@ function boughtLeft({ credits }) {
   return bought.reduce((sum, grant) => sum + grant.remaining, 0);
 }
 
-/** Two hours after the renewal: its invoice is a draft for the first hour. */
+/** The time until two hours after the renewal, whose invoice is a draft for the first hour. */
 async function untilAfterRenewal() {
   const { now } = await demo.clock();
   const ends = Date.parse((await billing()).subscription.currentPeriodEnd);

@@ -1,4 +1,4 @@
-// What owners manage: the members of the account, email settings, auto top-up, spend limits and
+// Settings that owners manage: the members of the account, email settings, auto top-up, spend limits and
 // sessions.
 
 import assert from "node:assert/strict";

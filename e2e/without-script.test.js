@@ -1,4 +1,4 @@
-// The essential parts in a browser without JavaScript: links and forms do everything.
+// The essential actions in a browser without JavaScript: links and forms are sufficient.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,4 +1,4 @@
-// A real browser, and a user who clicks in it.
+// A real browser, and a user who operates it.
 
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-/** A page that takes longer than this to load has failed. */
+/** The timeout for loading a page and for each action on it. */
 const PATIENCE_MILLISECONDS = 15_000;
 
 /** Debian's Chromium, or the browser that `CHROMIUM` names. */
@@ -32,7 +32,7 @@ export async function visitor(browser, { script = true } = {}) {
     javaScriptEnabled: script,
     viewport: { width: 1280, height: 900 },
     colorScheme: "light",
-    // Colors in a transition are measured at its end.
+    // Without transitions, so that colors are measured in their final state.
     reducedMotion: "reduce",
     locale: "en-US",
   });
@@ -63,7 +63,7 @@ class Visitor {
     return answer;
   }
 
-  /** Clicks a link to another page, and returns that page's HTML as it was sent. */
+  /** Clicks a link or button that opens another page, and returns the response of that page. */
   async follow(locator) {
     const [answer] = await Promise.all([this.page.waitForNavigation(), locator.click()]);
     return answer;
@@ -98,19 +98,19 @@ class Visitor {
     await this.page.getByLabel("Name on card").fill("Ada Lovelace");
   }
 
-  /** Checks the page and records what is wrong for `faults`. */
+  /** Checks the page and records its faults, which `faults` returns. */
   async look(name) {
     if (this.#script) this.#faults.push(...(await faultsOf(this.page, name)));
   }
 
-  /** The browser reports a 4xx response as an error, but here it is expected. */
+  /** Removes the console error that the browser logs for an expected 4xx response. */
   expectRefusal(status) {
     const at = this.#errors.findIndex((error) => error.includes(`status of ${status}`));
     if (at < 0) throw new Error(`The browser saw no answer ${status}.`);
     this.#errors.splice(at, 1);
   }
 
-  /** Everything that was wrong since the last call. */
+  /** The faults and console errors since the last call. */
   faults() {
     const console = this.#errors.splice(0).map((error) => `Console: ${error}`);
     return [...this.#faults.splice(0), ...console];

@@ -1,4 +1,4 @@
-// The demo as a child process: the service and its Stripe twin on free ports, with their own folder.
+// The demo as a child process: the service and its Stripe twin, on free ports and in their own folder.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -27,7 +27,7 @@ export async function startDemo() {
     env: { ...withoutSettings(process.env), LBX_WEBHOOKS_ALLOW_LOOPBACK: "true" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // An interrupted test run stops its demo.
+  // Stops the demo if the test run is interrupted.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   const log = [];
@@ -48,15 +48,15 @@ function demo(started, { child, folder, log, kill }) {
     ...started,
     log: () => log.join(""),
 
-    /** The newest email to `to` whose subject matches, as soon as it has arrived. */
+    /** Waits for an email to `to` whose subject matches, and returns the newest one. */
     mailTo(to, subject) {
-      return eventually(`a mail to ${to} about ${subject}`, async () => {
+      return eventually(`an email to ${to} with the subject ${subject}`, async () => {
         const { data } = await json(twin("/_twin/mails"));
         return data.find((mail) => mail.to.includes(to) && subject.test(mail.subject));
       });
     },
 
-    /** Moves the billing clock, and returns when everything that became due is done. */
+    /** Advances the billing clock, and returns when all work that became due is done. */
     advance: (duration) => post(twin("/_twin/clock"), { advance: duration }),
 
     /** The billing clock; `now` in seconds. */
@@ -71,7 +71,7 @@ function demo(started, { child, folder, log, kill }) {
       return data[0];
     },
 
-    /** Makes the twin deliver an event again, and waits until that is done. */
+    /** Makes the twin deliver an event again, and waits for the delivery. */
     async deliverAgain(event) {
       const before = await deliveries(event);
       await json(twin(`/v1/events/${event}/retry`), { method: "POST", headers: key() });
@@ -106,12 +106,12 @@ export async function eventually(what, ask, seconds = 20) {
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
-    if (Date.now() > end) throw new Error(`Waited ${seconds} s in vain for ${what}.`);
+    if (Date.now() > end) throw new Error(`Timed out after ${seconds} s waiting for ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
 }
 
-/** The JSON of a response; a response other than 2xx throws an error with its text. */
+/** Returns the JSON of a response. Throws an error with its text if it is not 2xx. */
 export async function json(url, options) {
   const answer = await fetch(url, options);
   const text = await answer.text();
@@ -139,7 +139,7 @@ async function program() {
   return file;
 }
 
-/** The demo is the same on every machine: it doesn't inherit settings from the shell. */
+/** The environment without our settings, so that the demo is the same on every machine. */
 function withoutSettings(environment) {
   const ours = /^(LBX_|STRIPE_|DATABASE_URL$|SMTP_|LOG|RUST_LOG)/;
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.test(name)));

@@ -11,13 +11,13 @@ export const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "b
 const WIDTHS = [320, 390, 640, 1280];
 const WIDTHS_WITH_AXE = [390, 1280];
 const HEIGHT = 900;
-/** Largest size of a page with everything it loads, in bytes as sent. */
+/** Largest size of a page with everything it loads, in bytes as transferred. */
 const WEIGHT_MAX = 100_000;
 /** Largest cumulative layout shift while a page loads: a tenth of what counts as good. */
 const SHIFT_MAX = 0.01;
 const SHOTS = process.env.E2E_SHOTS;
 
-/** Checks the page in every size and color scheme, and returns what is wrong with it. */
+/** Checks the page in every size and color scheme, and returns its faults. */
 export async function faultsOf(page, name) {
   const url = new URL(page.url()).pathname;
   const faults = (await loading(page)).map((fault) => `${name} (${url}) ${fault}`);
@@ -27,7 +27,7 @@ export async function faultsOf(page, name) {
     const over = await sidewaysScroll(page);
     if (over) faults.push(`${name} (${url}) scrolls sideways at ${width} px: ${over}`);
     if (!WIDTHS_WITH_AXE.includes(width)) continue;
-    // From the top, since in the middle of a page a sticky bar always covers something.
+    // Scroll to the top, because a sticky bar covers content in the middle of a page.
     await page.evaluate(() => scrollTo({ top: 0, behavior: "instant" }));
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
@@ -42,7 +42,7 @@ export async function faultsOf(page, name) {
   return faults;
 }
 
-/** What was wrong while the page loaded. */
+/** The faults of the page while it loaded. */
 async function loading(page) {
   const { weight, shift } = await page.evaluate(async () => {
     const parts = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
@@ -50,7 +50,7 @@ async function loading(page) {
       const seen = [];
       const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
       observer.observe({ type: "layout-shift", buffered: true });
-      // Buffered entries arrive immediately; there is no signal that there are none.
+      // Buffered entries arrive immediately, but nothing signals their absence, so wait briefly.
       setTimeout(() => resolve(seen), 50);
     });
     // Later shifts are caused by the user, or by this test.
@@ -75,14 +75,14 @@ async function shoot(page, name) {
   await page.screenshot({ path: path.join(SHOTS, file), fullPage: true });
 }
 
-/** How much wider than the screen the page is, and because of which elements; otherwise nothing. */
+/** By how much and through which elements the page is too wide for the screen, or undefined. */
 export function sidewaysScroll(page) {
   return page.evaluate(overflow);
 }
 
-/** The violations that axe finds in the page, by the rules with these tags except some. */
+/** The violations that axe finds by the rules with these tags, except the rules in `without`. */
 export async function violations(page, tags, without = []) {
-  // Not as a script element: the page's content security policy stays in force.
+  // Not a script element, because the page's content security policy would block it.
   await page.evaluate(`window.axe ? undefined : (() => { ${AXE}; })()`);
   const found = await page.evaluate(async ([tags, without]) => {
     const rules = Object.fromEntries(without.map((rule) => [rule, { enabled: false }]));
@@ -96,7 +96,7 @@ export async function violations(page, tags, without = []) {
   return found.map((one) => `${one.id}: ${one.help}: ${one.where.join(" | ")}`);
 }
 
-/** Runs in the page: how much too wide it is, and because of which elements; otherwise nothing. */
+/** Runs in the page: returns by how much and through which elements it is too wide, or undefined. */
 function overflow() {
   const root = document.documentElement;
   const over = root.scrollWidth - root.clientWidth;

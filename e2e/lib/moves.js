@@ -1,4 +1,4 @@
-// What users do, in the words of the pages. The story and the test without script share these functions.
+// Actions of users, by the text on the pages. The story and the test without script share them.
 
 import assert from "node:assert/strict";
 
@@ -57,7 +57,7 @@ export async function choosePlan(person, demo, plan) {
   await person.look("Plans");
   await person.follow(planAction(person, plan));
   if (pathOf(person.page).startsWith("/dashboard/")) {
-    // The choice is shown again before Stripe's page.
+    // A review page shows the choice before Stripe's page.
     await person.look("Plan, review");
     await person.follow(person.page.locator("#review form button"));
   }

@@ -1,20 +1,20 @@
-// Pictures of pages, reduced to what a reader would notice, and compared by that. A letter that another
-// machine renders a little differently is equal; an element that moved, vanished or changed color isn't.
+// Reduces pictures of pages to what a user would notice, and compares them. Slightly different rendering
+// of text on another machine is ignored; an element that moved, disappeared or changed color is not.
 
 /** Pixels of the screenshot per pixel of the picture, in each direction. */
 const REDUCTION = 2;
 /** Colors are stored in steps of this size, which keeps the files small. */
 const STEP = 4;
-/** How much a color may differ, since the edges of letters are rendered differently elsewhere. */
+/** How much a color channel may differ, because other machines render the edges of text differently. */
 const NOISE = 10;
-/** How far the same color may move: half a letter may move to the next pixel. */
+/** How many pixels a color may move, because text can shift to the next pixel. */
 const NEAR = 1;
 /** How many pixels may still differ. */
 const OTHER_MAX = 3;
 /** How many rows a page may grow or shrink because of rounding. */
 const ROWS_MAX = 1;
 
-/** The picture with each pixel the mean of several. */
+/** Reduces a picture: each pixel becomes the mean of several. */
 export function reduced({ width, height, pixels }) {
   const [columns, rows] = [Math.ceil(width / REDUCTION), Math.ceil(height / REDUCTION)];
   const points = Buffer.alloc(columns * rows * 3);
@@ -32,7 +32,7 @@ export function reduced({ width, height, pixels }) {
   return { width: columns, height: rows, pixels: points };
 }
 
-/** Where two pictures differ noticeably: pixels, and a sentence; otherwise nothing. */
+/** The noticeable difference of two pictures: its pixels and a description, or undefined. */
 export function difference(before, now) {
   if (before.width !== now.width || Math.abs(before.height - now.height) > ROWS_MAX) {
     const size = ({ width, height }) => `${width} x ${height}`;

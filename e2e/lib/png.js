@@ -1,4 +1,4 @@
-// As much of PNG as the pictures of states need: reads what Chromium writes, and writes small pictures.
+// The part of PNG that pictures of states need: reads the PNGs of Chromium and writes small ones.
 // A pixel has three bytes: red, green and blue. There is no interlacing.
 
 import { deflateSync, inflateSync } from "node:zlib";
@@ -101,7 +101,7 @@ function withoutAlpha(pixels, count) {
   return rgb;
 }
 
-/** The checksum of PNG, computed bit by bit since the pictures are small. */
+/** The CRC-32 of PNG, computed bit by bit because the pictures are small. */
 function crc32(bytes) {
   let sum = 0xffffffff;
   for (const byte of bytes) {

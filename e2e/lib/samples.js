@@ -1,4 +1,4 @@
-// The server's own samples of its pages, as files, and a small server that shows them to a browser.
+// The server's own samples of its pages as files, and a small server that serves them to a browser.
 
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -10,11 +10,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
-/** Pages that wait for something reload themselves, with and without script; here what they wait for never arrives. */
+/** Pages with pending work reload themselves, with and without script; in a sample it never completes. */
 const REFRESH = /<meta http-equiv="refresh"[^>]*>| data-refresh="\d+"/g;
 const COMMAND = ["test", "--quiet", "--locked", "-p", "views", "--lib", "the_samples_are_written"];
 
-/** Serves the samples in `LBX_SAMPLES_DIR`, or new ones: their names, the URL of each, and a stop function. */
+/** Serves the samples in `LBX_SAMPLES_DIR`, or new ones. Returns their names, their URLs and `stop`. */
 export async function startSamples() {
   const own = process.env.LBX_SAMPLES_DIR;
   const folder = own ?? (await mkdtemp(path.join(tmpdir(), "lbx-states-")));

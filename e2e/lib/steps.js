@@ -1,10 +1,10 @@
 // A story in steps that depend on each other: after a failed step the rest are skipped. The pages of a
-// step must also have no faults.
+// step must not have faults.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-/** Defines a step: `step(name, act, who)`; `who` and `demo` are called when the step begins. */
+/** Defines a step: `step(name, act, who)`; `who` and `demo` are functions, called when the step runs. */
 export function steps(demo, visitor) {
   let hasFailed;
   return (name, act, who = visitor) => {

@@ -1,4 +1,4 @@
-//! Every function of the store on both databases.
+//! Tests of every function of the store on both databases.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 

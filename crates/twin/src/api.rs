@@ -40,7 +40,7 @@ pub(crate) async fn call(
             None
         }
         Some(Fault::Hang(time)) => {
-            // The idempotency key is in use for as long as the call hangs.
+            // The idempotency key stays in use while the call hangs.
             let _held = HeldKey::take(twin, &request);
             tokio::time::sleep(time).await;
             Some(answer(twin, &request))
@@ -160,7 +160,7 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
     answer
 }
 
-/// The answer that a fault puts in place of the real one.
+/// The response that a fault returns instead of the real one.
 fn fault_answer(status: u16) -> ApiAnswer {
     let error = if status == 429 {
         let message = "Request rate limit exceeded, as requested on the control interface.";

@@ -110,7 +110,7 @@ fn share(value: &Value) -> Result<u32, String> {
     Ok((share * 1_000_000.0).round() as u32)
 }
 
-/// A random number generator that repeats itself for the same seed (`SplitMix64`).
+/// A random number generator that is deterministic for its seed (`SplitMix64`).
 #[derive(Debug)]
 pub(crate) struct Rng(u64);
 

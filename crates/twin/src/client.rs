@@ -10,7 +10,7 @@ pub enum ControlError {
     Unreachable {
         /// The address that was tried.
         base: String,
-        /// The error of the connection.
+        /// The connection error.
         reason: String,
     },
     /// The twin refused the call.
@@ -18,7 +18,7 @@ pub enum ControlError {
     Refused {
         /// The HTTP status of the answer.
         status: u16,
-        /// The message of the twin.
+        /// The twin's error message.
         message: String,
     },
 }
@@ -79,7 +79,7 @@ impl Control {
     }
 
     /// Advances the billing clock by a duration such as `30d` (`s`, `m`, `h` or `d`). Returns when
-    /// everything that falls due is done. Fails when the duration is invalid or another advance is
+    /// all work due by then is done. Fails when the duration is invalid or another advance is
     /// running.
     pub async fn advance(&self, duration: &str) -> Result<Value, ControlError> {
         self.post("/_twin/clock", &json!({ "advance": duration }))

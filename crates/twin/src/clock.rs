@@ -18,13 +18,13 @@ pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 /// The longest advance in microseconds: ten years.
 pub(crate) const ADVANCE_MAX: Micros = 10 * 366 * 86_400 * MICROS_PER_SECOND;
 
-/// A follower that has not polled for this long is considered gone, and no advance waits for it.
+/// A follower that has not polled for this long counts as disconnected; advances don't wait for it.
 const FOLLOWER_GONE_AFTER: Duration = Duration::from_secs(5);
 
-/// Followers kept by name. The one that polled longest ago makes room for a new one.
+/// The largest number of followers. A new one replaces the one that polled longest ago.
 const FOLLOWERS_MAX: usize = 32;
 
-/// The longest time that a poll of the clock is held.
+/// The longest time that a poll of the clock waits.
 pub(crate) const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A source of real time in microseconds since 1970.
@@ -190,7 +190,7 @@ impl BillingClock {
         self.changes.subscribe()
     }
 
-    /// Stops the clock in order to move it. Returns `None` while another advance runs.
+    /// Stops the clock so that it can be moved. Returns `None` while another advance runs.
     pub fn begin_advance(&self) -> Option<Advance<'_>> {
         let mut state = self.state();
         if state.advancing {
@@ -204,8 +204,8 @@ impl BillingClock {
         Some(Advance(self))
     }
 
-    /// Records the follower's report and holds its poll until the clock's `seq` differs from the one
-    /// it saw, but no longer than `wait`. A new follower is answered immediately.
+    /// Records the follower's report and waits until the clock's `seq` differs from the one it saw,
+    /// but no longer than `wait`. Returns immediately for a new follower.
     pub async fn poll(&self, report: FollowerReport, wait: Duration) -> ClockView {
         let mut changes = self.subscribe();
         let name = report.name.clone();
@@ -257,7 +257,7 @@ impl BillingClock {
         was_known
     }
 
-    /// Whether every present follower has finished all work of the current step.
+    /// Whether every connected follower has finished all work of the current step.
     pub fn followers_are_idle(&self) -> bool {
         let state = self.state();
         let now = Instant::now();
@@ -313,7 +313,7 @@ impl Drop for Advance<'_> {
     }
 }
 
-/// Counts a poll as held until it is dropped, even if its caller disconnects.
+/// Counts a follower's poll as waiting until this is dropped, even if the follower disconnects.
 struct HeldPoll<'a> {
     clock: &'a BillingClock,
     name: String,

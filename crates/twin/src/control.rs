@@ -16,13 +16,13 @@ use crate::clock::{ADVANCE_MAX, FollowerReport, parse_duration, parse_moment};
 use crate::core::{PayError, Payment};
 use crate::stopping::stopped;
 
-/// Rows of a log that are returned when the caller sends no `limit`.
+/// The number of log rows that are returned when the caller sends no `limit`.
 const ROWS_DEFAULT: usize = 200;
 
-/// The largest `limit` that a reader of a log may ask for.
+/// The largest `limit` that a caller may send.
 const ROWS_MAX: usize = 2_000;
 
-/// A refusal, answered as JSON with a message.
+/// A refusal, returned as JSON with a message.
 #[derive(Debug)]
 pub(crate) struct Refused(StatusCode, String);
 
@@ -202,7 +202,7 @@ pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Poll>)
     Ok(Json(json!(view)))
 }
 
-/// `POST /_twin/clock`: answers when everything that falls due on the way is done.
+/// `POST /_twin/clock`: responds when all work due by the target time is done.
 pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let now = app.twin.clock.now();
@@ -291,7 +291,7 @@ pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer
     Ok(Json(closed?))
 }
 
-/// The number of rows that a reader of a log asks for.
+/// The number of log rows that the caller requests.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Limit {
     limit: Option<usize>,

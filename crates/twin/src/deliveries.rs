@@ -14,13 +14,13 @@ use crate::chaos::{Chaos, Rng};
 use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
 use crate::core::Endpoint;
 
-/// Attempts to reach one endpoint that may run at the same time.
+/// The largest number of concurrent attempts at one endpoint.
 const IN_FLIGHT_MAX: usize = 8;
 
-/// Deliveries that may wait at the same time. Further ones are logged as dropped.
+/// The largest number of queued deliveries. Further ones are logged as dropped.
 const QUEUE_MAX: usize = 10_000;
 
-/// Deliveries kept in the log. The oldest entry makes room for a new one.
+/// The largest number of deliveries in the log. A new one replaces the oldest.
 const LOG_MAX: usize = 2_000;
 
 /// Seconds to wait after the first failed attempt, the second and so on. Stripe does not publish its
@@ -36,8 +36,8 @@ pub(crate) struct Job {
     pub url: String,
     pub payload: Arc<str>,
     tries: usize,
-    /// Whether `POST /v1/events/{id}/retry` asked for it. It is then sent even while deliveries
-    /// are off.
+    /// Whether `POST /v1/events/{id}/retry` requested it. It is then sent even while deliveries are
+    /// off.
     is_resend: bool,
     /// Whether its success reduces the event's `pending_webhooks`.
     counts: bool,
@@ -51,7 +51,7 @@ pub(crate) enum Outcome {
     Waiting,
     /// The receiver answered with a 2xx status.
     Delivered,
-    /// The last attempt failed, and there will be no other.
+    /// The last attempt failed, and there are no more retries.
     Failed,
     /// Chaos or a full queue dropped it, so it was never sent.
     Dropped,
@@ -175,7 +175,7 @@ impl Deliveries {
         self.state().chaos = chaos;
     }
 
-    /// Makes the sender look at the queue again, for example after the clock was moved.
+    /// Makes the sender check the queue again, for example after the clock was moved.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
@@ -201,7 +201,7 @@ impl Deliveries {
         self.wake.notify_one();
     }
 
-    /// Logs what the receiver behind a `stripe listen` answered.
+    /// Logs the response of the receiver that `stripe listen` forwards to.
     pub fn log_forwarded(&self, event: &Outgoing<'_>, url: &str, status: u16, now: Micros) {
         let listener = Endpoint {
             id: "stripe listen".to_owned(),
@@ -229,7 +229,7 @@ impl Deliveries {
         }
     }
 
-    /// Queues the event again on request, with neither chaos nor a check that deliveries are on.
+    /// Queues the event again on request, without chaos and even while deliveries are off.
     pub fn send_again(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
         self.state().enqueue(event, endpoint, now, 0, true, false);
         self.wake.notify_one();

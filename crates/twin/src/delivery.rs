@@ -10,13 +10,13 @@ use crate::deliveries::{Job, Try};
 use crate::shell::Twin;
 use crate::stopping::stopped;
 
-/// A receiver that has not answered by then has failed.
+/// An attempt fails if the receiver has not responded within this time.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Characters kept of a receiver's answer.
+/// The number of characters of a receiver's response that are kept in the log.
 const EXCERPT_CHARS_MAX: usize = 400;
 
-/// The HTTP client for deliveries. It follows no redirects, as Stripe's does not.
+/// The HTTP client for deliveries. Like Stripe's, it follows no redirects.
 ///
 /// # Errors
 ///
@@ -100,7 +100,7 @@ async fn attempt(twin: &Twin, http: &reqwest::Client, job: &Job, secrets: &[Stri
     tried
 }
 
-/// Reads the beginning of the receiver's answer for the log.
+/// Reads the beginning of the receiver's response for the log.
 async fn excerpt(response: &mut reqwest::Response) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < EXCERPT_CHARS_MAX * 4 {

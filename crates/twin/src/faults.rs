@@ -1,4 +1,4 @@
-//! Faults for the next API calls of the product: an error status, a late answer or none at all.
+//! Faults for the next API calls of the product: an error status, a late response or none at all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The twin's HTTP server. Unlike axum's own, it can close a connection without an answer.
+//! The twin's HTTP server. Unlike axum's own, it can close a connection without a response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) fn cut() -> Response {
     response
 }
 
-/// Serves `router` until `stop` is set. Open calls may then finish.
+/// Serves `router` until `stop` is set. In-flight requests may then finish.
 pub(crate) async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -77,7 +77,7 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        // A broken connection concerns only its client.
+        // A broken connection affects only its client.
         _ = connection.as_mut() => {}
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();

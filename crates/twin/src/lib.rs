@@ -1,8 +1,8 @@
-//! A Stripe that runs on this machine.
+//! A test double of Stripe that runs on this machine.
 //!
-//! [`core`] is Stripe as one synchronous state machine. [`serve`] puts it behind HTTP: the API under
-//! `/v1`, hosted pages, webhook deliveries, a billing clock that can be advanced, a mailbox, and a
-//! control interface under `/_twin` that [`client`] calls.
+//! [`core`] is Stripe as one synchronous state machine. [`serve`] puts it behind HTTP: the API
+//! under `/v1`, hosted pages, webhook deliveries, a billing clock that can be advanced, a mailbox,
+//! and a control interface under `/_twin` that [`client`] calls.
 
 pub mod client;
 pub mod core;

@@ -1,5 +1,5 @@
-//! The websocket behind `stripe listen`. It sends events and receives the answers of the receiver to
-//! which the listener forwards them.
+//! The websocket behind `stripe listen`. It sends events and receives the responses of the receiver
+//! to which the listener forwards them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use crate::stopping::stopped;
 
 const PROTOCOL: &str = "stripecli-devproxy-v1";
 
-/// The longest message that is accepted. The listener returns its receiver's whole answer.
+/// The largest message that is accepted. The listener returns its receiver's whole response.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Events sent to one listener whose answer is outstanding. Answers to further ones are not logged.
+/// The largest number of unanswered events of one listener. Responses to further ones aren't
+/// logged.
 const UNANSWERED_MAX: usize = 1_000;
 
 /// `GET /v1/stripecli/listen`, the URL that `POST /v1/stripecli/sessions` returns.
@@ -90,7 +91,8 @@ fn webhook_event(app: &App, event: &Announced, version: Option<&str>) -> Value {
     })
 }
 
-/// The event that a `webhook_response` answers, the URL it was forwarded to and the status there.
+/// The event that a `webhook_response` belongs to, the URL it was forwarded to and the status
+/// there.
 fn answer_in(
     text: &str,
     unanswered: &mut HashMap<String, Arc<Announced>>,

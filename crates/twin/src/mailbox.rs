@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
 
-/// Emails kept in the mailbox. The oldest makes room for a new one.
+/// The largest number of emails in the mailbox. A new one replaces the oldest.
 const EMAILS_MAX: usize = 1_000;
 
 /// An email that the sink received.
@@ -103,7 +103,7 @@ impl Mailbox {
     }
 }
 
-/// The sender and the recipients that the SMTP client announced.
+/// The sender and the recipients that the SMTP client specified.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Envelope {
     pub from: String,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// Calls kept in the log. The oldest makes room for a new one.
+/// The largest number of calls in the log. A new one replaces the oldest.
 const REQUESTS_MAX: usize = 2_000;
 
 /// One call. Only the names of its parameters are kept, because values may be secrets.
@@ -19,7 +19,7 @@ pub(crate) struct Request {
     pub params: BTreeSet<String>,
     pub idempotency_key: Option<String>,
     pub stripe_version: Option<String>,
-    /// The status of the answer, or `None` if a fault closed the connection.
+    /// The status of the response, or `None` if a fault closed the connection.
     pub status: Option<u16>,
     pub fault: Option<&'static str>,
 }

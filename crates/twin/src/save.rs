@@ -46,7 +46,7 @@ pub(crate) fn load(path: &Path) -> Result<Option<Saved>, String> {
     }
 }
 
-/// Saves the state after changes until `stop` is set, and then once more.
+/// Saves the state after changes until `stop` is set, and once more at the end.
 pub(crate) async fn keep_saved(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
     if twin.save_file.is_none() {
         return;

@@ -21,7 +21,7 @@ use crate::mailbox::{Envelope, Mailbox};
 use crate::requests::Requests;
 use crate::stopping::stopped;
 
-/// Events kept for a slow listener. If it lags further behind, it misses the oldest.
+/// Events buffered for a slow listener. If it lags further behind, it misses the oldest.
 const ANNOUNCED_MAX: usize = 1_024;
 
 /// The largest number of steps in one advance.
@@ -30,8 +30,8 @@ const STEPS_MAX: u32 = 20_000;
 /// How long one step waits for deliveries and followers to become idle.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
 
-/// How long the following steps wait after one step has timed out. A stuck follower must not delay
-/// each of a hundred steps by the full time.
+/// How long each following step waits after one has timed out. A stuck follower must not delay each
+/// of a hundred steps by the full time.
 const SETTLE_AGAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How often the twin checks whether anything fell due while the clock ticks.
@@ -152,7 +152,8 @@ impl Twin {
         }
     }
 
-    /// Sends an event again, to one endpoint or, if `only` is `None`, to all that want its type.
+    /// Sends an event again, to one endpoint or, if `only` is `None`, to all that subscribe to its
+    /// type.
     pub fn send_again(&self, event: &Value, only: Option<&str>) {
         let now = self.clock.now();
         let endpoints = self.read(Core::webhook_endpoints);
@@ -179,7 +180,7 @@ impl Twin {
         if self.announced.receiver_count() > 0
             && let Some(announced) = Announced::of(event)
         {
-            // An error means that the last listener has just left.
+            // An error means that the last listener has just disconnected.
             let _ = self.announced.send(Arc::new(announced));
         }
     }
@@ -194,7 +195,7 @@ impl Twin {
         })
     }
 
-    /// The secrets that sign a delivery to the endpoint now, or `None` if the endpoint is gone.
+    /// The secrets that sign a delivery to the endpoint now, or `None` if the endpoint was deleted.
     pub fn secrets_of(&self, endpoint: &str) -> Option<Vec<String>> {
         let endpoints = self.read(Core::webhook_endpoints);
         endpoints
@@ -225,8 +226,8 @@ impl Twin {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the billing clock to `target`, from one due moment to the next. Returns `None` while
-    /// another advance runs.
+    /// Advances the billing clock to `target`, from one due moment to the next. Returns `None`
+    /// while another advance runs.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
         let finished = self.deliveries.finished_tries();
         let advance = self.clock.begin_advance()?;
@@ -265,7 +266,7 @@ impl Twin {
         })
     }
 
-    /// The next moment at which anything falls due. Work of the core may already be due.
+    /// The next moment at which anything falls due. It can be in the past for work of the core.
     fn next_due(&self, now: Micros) -> Option<Micros> {
         let core = self
             .read(Core::next_due)
@@ -284,8 +285,9 @@ impl Twin {
         self.change(Core::tick);
     }
 
-    /// Waits until every delivery is answered and the followers have no work left. Returns `false`
-    /// after `timeout`. The followers were last asked when `asked_after` delivery attempts had ended.
+    /// Waits until no delivery is in flight or due and the followers have no work left. Returns
+    /// `false` after `timeout`. The followers were last asked when `asked_after` delivery attempts
+    /// had ended.
     async fn settle(&self, advance: &Advance<'_>, mut asked_after: u64, timeout: Duration) -> bool {
         let deadline = tokio::time::Instant::now() + timeout;
         let mut changes = self.clock.subscribe();

@@ -56,7 +56,7 @@ struct Session {
     envelope: Option<Envelope>,
 }
 
-/// What the dialogue does after a command was answered.
+/// What the session does after responding to a command.
 enum Then {
     GoOn,
     Leave,

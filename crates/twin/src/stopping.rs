@@ -4,6 +4,6 @@ use tokio::sync::watch;
 
 /// Waits until the twin is asked to stop.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, so nothing can ask any more: stop as well.
+    // An error means that the sender was dropped, so no signal can arrive: stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,4 +1,4 @@
-//! The command line as users run it: a demo in its own process, and commands next to it.
+//! The command line as users run it: a demo in its own process, and commands that run next to it.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -13,7 +13,7 @@ use demo::*;
 #[test]
 fn commands_beside_a_running_demo_need_nothing_but_its_folder() {
     let folder = tempfile::tempdir().unwrap();
-    // The path is longer than a socket address may be.
+    // The path is longer than the limit for a socket address.
     let data = folder.path().join("a-folder-with-a-long-name".repeat(6));
     let demo = Demo::start(&data, &[]);
 

@@ -1,5 +1,5 @@
-//! The seed's two lists of what must work, line by line: the checklist of 9.3 and the functional
-//! success criteria of 19.1. Each test is named after its line and goes the way of a user.
+//! The seed's two acceptance lists, line by line: the checklist of 9.3 and the functional success
+//! criteria of 19.1. Each test is named after its line and takes the steps of a user.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -93,7 +93,7 @@ async fn seed_9_3_webhook_updates_user_subscription_tier_in_db(stage: &Stage) {
     };
     assert_eq!(tier().await, "FREE");
 
-    // No page is opened: only the webhook reports it.
+    // No page is opened: the change arrives only through the webhook.
     maya.subscribe("PRO").await;
     stage.settled().await;
 
@@ -298,7 +298,7 @@ async fn seed_19_1_billing_dashboard_displays_accurate_information(stage: &Stage
     let (_, page) = maya.page(BILLING).await;
     let (_, balance) = maya.get("/api/v1/balance").await;
 
-    // The ledger, the API and the page agree.
+    // The ledger, the API and the page show the same balance.
     let account = maya.account;
     let wallet = stage
         .read(move |tx| store::ledger::wallet(tx, account))

@@ -32,8 +32,8 @@ pub const PUBLIC: &[&str] = &[
 
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
-/// Every route of the service with its methods: the endpoints of the API's description, and the
-/// routes that the router's source has besides.
+/// Every route of the service with its methods: the endpoints of the OpenAPI description, and the
+/// other routes in the router's source.
 pub fn routes() -> Vec<(String, Vec<&'static str>)> {
     let mut all = endpoints();
     all.extend(others());

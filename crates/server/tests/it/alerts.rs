@@ -49,7 +49,7 @@ async fn six_failures_in_a_row_open_one_alert_which_a_success_closes(stage: &Sta
     alerts::once(&stage.app).await.unwrap();
     assert_eq!(states(&operator, rule).await, ["open"], "once");
 
-    // A successful sync closes it.
+    // A successful sync closes the alert.
     stage.person("ann@example.com").await.buy_pack(500).await;
     stage.settled().await;
     alerts::once(&stage.app).await.unwrap();

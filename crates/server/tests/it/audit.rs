@@ -1,4 +1,4 @@
-//! Differences from Stripe are found, and repaired in a separate step.
+//! The audit finds differences from Stripe, and a separate step repairs them.
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -16,12 +16,12 @@ struct Line {
     command: DatabaseCommand,
 }
 
-/// Runs a command as the control socket does; returns its exit code and its JSON.
+/// Runs a command as the control socket does, and returns its exit code and its JSON.
 async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
     run_on(&stage.app, line).await
 }
 
-/// The same on any app.
+/// Runs a command on any app.
 pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
     let command = Line::try_parse_from(line).unwrap().command;
     let mut out = Output::new(true);
@@ -265,7 +265,7 @@ async fn case_w30_a_sync_since_a_given_time_recovers_lost_events(stage: &Stage) 
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
-/// Changes of rows that are derived from the journal, each in another table.
+/// Corruptions of rows that are derived from the journal, each in another table.
 const DAMAGES: [(&str, &str); 5] = [
     (
         "wallet",

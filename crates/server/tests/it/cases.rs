@@ -1,5 +1,5 @@
 //! Cases of checkout, the portal, the inbox and the ledger in which something fails at the worst
-//! moment.
+//! time.
 
 mod checkout;
 mod currencies;

@@ -1,4 +1,4 @@
-//! The catalog is data: a change of its file is applied without a restart.
+//! The catalog is configuration: a change of its file is applied without a restart.
 
 use std::time::Duration;
 

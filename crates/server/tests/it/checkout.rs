@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, code, on_both, pack, plan_of};
 
-/// Calls to Stripe that create something, by path.
+/// The number of calls to Stripe that created something at this path.
 async fn made_at_stripe(stage: &Stage, path: &str) -> usize {
     let requests = stage.twin.get("/_twin/requests?limit=200").await.unwrap();
     let all = requests["data"].as_array().unwrap().clone();

@@ -33,7 +33,7 @@ async fn the_clients_are_what_the_service_describes() {
     stage.close().await;
 }
 
-/// The output of a program that is given this standard input.
+/// Runs a program with this standard input and returns its output.
 async fn run(mut program: Command, input: Vec<u8>) -> Output {
     let run = move || {
         let pipes = program.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -47,7 +47,7 @@ async fn run(mut program: Command, input: Vec<u8>) -> Output {
     ended.expect("node and python3 are installed")
 }
 
-/// A service that is unavailable twice, and whose pricing is always unavailable.
+/// A service that fails twice before each success, and whose pricing is always unavailable.
 async fn flaky() -> String {
     let asked = Arc::new(AtomicUsize::new(0));
     let away = || (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]);

@@ -1,4 +1,4 @@
-//! Closing an account: first at Stripe, then here. The journal stays.
+//! Closing an account: first at Stripe, then here. The journal is kept.
 
 use domain::people::MemberRole;
 use domain::plan::AccountStatus;
@@ -95,7 +95,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
     );
 }
 
-/// All text of all tables, to search in.
+/// All text in all tables, to search for personal data.
 async fn everything(stage: &Stage) -> String {
     stage
         .read(|tx| {
@@ -134,7 +134,7 @@ async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage)
     maya.balance_is(600).await;
     stage.settled().await;
     assert!(everything(stage).await.contains("planted.marker"));
-    // The host's change is also recorded for Stripe.
+    // The change by the host application is also recorded to be sent to Stripe.
     let host = stage.server_key().await;
     let name = account(stage, maya.account).await.public_id;
     let put = || {

@@ -1,4 +1,4 @@
-//! The real program, killed without warning: every confirmed write is there, exactly once.
+//! The real program, killed without warning: every confirmed write is stored exactly once.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");
-/// Kills in one run; `bin/prove` makes many more.
+/// The kills in one run; `bin/prove` runs many more.
 const KILLS: usize = 5;
 
 /// A demo in its own process, killed when dropped.
@@ -75,7 +75,7 @@ async fn debit(http: &reqwest::Client, demo: &(String, String), key: &str) -> Op
     let answer = request.send().await.ok()?;
     let replayed = answer.headers().contains_key("idempotency-replayed");
     let status = answer.status().as_u16();
-    // A response counts once all of it has arrived.
+    // A response counts once it has arrived completely.
     answer.bytes().await.ok()?;
     Some((status, replayed))
 }

@@ -1,4 +1,4 @@
-//! Manual credits, bonus credits, exports of credits, and receipts of calls.
+//! Manual credits, bonus credits, exports of credits, and receipts of debits.
 
 use domain::catalog::Catalog;
 use reqwest::Method;
@@ -159,7 +159,7 @@ async fn an_allowance_is_carried_over(stage: &Stage) {
     stage.audited().await;
 }
 
-/// Runs the same story on both databases, with its own catalog.
+/// Creates two tests of the same function, one for each database, with the catalog above.
 macro_rules! with_rich_catalog {
     ($name:ident, $story:path) => {
         mod $name {

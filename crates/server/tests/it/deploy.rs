@@ -137,7 +137,7 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
             .output()
     };
     let Ok(verified) = analyze(&["verify", "--man=no"]) else {
-        // Not every machine has systemd; the text of the unit is checked in any case.
+        // Not every machine has systemd, so without it only the text of the unit is checked.
         let unit = text("systemd/localboxs-billing.service");
         assert!(unit.contains("ProtectSystem=strict") && unit.contains("DynamicUser=yes"));
         return;
@@ -146,7 +146,7 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
     let faults: Vec<&str> = said
         .lines()
         .filter(|line| line.contains("localboxs-billing"))
-        // The program is not installed here.
+        // The program is not installed on the test machine.
         .filter(|line| !line.contains("is not executable"))
         .collect();
     assert!(faults.is_empty(), "{faults:?}");
@@ -192,7 +192,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
     let billing = &compose["services"]["billing"];
     let unit = text("systemd/localboxs-billing.service");
 
-    // Paths: the context and file of the build, and the program that it builds.
+    // Paths: the build's context and Dockerfile, and the program that it builds.
     let build = &billing["build"];
     let context = file("container").join(build["context"].as_str().unwrap());
     assert!(context.join("Cargo.lock").exists());
@@ -225,7 +225,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
         "{version}"
     );
 
-    // Ports, folders and users are the same everywhere.
+    // Ports, folders and users are the same in all files.
     let port =
         |text: &str| text.contains(":3000") || text.contains(" 3000") || text.contains("/3000");
     for line in [
@@ -261,7 +261,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
         );
     }
 
-    // The configuration, filled in, is accepted as the container and the unit provide it.
+    // The example configuration is valid when filled in as for the container and the unit.
     let example = text("container/env.example");
     let given = example.lines().filter(|line| !line.starts_with('#'));
     let given = given.filter_map(|line| line.split_once('='));
@@ -289,7 +289,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
     assert!(!program(&["config", "check"], &variables).status.success());
 }
 
-/// Whether a rewrite source of Next.js matches a path: `:path*` matches nothing or any path below.
+/// Whether a rewrite source of Next.js matches a path: `:path*` matches zero or more segments.
 fn takes(source: &str, path: &str) -> bool {
     match source.strip_suffix("/:path*") {
         Some(start) => path

@@ -31,7 +31,7 @@ async fn now_failing(stage: &Stage) -> Vec<String> {
     failing(&stage.app, &["doctor"]).await
 }
 
-/// The same database under other settings.
+/// An app on the same database with other settings.
 async fn with_settings(stage: &Stage, change: impl FnOnce(&mut Settings)) -> App {
     let mut settings = stage.app.settings.clone();
     change(&mut settings);
@@ -104,7 +104,7 @@ async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(s
     stage.stripe_post(&path, &[("lookup_key", &key)]).await;
     stage.settled().await;
 
-    // What needs manual review.
+    // Problems that require manual review.
     write(stage, "update account_sync set parked_at = 1").await;
     assert_eq!(now_failing(stage).await, ["sync"]);
     write(stage, "update account_sync set parked_at = null").await;

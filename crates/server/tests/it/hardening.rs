@@ -1,5 +1,5 @@
-//! Requests of an attacker or a broken program: slow bodies, odd text and wrong methods. Also the
-//! feature flag, which hides billing without losing events.
+//! Requests from an attacker or a faulty program: slow bodies, unusual text and wrong methods. Also
+//! the feature flag, which hides billing without losing events.
 
 mod orders;
 mod switches;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use crate::stage::{Person, Stage, answer, code, eventually, is_tier, on_both, pack};
 
-/// Both kinds of databases.
+/// A database of each kind.
 async fn databases() -> Vec<TestDatabase> {
     let postgres = tokio::task::spawn_blocking(store::testing::postgres);
     vec![store::testing::sqlite(), postgres.await.unwrap()]

@@ -1,4 +1,4 @@
-//! A plan over time, by the twin's clock: renewed, canceled, unpaid and paid again.
+//! A plan over time, on the twin's clock: renewed, canceled, unpaid and paid again.
 
 use crate::stage::{Stage, balance, column, is, is_canceled, is_tier, on_both, pack};
 

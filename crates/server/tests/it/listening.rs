@@ -1,4 +1,4 @@
-//! The listener, tested with raw sockets: endless heads, silent connections, and a stop with
+//! The listener, tested with raw sockets: endless headers, silent connections, and a shutdown with
 //! requests in progress.
 
 use std::time::{Duration, Instant};
@@ -100,7 +100,7 @@ async fn case_d13_idle_connections_and_busy_ones_leave_room_for_webhooks() {
         started.elapsed()
     );
 
-    // Bodies in progress take all connections except those reserved for webhooks.
+    // Requests with unfinished bodies take all connections except those reserved for webhooks.
     let mut busy = Vec::new();
     for _ in 0..28 {
         let mut socket = open(&stage).await;

@@ -1,4 +1,4 @@
-//! Stories over HTTP, against a running server and the twin, on both databases.
+//! User stories over HTTP, against a running server and the twin, on both databases.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 

@@ -9,7 +9,7 @@ use web::http::access::need_of;
 use crate::access::routes;
 use crate::stage::{Person, Stage, answer, code, eventually, id_of, on_both, pack};
 
-/// Creates an organization; returns its id.
+/// Creates an organization and returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
     let (status, body) = person
         .post("/api/v1/organisations", json!({ "name": name }))
@@ -33,7 +33,7 @@ async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
     tokens.pop().unwrap()
 }
 
-/// Invites a user who joins through the email; returns the cookie of the new member.
+/// Invites a user who joins through the emailed link, and returns the cookie of the new member.
 async fn invite_and_join(
     stage: &Stage,
     owner: &Person<'_>,
@@ -210,7 +210,7 @@ async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     assert_eq!(both, [204, 409]);
 }
 
-/// Routes that are about a user, not an account.
+/// Routes that concern a user, not an account.
 const OF_USERS: &[&str] = &[
     "/api/v1/organisations",
     "/api/v1/sessions",
@@ -259,10 +259,10 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
                 continue;
             }
             if status == 401 {
-                continue; // for keys alone
+                continue; // requires an API key
             }
             if status == 403 && body["code"] == "not_an_operator" {
-                continue; // for server keys and operators
+                continue; // requires a server key or an operator
             }
             walked += 1;
             assert_eq!(status, 404, "a stranger's {method} {path}: {body}");
@@ -282,7 +282,7 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
                         "{role} {method} {path}: {status} {body}"
                     );
                     assert_ne!(status, 401, "{role} {method} {path}");
-                    // A confirmation page may require a higher role, as does removing other
+                    // A confirmation page may require a higher role, and so does removing other
                     // members.
                     let is_own_rule = method == Method::GET
                         || path == "/api/v1/members/{id}"

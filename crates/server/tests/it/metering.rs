@@ -88,7 +88,7 @@ impl Program<'_> {
             .await
     }
 
-    /// Sets credits aside and returns the hold's id.
+    /// Authorizes a hold and returns its id.
     pub async fn hold(&self, credits: i64) -> String {
         let hold = self
             .post("/api/v1/holds", &fresh_key(), json!({ "credits": credits }))

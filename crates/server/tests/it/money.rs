@@ -1,5 +1,6 @@
-//! Refunds, pending and late money: credit notes, add-ons, duplicate purchases, immediate
-//! cancellations and bank debits. Nothing is granted twice, and nothing owed is withheld.
+//! Refunds and pending or late payments: credit notes, add-ons, duplicate purchases, immediate
+//! cancellations and bank debits. Nothing is granted twice, and every customer gets what they paid
+//! for.
 
 mod addons;
 mod automatic;

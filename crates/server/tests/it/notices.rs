@@ -16,7 +16,7 @@ use crate::stage::{PATIENCE, Person, Stage, answer, eventually, on_both};
 
 pub const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
-/// A delivery as it arrived.
+/// A delivery as the host application received it.
 #[derive(Clone, Debug)]
 pub struct Got {
     pub id: String,
@@ -31,7 +31,7 @@ impl Got {
     }
 
     /// Whether it is signed with this secret according to Standard Webhooks. The signature is
-    /// implemented here a second time on purpose.
+    /// deliberately implemented here a second time.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = secret.strip_prefix("whsec_").unwrap();
         let engine = base64::engine::general_purpose::STANDARD;
@@ -284,7 +284,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
 
 async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
     // The endpoint may have been created while loopback was allowed, or its name may resolve
-    // differently now: at delivery the rule is strict.
+    // differently now, so the address is checked again on delivery.
     let host = Host::start().await;
     let url = host.url.clone();
     let operator = stage.person_as("boss@example.com", "admin").await;

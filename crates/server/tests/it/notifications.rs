@@ -1,5 +1,5 @@
-//! What the host application and the operators are notified of: every kind of webhook, and every
-//! alert, each sent once.
+//! Notifications of the host application and the operators: every kind of webhook and every alert
+//! is sent once.
 
 mod alert_rules;
 mod endpoints;
@@ -64,7 +64,7 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
             .request(Method::POST, &path)
             .header("accept", "text/html");
         assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
-        // The sync that follows finds what has already been reported.
+        // The sync that follows finds a change that has already been reported.
         stage.sync(account).await;
         host.until("plan.changed", changes).await;
     }
@@ -290,7 +290,7 @@ async fn a_failed_webhook_delivery_is_retried_automatically_with_the_same_id(sta
     );
 }
 
-/// Makes it look as if every delivery had failed for this many days and an hour.
+/// Sets the endpoint's failures as if every delivery had failed for this many days and an hour.
 async fn failing_for(stage: &Stage, id: &str, days: i64) {
     let (id, since) = (
         id.to_owned(),
@@ -326,7 +326,7 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
     endpoint(&operator, &other, json!(["alert.opened", "alert.closed"])).await;
     let days = stage.app.settings.webhooks.disable_days;
 
-    // After a success in between, the days are counted from the start.
+    // A success resets the count of days.
     failing_for(stage, &id, days).await;
     tested_until(&operator, &lost, &id, ("enabled", false)).await;
     lost.answers(500);

@@ -1,5 +1,5 @@
 //! Acting for the right account: links in refusals, purchases by operators for other accounts, and
-//! limits on the keys page.
+//! limits on the API keys page.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Operators' actions: each is limited by role, previewed, and recorded in the audit log.
+//! Operators' actions: each requires a role, is previewed, and is recorded in the audit log.
 
 mod accounts;
 mod adjustments;

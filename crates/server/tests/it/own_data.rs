@@ -1,5 +1,5 @@
-//! Personal data: an account exports all of its own and nothing of others, and deleted data never
-//! returns.
+//! Personal data: an account exports all of its own and nothing of others, and deleted data is
+//! never stored again.
 
 use billing::config::Settings;
 use billing::export::own_data;
@@ -156,7 +156,7 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
     let cookie = ann.cookie.split_once('=').unwrap().1;
     assert!(!text.contains(cookie), "it opens no door");
 
-    // The command exports the same, byte for byte except for the time.
+    // The command's export is the same, byte for byte except for the time.
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().to_str().unwrap();
     exported(stage, &["--to", to, "--account", "ann@people.example"]).await;

@@ -1,4 +1,4 @@
-//! Pages as a browser sees them: forms post and redirect, and nothing needs a script.
+//! Pages as a browser sees them: forms post and redirect, and no page requires JavaScript.
 
 mod sign_in;
 
@@ -272,7 +272,7 @@ async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &St
         rows[1],
         ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due)
     );
-    // A second click finds that the change was already made.
+    // A second click is refused, because the change was already made.
     let again = send(&maya, &format!("{BILLING}/plan"), &form).await;
     assert_eq!(again.status(), 409);
     assert_eq!(stage.transactions(maya.account).await.len(), 2);

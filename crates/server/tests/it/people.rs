@@ -1,5 +1,5 @@
-//! Users with several accounts: which account is meant, what they may do in it, and how they sign
-//! in.
+//! Users with several accounts: which account a request is for, what they may do in it, and how
+//! they sign in.
 
 use domain::people::MemberRole;
 use domain::plan::AccountStatus;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Person, Stage, code, column, on_both, pack};
 
-/// Makes `person` a member of `owner`'s account; returns the account's public id.
+/// Makes `person` a member of `owner`'s account and returns the account's public id.
 async fn join(person: &Person<'_>, owner: &Person<'_>, role: MemberRole) -> String {
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
@@ -21,7 +21,7 @@ async fn join(person: &Person<'_>, owner: &Person<'_>, role: MemberRole) -> Stri
         .await
 }
 
-/// All links of a page to our own URLs that are about an account.
+/// All links of a page to our own URLs that belong to an account.
 fn addresses(html: &str) -> Vec<String> {
     let pieces = html
         .split(['"'])
@@ -175,7 +175,7 @@ async fn a_suspended_account_gets_an_explanation_and_can_change_nothing(stage: &
         maya.post("/api/v1/keys", json!({ "name": "x" })).await.0,
         403
     );
-    // Actions that end costs stay possible; there is no customer yet.
+    // Actions that stop costs remain possible; there is no customer yet.
     assert_eq!(
         maya.post("/api/stripe/customer-portal", json!({})).await.0,
         409
@@ -248,7 +248,8 @@ async fn the_host_applications_session_signs_in_and_gives_no_role_of_operators()
                 200,
                 "{name}"
             );
-            // The address is an administrator's, for which the host's token isn't sufficient.
+            // The address is an administrator's, and the host's token is not sufficient for the
+            // admin pages.
             assert_eq!(
                 status_with(&stage, "cookie", &cookie, "/admin/events").await,
                 403

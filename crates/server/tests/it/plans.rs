@@ -1,5 +1,5 @@
-//! The life of plans: immediate upgrades, scheduled downgrades, cancellations, trials and agreed
-//! prices.
+//! The lifecycle of plans: immediate upgrades, scheduled downgrades, cancellations, trials and
+//! custom prices.
 
 mod agreed;
 mod endings;
@@ -37,7 +37,7 @@ fn cents(money: &Value) -> i64 {
     text.parse().unwrap()
 }
 
-/// Sets the card of the next payment.
+/// Sets the card for the next payment.
 async fn pays_with(stage: &Stage, card: &str) {
     let held = stage.subscription().await;
     let customer = held["customer"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Personal data is encrypted at rest, and in no log, metric or error.
+//! Personal data is encrypted at rest and appears in no log, metric or error.
 
 use domain::people::UserRole;
 use std::os::unix::fs::PermissionsExt;
@@ -41,7 +41,7 @@ fn files(path: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let file = file.unwrap().path();
-        // The folder also contains what a demo's twin stores in place of Stripe.
+        // The folder also contains the twin's data, which a real Stripe would store.
         let is_ours = file.to_string_lossy().starts_with(&*path.to_string_lossy());
         if file.is_file() && is_ours {
             all.extend(std::fs::read(file).unwrap());
@@ -51,7 +51,7 @@ fn files(path: &Path) -> Vec<u8> {
     all
 }
 
-/// Read without a key, each row as text.
+/// All rows as text, read without a key.
 fn dump(database: &TestDatabase) -> Vec<u8> {
     let db = database.open();
     let tables = "select table_name::text from information_schema.tables
@@ -79,7 +79,7 @@ const MARK: &str = "zqx-marker";
 /// The domain of every email address here. Names of users, which rows may contain, don't have it.
 const DOMAIN: &str = "@people.example";
 
-/// A user buys, subscribes, requests a sign-in link and opens the portal.
+/// A user buys a pack, subscribes, requests a sign-in link and opens the portal.
 async fn live(stage: &Stage) {
     let email = format!("{MARK}@people.example");
     let ann = stage.person(&email).await;
@@ -146,7 +146,7 @@ async fn no_address_is_in_the_raw_database(database: TestDatabase) {
     assert!(!holds(&bytes, DOMAIN), "{}", around(&bytes, DOMAIN));
 }
 
-/// The text around a position, to locate a leak.
+/// The text around the first occurrence, to locate a leak.
 fn around(bytes: &[u8], text: &str) -> String {
     let at = bytes
         .windows(text.len())
@@ -158,13 +158,13 @@ fn around(bytes: &[u8], text: &str) -> String {
 
 async fn keys_are_rolled_and_left(database: TestDatabase) {
     let database = Arc::new(database);
-    // Without a key everything is stored in clear, as before.
+    // Without a key, everything is stored unencrypted.
     let stage = Stage::shared(database.clone(), |_| {}).await;
     live(&stage).await;
     stage.close().await;
     assert!(holds(&raw(&database).await, DOMAIN));
 
-    // Then with one key, then with a second key added, then with the second key only.
+    // Then with one key, then with a second key added, then with only the second key.
     let (one, two) = (key("one", b'a'), key("two", b'b'));
     for (configured, prefix) in [
         (vec![one.clone()], "lbx1.one."),
@@ -275,7 +275,7 @@ async fn an_error_is_logged_with_the_request_id_that_the_response_has(stage: &St
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");
 
-/// A demo that logs everything to a file, killed when dropped.
+/// A demo that logs everything to a file. It is killed when dropped.
 struct Talkative {
     child: std::process::Child,
     hello: Value,

@@ -1,5 +1,5 @@
-//! The questions that the specification left open (section 21.3): each is answered by a
-//! configuration value, and another value gives another answer.
+//! The questions that the specification left open (section 21.3): a configuration value answers
+//! each, and another value changes the answer.
 
 use billing::config::Settings;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! A page reads once: who is calling is one trip to the database, everything that is shown another.
+//! A page makes at most two database reads: one to identify the caller, one for everything it
+//! shows.
 
 use std::sync::atomic::Ordering;
 
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use crate::access::routes;
 use crate::stage::{Person, Stage, answer, fresh_key, on_both};
 
-/// Trips to the database that an address may make: the session with its account, and the page.
+/// The database reads that a request may make: the session with its account, and the page.
 const READS_MAX: u64 = 2;
 
-/// Addresses that are read with `GET` and not counted, and why.
+/// URLs with a `GET` that are not counted, with the reason.
 const NOT_COUNTED: &[(&str, &str)] = &[
     (
         "/admin/accounts/{id}/journal.csv",
@@ -28,14 +29,14 @@ const NOT_COUNTED: &[(&str, &str)] = &[
     ("/api/auth/oidc/callback", "signs in"),
 ];
 
-/// Addresses that have nothing to show here, and refuse after they looked.
+/// URLs that have nothing to show here and refuse the request after their reads.
 const REFUSED: &[(&str, u16)] = &[
     ("/admin/accounts/{id}/forgive", 409),
     ("/invitation", 400),
     ("/login/confirm", 400),
 ];
 
-/// What the addresses of the test name.
+/// The values that fill the routes' placeholders and queries.
 struct Names {
     account: String,
     call: i64,
@@ -52,7 +53,7 @@ struct Names {
 }
 
 impl Names {
-    /// An account in which everything that a page shows has happened.
+    /// Creates an account that has everything a page can show.
     async fn of(stage: &Stage, olga: &Person<'_>) -> Names {
         let session = olga.buy_pack(500).await;
         olga.subscribe("PRO").await;
@@ -101,7 +102,7 @@ impl Names {
         }
     }
 
-    /// The address of a route, with what it needs to show something.
+    /// The URL of a route, with the id and query that it needs to show something.
     fn address(&self, route: &str) -> String {
         let id = match route.split('/').collect::<Vec<_>>().as_slice() {
             ["", "admin", "events", ..] | ["", "api", "admin", "events", ..] => &self.event,
@@ -132,7 +133,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
 }
 
-/// The number of the entry in an id such as `deb_7_0a1b`.
+/// The number of the journal entry in an id such as `deb_7_0a1b`.
 fn number(id: &Value) -> i64 {
     let number = text(id).split('_').nth(1).map(str::parse);
     number.expect("a number").expect("a number")
@@ -151,7 +152,8 @@ async fn every_page_and_every_read_endpoint_reads_the_database_once(stage: &Stag
         }
         let address = names.address(&route);
         let mut fewest = u64::MAX;
-        // Jobs read too, and the first look settles what is due: the fewest reads are the page's.
+        // Background jobs also read, and the first request settles what is due, so the lowest count
+        // is the page's own.
         for _ in 0..4 {
             let request = olga.request(reqwest::Method::GET, &address);
             let request = match route.as_str() {

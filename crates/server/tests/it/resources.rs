@@ -1,4 +1,4 @@
-//! Accounts, lists, manual credits, the gateway check and what operators see.
+//! Accounts, lists, manual credits, the gateway check and the operators' views.
 
 mod reading;
 

@@ -21,8 +21,8 @@ fn settings() -> Vec<(String, String)> {
     all.collect()
 }
 
-/// All sources of the program without whitespace, so that a chain of calls over several lines is
-/// found.
+/// Collects all sources of the program without whitespace, so that a call chain that spans several
+/// lines is found.
 fn sources(folder: &Path, all: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::stage::{Stage, on_both};
 
-/// How many objects Stripe has of each kind that `setup` creates.
+/// The number of objects at Stripe of each kind that `setup` creates.
 async fn counts(stage: &Stage) -> [usize; 4] {
     let mut counts = [0; 4];
     let kinds = [
@@ -85,7 +85,8 @@ async fn requirement_7_2_the_endpoint_receives_exactly_the_handled_events(stage:
             .any(|one| one == "customer.subscription.trial_will_end")
     );
 
-    // Twice: the second repair doesn't get the response that Stripe saved for the first.
+    // Twice: the second repair must not get the response that Stripe saved for the first one's
+    // idempotency key.
     for _ in 0..2 {
         let path = format!("/v1/webhook_endpoints/{id}");
         stage

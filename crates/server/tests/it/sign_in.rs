@@ -29,7 +29,7 @@ fn jwk(number: u8) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "kid": number.to_string(), "use": "sig", "x": x })
 }
 
-/// A JWT that the key pair with this number signs.
+/// A JWT signed with the key pair of this number.
 fn signed(number: u8, body: &Value) -> String {
     let head = json!({ "alg": "EdDSA", "kid": number.to_string() });
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -93,7 +93,8 @@ async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
         assert_eq!(hand_over(&stage, &other).await, 303);
         assert_eq!(host.fetch_count(), 1, "the keys are kept");
 
-        // A foreign key under a known key id, and under a new one, which is fetched at most once.
+        // Tokens signed with an unpublished key: under a new key id, which is fetched at most once,
+        // and under a known one.
         let mut forged = signed(2, &handed(&stage, "eve@example.com"));
         assert_eq!(hand_over(&stage, &forged).await, 400);
         let head = URL_SAFE_NO_PAD.encode(json!({ "alg": "EdDSA", "kid": "1" }).to_string());
@@ -163,10 +164,10 @@ mod oidc {
 
     use super::*;
 
-    /// Turns a valid response into an invalid one.
+    /// A function that makes a valid response invalid.
     type Spoil = fn(&mut Said);
 
-    /// What the provider will respond with.
+    /// The provider's next response.
     #[derive(Clone)]
     struct Said {
         base: String,
@@ -252,8 +253,8 @@ mod oidc {
         .await
     }
 
-    /// Starts a sign-in with the provider; returns the browser's cookie and the state to return
-    /// with.
+    /// Starts a sign-in with the provider, and returns the browser's cookie and the `state`
+    /// parameter.
     async fn go(stage: &Stage, provider: &Provider) -> (String, String) {
         let url = format!("{}/api/auth/oidc?next=/dashboard/usage", stage.base);
         let answer = stage.http.get(url).send().await.unwrap();

@@ -25,12 +25,12 @@ pub use dashboard::*;
 pub use person::*;
 pub use rows::*;
 
-/// The longest that a test waits for something.
+/// The longest time that a test waits for a condition.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Makes two tests of `async fn name(stage: &Stage)`, one for each database: `on_both!(name);`.
-/// A second argument changes the settings: `on_both!(name, shop);` where `shop` is a
-/// `fn(&mut Settings)`.
+/// Creates two tests of `async fn name(stage: &Stage)`, one for each database: `on_both!(name);`. A
+/// second argument changes the settings: `on_both!(name, shop);` where `shop` is a `fn(&mut
+/// Settings)`.
 macro_rules! on_both {
     ($name:ident) => {
         $crate::stage::on_both!($name, |_| {});
@@ -73,14 +73,15 @@ pub struct Stage {
     database: Arc<TestDatabase>,
 }
 
-/// The settings of a test: everything is on loopback.
+/// The settings of a test: everything runs on loopback.
 pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings {
     let mut settings = Settings::load(None, &|_| None).expect("the defaults are valid");
     settings.service.base_url = base.to_owned();
     settings.database.url = SecretString::from(database_url.to_owned());
     settings.stripe.secret_key = SecretString::from("sk_test_stage");
     settings.stripe.api_base = twin.url();
-    // A test that turns deliveries off wants events to be lost; the test of the poll turns it on.
+    // Off, because tests that switch webhooks off expect events to be lost. The poll's tests enable
+    // it.
     settings.stripe.events_poll_seconds = 0;
     settings.clock.follow = twin.url();
     let smtp = twin.smtp_address().expect("the twin has a mailbox");
@@ -90,7 +91,7 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
     settings
 }
 
-/// The catalog of the product.
+/// The product's catalog.
 pub const CATALOG: &str = include_str!("../../../../catalog.toml");
 
 /// A catalog in a file that the test may change.
@@ -113,7 +114,7 @@ impl Stage {
         Stage::shared(Arc::new(database), change).await
     }
 
-    /// The same on a database that the test reads afterwards.
+    /// Creates an environment on a database that the test reads afterwards.
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
     pub async fn shared(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
@@ -142,8 +143,8 @@ impl Stage {
         }
     }
 
-    /// The same environment after a restart with other settings: the twin keeps running, and the
-    /// address stays the same.
+    /// Restarts the service with other settings. The twin keeps running, and the URL stays the
+    /// same.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Stage {
         let mut settings = self.app.settings.clone();
         change(&mut settings);

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::stage::Stage;
 
-/// Finds a proxy by the URL that the service calls.
+/// All proxies, by the URL that the service calls.
 static ALL: OnceLock<Mutex<HashMap<String, Arc<StripeProxy>>>> = OnceLock::new();
 
 /// A proxy in front of the twin.
@@ -105,7 +105,7 @@ impl StripeProxy {
         gate
     }
 
-    /// Responds to the next `count` such calls without forwarding them.
+    /// Responds to the next `count` calls with this method and path without forwarding them.
     pub fn answer(
         &self,
         method: &'static str,

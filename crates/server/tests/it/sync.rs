@@ -1,4 +1,4 @@
-//! What a sync makes of Stripe's objects: rows, credits and parked accounts.
+//! How a sync turns Stripe's objects into rows and credits, and when it parks an account.
 
 mod duplicates;
 mod history;

@@ -49,7 +49,7 @@ async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> A
     eventually(async || row(person).await, wanted).await
 }
 
-/// Runs the job often enough that nothing is left to do.
+/// Runs the job often enough that no work is left.
 async fn finish_top_up(stage: &Stage) {
     for _ in 0..3 {
         billing::jobs::topup::once(&stage.app).await.unwrap();

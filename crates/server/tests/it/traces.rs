@@ -31,7 +31,7 @@ async fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
 struct Demo(Child);
 
 impl Demo {
-    /// Asks it to stop; returns whether it exited with success.
+    /// Asks the demo to stop, and returns whether it exited successfully.
     fn stop(&mut self) -> bool {
         let id = self.0.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &id]).status();
@@ -101,7 +101,7 @@ async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_d
     let token = client().get(format!("{base}/api/auth/link/planted-token"));
     token.send().await.unwrap();
 
-    // Traces that haven't been sent are sent on a stop.
+    // Traces that haven't been sent yet are sent on shutdown.
     let stop = move || demo.stop();
     assert!(tokio::task::spawn_blocking(stop).await.unwrap());
     let started = Instant::now();

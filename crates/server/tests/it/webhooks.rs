@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Person, Stage, balance, eventually, is_tier, on_both, pack};
 
-/// The same event with another id, since Stripe reports one change with several events.
+/// The same event with another id, since Stripe can report one change with several events.
 fn renamed(event: &Value, id: &str) -> Value {
     let mut other = event.clone();
     other["id"] = json!(id);
@@ -283,7 +283,7 @@ async fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage: &
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
     let account = maya.account;
-    // As if the created customer had never been stored.
+    // Restores the state before the created customer was stored.
     stage
         .write(account, move |tx| {
             store::testing::forget_customers(tx, account)

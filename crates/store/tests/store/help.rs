@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers shared by the tests.
 
 use domain::people::UserRole;
 use domain::plan::AccountKind;
@@ -7,10 +7,10 @@ use store::accounts::{Account, NewAccount};
 use store::users::User;
 use store::{Db, Result, Tx, accounts, users};
 
-/// Makes two tests of a plain function: `name::sqlite` and `name::postgres`.
+/// Creates two tests of a plain function: `name::sqlite` and `name::postgres`.
 ///
-/// The function takes an open database; behind `unopened` it takes the database itself. A function
-/// that is forgotten here is dead code, which the lints refuse.
+/// The function takes an open database, or with `unopened` the database itself. A function that
+/// isn't passed to this macro is dead code, which the lints refuse.
 macro_rules! on_both {
     ($name:ident) => {
         mod $name {
@@ -46,7 +46,7 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// Runs a job that writes and returns its value; a failure fails the test.
+/// Runs a job that writes, and returns its value. An error fails the test.
 #[track_caller]
 pub fn write<T: Send + 'static>(
     db: &Db,
@@ -55,7 +55,7 @@ pub fn write<T: Send + 'static>(
     db.write_blocking(0, job).expect("the job succeeds")
 }
 
-/// Runs a job that reads and returns its value; a failure fails the test.
+/// Runs a job that reads, and returns its value. An error fails the test.
 #[track_caller]
 pub fn read<T: Send + 'static>(
     db: &Db,
@@ -64,7 +64,7 @@ pub fn read<T: Send + 'static>(
     db.read_blocking(job).expect("the job succeeds")
 }
 
-/// A new account called `name`, made at second 1.
+/// A new account called `name`, created at second 1.
 #[track_caller]
 pub fn account(db: &Db, name: &'static str) -> Account {
     write(db, move |tx| {
@@ -85,7 +85,7 @@ pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
     }
 }
 
-/// A new user with this address, made at second 1.
+/// A new user with this address, created at second 1.
 #[track_caller]
 pub fn user(db: &Db, email: &'static str) -> User {
     write(db, move |tx| {
@@ -112,7 +112,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// The future's value if it is there already.
+/// The future's value, if it is ready.
 pub fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.poll(&mut context) {

@@ -1,4 +1,4 @@
-//! Intents: what is asked of Stripe, written down first.
+//! Intents: requests to Stripe, recorded before they are sent.
 
 use store::Db;
 use store::intents::{self, IntentKind, IntentState, NewIntent};
@@ -149,7 +149,7 @@ fn case_k4_one_page_of_a_kind_is_open_until_it_ends_or_is_closed(db: &Db) {
         intents::set_done(tx, "int_1", "cs_1", Some("u"), Some(at(100)), at(2))
     });
 
-    // Another process checked before the page was open, and inserts after.
+    // Another process that saw no open page inserts its intent only now.
     let second = write(db, move |tx| {
         intents::insert(tx, &intent("int_2", ann), at(3))
     });

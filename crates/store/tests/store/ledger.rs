@@ -51,7 +51,7 @@ fn run(db: &Db, account: i64, request: Request, now: Timestamp) -> Decision {
     block_on(db.ledger(rules(), account, request, now)).expect("the database works")
 }
 
-/// All requests at once, answered together.
+/// Sends all requests before waiting for the first response, so that they share batches.
 fn run_all(db: &Db, account: i64, requests: Vec<Request>) -> Vec<Decision> {
     let sent: Vec<_> = requests
         .into_iter()
@@ -62,7 +62,7 @@ fn run_all(db: &Db, account: i64, requests: Vec<Request>) -> Vec<Decision> {
         .collect()
 }
 
-/// Compares the rows of wallet, grants and holds with what the journal gives from zero.
+/// Compares the rows of wallet, grants and holds with what a replay of the journal gives.
 fn rows_follow_from_the_journal(db: &Db, account: i64) {
     let (stored, entries, grants) = read(db, move |tx| {
         let stored = store::ledger::loaded(tx, account)?;
@@ -187,8 +187,8 @@ fn the_journal_is_append_only(db: &Db) {
     }
 }
 
-/// Moments around the beginnings of months, in order, each with what is charged then: at once, or
-/// by a hold that is captured so many seconds later.
+/// Charges around the starts of months in chronological order: the time, the credits, and for a
+/// hold the seconds until its capture (`None` is a direct debit).
 fn charges() -> impl proptest::strategy::Strategy<Value = Vec<(Timestamp, i64, Option<i64>)>> {
     use proptest::prelude::*;
     let start = domain::time::parse("2026-01-01T00:00:00Z").unwrap();
@@ -222,7 +222,7 @@ fn case_c15_the_usage_of_a_month_is_what_was_charged_in_it_to_the_second(db: &Db
         run(db, id, grant(100_000 + accounts.get()), at(5)).unwrap();
         let mut charged: Vec<(Timestamp, i64)> = Vec::new();
         for (index, (moment, credits, delay)) in charges.iter().enumerate() {
-            // Nothing is charged before what came before it.
+            // No charge is made earlier than the one before it.
             let moment = charged.last().map_or(*moment, |last| last.0.max(*moment));
             let Some(delay) = delay else {
                 run(db, id, debit(*credits, &format!("d{index}")), moment).unwrap();

@@ -1,4 +1,4 @@
-//! What operators read: figures, saved searches, exports, who did how much.
+//! What operators read: metrics, saved searches, exports, and the actions of one actor.
 
 use domain::plan::SubscriptionStatus;
 use domain::projection::TransactionStatus;
@@ -108,7 +108,7 @@ fn churn_counts_accounts_that_subscribed_then_and_do_not_now(db: &Db) {
     });
     let pays = read(db, |tx| metrics::subscribed(tx, at(100 * DAY), None, 10));
 
-    // stays, leaves and switches subscribed on day 70; leaves does not on day 100.
+    // On day 70, stays, leaves and switches were subscribed; on day 100, leaves no longer was.
     assert_eq!(churn, (3, 1));
     assert_eq!(left, [ids[1]]);
     assert_eq!(pays, [ids[3], ids[2], ids[0]]);

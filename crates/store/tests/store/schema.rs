@@ -7,7 +7,8 @@ use store::{Db, Error, Options, args, export, migrate};
 
 use crate::help::{account, on_both, read, write};
 
-/// What both databases must agree on: columns with type and nullability, keys, unique indexes.
+/// What both databases must have in common: columns with type and nullability, keys, unique
+/// indexes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Table {
     columns: BTreeMap<String, (String, bool)>,

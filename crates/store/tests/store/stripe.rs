@@ -38,7 +38,7 @@ fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_accoun
             let (db, start) = (db.clone(), start.clone());
             std::thread::spawn(move || {
                 start.wait();
-                // Spread over the writers, like the deliveries of several processes.
+                // Spread over the writers, as if several processes received the deliveries.
                 db.write_blocking(number, move |tx| {
                     let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
                     if let Some(n) = n {

@@ -1,4 +1,4 @@
-//! The records of money.
+//! Transactions: the records of payments and refunds.
 
 use domain::projection::TransactionStatus::{Cancelled, Completed, Failed, Pending, Refunded};
 use domain::projection::{TransactionStatus, TransactionType};
@@ -38,7 +38,7 @@ fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
         (Pending, Completed),
         (Pending, Failed),
         (Pending, Cancelled),
-        // It was paid and given back between two syncs.
+        // It was paid and refunded between two syncs.
         (Pending, Refunded),
         (Failed, Completed),
         (Failed, Refunded),
@@ -153,7 +153,7 @@ fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
         let answer = db.write_blocking(0, move |tx| transactions::put(tx, &new, at(12)));
         assert!(matches!(answer, Err(Error::Conflict(_))), "{answer:?}");
     };
-    // The same session under another key; the same key for another account.
+    // The same session under another key, and the same key for another account.
     refused(NewTransaction {
         natural_key: "other",
         public_id: "txn_2",
@@ -163,7 +163,7 @@ fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
         natural_key: "topup:cs_1",
         ..topup(bob, "cs_1", Completed)
     });
-    // One invoice is paid once, and may also be refunded.
+    // An invoice is paid once, and its payment may also be refunded.
     let invoice = |key: &'static str, kind: TransactionType| NewTransaction {
         natural_key: key,
         public_id: key,
@@ -217,7 +217,7 @@ fn of_64_records_of_one_fact_at_once_one_row_stands(db: &Db) {
 
 fn spread(db: &Db) -> (i64, i64) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-    // Two at the same moment, so that the number decides.
+    // Two have the same time, so the row id decides their order.
     for (whose, session, status, seconds) in [
         (ann, "cs_1", Completed, 10),
         (bob, "cs_2", Completed, 20),

@@ -1,5 +1,5 @@
-//! Conflicts between writers, lost connections, locked files: retried inside, or answered as what
-//! they are.
+//! Conflicts between writers, lost connections and locked files: retried internally, or reported
+//! with the matching error.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn case_c17_two_writers_in_a_deadlock_both_succeed_in_the_end() {
     let (a_locked, a_is_locked) = mpsc::channel::<()>();
     let (b_locked, b_is_locked) = mpsc::channel::<()>();
 
-    // On the first run each waits until the other has its first row, so that neither can continue.
+    // On the first run, each writer waits until the other has locked its first row: a deadlock.
     let one = db.write(0, move |tx| {
         bump(tx, "a")?;
         let _ = a_locked.send(());
@@ -113,7 +113,7 @@ fn connections_that_the_server_ended_are_replaced_without_a_caller_noticing() {
     assert_eq!(read(&db, |tx| settings::get(tx, "a")), Some("2".into()));
 }
 
-/// Lets `body` happen while a commit is on its way, once for each row put into `setting`.
+/// Runs `body` during the commit, once for each row inserted into `setting`.
 fn at_commit(db: &Db, body: &'static str) {
     write(db, move |tx| {
         tx.execute(body, args![])?;
@@ -183,7 +183,7 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
             args![&name],
         )
     });
-    // No connection is accepted: for this database alone the same as a server that is down.
+    // The server refuses all connections to this database, as if it were down.
     let name = database_name(&database.url_text);
     write(&operator, move |tx| {
         tx.execute(

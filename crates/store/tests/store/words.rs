@@ -1,4 +1,4 @@
-//! The words of enums are those that the schema allows, so that a row is always read as one.
+//! The words of each enum are exactly those that the schema allows, so every row can be read.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Group commit: savepoints, answers, bounds.
+//! Group commit: savepoints, results, limits.
 
 use std::sync::mpsc;
 
@@ -13,7 +13,7 @@ fn count(db: &Db) -> i64 {
     })
 }
 
-/// Fails when `name` is there already.
+/// Fails if `name` already exists.
 fn put(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     tx.execute(
         "insert into setting (name, value, updated_at) values ($1, 'v', $2)",
@@ -39,7 +39,7 @@ fn gate(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     (Gate { release, started }, done)
 }
 
-/// Keeps the writer of shard 0 busy, so that what follows shares one batch.
+/// Blocks the writer of shard 0, so that the jobs sent next share one batch.
 fn hold_writer(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     let (gate, done) = gate(db);
     gate.started.recv().expect("the writer takes the job");
@@ -266,10 +266,10 @@ fn the_log_of_a_file_does_not_grow_for_as_long_as_the_load_lasts() {
     let database = sqlite();
     let db = database.open();
 
-    // Without a pause, so that there is never a moment in which all of the log is copied.
+    // There is no pause between jobs, so the log is never copied completely.
     let mut waiting = std::collections::VecDeque::new();
     for number in 0..JOBS {
-        // A different text each time: SQLite does not write an unchanged value.
+        // The text is different each time, because SQLite does not write an unchanged value.
         let (name, text) = (
             format!("{}", number % 500),
             format!("{number:010}").repeat(2_000),

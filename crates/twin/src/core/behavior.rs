@@ -15,7 +15,7 @@ pub(super) enum PaymentBehavior {
     AllowIncomplete,
     /// The change is refused.
     ErrorIfIncomplete,
-    /// The change waits until its invoice is paid.
+    /// The change stays pending until its invoice is paid.
     PendingIfIncomplete,
     /// No payment is attempted until the client confirms it.
     DefaultIncomplete,
@@ -38,7 +38,7 @@ impl PaymentBehavior {
 pub(super) enum ProrationBehavior {
     /// They are invoiced immediately.
     AlwaysInvoice,
-    /// They wait for the next invoice.
+    /// They are added to the next invoice.
     CreateProrations,
     /// There are no prorations.
     None,

@@ -1,5 +1,4 @@
-//! Everything that the passing of time causes: due moments, renewals, trials and the end of
-//! dunning.
+//! Everything that is triggered by time: due moments, renewals, trials and the end of dunning.
 
 use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
@@ -21,8 +20,8 @@ impl Core {
         self.due.first().map(|(at, ..)| *at)
     }
 
-    /// Performs everything that is due up to and including `now`, in order of time, each at its own
-    /// moment. Time never moves backward: an earlier `now` changes nothing.
+    /// Performs everything that is due up to and including `now`, in chronological order, each at
+    /// its own moment. Time never moves backward: an earlier `now` changes nothing.
     pub fn tick(&mut self, now: i64) {
         while let Some((at, order, id)) = self.due.first().cloned()
             && at <= now

@@ -243,7 +243,7 @@ const CARDS: &[TestCard] = &[
     then("4000000000005126", Afterwards::RefundFails, &["refundFail"]),
 ];
 
-/// The card that a name such as `pm_card_visa` or `tok_visa` stands for.
+/// The card with a name such as `pm_card_visa` or `tok_visa`.
 pub(super) fn by_name(name: &str) -> Option<&'static TestCard> {
     let ending = name
         .strip_prefix("pm_card_")
@@ -282,7 +282,7 @@ fn passes_luhn(number: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The card error for a decline code, in Stripe's words.
+/// The card error for a decline code, with Stripe's wording.
 pub(super) fn decline(code: &str) -> Box<ApiError> {
     let (outer, message) = match code {
         "insufficient_funds" => ("card_declined", "Your card has insufficient funds."),

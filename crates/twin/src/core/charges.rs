@@ -1,4 +1,4 @@
-//! Charges: their endpoints, and the charge that an attempt to pay creates.
+//! Charges: their endpoints, and the charge that a payment attempt creates.
 
 use serde_json::{Value, json};
 

@@ -91,7 +91,7 @@ impl Core {
         self.emit("checkout.session.expired", id);
     }
 
-    /// Expires a session if its time has come.
+    /// Expires a session if its expiration time has passed.
     pub(super) fn session_due(&mut self, id: &str) {
         let Some(row) = self.store.get(id) else {
             return;

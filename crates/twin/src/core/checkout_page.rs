@@ -206,7 +206,7 @@ impl Core {
         waits.then_some(id)
     }
 
-    /// Runs an action of a page so that a refusal undoes it, as for API requests.
+    /// Runs a page's action and rolls it back if it is refused, as for API requests.
     pub(super) fn on_page<T>(
         &mut self,
         work: impl FnOnce(&mut Core) -> Answer<T>,

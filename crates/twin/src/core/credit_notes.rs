@@ -59,7 +59,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     core.need_path("credit_note", call.id(), "id")
 }
 
-/// How a credit note returns what was paid.
+/// The amounts by which a credit note returns what was paid, in minor units.
 struct Parts {
     refund: i64,
     credit: i64,

@@ -8,7 +8,7 @@ use super::value::set;
 
 /// The API version in which the twin renders objects.
 pub const API_VERSION: &str = "2026-08-26.dahlia";
-/// The version that the official SDKs pin. It is answered in [`API_VERSION`].
+/// The version that the official SDKs pin. The twin responds to it in [`API_VERSION`].
 pub const SDK_VERSION: &str = "2026-10-28.endive";
 
 fn read(text: &str) -> Value {

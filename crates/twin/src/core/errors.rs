@@ -1,4 +1,4 @@
-//! Errors in Stripe's format and words.
+//! Errors in Stripe's format, with Stripe's wording.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ pub struct ApiError {
     pub kind: &'static str,
     /// The error code, if there is one.
     pub code: Option<String>,
-    /// The parameter at fault.
+    /// The invalid or missing parameter.
     pub param: Option<String>,
     pub message: String,
     /// The decline code of the bank, for card errors.

@@ -1,4 +1,5 @@
-//! `expand[]`: replaces ids by their objects and includes fields that are only returned on request.
+//! `expand[]`: replaces ids with their objects and includes fields that are only returned on
+//! request.
 
 use serde_json::{Value, json};
 use stripe::objects::SubscriptionStatus;

@@ -1,5 +1,5 @@
-//! Ids and random values. One seeded generator makes them all, so that the same calls give the same
-//! bytes.
+//! Ids and random values. They all come from one seeded generator, so that the same calls give the
+//! same bytes.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Invoice items: their endpoints, and the pending items that wait for the next invoice.
+//! Invoice items: their endpoints, and the pending items for the next invoice.
 
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ impl Core {
         Ok(())
     }
 
-    /// The invoice items that wait for the next invoice of a subscription or of the customer.
+    /// The pending invoice items for the next invoice of a subscription or of the customer.
     pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
         self.store
             .all("invoiceitem")

@@ -25,7 +25,7 @@ pub(super) struct NewInvoice<'a> {
 }
 
 impl<'a> NewInvoice<'a> {
-    /// An invoice for what happens to a subscription at the moment.
+    /// The input for an invoice of a subscription whose period is the current moment.
     pub(super) fn of(
         subscription: &'a Value,
         reason: BillingReason,
@@ -287,7 +287,7 @@ impl Core {
             .cloned()
     }
 
-    /// Attempts to pay an invoice with the given or the default payment method.
+    /// Attempts to pay an invoice with the given payment method, or else the default one.
     pub(super) fn pay_invoice(
         &mut self,
         id: &str,
@@ -322,7 +322,7 @@ impl Core {
         self.confirm_intent(&intent, Some(&method), by)
     }
 
-    /// Counts an attempt without a charge, because the card was declined for good.
+    /// Counts an attempt without a charge, because the card had a hard decline.
     fn count_attempt_without_charge(&mut self, id: &str, intent: &str) -> Answer<Paid> {
         let code = self.note_text(id, "decline").unwrap_or_default();
         let error = cards::decline(&code);

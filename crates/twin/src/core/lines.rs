@@ -58,7 +58,7 @@ impl Draft {
         })
     }
 
-    /// The invoice item in which the line waits for the next invoice.
+    /// The invoice item that holds the line until the next invoice.
     pub(super) fn invoice_item(&self, id: &str, customer: &str, at: i64) -> Value {
         let parent = match &self.subscription {
             Some(subscription) => {

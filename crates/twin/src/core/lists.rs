@@ -7,8 +7,8 @@ use super::value::{get, list, opt, opt_int, required, text};
 use super::{Call, Core};
 
 impl Core {
-    /// A page of the objects of a kind that fit the filters of the call and that `keep` keeps. The
-    /// filters named `own` are left to `keep`.
+    /// A page of the objects of a kind that match the filters of the call and for which `keep`
+    /// returns true. The filters named in `own` are left to `keep`.
     pub(super) fn page(
         &self,
         call: &Call,
@@ -21,7 +21,7 @@ impl Core {
         self.page_of(call, kind, rows.collect())
     }
 
-    /// A page of rows that are already in order.
+    /// A page of rows that are already sorted.
     pub(super) fn page_of(&self, call: &Call, kind: &str, mut rows: Vec<&Value>) -> Answer {
         let limit = limit(&call.params)?;
         let (after, before) = (
@@ -121,7 +121,7 @@ fn in_range(wanted: &Value, time: i64) -> bool {
         && bound("lte").is_none_or(|at| time <= at)
 }
 
-/// Whether a row fits the filters of a list. A filter without a field of its name has no effect.
+/// Whether a row matches the filters of a list. A filter without a field of its name has no effect.
 fn fits(params: &Value, own: &[&str], row: &Value) -> bool {
     const PAGING: [&str; 3] = ["limit", "starting_after", "ending_before"];
     let mut filters = params.as_object().into_iter().flatten();
@@ -131,14 +131,14 @@ fn fits(params: &Value, own: &[&str], row: &Value) -> bool {
             return true;
         }
         match wanted {
-            // Plural: `lookup_keys` is about `lookup_key`.
+            // A plural filter such as `lookup_keys` matches the field `lookup_key`.
             Value::Array(any) => any.contains(&row[name.trim_end_matches('s')]),
             _ => row.get(name).is_none_or(|found| agrees(wanted, found)),
         }
     })
 }
 
-/// Whether a value is the wanted one, is a time in the wanted range, or has the wanted fields.
+/// Whether a value equals the wanted one, is a time in the wanted range, or has the wanted fields.
 fn agrees(wanted: &Value, found: &Value) -> bool {
     match (wanted, found.as_i64()) {
         (Value::Object(_), Some(time)) => in_range(wanted, time),

@@ -77,7 +77,7 @@ pub struct Core {
     now: i64,
     rng: Rng,
     store: Store,
-    /// The ids of events that were not taken yet.
+    /// The ids of events that have not been taken yet.
     fresh: Vec<String>,
     /// The moments at which an object must be checked: the time, a sequence number and the id.
     due: BTreeSet<(i64, u64, String)>,
@@ -240,7 +240,7 @@ impl Core {
         gone
     }
 
-    /// The ids of the objects of a kind that `keep` keeps, oldest first.
+    /// The ids of the objects of a kind for which `keep` returns true, oldest first.
     fn ids_of(&self, kind: &str, keep: impl Fn(&Value) -> bool) -> Vec<String> {
         let rows = self.store.all(kind).filter(|row| keep(row));
         rows.map(|row| value::owned(row, "id")).collect()

@@ -1,5 +1,5 @@
-//! Validates parameters against Stripe's own description: refuses unknown ones by name and gives
-//! values their types.
+//! Validates parameters against Stripe's own description: refuses unknown ones by name and converts
+//! values to their types.
 
 use serde_json::{Map, Value};
 

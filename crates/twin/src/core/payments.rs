@@ -9,7 +9,7 @@ use super::errors::{Answer, ApiError};
 use super::status;
 use super::value::{flag, int, minimum_charge, money_text, opt, owned, text};
 
-/// The outcome of an attempt to pay that the bank did not decline.
+/// The outcome of a payment attempt that the bank did not decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paid {
     /// The payment succeeded, or is authorized with manual capture.
@@ -20,8 +20,8 @@ pub(super) enum Paid {
     RequiresAction,
 }
 
-/// Who starts a payment. It decides whether a bank can require authentication and whether a retry
-/// is counted.
+/// Who initiates a payment. It decides whether a bank can require authentication and whether a
+/// retry is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Initiator {
     /// The customer is present.
@@ -33,7 +33,7 @@ pub(super) enum Initiator {
 }
 
 impl Initiator {
-    /// Who starts the payment of a call to the API.
+    /// The initiator of a payment that an API call makes.
     pub(super) fn from_params(sent: &Value) -> Initiator {
         if flag(sent, "off_session") {
             Initiator::Merchant
@@ -117,7 +117,7 @@ impl Core {
         id
     }
 
-    /// Asks the bank for its verdict. A requested decline is used up.
+    /// Asks the bank for its verdict, and consumes a requested decline.
     pub(super) fn verdict(
         &mut self,
         method: &str,

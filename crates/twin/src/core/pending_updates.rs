@@ -1,4 +1,4 @@
-//! Pending updates: changes to a subscription that wait for the payment of their invoice.
+//! Pending updates: changes to a subscription that take effect when their invoice is paid.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::subscription_states::INCOMPLETE_SECONDS;
 use super::value::{has, list, opt, opt_int};
 
 impl Core {
-    /// Shows a change that was not paid as a pending update.
+    /// Shows an unpaid change as a pending update.
     pub(super) fn show_pending(&mut self, id: &str, change: &Change) {
         let expires_at = self.now + INCOMPLETE_SECONDS;
         let anchor = if change.resets {
@@ -25,7 +25,7 @@ impl Core {
         self.wake(expires_at, id);
     }
 
-    /// Applies a change that was paid. It only emits events if the change was waiting.
+    /// Applies a paid change. It only emits events if the change was pending.
     pub(super) fn apply_pending(&mut self, id: &str) {
         let pending = self.note(id, "pending");
         let before = self.row(id).clone();

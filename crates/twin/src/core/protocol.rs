@@ -65,7 +65,7 @@ impl Core {
     }
 
     /// Saves a server error under the idempotency key of the request, as Stripe does with its own
-    /// 500s. The same key gets it again.
+    /// 500s. A retry with the same key returns it again.
     pub fn save_failure(&mut self, request: &ApiRequest, status: u16, body: Value, now: i64) {
         let Some(key) = request.idempotency_key.clone() else {
             return;
@@ -163,7 +163,7 @@ impl Core {
         })
     }
 
-    /// Runs `work`. An error undoes all its changes unless the error keeps them.
+    /// Runs `work`. An error rolls back all its changes unless the error keeps them.
     pub(super) fn undoable<T>(&mut self, work: impl FnOnce(&mut Core) -> Answer<T>) -> Answer<T> {
         let fresh = self.fresh.len();
         self.store.begin();

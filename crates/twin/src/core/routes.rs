@@ -12,7 +12,7 @@ use super::{
 /// The function that answers a request.
 pub type Handler = fn(&mut Core, &Call) -> Answer;
 
-/// The routes with a function of their own. `{}` stands for an id.
+/// The routes with their own handler. `{}` is a placeholder for an id.
 const ROUTES: &[(&str, &str, Handler)] = &[
     ("get", "account", balance::account),
     ("get", "balance", balance::balance),
@@ -146,8 +146,8 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("delete", "webhook_endpoints/{}", endpoints::delete),
 ];
 
-/// The resources that are read alike: the path of the list, the kind of the objects, and the name
-/// of the parameter in the error about an id that doesn't exist.
+/// The resources that have no handler of their own for reading: the path of the list, the kind of
+/// the objects, and the name of the parameter in the error about an id that doesn't exist.
 const RESOURCES: &[(&str, &str, &str)] = &[
     ("balance/history", "balance_transaction", "id"),
     (
@@ -176,7 +176,7 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("webhook_endpoints", "webhook_endpoint", "id"),
 ];
 
-/// What answers a request.
+/// How a request is answered.
 pub enum Route {
     Act(Handler),
     /// A page of the objects of a kind.

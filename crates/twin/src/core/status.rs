@@ -87,7 +87,7 @@ pub(super) fn is_payable(row: &Value) -> bool {
     )
 }
 
-/// Whether a payment intent waits for the next step, so that it can be changed or canceled.
+/// Whether a payment intent is not final yet, so that it can be changed or canceled.
 pub(super) fn is_unfinished(row: &Value) -> bool {
     matches!(
         payment(row),
@@ -108,7 +108,7 @@ pub(super) fn awaits_authentication(row: &Value) -> bool {
     payment(row) == PaymentIntentStatus::RequiresAction
 }
 
-/// Whether a dispute or an inquiry waits for our evidence.
+/// Whether a dispute or an inquiry is waiting for evidence.
 pub(super) fn needs_response(row: &Value) -> bool {
     matches!(
         dispute(row),

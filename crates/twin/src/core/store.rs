@@ -15,7 +15,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts recording changes for an undo.
+    /// Starts recording changes so that they can be rolled back.
     pub fn begin(&mut self) {
         self.undo = Some(Vec::new());
     }
@@ -25,7 +25,7 @@ impl Store {
         self.undo = None;
     }
 
-    /// Undoes all changes since [`Store::begin`].
+    /// Reverts all changes since [`Store::begin`].
     pub fn rollback(&mut self) {
         for (id, before) in self.undo.take().unwrap_or_default().into_iter().rev() {
             match before {

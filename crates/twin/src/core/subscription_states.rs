@@ -13,7 +13,7 @@ use super::status;
 use super::time::{DAY, HOUR};
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 
-/// How long an unpaid first invoice or a pending update waits.
+/// The seconds after which an unpaid first invoice or a pending update expires.
 pub(super) const INCOMPLETE_SECONDS: i64 = 23 * HOUR;
 
 const TRIAL_NOTICE_SECONDS: i64 = 3 * DAY;

@@ -8,7 +8,7 @@ use super::{ApiRequest, Core, PayError, Payment};
 type Outcome<T> = Result<T, PayError>;
 
 impl Core {
-    /// Makes an event of a type happen and returns all events that this caused.
+    /// Triggers an event of a type and returns all events that this caused.
     pub fn trigger(&mut self, event_type: &str, now: i64) -> Outcome<Vec<Value>> {
         self.tick(now);
         let before = self.fresh.len();

@@ -150,7 +150,7 @@ pub fn money_text(amount: i64, currency: &str) -> String {
     }
 }
 
-/// Whether the minor unit of a currency is the whole unit.
+/// Whether the currency has no decimals, so that its minor unit is the whole unit.
 pub fn is_zero_decimal(currency: &str) -> bool {
     const ZERO: [&str; 16] = [
         "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",

@@ -54,7 +54,7 @@ pub(crate) struct Field {
     pub ends_pair: bool,
 }
 
-/// The values that a person entered.
+/// The values that the user entered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CardForm {
     values: HashMap<String, String>,

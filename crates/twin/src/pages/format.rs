@@ -74,7 +74,7 @@ pub(super) fn line(line: &LineView, currency: &str) -> (String, String) {
     (label, format!("{}{per}", money(line.amount, currency)))
 }
 
-/// Formats one of Stripe's status values for people: `past_due` becomes `past due`.
+/// Formats one of Stripe's status values for display: `past_due` becomes `past due`.
 pub(super) fn plain(status: &str) -> String {
     status.replace('_', " ")
 }

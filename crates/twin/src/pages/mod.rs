@@ -17,8 +17,8 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::core::PayError;
 
-/// One message of an error summary, with the field it belongs to. An empty field stands for the
-/// whole form.
+/// One message of an error summary, with the field it belongs to. An empty field means
+/// the whole form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FormError {
     pub field: &'static str,

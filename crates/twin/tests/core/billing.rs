@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{DAY, HOUR, NOW, Shop, card, good_card, string};
 
-/// Creates a customer with a subscription for 1900 a month.
+/// Creates a customer with a subscription for $19.00 a month.
 pub fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
     let customer = shop.customer(card);
     let plan = shop.plan("PRO", 1900);

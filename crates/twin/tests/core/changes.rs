@@ -34,7 +34,7 @@ pub fn amounts(invoice: &Value) -> Vec<i64> {
 
 const ALWAYS_INVOICE: &str = "&proration_behavior=always_invoice";
 
-/// The change waits until its payment succeeded.
+/// The parameters of a change that is applied once its payment has succeeded.
 const PENDING: &str = "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete";
 
 #[test]

@@ -81,7 +81,7 @@ impl Shop {
         (answer.status, answer.body["error"].clone())
     }
 
-    /// Lets time pass.
+    /// Moves the clock forward.
     pub fn wait(&mut self, seconds: i64) {
         self.now += seconds;
         self.core.tick(self.now);
@@ -107,7 +107,7 @@ impl Shop {
         self.happened().iter().any(|one| one == kind)
     }
 
-    /// Declines the next charge of a customer.
+    /// Declines the customer's next charge.
     pub fn decline(&mut self, customer: &str, code: &str) {
         self.core.decline_next(Some(customer), code);
     }

@@ -69,7 +69,7 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     }
     shop.wait(60);
     let happened = shop.happened();
-    // Two chains are named for a scenario rather than an event.
+    // The names of two chains are scenarios, not event types.
     let wanted = match kind {
         "subscription.payment_failed" => "invoice.payment_failed",
         "subscription.payment_succeeded" => "invoice.payment_succeeded",

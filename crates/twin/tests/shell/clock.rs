@@ -77,7 +77,7 @@ async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is
                         stops.push(moment);
                     }
                 }
-                // The work takes a while, and the clock must not move during it.
+                // The work takes time, and the clock must not move while it runs.
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 let next = due.into_iter().find(|moment| *moment > now);
                 let next = next.map_or_else(String::new, |next| format!("&due={next}"));

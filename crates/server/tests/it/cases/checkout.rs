@@ -31,7 +31,7 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
         assert_eq!(kept, None);
 
         if let Some(pause) = pause {
-            // Stripe has forgotten the idempotency key, so the customer is found by its metadata.
+            // Stripe no longer knows the idempotency key, so the customer is found by its metadata.
             stage.twin.advance(pause).await.unwrap();
         }
         person.buy_pack(500).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A route of the test, behind the same middleware as the service's own routes.
+/// Serves a test's routes behind the same middleware as the service's own routes.
 async fn shielded(app: &App, routes: Router<Site>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -123,7 +123,7 @@ async fn case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait(st
         .unwrap()
         .1;
     revive(port, mailbox).await;
-    // A repeated email has the same key.
+    // A repeated email has the same idempotency key.
     stage.sync(maya.account).await;
 
     eventually(async || stage.mail_subjects().await, |all| all.len() >= 2).await;

@@ -1,4 +1,4 @@
-//! Customer names at Stripe, the order of responses, and bursts of events.
+//! Customer names at Stripe, responses that arrive out of order, and bursts of events.
 
 use super::*;
 
@@ -68,7 +68,7 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
         tokio::spawn(async move { billing::sync::account(&app, account).await })
     };
 
-    // A worker has fetched from Stripe, and loses its lease before it writes.
+    // A worker has fetched from Stripe and loses its lease before it writes.
     let last_call = proxy.hold("GET", "/v1/payment_methods/");
     let older = sync();
     last_call.reached().await;

@@ -1,4 +1,4 @@
-//! Billing switched off and on, restarts, cohorts.
+//! Billing switched on and off, restarts, and rollout to a cohort.
 
 use super::*;
 use domain::plan::{AccountKind, AccountStatus, PlanStatus};
@@ -67,7 +67,8 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
     }
 }
 
-/// Uptime of the webhook (19.2): Stripe sends again what arrives while the service is down.
+/// Uptime of the webhook (19.2): Stripe redelivers the events that it sends while the service is
+/// down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
     const BUYERS: usize = 6;
@@ -92,7 +93,8 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         paying.await.unwrap();
-        // Past the first retries; the poll, which would find the events without them, is off.
+        // Past the first retries. The poll, which would find the events without them, is switched
+        // off.
         for _ in 0..3 {
             stage.twin.advance("2m").await.unwrap();
         }

@@ -1,8 +1,8 @@
-//! Odd text, errors of extractors, and unknown URLs.
+//! Unusual text, errors of extractors, and unknown URLs.
 
 use super::*;
 
-/// Text that escapes from its surroundings if it isn't encoded.
+/// Text that breaks out of its context if it isn't encoded.
 const ODD: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=y>",

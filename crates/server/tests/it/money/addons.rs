@@ -1,4 +1,4 @@
-//! Add-ons beside a plan.
+//! Add-ons in addition to a plan.
 
 use super::*;
 
@@ -74,7 +74,8 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
         "{page}"
     );
 
-    // A downgrade at the end of the period keeps the seats, and is paid together with them.
+    // A downgrade at the end of the period keeps the seats, which are billed together with the new
+    // plan.
     let (status, done) = maya
         .post(CHANGES, json!({ "action": "confirm", "planId": "PRO" }))
         .await;
@@ -96,7 +97,7 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
         .unwrap();
     assert!(renewal.2 >= 1_900 + 1_500, "{rows:?}");
 
-    // So does an upgrade.
+    // An upgrade keeps them too.
     let (_, preview) = maya
         .post(
             CHANGES,

@@ -4,7 +4,7 @@ use super::*;
 use store::events::EventState;
 use store::outbox::MessageKind;
 
-/// Tests one rule: its problem begins, and ends.
+/// Tests one rule: its problem begins and then ends.
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let (account, now) = (ann.account, stage.app.real_now());
@@ -156,7 +156,7 @@ async fn every_alert_rule_opens_one_incident_sends_one_email_and_closes_it_autom
         "all is well"
     );
 
-    // The rule that runs once a day has its own test.
+    // The rule that runs once a day is tested separately.
     let rules = alerts::RULES
         .iter()
         .filter(|rule| **rule != alerts::REVENUE);

@@ -1,4 +1,4 @@
-//! An account as support sees it, and what support may do with it.
+//! An account as support sees it, and support's actions on it.
 
 use super::*;
 
@@ -263,7 +263,7 @@ async fn a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read(stage
     let account = maya.account;
     let row = stage.account(account).await;
     let customer = row.stripe_customer_id.unwrap();
-    // What another application sold to the same customer: more than one read returns.
+    // Charges that another application made for the same customer: more than one page of a list.
     let form = [
         ("amount", "100"),
         ("currency", "usd"),

@@ -1,4 +1,4 @@
-//! The figures of the business and the list of transactions.
+//! The business metrics and the list of transactions.
 
 use super::*;
 use domain::plan::SubscriptionStatus;

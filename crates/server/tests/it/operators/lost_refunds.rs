@@ -3,7 +3,7 @@
 use super::*;
 use store::intents::{IntentKind, NewIntent};
 
-/// The id of the intent that an operator's request with this idempotency key makes.
+/// The id of the intent that an operator's request with this idempotency key creates.
 fn intent_id(payment: &str, key: &str) -> String {
     let digest = billing::secrets::hash(&format!("{payment}\n{key}"));
     let hex: Vec<String> = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
@@ -47,7 +47,7 @@ impl Lost<'_> {
             .await;
     }
 
-    /// Stripe received the request.
+    /// Creates the refund at Stripe, as if the request had arrived.
     async fn is_made(&self, stage: &Stage) {
         let sent = stage
             .http

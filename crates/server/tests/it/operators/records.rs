@@ -1,4 +1,4 @@
-//! Replays, audits, catalog, audit log, exports and searches.
+//! Replays, audits, the catalog, the audit log, exports and searches.
 
 use super::*;
 use domain::plan::AccountKind;
@@ -288,7 +288,7 @@ fn form_urlencoded_of(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Creates fifty-five rows of everything that operators' lists show.
+/// Creates fifty-five rows in every list that operators see.
 async fn crowded(stage: &Stage, account: i64) {
     let now = stage.app.real_now();
     stage

@@ -11,7 +11,7 @@ async fn a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_
     let program = program(stage, "maya@example.com").await;
     let finance = stage.person_as("finance@example.com", "finance").await;
     let support = stage.person_as("support@example.com", "support").await;
-    // The allowance of 100 is spent first: 1,000 of the 5,000 purchased credits are spent.
+    // The allowance of 100 is spent first, so 1,000 of the 5,000 purchased credits are spent.
     program.debit(&fresh_key(), 1_100).await;
 
     let (_, part) = finance

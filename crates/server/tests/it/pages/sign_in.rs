@@ -1,4 +1,4 @@
-//! Keys and signing in on pages.
+//! API keys and signing in, on pages.
 
 use super::*;
 

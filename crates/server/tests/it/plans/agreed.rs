@@ -1,4 +1,4 @@
-//! Prices agreed with one account.
+//! Custom prices for one account.
 
 use super::*;
 
@@ -70,7 +70,7 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
         .billing_when(|body| body["subscription"]["accessTier"] == "ENTERPRISE")
         .await;
     assert_eq!(body["invoices"][0]["amount"], "500.00");
-    // A price that was agreed earlier stays mapped when it ends.
+    // A custom price stays mapped to its plan after the agreement ends.
     let ended = olga.request(reqwest::Method::DELETE, &path);
     assert_eq!(crate::stage::answer(ended).await.0, 204);
     stage.sync(maya.account).await;

@@ -52,7 +52,7 @@ on_both!(an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest
 async fn an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
     let key = maya.meter_key().await;
-    // The month's free credits are spent as well: 100, either first or last.
+    // The month's 100 free credits are spent as well, either first or last.
     let debit = stage
         .http
         .post(format!("{}/api/v1/debits", stage.base))

@@ -66,7 +66,7 @@ async fn a_scheduled_plan_change_is_withdrawn_with_one_click(stage: &Stage) {
         .billing_when(|body| body["subscription"]["status"] == "ACTIVE")
         .await;
     assert_eq!(body["subscription"]["accessTier"], "PRO_PLUS");
-    // A change that was scheduled once can be scheduled again.
+    // A change that was scheduled before can be scheduled again.
     let (status, _) = change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
     assert_eq!(status, 200);
     assert_eq!(

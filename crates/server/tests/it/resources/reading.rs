@@ -1,4 +1,4 @@
-//! Lists, the gateway check, what operators can read, metrics and the API reference.
+//! Lists, the gateway check, the operators' views, metrics and the API reference.
 
 use super::*;
 

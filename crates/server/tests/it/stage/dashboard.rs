@@ -1,4 +1,5 @@
-//! What a test does at Stripe, as the product's owner would in the dashboard, and on the twin.
+//! Actions of a test at Stripe, as the product's owner would take them in the dashboard, and on the
+//! twin.
 
 use super::*;
 
@@ -68,14 +69,14 @@ impl Stage {
         self.app.prices().price_of_tier[plan].clone()
     }
 
-    /// The charge of this amount.
+    /// The newest charge of this amount.
     pub async fn charge_of(&self, amount: i64) -> String {
         let all = self.stripe_list("/v1/charges").await;
         let found = all.iter().find(|charge| charge["amount"] == amount);
         id_of(found.expect("the charge"))
     }
 
-    /// Refunds what is left of a charge.
+    /// Refunds the remaining amount of a charge.
     pub async fn refund(&self, charge: &str) {
         let form = [("charge", charge)];
         self.stripe_post("/v1/refunds", &form).await;
@@ -87,13 +88,13 @@ impl Stage {
         self.stripe_post("/v1/refunds", &form).await;
     }
 
-    /// Refunds what is left of the newest charge.
+    /// Refunds the remaining amount of the newest charge.
     pub async fn refund_newest(&self) {
         self.refund(&self.stripe_id("/v1/charges").await).await;
     }
 
-    /// Issues a credit note for an invoice, which gives `how` of this many minor units back:
-    /// `refund_amount`, `credit_amount` or `out_of_band_amount`.
+    /// Issues a credit note that returns this many minor units of an invoice in the way that `how`
+    /// names: `refund_amount`, `credit_amount` or `out_of_band_amount`.
     pub async fn credit_note(&self, invoice: &str, amount: &str, how: &str) {
         let form = [("invoice", invoice), ("amount", amount), (how, amount)];
         self.stripe_post("/v1/credit_notes", &form).await;
@@ -139,7 +140,7 @@ impl Stage {
         id_of(&self.stripe_post(&path, &[("customer", customer)]).await)
     }
 
-    /// Makes a payment method the one that the customer's later payments use.
+    /// Makes a payment method the customer's default for later payments.
     pub async fn pays_with(&self, customer: &str, method: &str) {
         let form = [("invoice_settings[default_payment_method]", method)];
         self.stripe_post(&format!("/v1/customers/{customer}"), &form)

@@ -1,4 +1,4 @@
-//! A user with a session, and what users do.
+//! A user with a session, and the actions of users.
 
 use super::*;
 
@@ -10,7 +10,7 @@ pub struct Person<'a> {
     pub user: i64,
 }
 
-/// The cookie, the account and the user of a person whose environment is restarted.
+/// The cookie, account and user of a [`Person`], kept while the environment is restarted.
 #[derive(Clone)]
 pub struct Kept(String, i64, i64);
 
@@ -27,7 +27,7 @@ impl Kept {
 }
 
 impl Person<'_> {
-    /// What outlives a restart of the environment.
+    /// The parts of a user that survive a restart of the environment.
     pub fn kept(&self) -> Kept {
         Kept(self.cookie.clone(), self.account, self.user)
     }
@@ -52,7 +52,7 @@ impl Person<'_> {
         answer(self.request(reqwest::Method::PUT, path).json(&body)).await
     }
 
-    /// Deletes what this path names, and returns the status of the response.
+    /// Sends a `DELETE` request for this path and returns the status of the response.
     pub async fn delete(&self, path: &str) -> u16 {
         answer(self.request(reqwest::Method::DELETE, path)).await.0
     }
@@ -101,7 +101,7 @@ impl Person<'_> {
         self.stage.pay(session, twin::client::PayBy::Card).await;
     }
 
-    /// The billing response of the specification.
+    /// The billing response that the specification defines.
     pub async fn billing(&self) -> Value {
         let (status, body) = self.get("/api/dashboard/billing").await;
         assert_eq!(status, 200, "{body}");
@@ -159,7 +159,7 @@ pub fn plan_of(plan: &str) -> Value {
     json!({ "type": "subscription", "planId": plan })
 }
 
-/// Whether a billing response shows this access and this status.
+/// Whether a billing response shows this tier and this status.
 pub fn is(tier: &str, status: &str) -> impl Fn(&Value) -> bool {
     move |body| {
         body["subscription"]["accessTier"] == *tier && body["subscription"]["status"] == *status
@@ -171,7 +171,7 @@ pub fn is_tier(tier: &str) -> impl Fn(&Value) -> bool {
     move |body| body["subscription"]["tier"] == *tier
 }
 
-/// Whether a billing response says that the plan ends.
+/// Whether a billing response says that the plan is set to end.
 pub fn is_canceled(body: &Value) -> bool {
     body["subscription"]["cancelAt"].is_string()
 }

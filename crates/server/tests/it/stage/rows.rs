@@ -1,4 +1,4 @@
-//! What a test reads and writes behind the service's back, and how it waits.
+//! Direct access to the database for tests, and helpers that wait.
 
 use std::fmt::Debug;
 
@@ -36,7 +36,7 @@ impl Stage {
         self.account(account).await.public_id
     }
 
-    /// What the sync of an account remembers.
+    /// The stored sync state of an account.
     pub async fn sync_state(&self, account: i64) -> store::sync::AccountSync {
         let found = self.read(move |tx| store::sync::of_account(tx, account));
         found.await.expect("the account was synced")
@@ -112,7 +112,7 @@ impl Stage {
     }
 }
 
-/// Asks until the answer satisfies `wanted`, and returns that answer.
+/// Repeats `ask` until its result satisfies `wanted`, and returns that result.
 pub async fn eventually<T: Debug>(ask: impl AsyncFn() -> T, wanted: impl Fn(&T) -> bool) -> T {
     let started = Instant::now();
     loop {

@@ -7,7 +7,7 @@ async fn live_subscriptions(stage: &Stage) -> Vec<Value> {
     stage.stripe_list("/v1/subscriptions").await
 }
 
-/// The states of the intents that undo a second subscription.
+/// The states of the intents that cancel and refund a second subscription.
 async fn undone(stage: &Stage, account: i64) -> Vec<IntentState> {
     let intents = stage.read(move |tx| store::intents::of_account(tx, account, 100));
     let intents = intents.await.into_iter();

@@ -1,4 +1,4 @@
-//! What is found without webhooks: old refunds, long histories and lost events.
+//! Changes found without webhooks: old refunds, long histories and lost events.
 
 use super::*;
 use store::catalog::PriceKind;

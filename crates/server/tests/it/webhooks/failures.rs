@@ -1,9 +1,9 @@
-//! Failing syncs, dying workers, and databases that can't be written.
+//! Failing syncs, crashed workers, and databases that can't be written.
 
 use super::*;
 use store::events::EventState;
 
-/// Takes the account as a worker does that then dies; its lease expires after `seconds`.
+/// Leases the account as a worker that then crashes; the lease expires after `seconds`.
 async fn leased_for(person: &Person<'_>, seconds: i64) -> Option<store::sync::Lease> {
     let (account, now) = (person.account, person.stage.app.real_now());
     let lease = person.stage.write(account, move |tx| {
@@ -78,7 +78,7 @@ async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
 on_both!(case_w25_an_acknowledged_event_is_processed_although_its_worker_died);
 async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(stage: &Stage) {
     let (maya, event) = undelivered(stage).await;
-    // A worker takes the account and dies, so its lease expires.
+    // A worker leases the account and crashes, so its lease expires.
     assert!(leased_for(&maya, 2).await.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     assert_eq!(stage.events().await[0].state, EventState::Received);

@@ -9,16 +9,16 @@ const RGBA = 6;
 
 /** The picture in a file: `width`, `height`, and `pixels` with three bytes each. */
 export function decoded(file) {
-  if (!file.subarray(0, 8).equals(SIGNATURE)) throw new Error("This is no PNG.");
+  if (!file.subarray(0, 8).equals(SIGNATURE)) throw new Error("This is not a PNG file.");
   const parts = chunks(file);
   const header = parts.find((part) => part.type === "IHDR").data;
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
-  const [depth, colour, , , interlaced] = header.subarray(8);
-  if (depth !== 8 || (colour !== RGB && colour !== RGBA) || interlaced) {
-    throw new Error(`This kind of PNG is not read: depth ${depth}, colour ${colour}.`);
+  const [depth, color, , , interlaced] = header.subarray(8);
+  if (depth !== 8 || (color !== RGB && color !== RGBA) || interlaced) {
+    throw new Error(`Unsupported kind of PNG: depth ${depth}, color ${color}.`);
   }
   const data = Buffer.concat(parts.filter((part) => part.type === "IDAT").map((part) => part.data));
-  const channels = colour === RGB ? 3 : 4;
+  const channels = color === RGB ? 3 : 4;
   const lines = unfiltered(inflateSync(data), width * channels, height, channels);
   return { width, height, pixels: channels === 3 ? lines : withoutAlpha(lines, width * height) };
 }

@@ -58,7 +58,7 @@ struct Session {
 
 /// What the session does after responding to a command.
 enum Then {
-    GoOn,
+    Continue,
     Leave,
 }
 
@@ -115,7 +115,7 @@ impl Session {
             }
             _ => self.answer("502 Command not implemented").await?,
         }
-        Ok(Then::GoOn)
+        Ok(Then::Continue)
     }
 
     async fn mail_from(&mut self, line: &str) -> std::io::Result<()> {
@@ -151,7 +151,7 @@ impl Session {
             .is_none_or(|envelope| envelope.to.is_empty())
         {
             self.answer("503 Send RCPT first").await?;
-            return Ok(Then::GoOn);
+            return Ok(Then::Continue);
         }
         self.answer("354 End data with a line that contains only a dot")
             .await?;
@@ -185,7 +185,7 @@ impl Session {
             self.twin.receive_email(&envelope, &raw);
             self.answer("250 Accepted").await?;
         }
-        Ok(Then::GoOn)
+        Ok(Then::Continue)
     }
 
     /// Reads the next line with its line ending; a long line arrives in pieces. Returns `None` when

@@ -21,7 +21,7 @@ pub(super) const CHART_DAYS: i64 = 30;
 const PENDING_MAX: i64 = 5;
 
 /// A page view asks Stripe again at most this often.
-const RING_EVERY_SECONDS: i64 = 10;
+const FRESH_SECONDS: i64 = 10;
 
 /// What the page reads of an account, in one look.
 pub struct Rows {
@@ -144,7 +144,7 @@ fn is_waiting(
         }
     }
     let synced = store::sync::of_account(tx, account)?.and_then(|sync| sync.last_synced_at);
-    let is_fresh = synced.is_some_and(|at| real_now < at.plus_seconds(RING_EVERY_SECONDS));
+    let is_fresh = synced.is_some_and(|at| real_now < at.plus_seconds(FRESH_SECONDS));
     Ok(is_waiting && !is_fresh)
 }
 

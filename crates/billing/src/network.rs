@@ -25,8 +25,7 @@ impl Network {
         let IpAddr::V4(address) = network.addr().to_canonical() else {
             return Some(Network(network));
         };
-        // The prefix length of an IPv4-mapped network is either IPv4's or includes the 96-bit
-        // prefix.
+        // An IPv4-mapped prefix length may or may not include the 96-bit prefix.
         let width = network.prefix_len();
         let width = width.checked_sub(MAPPED_BITS).unwrap_or(width);
         Ipv4Net::new(address, width)

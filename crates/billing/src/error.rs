@@ -36,7 +36,7 @@ pub enum Kind {
     NotSignedIn,
     /// The call needs credits, a higher limit or a valid card.
     PaymentRequired,
-    /// The caller may not do this.
+    /// The caller isn't permitted to do this.
     Forbidden,
     /// The object doesn't exist, or belongs to someone else.
     NotFound,
@@ -280,7 +280,7 @@ fn payment_required(code: &'static str, detail: String, links: &AccountLinks) ->
         .with("upgradeUrl", json!(links.upgrade))
 }
 
-/// A spend limit that the call would exceed.
+/// The error for a call that would exceed a spend limit.
 fn spend_limit(limit: &Limit, needed: Credits, links: &AccountLinks) -> Error {
     let detail = format!(
         "A limit of {} credits {} leaves {}; this call costs {needed}.",

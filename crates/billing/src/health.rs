@@ -1,4 +1,4 @@
-//! Whether the service can do its work.
+//! The readiness check.
 
 use crate::app::App;
 use crate::error::{Error, Result};

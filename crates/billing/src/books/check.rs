@@ -16,9 +16,10 @@ const NAME: &str = "audit.report";
 
 const CLAIM: &str = "audit.page";
 
-/// Number of accounts per read, and below, the pause after it that lets other readers run.
+/// Number of accounts per read.
 const ACCOUNTS_MAX: i64 = 8;
 
+/// Pause after each read, which lets other readers run.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Maximum duration of a run; a longer one is cut off and marked as such.

@@ -31,9 +31,10 @@ const STUCK_HOLD_MINUTES: i64 = 10;
 /// Hours that tallies are kept.
 const TALLY_HOURS: i64 = 48;
 
-/// Maximum number of open incidents, and below, of operators who are notified.
+/// Maximum number of open incidents.
 const OPEN_MAX: i64 = 1_000;
 
+/// Maximum number of operators who are notified.
 const LISTENERS_MAX: i64 = 50;
 
 const SECONDS_PER_MINUTE: i64 = 60;

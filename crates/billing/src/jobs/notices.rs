@@ -66,7 +66,6 @@ async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<(
     settle(app, &endpoint, message, outcome).await
 }
 
-/// The outcome of a delivery.
 struct Outcome {
     /// The HTTP status of the response; none without a response.
     status: Option<u16>,

@@ -28,7 +28,7 @@ words! {
         AccountFound = "account.found",
         /// An account's rows were rebuilt from its journal.
         AccountRebuild = "account.rebuild",
-        /// An account's rows were made to agree with Stripe.
+        /// An account's rows were repaired to match Stripe.
         AccountRepair = "account.repair",
         /// A suspended account was allowed to spend again.
         AccountResume = "account.resume",

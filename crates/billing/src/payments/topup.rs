@@ -260,7 +260,7 @@ async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()>
 }
 
 /// The bank requires the cardholder's authentication: an email asks for it, and nothing is retried
-/// until there are enough credits again or someone saves the settings.
+/// until there are enough credits again or a member saves the settings.
 async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     let url = app.page_of(&app.public_id(intent.account_id).await?, TOP_UP);
     let letter = Letter::ConfirmPayment {
@@ -342,7 +342,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
     end_attempt(app, intent, end).await
 }
 
-/// The end of an attempt that bought nothing.
+/// The outcome of an attempt that bought nothing.
 struct End {
     error: String,
     state: AutoTopupState,

@@ -30,9 +30,10 @@ pub const INVITATION_DAYS: i64 = 7;
 /// Maximum length of an organization's name.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Invitations per minute and account, and below, organizations per minute and user.
+/// Maximum number of invitations per minute and account.
 const INVITATIONS_PER_MINUTE: u32 = 20;
 
+/// Maximum number of organizations created per minute and user.
 const FOUNDED_PER_MINUTE: u32 = 5;
 
 /// The members of an account, and the open invitations.

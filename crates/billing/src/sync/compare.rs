@@ -13,8 +13,7 @@ use crate::sync::{Held, held, projected, snapshot};
 /// Maximum number of an account's rows that are compared.
 const ROWS_MAX: i64 = 1_000;
 
-/// Days of margin: a payment may be a day newer than the Checkout session it came from, plus one
-/// day.
+/// Days of margin: one because a payment may be a day newer than its Checkout session, and a spare.
 const EDGE_DAYS: i64 = 2;
 
 /// One value, in our rows and at Stripe.
@@ -54,7 +53,7 @@ pub struct Comparison {
     pub lines: Vec<ComparisonRow>,
     /// Findings for manual review, even if the lines agree.
     pub findings: Vec<String>,
-    /// The time since which payments and invoices are compared; none if all are. A long history is
+    /// The time from which payments and invoices are compared; none if all are. A long history is
     /// read in turns, and this comparison covers one of them.
     pub since: Option<Timestamp>,
 }

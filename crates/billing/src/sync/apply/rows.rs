@@ -152,7 +152,6 @@ pub(super) fn subscription(
     }
 }
 
-/// The row of an invoice.
 pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
     invoices::Invoice {
         invoice_id: wanted.id.clone(),
@@ -176,7 +175,6 @@ pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
     }
 }
 
-/// The row of a credit note.
 pub(super) fn credit_note(account: i64, wanted: &CreditNote) -> credit_notes::CreditNote {
     credit_notes::CreditNote {
         credit_note_id: wanted.id.clone(),
@@ -196,7 +194,6 @@ pub(super) fn credit_note(account: i64, wanted: &CreditNote) -> credit_notes::Cr
     }
 }
 
-/// The row of the saved card.
 pub(super) fn card(
     account: i64,
     (brand, last4, month, year): &(String, String, i64, i64),

@@ -1,9 +1,9 @@
-//! Where the program's time and random bits come from: the only callers of the machine's own.
+//! The sources of time and randomness, and the only code that uses the system's own.
 //!
-//! The **billing clock** (periods, trials, expiry, grace, mails) begins at the system's time and
-//! then counts real time that passed, so that a jump of the system's clock does not move it; in
-//! the demo and in tests it follows the twin's. The **security clock** (sessions, links,
-//! signatures, rate limits) is the system's own. Moving one never moves the other.
+//! The **billing clock** (periods, trials, expiry, grace periods, emails) starts at the system time
+//! and then counts elapsed real time, so that a jump of the system clock doesn't move it; in the
+//! demo and in tests it follows the twin's. The **security clock** (sessions, links, signatures,
+//! rate limits) is the system clock. Moving one never moves the other.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 #[expect(
@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use domain::ids::Rng;
 use domain::time::{Clock, Timestamp};
 
-/// Reads the time from the operating system.
+/// The operating system's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 
@@ -37,16 +37,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that ticks with real time from where it was set.
+/// A clock that advances with real time from the time it was set to.
 #[derive(Debug)]
 pub struct BillingClock {
     started: Instant,
-    /// What it shows less what passed since `started`, in microseconds.
+    /// The time shown minus the time elapsed since `started`, in microseconds.
     base: AtomicI64,
 }
 
 impl BillingClock {
-    /// A clock that shows `now` until it is set.
+    /// Creates a clock that starts at `now`.
     pub fn new(now: Timestamp) -> BillingClock {
         BillingClock {
             started: Instant::now(),
@@ -54,7 +54,7 @@ impl BillingClock {
         }
     }
 
-    /// Moves it to `now`; backwards is refused, time that passed stays passed.
+    /// Moves the clock forward to `now`; never moves it backward.
     pub fn set(&self, now: Timestamp) {
         let base = now.micros().saturating_sub(self.passed());
         self.base.fetch_max(base, Ordering::SeqCst);
@@ -72,7 +72,7 @@ impl Clock for BillingClock {
     }
 }
 
-/// The operating system's random numbers.
+/// The operating system's random number generator.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemRng;
 

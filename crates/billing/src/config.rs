@@ -1,7 +1,8 @@
-//! The only reader of configuration files and the environment.
+//! The only module that reads configuration files and the environment.
 //!
-//! Three layers: `billing.default.toml`, which is built in and names every setting; the operator's
-//! file; environment variables. All faults are reported at once.
+//! Three layers, each overriding the one before: `billing.default.toml`, which is built in and
+//! names every setting; the operator's file; environment variables. All faults are reported at
+//! once.
 
 mod check;
 mod sections;
@@ -24,7 +25,7 @@ const DEFAULTS: &str = include_str!("../../../billing.default.toml");
 
 const CATALOG: &str = include_str!("../../../catalog.toml");
 
-/// A setting's place in the file and the variables that stand before it, strongest first.
+/// A setting's section and name, and the variables that override it, highest precedence first.
 const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("service", "listen", &["LISTEN"]),
     (
@@ -109,11 +110,11 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("clock", "follow", &["LBX_CLOCK"]),
 ];
 
-/// Every setting, as read; [`Settings::check`] tells whether they fit together.
+/// All settings as read; [`Settings::check`] reports whether they are consistent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The address to listen on, and what the service is called.
+    /// The listen address and the service's name.
     pub service: Service,
     /// How the database is opened.
     pub database: Database,
@@ -121,7 +122,7 @@ pub struct Settings {
     pub stripe: Stripe,
     /// What is sold and under which rules.
     pub billing: Billing,
-    /// How people sign in, and how long sessions last.
+    /// How users sign in, and how long sessions last.
     pub session: Session,
     /// Sign-in with an OpenID provider.
     pub oidc: Oidc,
@@ -135,16 +136,16 @@ pub struct Settings {
     pub alerts: Alerts,
     /// The source of the billing clock.
     pub clock: ClockSource,
-    /// How often callers may ask.
+    /// Rate limits for callers.
     pub limits: Limits,
     /// What operators may do.
     pub operators: Operators,
 }
 
-/// Reads the environment; a parameter so that tests have their own.
+/// Looks up an environment variable; a parameter so that tests can supply their own.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The process's environment; empty variables count as not set.
+/// Reads the process environment; an empty variable counts as not set.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the environment"
@@ -154,10 +155,10 @@ pub fn process_environment(name: &str) -> Option<String> {
 }
 
 impl Settings {
-    /// Where Stripe is, when nothing else is configured.
+    /// The default address of Stripe's API.
     pub const STRIPE: &str = "https://api.stripe.com";
 
-    /// Reads the three layers. Faults are sentences, all of them.
+    /// Reads the three layers. Returns all faults, each as a sentence.
     pub fn load(file: Option<&Path>, environment: Environment) -> Result<Settings, Vec<String>> {
         let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are TOML");
         let mut faults = Vec::new();
@@ -204,12 +205,12 @@ impl Settings {
         std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))
     }
 
-    /// Reads the catalog, or lists what is wrong with it.
+    /// Parses the catalog, or returns its faults.
     pub fn catalog(&self) -> Result<Catalog, Vec<String>> {
         Catalog::parse(&self.catalog_text().map_err(|fault| vec![fault])?)
     }
 
-    /// The database: `DATABASE_URL`, else the embedded file in the data folder.
+    /// The database: `DATABASE_URL`, or else the embedded database in the data folder.
     pub fn database_url(&self) -> store::Result<store::DatabaseUrl> {
         let url = self.database.url.expose_secret();
         if url.is_empty() {
@@ -221,7 +222,7 @@ impl Settings {
         }
     }
 
-    /// The keys that personal data is sealed with; none where none is configured.
+    /// The keys that encrypt personal data; none if none is configured.
     pub fn vault(&self) -> Result<Option<store::Vault>, String> {
         let text = self.database.encryption_keys.expose_secret();
         let mut keys = Vec::new();
@@ -244,13 +245,13 @@ impl Settings {
         store::Vault::new(&keys).map(Some)
     }
 
-    /// The options with which the database is opened.
+    /// The options for opening the database.
     pub fn database_options(&self) -> store::Options {
         store::Options {
             readers: self.database.readers,
             writers: self.database.writers,
             queue_max: self.database.queue_max,
-            // A fault in the keys keeps `App::open` from coming this far.
+            // `App::open` has already failed if the keys are invalid.
             vault: self.vault().ok().flatten(),
             durability: match self.database.durability() {
                 Durability::Relaxed => store::Durability::Relaxed,
@@ -274,7 +275,7 @@ fn read_table(path: &Path) -> Result<toml::Table, String> {
         .map_err(|error: toml::de::Error| format!("{shown}: {}", error.message()))
 }
 
-/// Lays the operator's file over the defaults; an unknown setting is a fault, not a surprise.
+/// Merges the operator's file into the defaults; an unknown setting is a fault.
 fn overlay(base: &mut toml::Table, theirs: toml::Table, faults: &mut Vec<String>) {
     for (section, value) in theirs {
         let Some(toml::Value::Table(known)) = base.get_mut(&section) else {
@@ -295,7 +296,7 @@ fn overlay(base: &mut toml::Table, theirs: toml::Table, faults: &mut Vec<String>
     }
 }
 
-/// Sets a value from a variable's text, in the type of its default.
+/// Sets a value from a variable's text, parsed as the type of its default.
 fn set_text(
     table: &mut toml::Table,
     section: &str,

@@ -1,6 +1,6 @@
-//! One error for the whole application: what went wrong, as the caller is told.
+//! One error type for the whole application: what went wrong, as reported to the caller.
 //!
-//! An error is a fact. How HTTP says it is decided where it is answered.
+//! Errors carry no HTTP status; the handler that answers a request chooses it.
 
 use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal};
 use domain::money::Credits;
@@ -9,64 +9,64 @@ use serde_json::{Map, Value, json};
 
 use crate::links::AccountLinks;
 
-/// The code of [`Error::billing_is_off`].
+/// The error code when billing is off.
 pub const BILLING_OFF: &str = "billing_disabled";
 
-/// The code of an error at one field of the input.
+/// The error code for an invalid input field.
 pub const INVALID_FIELD: &str = "invalid_field";
 
-/// The code of a refusal for lack of credits.
+/// The error code when the account doesn't have enough credits.
 pub const INSUFFICIENT_CREDITS: &str = "insufficient_credits";
 
-/// The code of a refusal to forgive more than is owed.
+/// The error code when an operator tries to forgive more debt than is owed.
 pub const DEBT_EXCEEDED: &str = "debt_exceeded";
 
-/// The code while Stripe cannot be reached.
+/// The error code when Stripe can't be reached.
 pub const STRIPE_UNAVAILABLE: &str = "stripe_unavailable";
 
-/// A result of the application.
+/// A result with the application's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The kinds of failure that callers tell apart.
+/// The kinds of failure that callers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The input is wrong.
+    /// The input is invalid.
     BadRequest,
-    /// The caller is unknown.
+    /// The caller is not authenticated.
     NotSignedIn,
-    /// Credits, a limit or a card stand in the way.
+    /// The call needs credits, a higher limit or a valid card.
     PaymentRequired,
-    /// The caller may not do this.
+    /// The caller isn't permitted to do this.
     Forbidden,
-    /// The thing is absent, or belongs to someone else.
+    /// The object doesn't exist, or belongs to someone else.
     NotFound,
-    /// The request does not fit the present state.
+    /// The request conflicts with the current state.
     Conflict,
-    /// The input is well formed, and still cannot be carried out.
+    /// The input is well-formed but can't be processed.
     Unprocessable,
-    /// The caller asks too often.
+    /// The caller exceeded a rate limit.
     TooManyRequests,
-    /// The fault is ours.
+    /// A bug in this service.
     Bug,
-    /// Stripe refused what we asked of it.
+    /// Stripe refused our request.
     StripeRefused,
-    /// The service cannot do this now.
+    /// The service is temporarily unable to do this.
     Unavailable,
 }
 
 impl Kind {
-    /// Whether the caller caused the failure and can mend it.
+    /// Whether the caller caused the failure and can fix it.
     pub fn is_client_error(self) -> bool {
         !self.is_server_error()
     }
 
-    /// Whether we, or a service that we depend on, caused the failure.
+    /// Whether this service, or one that it depends on, caused the failure.
     pub fn is_server_error(self) -> bool {
         matches!(self, Kind::Bug | Kind::StripeRefused | Kind::Unavailable)
     }
 }
 
-/// What went wrong. The fields are in [`Fact`].
+/// An application error. Its fields are in [`Fact`].
 #[derive(Clone, Debug)]
 pub struct Error(pub Box<Fact>);
 
@@ -75,17 +75,17 @@ pub struct Error(pub Box<Fact>);
 pub struct Fact {
     /// The kind of failure.
     pub kind: Kind,
-    /// The stable code; callers may depend on it.
+    /// The stable error code; callers may rely on it.
     pub code: &'static str,
-    /// What happened and what to do.
+    /// What happened and what to do about it.
     pub detail: String,
-    /// Further fields of the answer, by name.
+    /// Additional response fields, by name.
     pub fields: Map<String, Value>,
-    /// Further fields that are credits, which keep every digit.
+    /// Additional response fields in credits, which keep full precision.
     pub credits: Vec<(&'static str, Credits)>,
-    /// Seconds after which to try again.
+    /// Seconds to wait before retrying.
     pub retry_after: Option<u64>,
-    /// What the log gets and the caller does not.
+    /// The cause, which is logged but not sent to the caller.
     pub cause: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// An error of this kind and code.
+    /// Creates an error with this kind and code.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Error {
         Error(Box::new(Fact {
             kind,
@@ -115,93 +115,93 @@ impl Error {
         }))
     }
 
-    /// The input is wrong.
+    /// An error for invalid input.
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Error {
         Error::new(Kind::BadRequest, code, detail)
     }
 
-    /// A field of the input is wrong.
+    /// An error for an invalid input field.
     pub fn field(field: &str, detail: impl Into<String>) -> Error {
         Error::bad_request(INVALID_FIELD, detail).with("field", json!(field))
     }
 
-    /// The caller is unknown.
+    /// An error for a caller that is not authenticated.
     pub fn not_signed_in() -> Error {
         let detail = "Sign in, or send an API key as a bearer token.";
         Error::new(Kind::NotSignedIn, "not_signed_in", detail)
     }
 
-    /// The same error with another detail.
+    /// Replaces the detail.
     #[must_use]
     pub fn because(mut self, detail: impl Into<String>) -> Error {
         self.0.detail = detail.into();
         self
     }
 
-    /// The caller may not do this.
+    /// An error for a caller that isn't permitted to do this.
     pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Error {
         Error::new(Kind::Forbidden, code, detail)
     }
 
-    /// The thing is absent, or belongs to someone else.
+    /// An error for an object that doesn't exist or belongs to someone else.
     pub fn not_found(detail: impl Into<String>) -> Error {
         Error::new(Kind::NotFound, "not_found", detail)
     }
 
-    /// Billing is switched off, for all or for this account.
+    /// An error for when billing is off, globally or for this account.
     pub fn billing_is_off() -> Error {
         let detail =
             "Billing is switched off for your account. API calls and credits work as usual.";
         Error::new(Kind::NotFound, BILLING_OFF, detail)
     }
 
-    /// The request does not fit the present state.
+    /// An error for a request that conflicts with the current state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Error {
         Error::new(Kind::Conflict, code, detail)
     }
 
-    /// The caller asks too often.
+    /// An error for an exceeded rate limit; `retry_after` is in seconds.
     pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Error {
         Error::new(Kind::TooManyRequests, "rate_limited", detail).retry_after(retry_after)
     }
 
-    /// The service cannot do this now.
+    /// An error for something that is temporarily unavailable.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Error {
         Error::new(Kind::Unavailable, code, detail).retry_after(1)
     }
 
-    /// The fault is ours.
+    /// An error for a bug in this service; the cause is only logged.
     pub fn bug(cause: impl std::fmt::Display) -> Error {
         let detail = "Something went wrong on our side. Send us the request id.";
         Error::new(Kind::Bug, "internal", detail).cause(cause)
     }
 
-    /// Adds a field to the answer.
+    /// Adds a response field.
     pub fn with(mut self, name: &str, value: Value) -> Error {
         self.0.fields.insert(name.to_owned(), value);
         self
     }
 
-    /// Adds a field of credits.
+    /// Adds a response field in credits.
     pub fn with_credits(mut self, name: &'static str, credits: Credits) -> Error {
         self.0.credits.push((name, credits));
         self
     }
 
-    /// Says when to try again, in seconds.
+    /// Sets the number of seconds to wait before retrying.
     pub fn retry_after(mut self, seconds: u64) -> Error {
         self.0.retry_after = Some(seconds);
         self
     }
 
-    /// Keeps a cause for the log.
+    /// Sets the cause, which is only logged.
     pub fn cause(mut self, cause: impl std::fmt::Display) -> Error {
         self.0.cause = Some(cause.to_string());
         self
     }
 
-    /// A rule of the ledger said no. The links lead to the account's own pages, also for somebody
-    /// who belongs to several accounts.
+    /// An error for a ledger refusal. The links lead to this account's own pages, since the caller
+    /// may belong to several accounts.
     pub fn refused(refusal: &Refusal, links: &AccountLinks) -> Error {
         let payment = |code, detail| payment_required(code, detail, links);
         match refusal {
@@ -273,14 +273,14 @@ impl Error {
     }
 }
 
-/// A refusal that a purchase ends, with the links to one.
+/// A refusal that a purchase would resolve, with links to buy.
 fn payment_required(code: &'static str, detail: String, links: &AccountLinks) -> Error {
     Error::new(Kind::PaymentRequired, code, detail)
         .with("topUpUrl", json!(links.top_up))
         .with("upgradeUrl", json!(links.upgrade))
 }
 
-/// A spend limit that the call would exceed.
+/// The error for a call that would exceed a spend limit.
 fn spend_limit(limit: &Limit, needed: Credits, links: &AccountLinks) -> Error {
     let detail = format!(
         "A limit of {} credits {} leaves {}; this call costs {needed}.",
@@ -297,7 +297,7 @@ fn spend_limit(limit: &Limit, needed: Credits, links: &AccountLinks) -> Error {
         .with_credits("needed", needed)
 }
 
-/// Whose and how long, in words: "a day for this key".
+/// The limit's window and scope in words: "a day for this key".
 fn limit_words(limit: &Limit) -> &'static str {
     match (limit.scope, limit.window) {
         (LimitScope::Account, LimitWindow::Day) => "a day for this account",

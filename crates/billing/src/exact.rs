@@ -1,16 +1,16 @@
-//! Credits as exact JSON numbers, read and written as text, never through a float.
+//! Credits as exact JSON numbers, read and written as text, never as floats.
 
 use domain::money::Credits;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
-/// Credits in an answer: an exact JSON number, written from its text, never through a float.
+/// Credits in a response: an exact JSON number, written as text, never as a float.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exact(pub Credits);
 
 impl Exact {
-    /// From micro-credits, as rows hold them.
+    /// Creates credits from micro-credits, as rows store them.
     pub fn micros(micros: i64) -> Exact {
         Exact(Credits::from_micros(micros))
     }
@@ -37,17 +37,17 @@ impl utoipa::ToSchema for Exact {
     }
 }
 
-/// Credits as an exact JSON number, written from text, never through a float.
+/// Formats credits as an exact JSON number, without a float.
 pub fn credits(credits: Credits) -> Box<RawValue> {
     RawValue::from_string(credits.to_string()).expect("credits are written as a JSON number")
 }
 
-/// Reads credits from the text of a JSON number.
+/// Parses credits from the text of a JSON number.
 pub fn read_credits(field: &str, raw: &RawValue) -> Result<Credits> {
     Credits::parse(raw.get()).map_err(|error| Error::field(field, error.to_string()))
 }
 
-/// As [`read_credits`], and positive.
+/// Like [`read_credits`], but the credits must be positive.
 pub fn read_positive_credits(field: &str, raw: &RawValue) -> Result<Credits> {
     let credits = read_credits(field, raw)?;
     if credits.is_positive() {

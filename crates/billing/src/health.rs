@@ -1,4 +1,4 @@
-//! Whether the service can do its work.
+//! The readiness check.
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 /// Name of the setting that a readiness check writes.
 const CHECKED: &str = "ready.checked";
 
-/// Writes a row, to show that the database can be written. The error is `not_ready` otherwise.
+/// Checks that the database is writable by writing a row. Fails with `not_ready`.
 pub async fn check_ready(app: &App) -> Result<()> {
     let now = app.real_now();
     app.write(0, move |tx| store::settings::put(tx, CHECKED, "1", now))

@@ -1,11 +1,11 @@
-//! The caller's name for one attempt.
+//! Idempotency keys: the caller's name for one attempt.
 
 use domain::ledger::IdempotencyKey;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// Longest key, as at Stripe.
+/// Maximum length of a key, as at Stripe.
 const KEY_BYTES_MAX: usize = 255;
 
 /// An idempotency key: 1 to 255 printable ASCII characters.
@@ -13,7 +13,7 @@ const KEY_BYTES_MAX: usize = 255;
 pub struct Key(pub String);
 
 impl Key {
-    /// A key from its text: 1 to 255 printable ASCII characters.
+    /// Validates a key: 1 to 255 printable ASCII characters.
     pub fn read(text: &str) -> Result<Key> {
         let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if text.is_empty() || text.len() > KEY_BYTES_MAX || !is_plain {
@@ -23,7 +23,7 @@ impl Key {
         Ok(Key(text.to_owned()))
     }
 
-    /// The key with the hash of what was asked under it.
+    /// The key with the hash of the request made under it.
     pub fn of(self, parts: &[&str]) -> IdempotencyKey {
         let mut hasher = Sha256::new();
         for part in parts {

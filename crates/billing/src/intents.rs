@@ -1,4 +1,4 @@
-//! Intents: rows that are written before Stripe is asked to create something.
+//! Intents: rows that are written before Stripe is asked to create or change something.
 
 use domain::time::Timestamp;
 use store::intents::{Intent, IntentKind, IntentState};
@@ -7,13 +7,14 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::KEY_HOURS;
 
-/// Whether an intent's key is too old to be sent again.
+/// Whether an intent's idempotency key is too old to be reused.
 pub(crate) fn is_stale(intent: &Intent, now: Timestamp) -> bool {
     now >= intent.created_at.plus_seconds(KEY_HOURS * 3_600)
 }
 
-/// Settles an intent by how its call failed: a definite no ends it, an unknown outcome keeps it for
-/// a retry with the same key, and an error that Stripe saved under the key uses the key up.
+/// Handles a failed call: a definite refusal ends the intent, an unknown outcome keeps it for a
+/// retry with the same key, and an error that Stripe stored under the key makes the key unusable,
+/// which also ends the intent.
 pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
     let is_over = error.is_replayed() || !(error.is_temporary() || error.is_outcome_unknown());
     let (id, now, text) = (intent.id.clone(), app.now(), error.to_string());
@@ -26,7 +27,7 @@ pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Err
     Ok(())
 }
 
-/// Two requests want the same; one of them has to come again.
+/// The error for a request that lost to a concurrent one for the same thing and must be retried.
 pub(crate) fn claimed() -> Error {
     Error::unavailable(
         "claimed",
@@ -34,24 +35,24 @@ pub(crate) fn claimed() -> Error {
     )
 }
 
-/// Seconds after which a deferred call whose outcome is unknown is made again.
+/// Seconds after which a deferred call with an unknown outcome is retried.
 const RETRY_SECONDS: i64 = 60;
 
-/// A call to Stripe that a commit decided on: it is made after the commit, with no transaction
-/// open, and repeated by the sweep until its outcome is known.
+/// A Stripe call that a commit decided on: it is made after the commit, outside any transaction,
+/// and retried by the sweep until its outcome is known.
 pub(crate) trait Deferred {
-    /// The kind of its intents; at most one of an account is under way.
+    /// The kind of its intents; an account has at most one in progress.
     const KIND: IntentKind;
 
-    /// Intents that one sweep carries out.
+    /// Maximum number of intents per sweep.
     const ROUND_MAX: i64;
 
     /// Calls Stripe and settles the intent.
     fn carry_out(app: &App, intent: &Intent) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Carries out what the account's latest commit decided on. Nothing waits for it: a failure is
-/// logged, and repeated by [`attempt_waiting`].
+/// Makes the call that the account's latest commit decided on. A failure is only logged;
+/// [`attempt_waiting`] retries it.
 pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
     let found = app
         .read(move |tx| store::intents::under_way(tx, account, D::KIND))
@@ -66,7 +67,7 @@ pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
     }
 }
 
-/// Carries out what waits because a call failed or its process died.
+/// Retries calls that failed or whose process died.
 pub(crate) async fn attempt_waiting<D: Deferred>(app: &App) -> Result<()> {
     let before = app.now().plus_seconds(-RETRY_SECONDS);
     let waiting = app

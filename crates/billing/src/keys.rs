@@ -9,17 +9,17 @@ use crate::operators::audit_log::{Action, Author};
 use crate::secrets::{hash, new_secret};
 use crate::text::read_name;
 
-/// Live keys of one account, and of the host application.
+/// Maximum number of active keys of an account, and of the host application.
 pub const KEYS_MAX: usize = 100;
 
-/// Longest name of a key.
+/// Maximum length of a key's name.
 const NAME_CHARS_MAX: usize = 100;
 
-/// Characters of the secret that stay known, to tell keys apart.
+/// Number of the secret's characters that are stored, to tell keys apart.
 const PREFIX_CHARS: usize = 14;
 
-/// Makes a key for an account, or for the host application without one. Answers it and its secret,
-/// which is not kept.
+/// Creates a key for an account, or for the host application if there is none. Returns it with its
+/// secret, which isn't stored.
 pub async fn make(
     app: &App,
     account: Option<i64>,
@@ -59,7 +59,7 @@ pub async fn make(
             Ok(Some(row))
         })
         .await?;
-    // A lookup of this secret cannot have been remembered as absent: it was never said before.
+    // The key cache can't hold this secret as absent, since it was never sent before.
     let row = row.ok_or_else(|| {
         let detail = format!("You can have at most {KEYS_MAX} active keys. Revoke one first.");
         Error::conflict("too_many_keys", detail)
@@ -67,7 +67,7 @@ pub async fn make(
     Ok((row, secret))
 }
 
-/// Revokes a key of an account, or of the host application without one.
+/// Revokes a key of an account, or of the host application if there is none.
 pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> Result<ApiKey> {
     let (id, author, now) = (id.to_owned(), Author::new(app, actor), app.now());
     let revoked = app
@@ -86,7 +86,7 @@ pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> R
     revoked.ok_or_else(|| Error::not_found("There is no such active key."))
 }
 
-/// One of the account's keys, revoked ones too: their usage stays.
+/// One of the account's keys; revoked ones are included, since their usage remains.
 pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys::ApiKey> {
     let id = id.to_owned();
     let found = app
@@ -95,7 +95,7 @@ pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys
     found.ok_or_else(no_such_key)
 }
 
-/// 404: a key was named that the account does not have.
+/// The 404 error for a key that the account doesn't have.
 pub fn no_such_key() -> Error {
     let detail = "This account has no key with that id.";
     Error::not_found(detail).with("field", serde_json::json!("key"))

@@ -1,16 +1,16 @@
-//! Emails on their way into the outbox: who receives them, and what is stored of them.
+//! Queues emails in the outbox: who receives them, and what is stored.
 
 use domain::letters::Letter;
 use domain::people::MemberRole;
 use domain::time::Timestamp;
 use store::{Tx, outbox};
 
-/// A letter as the outbox keeps it.
+/// An email as the outbox stores it.
 pub fn encode(letter: &Letter) -> String {
     serde_json::to_string(letter).expect("a letter is plain data")
 }
 
-/// Writes a letter to the outbox, once per key.
+/// Queues an email, once per key.
 pub fn enqueue(
     tx: &mut Tx<'_>,
     key: &str,
@@ -30,7 +30,7 @@ pub fn enqueue(
     outbox::enqueue(tx, &new, now)
 }
 
-/// Writes a letter to everyone who pays for the account, once each under `key`.
+/// Queues an email to each of the account's payers, once per recipient and `key`.
 pub fn notify_payers(
     tx: &mut Tx<'_>,
     account: i64,
@@ -45,8 +45,8 @@ pub fn notify_payers(
     Ok(())
 }
 
-/// The addresses of those who pay for an account and hear of its credits and payments: its owners
-/// and billing members.
+/// The email addresses of the members who are notified of an account's credits and payments: its
+/// owners and billing members.
 pub fn payers(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
     let members = store::users::members(tx, account)?.into_iter();
     let payers = members.filter(|member| member.role >= MemberRole::Billing);

@@ -1,9 +1,9 @@
 //! The application: everything `LocalBoxs` Billing does, without HTTP or HTML.
 //!
-//! Every act of a customer, a host application, an operator or a job is one function here; the JSON
-//! handler and the page handler of the same act both call it. [`actors`] are plain values, an
-//! [`error::Error`] is a fact without a status code. [`app`] holds what all functions share: the
-//! database, Stripe, the catalog, the clocks and the caches.
+//! Each action of a customer, host application, operator or job is one function here, called by
+//! both its JSON handler and its page handler. [`actors`] are plain values; an [`error::Error`]
+//! carries no HTTP status code. [`app`] holds the shared state: the database, Stripe client,
+//! catalog, clocks and caches.
 
 pub mod accounts;
 pub mod actors;

@@ -1,16 +1,16 @@
-//! Addresses of our own pages that an answer or a mail of the application names.
+//! Paths of our own pages that API responses and emails link to.
 
-/// The page that sells credits.
+/// The page for buying credits.
 pub const TOP_UP: &str = "/dashboard/billing/credits";
 
-/// The page that changes the plan.
+/// The page for changing the plan.
 pub const UPGRADE: &str = "/dashboard/billing/upgrade";
 
-/// Where an account's people go when a call was refused.
+/// The pages where an account's members can resolve a refused call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountLinks {
-    /// The page that sells credits.
+    /// The URL of the page for buying credits.
     pub top_up: String,
-    /// The page that changes the plan.
+    /// The URL of the page for changing the plan.
     pub upgrade: String,
 }

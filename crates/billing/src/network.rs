@@ -1,10 +1,10 @@
-//! Networks of addresses, such as those of trusted proxies.
+//! IP networks, such as those of trusted proxies.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Bits of an IPv6 address that one customer of a provider has.
+/// Prefix length, in bits, of the IPv6 network that a provider gives one customer.
 const CUSTOMER_BITS: u8 = 64;
 
 /// Bits before the IPv4 address in an IPv4-mapped IPv6 address.
@@ -15,7 +15,7 @@ const MAPPED_BITS: u8 = 96;
 pub struct Network(IpNet);
 
 impl Network {
-    /// Reads `10.1.2.3`, `10.0.0.0/8` or the same of IPv6.
+    /// Parses `10.1.2.3`, `10.0.0.0/8` or the IPv6 equivalents.
     pub fn parse(text: &str) -> Option<Network> {
         let text = text.trim();
         if let Ok(address) = text.parse::<IpAddr>() {
@@ -25,7 +25,7 @@ impl Network {
         let IpAddr::V4(address) = network.addr().to_canonical() else {
             return Some(Network(network));
         };
-        // An IPv4-mapped address has its width as IPv4 has it, or behind the 96 bits of the prefix.
+        // An IPv4-mapped prefix length may or may not include the 96-bit prefix.
         let width = network.prefix_len();
         let width = width.checked_sub(MAPPED_BITS).unwrap_or(width);
         Ipv4Net::new(address, width)
@@ -39,7 +39,7 @@ impl Network {
     }
 }
 
-/// What limits count an address by: itself, or the /64 of an IPv6 address.
+/// The rate-limit key of an address: the address itself, or the /64 network of an IPv6 address.
 pub fn counted_by(address: IpAddr) -> String {
     match address {
         IpAddr::V4(four) => four.to_string(),

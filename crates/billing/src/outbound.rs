@@ -1,34 +1,34 @@
-//! Calls to what an operator configured, such as the host application's keys: https except on this
-//! machine, no redirects, bounded in time and size.
+//! Requests to addresses that an operator configured, such as the host application's JWKS: https
+//! except on this machine, no redirects, bounded in time and size.
 
 use std::time::Duration;
 
 use reqwest::Url;
 
-/// Longest a call may take.
+/// Maximum duration of a request.
 const SECONDS_MAX: u64 = 5;
 
-/// Largest answer that is read.
+/// Maximum size of a response body.
 const ANSWER_BYTES_MAX: usize = 128 << 10;
 
-/// The reason that a request has no answer.
+/// Why a request has no usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// An address that nothing is sent to.
+    /// The address isn't allowed.
     #[error("the address is not https, nor http on this machine")]
     Unsafe,
-    /// Nobody answered, or not in time.
+    /// There was no response, or not in time.
     #[error("no answer: {0}")]
     Failed(#[from] reqwest::Error),
-    /// The answer is too long.
+    /// The response body is too large.
     #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
-    /// An answer that is none.
+    /// The response is malformed.
     #[error("the answer cannot be read: {0}")]
     Unreadable(#[from] http::Error),
 }
 
-/// Whether an address keeps what is sent to it secret on the way.
+/// Whether requests to an address can't be read in transit: https, or http on this machine.
 pub fn is_safe(address: &str) -> bool {
     let Ok(url) = Url::parse(address) else {
         return false;
@@ -37,7 +37,7 @@ pub fn is_safe(address: &str) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
-/// Sends one request and reads a bounded answer.
+/// Sends a request and reads the response, up to the maximum size.
 #[expect(
     clippy::disallowed_methods,
     reason = "a client with bounds, built in one place"

@@ -1,4 +1,4 @@
-//! How often: counted in the database, so that a restart or a second process does not forget.
+//! Rate limits, counted in the database so that they survive restarts and span processes.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
-/// A limit's name as it is kept: without the mail address that it may be about.
+/// A limit's key as stored: hashed if it contains an email address.
 fn kept(what: &str) -> String {
     if !what.contains('@') {
         return what.to_owned();
@@ -16,8 +16,8 @@ fn kept(what: &str) -> String {
     format!("{kind}:{}", hex::encode(Sha256::digest(what.as_bytes())))
 }
 
-/// Takes one of `per_minute` from `what` (such as `checkout:12`), or answers 429 with when to try
-/// again. On real time: moving the billing clock gives nobody more.
+/// Takes one of `per_minute` requests from `what` (such as `checkout:12`), or fails with a 429 that
+/// says when to retry. Uses real time, so that moving the billing clock doesn't reset limits.
 pub async fn take(app: &App, what: &str, per_minute: u32, account: i64) -> Result<()> {
     let key = kept(what);
     let now = app.real_now();

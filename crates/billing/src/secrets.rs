@@ -1,9 +1,9 @@
-//! Secrets that the program makes, and the digests by which it knows them again.
+//! Secrets that the service generates, and the digests by which it recognizes them.
 
 use domain::ids::Rng;
 use sha2::{Digest, Sha256};
 
-/// 256 random bits as text: a token for a link, a session or a key.
+/// Generates 256 random bits as hex: a token for a link, a session or a key.
 pub fn new_secret(rng: &dyn Rng) -> String {
     format!("{:032x}{:032x}", rng.bits(), rng.bits())
 }

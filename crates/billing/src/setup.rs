@@ -1,5 +1,5 @@
-//! Makes Stripe what the catalog says: products, prices, the portal's configuration, the webhook
-//! endpoint. Found by lookup key and metadata, so a second run changes nothing.
+//! Brings Stripe in line with the catalog: products, prices, the portal configuration, the webhook
+//! endpoint. Finds them by lookup key and metadata, so a second run changes nothing.
 
 use domain::catalog::{Addon, Pack, Tier};
 use domain::money::MinorUnits;
@@ -13,25 +13,25 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::portal::CONFIGURATION;
 
-/// Metadata that marks what setup made.
+/// Metadata key that marks objects created by setup.
 const MARK: &str = "localboxs";
 
-/// Objects of a kind that are looked through.
+/// Maximum number of objects of a kind that are searched.
 const ITEMS_MAX: usize = 200;
 
-/// Above this share of a pack's price the card fee makes it a poor deal, in percent (seed 21.3).
+/// Share of a pack's price, in percent, above which setup warns of the card fee (seed 21.3).
 const FEE_SHARE_WARNED: i64 = 15;
 
-/// What setup found different, and whether it changed it.
+/// The differences that setup found, and any warnings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Made or changed; with `check`, what would be.
+    /// What was created or changed; with `check`, what would be.
     pub changes: Vec<String>,
-    /// What a person should think about.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
-/// Brings Stripe in line with the catalog; with `check` only tells what differs.
+/// Brings Stripe in line with the catalog; with `check`, only reports differences.
 pub async fn run(app: &App, check: bool) -> Result<Report> {
     let mut report = Report::default();
     let catalog = app.catalog();
@@ -67,7 +67,7 @@ struct PriceDefinition {
     is_monthly: bool,
 }
 
-/// A price at Stripe and the product that it is of.
+/// A price at Stripe and its product.
 struct Sold {
     product: String,
     price: String,
@@ -117,8 +117,9 @@ async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report)
     Ok(())
 }
 
-/// The price with the wanted lookup key and amount: used as it is, or made, taking the key over
-/// from an older one, which stays mapped. None when it is missing and only looked for.
+/// The price with the wanted lookup key and amount: used if it exists; otherwise created, taking
+/// the lookup key over from an older price, which stays mapped. None if it is missing and `check`
+/// is set.
 async fn one_price(
     app: &App,
     wanted: &PriceDefinition,
@@ -181,8 +182,8 @@ async fn one_price(
         form = form.push("recurring[interval]", "month");
     }
     let install = install_id(app).await?;
-    // What stands at Stripe is part of the key: a price that was archived since is not answered
-    // from Stripe's memory of how it was made.
+    // The current price is part of the key; otherwise, after a price was archived, Stripe could
+    // replay the earlier creation.
     let before = found.first().map_or("none", |price| price.id.as_str());
     let key = format!(
         "setup-price-{}-{amount}-{currency}-{before}-{install}",
@@ -194,7 +195,7 @@ async fn one_price(
     Ok(Some(Sold { product, price }))
 }
 
-/// What was archived at Stripe is no longer sold here.
+/// Stops selling prices that were archived at Stripe.
 async fn forget_archived(app: &App, archived: Vec<Price>) -> Result<()> {
     let now = app.now();
     app.write(0, move |tx| {
@@ -214,7 +215,7 @@ async fn keep_price(app: &App, wanted: &PriceDefinition, id: &str, check: bool) 
     let row = store::catalog::Price {
         price_id: id.to_owned(),
         lookup_key: wanted.lookup_key.clone(),
-        // An add-on is kept in a table of its own, which has no kind.
+        // Add-ons are stored in their own table, which has no kind.
         kind: wanted.kind.unwrap_or(PriceKind::Tier),
         name: wanted.name.clone(),
         currency: wanted.price.currency.code().to_owned(),
@@ -234,7 +235,7 @@ async fn keep_price(app: &App, wanted: &PriceDefinition, id: &str, check: bool) 
     Ok(())
 }
 
-/// Part of setup's idempotency keys: another database is another installation.
+/// Part of setup's idempotency keys: a different database is a different installation.
 async fn install_id(app: &App) -> Result<String> {
     let (id, now) = (app.new_id("inst"), app.now());
     app.write(0, move |tx| {
@@ -243,7 +244,7 @@ async fn install_id(app: &App) -> Result<String> {
     .await
 }
 
-/// Card fees in the US: 2.9% and 30 cents (stripe.com/pricing).
+/// Warns of high card fees; in the US 2.9% and 30 cents (stripe.com/pricing).
 fn warn_of_fee(pack: &Pack, report: &mut Report) {
     if pack.price.currency.code() != "usd" {
         return;
@@ -259,8 +260,8 @@ fn warn_of_fee(pack: &Pack, report: &mut Report) {
     }
 }
 
-/// What customers may do in the portal: switch plans, cancel at the period's end, change the card,
-/// see invoices.
+/// Sets up what customers can do in the portal: switch plans, cancel at the period's end, change
+/// the card, see invoices.
 async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> Result<()> {
     let wanted = portal_form(app, plans);
     let fingerprint = fingerprint(&wanted);
@@ -272,7 +273,7 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
     let ours = known
         .into_iter()
         .find(|one| one.active && one.metadata.contains_key(MARK));
-    // What somebody switched in Stripe's dashboard differs too, though the mark is still ours.
+    // Changes made in Stripe's dashboard differ, too, although the metadata is still ours.
     let same = ours.as_ref().is_some_and(|one| {
         one.metadata.get(MARK) == Some(&fingerprint) && allows(&one.features, &wanted)
     });
@@ -321,7 +322,7 @@ fn portal_form(app: &App, plans: &[Sold]) -> Form {
         .push("features[customer_update][enabled]", "true")
         .push("features[customer_update][allowed_updates][0]", "email")
         .push("features[customer_update][allowed_updates][1]", "address");
-    // Switching is between plans; with one there is nothing to offer.
+    // Switching needs at least two plans.
     if plans.len() < 2 {
         return form;
     }
@@ -329,9 +330,9 @@ fn portal_form(app: &App, plans: &[Sold]) -> Form {
     let form = form
         .push(format!("{update}[enabled]"), "true")
         .push(format!("{update}[default_allowed_updates][0]"), "price")
-        // A larger plan is not had unpaid in the rest of a trial.
+        // An upgrade during a trial must be paid for, so it ends the trial.
         .push(format!("{update}[trial_update_behavior]"), "end_trial")
-        // An upgrade is paid at once, a downgrade waits for the end of what is paid.
+        // An upgrade is paid immediately; a downgrade waits for the end of the paid period.
         .push(format!("{update}[proration_behavior]"), "always_invoice")
         .push(
             format!("{update}[schedule_at_period_end][conditions][0][type]"),
@@ -349,7 +350,7 @@ fn portal_form(app: &App, plans: &[Sold]) -> Form {
     })
 }
 
-/// Whether a configuration's features are the wanted ones. The products may stand in any order.
+/// Whether a configuration has the wanted features. Products may be in any order.
 fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
     let mut sold = Vec::new();
     for (name, value) in wanted.iter() {
@@ -372,7 +373,7 @@ fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
             return false;
         }
     }
-    // Stripe may leave the list out; then the fingerprint alone tells.
+    // Stripe may omit the list; then only the fingerprint is compared.
     let Some(products) = features["subscription_update"]["products"].as_array() else {
         return true;
     };
@@ -393,7 +394,7 @@ fn fingerprint(form: &Form) -> String {
     hex::encode(&digest[..8])
 }
 
-/// The id of the account at Stripe that the configured key belongs to.
+/// The id of the Stripe account that the configured key belongs to.
 pub async fn stripe_account(app: &App) -> std::result::Result<String, stripe::Error> {
     app.stripe
         .retrieve_account()
@@ -401,7 +402,7 @@ pub async fn stripe_account(app: &App) -> std::result::Result<String, stripe::Er
         .map(|account| account.id)
 }
 
-/// The endpoints at Stripe that deliver to this service.
+/// The webhook endpoints at Stripe that deliver to this service.
 pub async fn registered_endpoints(
     app: &App,
 ) -> std::result::Result<Vec<WebhookEndpoint>, stripe::Error> {
@@ -412,13 +413,13 @@ pub async fn registered_endpoints(
     Ok(known.filter(|endpoint| endpoint.url == url).collect())
 }
 
-/// Where Stripe delivers events to.
+/// The URL that Stripe delivers events to.
 pub fn webhook_url(app: &App) -> String {
     format!("{}/api/stripe/webhook", app.settings.service.base_url)
 }
 
-/// The endpoint that receives exactly the events the code handles. Its secret is shown once, when
-/// it is made, and kept.
+/// Sets up the endpoint for exactly the events that the code handles. Stripe returns its secret
+/// only on creation, so it is stored.
 async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
     let url = webhook_url(app);
     let ours = registered_endpoints(app).await?.into_iter().next();
@@ -437,7 +438,8 @@ async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
                 .changes
                 .push(format!("events of the webhook endpoint {}", endpoint.id));
             if !check {
-                // A change that is made twice is the same; one that was undone since is made anew.
+                // Repeating an update is harmless, and one that was reverted since must be made
+                // again.
                 let key = app.new_id("setup");
                 app.stripe
                     .update_webhook_endpoint(&endpoint.id, &form, &key)

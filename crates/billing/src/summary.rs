@@ -1,4 +1,4 @@
-//! An account as it stands now: plan, credits, usage. What pages and answers show.
+//! An account's current plan, credits and usage, as pages and API responses show them.
 
 use domain::ledger::Lot;
 use domain::money::Credits;
@@ -10,32 +10,32 @@ use store::ledger::{Rules, WalletRow};
 use crate::app::App;
 use crate::error::Result;
 
-/// An account as it stands at one moment.
+/// An account's state at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The plan of the account now.
+    /// The account's current plan.
     pub plan: Plan,
-    /// Credits in all lots.
+    /// Credits in all grants.
     pub posted: Credits,
-    /// Credits pinned by holds.
+    /// Credits set aside by holds.
     pub held: Credits,
-    /// The debt: what a reversal of money could not take back.
+    /// The debt: what a clawback could not take back because the credits were already spent.
     pub debt: Credits,
-    /// Credits that may be spent now.
+    /// Credits that can be spent now.
     pub available: Credits,
-    /// Lots with credits left.
+    /// Grants with credits left.
     pub lots: Vec<Lot>,
     /// Calls that count against the plan's limit.
     pub calls_this_period: i64,
-    /// Credits charged since the first of the month, UTC.
+    /// Credits charged since the first of the month (UTC).
     pub used_this_month: Credits,
-    /// The time at which the wallet last moved.
+    /// When the wallet last changed.
     pub updated_at: Timestamp,
 }
 
 impl View {
-    /// Lots with credits left, in the order they are spent: the one order in which every answer
-    /// and page lists them.
+    /// Grants with credits left, in the order they are spent. All responses and pages list them in
+    /// this order.
     pub fn lots_in_order(&self) -> Vec<&Lot> {
         let mut lots: Vec<&Lot> = self
             .lots
@@ -47,15 +47,15 @@ impl View {
     }
 }
 
-/// The account now. Time passes first: what is due expires, and the allowance that is due comes,
-/// so the answer is what the next call would meet.
+/// Returns the account's current state. Expiries and allowances that are due are applied first, so
+/// the result is what the next call would meet.
 pub async fn view(app: &App, account: i64) -> Result<View> {
     let (view, ()) = view_with(app, account, |_, _| Ok(())).await?;
     Ok(view)
 }
 
-/// The account now, as [`view`] answers it, and what `more` reads beside it. That is one trip to
-/// the database, unless something of the account is due and has to be settled first.
+/// Returns the account's current state, as [`view`] does, and the result of `more`. Takes one
+/// database round trip, unless something is due and must be settled first.
 pub async fn view_with<T, F>(app: &App, account: i64, mut more: F) -> Result<(View, T)>
 where
     F: FnMut(&mut Tx<'_>, &View) -> store::Result<T> + Clone + Send + 'static,
@@ -66,8 +66,8 @@ where
     Ok(found.expect("the account needs no finding"))
 }
 
-/// The account that `find` finds, as [`view_with`] answers it, in the same trip to the database.
-/// `more` gets what else was found. None when there is no such account.
+/// Like [`view_with`], for the account that `find` returns, in the same database round trip. `more`
+/// also gets the other value that `find` returns. None if there is no such account.
 pub async fn view_of<A, T, G, F>(app: &App, find: G, more: F) -> Result<Option<(View, T)>>
 where
     G: FnMut(&mut Tx<'_>) -> store::Result<Option<(i64, A)>> + Clone + Send + 'static,
@@ -104,10 +104,10 @@ where
     })
 }
 
-/// What a look for an account found.
+/// The result of reading an account.
 enum Seen<T> {
     Nothing,
-    /// Something of this account has to be settled first.
+    /// Something is due for this account and must be settled first.
     Due(i64),
     Here(Box<(View, T)>),
 }
@@ -136,8 +136,9 @@ fn look(
     })
 }
 
-/// Writes the plan that the account has now where pages and lists show it, and tells of it in the
-/// same commit when it is another than was shown: once, whoever changed it. Answers it then.
+/// Stores the account's current plan where pages and lists show it. If the plan differs from the
+/// one shown so far, queues the notification in the same commit (so it is sent once, whoever made
+/// the change) and returns the plan.
 pub fn show_plan(
     tx: &mut store::Tx<'_>,
     rules: &store::ledger::Rules,

@@ -1,4 +1,4 @@
-//! Text that people type: how long it may be, and that it is one line.
+//! Validation of text that users type.
 
 use crate::error::{Error, Result};
 
@@ -7,8 +7,8 @@ pub fn is_line(text: &str, chars_max: usize) -> bool {
     text.chars().count() <= chars_max && !text.chars().any(char::is_control)
 }
 
-/// A name as it is kept: trimmed, one line of 1 to `chars_max` characters. The error names the
-/// field `name`.
+/// Validates a name: trimmed, one line of 1 to `chars_max` characters. The error is for the field
+/// `name`.
 pub fn read_name(text: &str, chars_max: usize) -> Result<String> {
     let text = text.trim();
     if !text.is_empty() && is_line(text, chars_max) {

@@ -1,14 +1,14 @@
-//! Trials: offered once to an account, and given once to a card.
+//! Trials: offered once per account, and given once per card.
 //!
-//! Which card it is shows only after Checkout. So a trial whose card had one already is ended when
-//! the sync sees it, without a charge.
+//! The card is known only after Checkout, so a trial with a card that already had one is ended by
+//! the sync, without a charge.
 
 use domain::catalog::Tier;
 
 use crate::app::App;
 use crate::error::Result;
 
-/// The days of the trial that the account is offered with a plan, if it is offered one.
+/// The length in days of the trial that the account is offered with a plan, if any.
 pub async fn offered(app: &App, account: i64, tier: &Tier) -> Result<Option<i64>> {
     let Some(days) = tier.trial_days else {
         return Ok(None);
@@ -16,18 +16,18 @@ pub async fn offered(app: &App, account: i64, tier: &Tier) -> Result<Option<i64>
     Ok(may_have_one(app, account).await?.then_some(days))
 }
 
-/// Whether a trial is offered to the account, where a plan has one.
+/// Whether the account is offered a trial, if a plan has one.
 pub async fn may_have_one(app: &App, account: i64) -> Result<bool> {
     let is_once = app.settings.billing.trial_once_per_account;
     app.read(move |tx| may_have(tx, account, is_once)).await
 }
 
-/// [`may_have_one`], within a look at the database; `is_once` is the setting.
+/// [`may_have_one`] within a database read; `is_once` is the setting.
 pub fn may_have(tx: &mut store::Tx<'_>, account: i64, is_once: bool) -> store::Result<bool> {
     Ok(!is_once || !had_one(tx, account, None)?)
 }
 
-/// Whether the account had a trial, with another subscription than this.
+/// Whether the account had a trial, with a subscription other than `except`.
 pub(crate) fn had_one(
     tx: &mut store::Tx<'_>,
     account: i64,

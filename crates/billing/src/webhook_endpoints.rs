@@ -16,18 +16,18 @@ use crate::notices::{EVENTS, Notice, address, signature};
 use crate::operators::audit_log::{Action, Author};
 use crate::text::is_line;
 
-/// Endpoints of a deployment: each notice is written once for each.
+/// Maximum number of endpoints; each outgoing webhook is queued once per endpoint.
 const ENDPOINTS_MAX: usize = 20;
 
-/// The most characters of a description.
+/// Maximum length of a description.
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
-/// How long a former secret still signs beside the new one.
+/// Hours for which the former secret still signs in addition to the new one.
 const BOTH_SECRETS_HOURS: i64 = 24;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
 
-/// The event names of an endpoint, as a list.
+/// Splits an endpoint's event names into a list.
 pub fn names(events: &str) -> Vec<String> {
     events.split_whitespace().map(str::to_owned).collect()
 }
@@ -35,11 +35,11 @@ pub fn names(events: &str) -> Vec<String> {
 /// A validated endpoint definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// The address that deliveries are sent to.
+    /// The URL that deliveries are sent to.
     pub url: String,
-    /// What the operator calls it; may be empty.
+    /// The operator's description; may be empty.
     pub description: String,
-    /// Event names, separated by commas; empty for all of them.
+    /// Event names, separated by spaces; empty for all events.
     pub events: String,
 }
 
@@ -110,7 +110,7 @@ pub async fn found(app: &App, id: &str) -> Result<WebhookEndpoint> {
     row.ok_or_else(no_endpoint)
 }
 
-/// The endpoint with this id and deliveries to it, newest first: all, or those in a state.
+/// The endpoint with this id and its deliveries, newest first, optionally only those in a state.
 pub async fn deliveries(
     app: &App,
     id: &str,
@@ -129,12 +129,12 @@ pub async fn deliveries(
     found.await?.ok_or_else(no_endpoint)
 }
 
-/// The error for an endpoint id that is unknown.
+/// The error for an unknown endpoint id.
 fn no_endpoint() -> Error {
     Error::not_found("There is no such endpoint.")
 }
 
-/// Why an endpoint is disabled that a person took out of use.
+/// The reason stored when an operator disables an endpoint.
 pub const BY_HAND: &str = "by hand";
 
 /// What changes of an endpoint; the rest stays.
@@ -151,7 +151,7 @@ pub struct EndpointChange {
     enabled: Option<bool>,
 }
 
-/// Changes an endpoint. Answers it as it is now.
+/// Changes an endpoint. Returns its new state.
 pub async fn update(
     app: &App,
     id: &str,
@@ -185,7 +185,7 @@ pub async fn update(
     changed.ok_or_else(no_endpoint)
 }
 
-/// Enables or disables an endpoint, whatever its definition.
+/// Enables or disables an endpoint without changing its definition.
 pub async fn switch(app: &App, id: &str, enabled: bool, actor: &str) -> Result<()> {
     found(app, id).await?;
     let (id, author) = (id.to_owned(), Author::new(app, actor));
@@ -204,7 +204,7 @@ fn set_enabled(tx: &mut Tx<'_>, id: &str, enabled: bool, now: Timestamp) -> stor
     }
 }
 
-/// Deletes an endpoint and gives up its queued deliveries.
+/// Deletes an endpoint and cancels its queued deliveries.
 pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
     let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app
@@ -219,7 +219,7 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
     if removed { Ok(()) } else { Err(no_endpoint()) }
 }
 
-/// Gives an endpoint a new secret. Returns the endpoint and the secret.
+/// Rotates an endpoint's secret. Returns the endpoint and the new secret.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
     let secret = signature::new_secret(&*app.rng);
     let (id, kept) = (id.to_owned(), secret.clone());
@@ -238,7 +238,7 @@ pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndp
     row.map(|row| (row, secret)).ok_or_else(no_endpoint)
 }
 
-/// Queues a notice to an endpoint again.
+/// Queues a delivery to an endpoint again.
 pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -> Result<Message> {
     let (endpoint, author) = (endpoint.to_owned(), Author::new(app, actor));
     let row = app
@@ -267,7 +267,7 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
     Ok(row)
 }
 
-/// Queues a notice that says nothing.
+/// Queues a test delivery to an endpoint.
 pub async fn send_test(app: &App, id: &str) -> Result<()> {
     let endpoint = found(app, id).await?;
     let notice = Notice {

@@ -1,5 +1,5 @@
-//! The end of an account (F15): what could still charge is ended at Stripe first; only then the
-//! people are forgotten. The books stay.
+//! Closing an account (F15): everything that could still charge is ended at Stripe first; only then
+//! is personal data erased. The books remain.
 
 use domain::people::UserRole;
 use domain::plan::SubscriptionStatus;
@@ -14,20 +14,21 @@ use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::{rate_limit, sync};
 
-/// Tries a minute and account.
+/// Maximum number of attempts per minute and account.
 const PER_MINUTE: u32 = 3;
 
 const KIND: IntentKind = IntentKind::Closing;
 
-/// Checkout pages that are looked at: far more than are ever open.
+/// Maximum number of Checkout pages that are checked; far more than are ever open.
 const PAGES_MAX: i64 = 100;
 
-/// Closes the caller's account. Stripe fails: nothing is deleted, and the next try goes on.
+/// Closes the caller's account. If Stripe fails, nothing is deleted, and the next attempt
+/// continues.
 pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     caller.may_own()?;
     let account = caller.account.id;
     rate_limit::take(app, &format!("close:{account}"), PER_MINUTE, account).await?;
-    // What Stripe knows now, not what we saw last.
+    // Use Stripe's current state, not the last one we stored.
     let is_known = app
         .read(move |tx| Ok(!store::customers::of_account(tx, account)?.is_empty()))
         .await?;
@@ -46,7 +47,7 @@ pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     forget(app, caller).await
 }
 
-/// Subscriptions that can still charge, whatever their state.
+/// Subscriptions that can still charge, whatever their status.
 async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
     let all = app
         .read(move |tx| store::subscriptions::of_account(tx, account))
@@ -61,7 +62,7 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
     Ok(all.into_iter().filter(|row| !is_over(row)).collect())
 }
 
-/// Ends Checkout pages that could still be paid.
+/// Expires Checkout pages that could still be paid.
 async fn end_pages(app: &App, account: i64) -> Result<()> {
     let now = app.now();
     let intents = app
@@ -76,7 +77,7 @@ async fn end_pages(app: &App, account: i64) -> Result<()> {
         if let Some(session) = &intent.stripe_object_id {
             let key = format!("{}-expire", intent.id);
             match app.stripe.expire_checkout_session(session, &key).await {
-                // Refused: it was paid or ended already, and the sync saw which.
+                // Refused: it was already paid or expired, and the sync read which.
                 Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -88,8 +89,8 @@ async fn end_pages(app: &App, account: i64) -> Result<()> {
     Ok(())
 }
 
-/// Ends every subscription at once. Ending one twice changes nothing, so a try that broke off is
-/// simply repeated.
+/// Cancels every subscription immediately. Canceling twice changes nothing, so an interrupted
+/// attempt can simply be repeated.
 async fn end_subscriptions(app: &App, caller: &SignedIn) -> Result<()> {
     for row in chargeable(app, caller.account.id).await? {
         let intent = write_down(app, caller, &row.subscription_id).await?;
@@ -105,7 +106,8 @@ async fn end_subscriptions(app: &App, caller: &SignedIn) -> Result<()> {
     Ok(())
 }
 
-/// Takes name and address off the customer at Stripe; its invoices stay, as the law asks.
+/// Removes name and email address from the Stripe customer; its invoices remain, as the law
+/// requires.
 async fn forget_at_stripe(app: &App, caller: &SignedIn) -> Result<()> {
     let account = caller.account.id;
     let customer = app
@@ -126,7 +128,7 @@ async fn forget_at_stripe(app: &App, caller: &SignedIn) -> Result<()> {
     }
 }
 
-/// Writes down what Stripe is about to be asked; an earlier try of the same is gone on with.
+/// Records the intent of a call to Stripe; continues an earlier attempt at the same call.
 async fn write_down(app: &App, caller: &SignedIn, object: &str) -> Result<String> {
     let (id, object, now) = (app.new_id("int"), object.to_owned(), app.now());
     let (account, user) = (caller.account.id, caller.user.id);
@@ -156,8 +158,8 @@ async fn settle(app: &App, caller: &SignedIn, intent: String) -> Result<()> {
     Ok(())
 }
 
-/// One commit: the members leave, the account is nameless, and whoever belongs to no account any
-/// more is forgotten too. Operators stay, they belong to the service.
+/// In one commit: removes the members, erases the account's personal data, and erases users who now
+/// belong to no account. Operators are kept, since they belong to the service.
 async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
     let (account, now) = (caller.account.id, app.now());
     let author = Author::new(app, &caller.user.public_id);

@@ -41,8 +41,8 @@ pub struct SpendLimit {
     pub resets_at: Option<String>,
 }
 
-/// The account's limits as they stand now. Time passes first, so that a hold whose time ran out
-/// does not count.
+/// The account's limits now. Expiries that are due are applied first, so that expired holds don't
+/// count.
 pub async fn of_account(app: &App, account: i64) -> Result<Vec<SpendLimit>> {
     let now = app.now();
     let read = move |tx: &mut store::Tx<'_>, _: &crate::summary::View| look(tx, account, now);
@@ -50,8 +50,8 @@ pub async fn of_account(app: &App, account: i64) -> Result<Vec<SpendLimit>> {
     Ok(limits)
 }
 
-/// The limits of an account whose due holds are settled, as within
-/// [`view_with`](crate::summary::view_with).
+/// The limits of an account whose due holds have been settled, as
+/// [`view_with`](crate::summary::view_with) does.
 pub fn look(
     tx: &mut store::Tx<'_>,
     account: i64,
@@ -91,7 +91,7 @@ fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result
 pub struct Definition {
     /// The scope whose spending it bounds.
     pub scope: LimitScope,
-    /// The key or member, by its name outside.
+    /// The public id of the key or member; none for the account.
     pub subject: Option<String>,
     /// The window in which spending is counted.
     pub window: LimitWindow,
@@ -99,19 +99,19 @@ pub struct Definition {
     pub cap: Credits,
 }
 
-/// Reads a scope's word.
+/// Parses a scope.
 pub fn read_scope(word: &str) -> Result<LimitScope> {
     let detail = "scope must be account, key or member.";
     LimitScope::from_word(word).ok_or_else(|| Error::field("scope", detail))
 }
 
-/// Reads a window's word.
+/// Parses a window.
 pub fn read_window(word: &str) -> Result<LimitWindow> {
     let detail = "window must be day, month or lifetime.";
     LimitWindow::from_word(word).ok_or_else(|| Error::field("window", detail))
 }
 
-/// Checks a cap's bounds.
+/// Checks that a cap is within bounds.
 pub fn read_cap(cap: Credits) -> Result<Credits> {
     if (Credits::ZERO..=CREDITS_MAX).contains(&cap) {
         return Ok(cap);
@@ -120,7 +120,7 @@ pub fn read_cap(cap: Credits) -> Result<Credits> {
     Err(Error::field("credits", detail))
 }
 
-/// Sets a limit of an account.
+/// Sets a spend limit of an account.
 pub async fn set(app: &App, account: i64, wanted: Definition, actor: &str) -> Result<SpendLimit> {
     let (rules, now) = (app.rules(), app.now());
     let (public_id, author) = (app.new_id("limit"), Author::new(app, actor));
@@ -180,7 +180,7 @@ impl Fault {
     }
 }
 
-/// The number of the key or member, which must be the account's own; 0 for the account.
+/// The internal id of the key or member, which must be the account's own; 0 for the account.
 fn subject(
     tx: &mut store::Tx<'_>,
     account: i64,
@@ -202,7 +202,7 @@ fn subject(
     }
 }
 
-/// Takes a limit of an account away.
+/// Removes a spend limit of an account.
 pub async fn remove(app: &App, account: i64, id: &str, actor: &str) -> Result<()> {
     let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app

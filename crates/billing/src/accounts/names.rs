@@ -1,4 +1,4 @@
-//! Accounts by their public id or by the host application's id.
+//! Finds accounts by their public id or the host application's id.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use store::accounts::Account as Row;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// The account that the outside calls `id`.
+/// Finds the account with this public id or host application's id.
 pub async fn named(app: &App, id: &str) -> Result<Row> {
     let id = id.to_owned();
     let found = app.read(move |tx| store::accounts::named(tx, &id)).await?;
@@ -18,7 +18,7 @@ fn no_account() -> Error {
     Error::not_found("There is no such account.")
 }
 
-/// The number of the account that a search names; none for all of them.
+/// The internal id of the account that a search names; none if it names none.
 pub fn searched(tx: &mut store::Tx<'_>, name: Option<&str>) -> store::Result<Result<Option<i64>>> {
     let Some(name) = name else {
         return Ok(Ok(None));
@@ -27,7 +27,7 @@ pub fn searched(tx: &mut store::Tx<'_>, name: Option<&str>) -> store::Result<Res
     Ok(found.map(|account| Some(account.id)).ok_or_else(no_account))
 }
 
-/// The names outside of some accounts.
+/// The public ids of some accounts, by internal id.
 pub fn names(
     tx: &mut store::Tx<'_>,
     accounts: impl Iterator<Item = i64>,

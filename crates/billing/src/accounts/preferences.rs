@@ -1,5 +1,5 @@
-//! What an account's people chose: which mails they get, when credits are low, and whether a pack
-//! is bought by itself then. Read and changed here for the API and the pages alike.
+//! An account's preferences: which emails are sent, when credits count as low, and automatic
+//! top-up. Used by the API and the pages.
 
 use domain::catalog::Catalog;
 use domain::letters::{NOTICES, Notice};
@@ -14,81 +14,81 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Act, Action, Author};
 
-/// What is chosen now.
+/// An account's current preferences.
 #[derive(Clone, Debug)]
 pub struct Preferences {
     /// Kinds of emails, and whether each is sent.
     pub notices: Vec<(Notice, bool)>,
-    /// The credits below which an email is sent; `None` for never.
+    /// The number of credits below which an email is sent; `None` for never.
     pub low_below: Option<Credits>,
-    /// How packs are bought automatically.
+    /// The automatic top-up settings.
     pub auto: Auto,
 }
 
-/// How packs are bought automatically.
+/// The automatic top-up settings.
 #[derive(Clone, Debug)]
 pub struct Auto {
     /// `off`, `on` or `waiting`.
     pub state: AutoTopupState,
-    /// Why it is off or waits, when nobody turned it off.
+    /// Why it is off or waiting, unless a member turned it off.
     pub reason: Option<String>,
-    /// Buys below so many credits.
+    /// Credits below which a pack is bought.
     pub threshold: Option<Credits>,
     /// The pack, by its credits.
     pub pack: Option<i64>,
-    /// The most that is spent in a month.
+    /// The most that may be spent in a month.
     pub month_max: Option<MinorUnits>,
     /// What was spent this month.
     pub spent: MinorUnits,
-    /// Whether there is a card to charge.
+    /// Whether there is a saved card.
     pub has_card: bool,
 }
 
-/// What to change; what is left out stays.
+/// A change of preferences; omitted fields stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// Kinds of emails by name, and whether each is sent.
     pub notices: Vec<(String, bool)>,
-    /// The threshold; `Some(None)` for never.
+    /// The low-credits threshold; `Some(None)` for never.
     pub low_below: Option<Option<Credits>>,
-    /// What to change of automatic top-ups.
+    /// The change of automatic top-up.
     pub auto: Option<AutoChange>,
 }
 
-/// What to change of automatic top-ups.
+/// A change of automatic top-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AutoChange {
-    /// Nothing is bought automatically.
+    /// Turns it off.
     Off,
-    /// A pack is bought below a threshold, up to a sum a month.
+    /// Buys a pack whenever credits fall below a threshold, up to a monthly cap.
     On {
-        /// Below so many credits.
+        /// Credits below which a pack is bought.
         threshold: Credits,
         /// The pack, by its credits.
         pack: i64,
-        /// The most in a month, minor units.
+        /// The most that may be spent in a month, in minor units.
         month_max_minor: i64,
     },
 }
 
-/// The name of a kind's setting.
+/// The name of the setting for a kind of email.
 fn setting(name: &str) -> String {
     format!("mail.{name}")
 }
 
-/// Whether a kind of mail is sent to the account's people.
+/// Whether a kind of email is sent to the account's members.
 pub fn wants(tx: &mut Tx<'_>, account: i64, notice: &str) -> store::Result<bool> {
     let chosen = store::settings::of_account(tx, account, &setting(notice))?;
     Ok(chosen.as_deref() != Some("off"))
 }
 
-/// What is chosen now.
+/// Reads an account's preferences.
 pub async fn read(app: &App, account: i64) -> Result<Preferences> {
     let (now, currency) = (app.now(), app.catalog().currency);
     app.read(move |tx| look(tx, account, now, currency)).await
 }
 
-/// What is chosen now, within a look at the database.
+/// Reads an account's preferences within a database read.
 pub fn look(
     tx: &mut Tx<'_>,
     account: i64,
@@ -119,7 +119,7 @@ pub fn look(
     })
 }
 
-/// Changes what is named. A wrong value changes nothing.
+/// Applies a change. An invalid value changes nothing.
 pub async fn change(
     app: &App,
     account: i64,
@@ -183,8 +183,8 @@ pub async fn change(
     read(app, account).await
 }
 
-/// Saving the form again is no way around the pause after a purchase; it is around the one after
-/// a declined card, which may be another now.
+/// Saving the form again must not skip the pause after a purchase, but may skip the pause after a
+/// declined card, since the card may have been replaced.
 fn next_attempt(
     tx: &mut Tx<'_>,
     account: i64,
@@ -277,7 +277,7 @@ fn check_pack(catalog: &Catalog, credits: i64, month_max_minor: i64) -> Result<(
     Ok(())
 }
 
-/// Reads a sum such as `50` or `50.00` in the deployment's currency.
+/// Parses an amount such as `50` or `50.00` in the deployment's currency, into minor units.
 pub fn read_money(field: &str, text: &str, catalog: &Catalog) -> Result<i64> {
     let currency = catalog.currency;
     let minor = MinorUnits::parse(text.trim(), currency);

@@ -1,4 +1,4 @@
-//! Creating an account from the host application, or changing it.
+//! Creates or changes an account for the host application.
 
 use domain::people::UserRole;
 use domain::plan::{AccountKind, AccountStatus};
@@ -15,10 +15,10 @@ use crate::payments::customer;
 use crate::people::users;
 use crate::text::is_line;
 
-/// What our own ids of accounts begin with.
+/// The prefix of our own account ids.
 const OWN_PREFIX: &str = "acc_";
 
-/// Longest id and name of an account.
+/// Maximum length of an account's id and name.
 const NAME_CHARS_MAX: usize = 200;
 
 /// An account as the host application sets it.
@@ -36,19 +36,19 @@ pub struct PutAccount {
     tier: Option<Option<String>>,
 }
 
-/// Distinguishes a null from a field that is absent.
+/// Distinguishes null from an absent field.
 fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// What is put, checked.
+/// A validated request.
 #[derive(Debug)]
 pub struct Put {
     id: String,
     public_id: String,
-    /// The id of the intent that sends the change to Stripe, if there is one to send.
+    /// The id for the intent that sends the change to Stripe, if one is needed.
     change_id: String,
     owner: String,
     owner_role: UserRole,
@@ -60,7 +60,7 @@ pub struct Put {
 }
 
 impl Put {
-    /// Checks what `actor` sends for the account that the host application calls `id`.
+    /// Validates what `actor` sends for the account with the host application's id `id`.
     pub fn read(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Put> {
         let catalog = app.catalog();
         for (field, text) in [("id", &id), ("name", &body.name)] {
@@ -90,14 +90,14 @@ impl Put {
         })
     }
 
-    /// Whether it would make an account.
+    /// Whether it would create an account.
     pub fn is_new(&self, tx: &mut store::Tx<'_>) -> store::Result<bool> {
         let known = store::accounts::named(tx, &self.id)?;
         Ok(known.is_none() && !self.id.starts_with(OWN_PREFIX))
     }
 
-    /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent,
-    /// or closed: what was forgotten is not written again.
+    /// Saves the account and returns whether it is new. `None` if the id has our own format but
+    /// doesn't exist, or if the account is closed: erased data must not be written again.
     pub fn save(
         &self,
         tx: &mut store::Tx<'_>,
@@ -128,7 +128,7 @@ impl Put {
                     name: &self.name,
                     email: self.email.as_deref(),
                     tier: &self.free_tier,
-                    // The host application vouches for its own accounts.
+                    // The host application vouches for the addresses of its accounts.
                     email_verified_at: Some(now),
                 },
                 now,
@@ -156,7 +156,7 @@ impl Put {
                     .reason("host")
                     .append(tx)?;
             }
-            // The plan may be another from this moment on.
+            // The plan may have changed.
             store::ledger::settle(tx, rules, row.id, now)?;
             crate::summary::show_plan(tx, rules, row.id, now, real_now)?;
         }
@@ -164,8 +164,8 @@ impl Put {
     }
 }
 
-/// Creates the account that the host application calls `id`, or changes it. Answers whether it is
-/// new, and the account. The change is sent to Stripe in the background.
+/// Creates or changes the account with the host application's id `id`. Returns whether it is new,
+/// and the account. The change is sent to Stripe in the background.
 pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<(bool, Row)> {
     let put = Put::read(app, actor, id, body)?;
     let (rules, at) = (app.rules(), (app.now(), app.real_now()));

@@ -1,10 +1,10 @@
-//! What an account's people may do, by their part in it.
+//! What members may do in an account, by their role.
 
 use domain::people::MemberRole;
 
 use crate::error::{Error, Result};
 
-/// Refuses a role that is less than the one an act needs.
+/// Returns an error if the held role is below the one that an action needs.
 pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
     if held >= needed {
         return Ok(());
@@ -20,7 +20,7 @@ pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
     })
 }
 
-/// The refusal of what a suspended account may not do.
+/// The error for an action that a suspended account may not perform.
 pub fn suspended() -> Error {
     let detail = "This account is suspended. Contact support. You can still view everything.";
     Error::forbidden("account_not_active", detail)

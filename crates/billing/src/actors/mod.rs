@@ -1,5 +1,5 @@
-//! Who acts: a signed-in person, an API key, an operator. Plain values with their rules; where a
-//! request brings them from is another matter.
+//! Callers: a signed-in user, an API key, an operator. Plain values with their rules, independent
+//! of how a request authenticates them.
 
 pub mod access;
 pub mod roles;
@@ -14,58 +14,58 @@ use crate::actors::roles::Right;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// What every secret key of ours begins with.
+/// The prefix of all our secret keys.
 pub const KEY_PREFIX: &str = "lbx_";
 
-/// A user who signed in, whatever the account.
+/// A signed-in user, regardless of the account.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The number of the user within this service; never shown outside.
+    /// The user's internal id, which is never exposed.
     pub id: i64,
-    /// The public id of the user: `usr_...`.
+    /// The user's public id: `usr_...`.
     pub public_id: String,
     /// The email address, in lower case.
     pub email: String,
-    /// The name of the user, as people see it.
+    /// The user's display name.
     pub name: String,
     /// The user's role in the service.
     pub role: UserRole,
 }
 
 impl Visitor {
-    /// Whether operators' pages are open to this user.
+    /// Whether the user may open the operator pages.
     pub fn is_operator(&self) -> bool {
         self.role.is_operator()
     }
 
-    /// Whether this user may make keys that act for any account.
+    /// Whether the user may create server keys, which act for any account.
     pub fn may_make_server_keys(&self) -> bool {
         self.role == UserRole::Admin
     }
 
-    /// Credits that this operator may add or take in 24 hours, where there is a limit.
+    /// Credits that this operator may add or remove in 24 hours; none for no limit.
     pub fn credits_max(&self, app: &App) -> Option<Credits> {
         let max = i64::from(app.settings.operators.support_credits_a_day_max);
         (self.role == UserRole::Support).then(|| Credits::new(max))
     }
 }
 
-/// A user who signed in, with the account the request is about: the one that `?account=` names.
-/// Without a name it is the only one; of several the first is shown, and none is written to.
+/// A signed-in user with the account that the request is about: the one in `?account=`, or else the
+/// user's only one. If the user has several, the first is shown, and writes are refused.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// The user who signed in.
+    /// The signed-in user.
     pub user: Visitor,
-    /// The account, which the user is a member of.
+    /// The account, of which the user is a member.
     pub account: Account,
     /// The user's role in the account.
     pub role: MemberRole,
-    /// All accounts of the user, the oldest membership first.
+    /// All accounts of the user, oldest membership first.
     pub places: Vec<Place>,
 }
 
 impl SignedIn {
-    /// The user in one of its accounts; none when the user does not belong to it.
+    /// The user in one of their accounts; none if the user isn't a member.
     pub fn new(user: Visitor, account: Account, places: Vec<Place>) -> Option<SignedIn> {
         let role = places.iter().find(|place| place.account_id == account.id);
         let role = role?.role;
@@ -77,36 +77,36 @@ impl SignedIn {
         })
     }
 
-    /// Whether the user may buy, change and cancel for the account (F28).
+    /// Checks that the user may buy, change and cancel for the account (F28).
     pub fn may_pay(&self) -> Result<()> {
         access::ask(MemberRole::Billing, self.role)
     }
 
-    /// Whether the user decides who belongs to the account.
+    /// Checks that the user may manage the account's members.
     pub fn may_own(&self) -> Result<()> {
         access::ask(MemberRole::Owner, self.role)
     }
 }
 
-/// An administrator, or another operator who may see these pages.
+/// An administrator or other operator who may see the operator pages.
 #[derive(Clone, Debug)]
 pub struct Operator(pub Visitor);
 
-/// A caller with an API key. `account` is `None` for a server key that must name one.
+/// A caller with an API key.
 #[derive(Clone, Debug)]
 pub struct KeyCaller {
-    /// The number of the key within this service; never shown outside.
+    /// The key's internal id, which is never exposed.
     pub key: i64,
-    /// The public id of the key: `key_...`.
+    /// The key's public id: `key_...`.
     pub public_id: String,
-    /// The account a meter key spends for.
+    /// The account that a meter key spends for; `None` for a server key, which must name one.
     pub account: Option<i64>,
-    /// The member who made it, by number.
+    /// The internal id of the member who created the key.
     pub member: Option<i64>,
 }
 
 impl KeyCaller {
-    /// The key and member that a call with this key spends for.
+    /// The key and member that calls with this key are counted for.
     pub fn spender(&self) -> Spender {
         Spender {
             key: Some(self.key),
@@ -114,7 +114,7 @@ impl KeyCaller {
         }
     }
 
-    /// Whether the key acts for the host application.
+    /// Checks that the key is a server key, which acts for the host application.
     pub fn is_server(&self) -> Result<()> {
         if self.account.is_none() {
             return Ok(());
@@ -123,7 +123,7 @@ impl KeyCaller {
         Err(Error::forbidden("key_scope", detail))
     }
 
-    /// The account a call is about: the key's own, or the one a server key names.
+    /// The account that a call is about: the key's own, or the one that a server key names.
     pub async fn account(&self, app: &App, named: Option<&str>) -> Result<i64> {
         match (self.account, named) {
             (Some(own), None) => Ok(own),
@@ -144,17 +144,17 @@ impl KeyCaller {
     }
 }
 
-/// A key or a signed-in user: whoever may look at an account.
+/// A caller who may read an account: an API key or a signed-in user.
 #[derive(Clone, Debug)]
 pub enum Reader {
-    /// It came with an API key.
+    /// The caller used an API key.
     Key(KeyCaller),
-    /// It came with the session of a signed-in user.
+    /// The caller used a session.
     User(Box<SignedIn>),
 }
 
 impl Reader {
-    /// The account to look at.
+    /// The account to read.
     pub async fn account(&self, app: &App, named: Option<&str>) -> Result<i64> {
         match self {
             Reader::Key(caller) => caller.account(app, named).await,
@@ -162,7 +162,7 @@ impl Reader {
                 let own = &signed_in.account;
                 let is_own =
                     |name: &str| name == own.public_id || own.external_id.as_deref() == Some(name);
-                // A name in the body that is not the address's would be another account's.
+                // A different account in the body than in the URL is refused.
                 if named.is_none_or(is_own) {
                     return Ok(own.id);
                 }
@@ -174,7 +174,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// Who would spend: a key, or the member who asks.
+    /// The key or member whose spending would be counted.
     pub fn spender(&self) -> Spender {
         match self {
             Reader::Key(caller) => caller.spender(),
@@ -185,7 +185,7 @@ impl Reader {
         }
     }
 
-    /// The name of the actor in the audit log.
+    /// The caller's public id, for the audit log.
     pub fn actor(&self) -> String {
         match self {
             Reader::Key(caller) => caller.public_id.clone(),
@@ -193,8 +193,8 @@ impl Reader {
         }
     }
 
-    /// Whether the caller may read the account's lists: its people and the host application, not
-    /// a key that only meters.
+    /// Checks that the caller may read the account's lists: members and the host application may,
+    /// meter keys may not.
     pub fn may_list(&self) -> Result<()> {
         match self {
             Reader::Key(caller) => caller.is_server(),
@@ -202,7 +202,7 @@ impl Reader {
         }
     }
 
-    /// Whether the caller may change what belongs to the account.
+    /// Checks that the caller may change what belongs to the account.
     pub fn may_manage(&self) -> Result<()> {
         match self {
             Reader::Key(caller) => caller.is_server(),
@@ -211,18 +211,18 @@ impl Reader {
     }
 }
 
-/// Who may correct an account's credits: a server key, or an operator who does more than
-/// look.
+/// A caller who may change an account's credits: a server key, or an operator with more than the
+/// viewer role.
 #[derive(Clone, Debug)]
 pub enum Authority {
-    /// The host application acts, with its server key.
+    /// The host application, with its server key.
     Host(KeyCaller),
-    /// An operator acts, signed in.
+    /// A signed-in operator.
     Operator(Visitor),
 }
 
 impl Authority {
-    /// The name of the actor in the journal and the audit log.
+    /// The actor's public id, for the journal and the audit log.
     pub fn actor(&self) -> String {
         match self {
             Authority::Host(caller) => caller.public_id.clone(),
@@ -230,7 +230,7 @@ impl Authority {
         }
     }
 
-    /// Credits that may be added or taken in 24 hours, where there is a limit.
+    /// Credits that may be added or removed in 24 hours; none for no limit.
     pub fn credits_max(&self, app: &App) -> Option<Credits> {
         match self {
             Authority::Operator(visitor) => visitor.credits_max(app),
@@ -240,7 +240,7 @@ impl Authority {
 }
 
 impl Operator {
-    /// The operator, if their role has this right.
+    /// Returns the operator if their role has this right, or else an error.
     pub fn with(self, right: Right) -> Result<Operator> {
         if self.may(right) {
             return Ok(self);
@@ -260,7 +260,7 @@ impl Operator {
         roles::may(self.0.role, right)
     }
 
-    /// Whether the operator may act, not only look.
+    /// Checks that the operator may make changes.
     pub fn may_act(&self) -> Result<()> {
         if self.0.role != UserRole::Viewer {
             return Ok(());

@@ -1,25 +1,25 @@
-//! What each role of an operator may do.
+//! The rights of each operator role.
 
 use domain::people::UserRole;
 
-/// What an operator may be allowed to do.
+/// A right of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
-    /// Look at accounts, payments and events.
+    /// View accounts, payments and events.
     Look,
-    /// Make our rows agree with Stripe again: sync, replay. Changes nothing that is right.
+    /// Sync accounts with Stripe and replay events. Changes nothing that is already correct.
     Replay,
-    /// Add and take credits; support up to a limit.
+    /// Add and remove credits; up to a limit for support.
     Adjust,
-    /// Give money back, forgive debt, check the books.
+    /// Refund payments, forgive debt, audit the books.
     Money,
-    /// Take the rows elsewhere, as files.
+    /// Export the rows as files.
     Export,
-    /// Everything else: plans by hand, suspensions.
+    /// Everything else: tier overrides, suspensions.
     Manage,
 }
 
-/// What a role allows an operator to do; nothing for a customer.
+/// The rights of a role; none for a customer.
 pub const fn rights(role: UserRole) -> &'static [Right] {
     match role {
         UserRole::User => &[],
@@ -37,7 +37,7 @@ pub const fn rights(role: UserRole) -> &'static [Right] {
     }
 }
 
-/// Whether a role allows something.
+/// Whether a role has a right.
 pub fn may(role: UserRole, right: Right) -> bool {
     rights(role).contains(&right)
 }

@@ -1,4 +1,5 @@
-//! API keys: hashed, cached for half a second, so that a revoked one stops within a second.
+//! API keys: hashed, and cached for half a second so that a revoked key stops working within a
+//! second.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,16 @@ use crate::app::App;
 use crate::error::Result;
 use crate::secrets::hash;
 
-/// How long a key that was looked up is believed (case A10: revoked in under a second).
+/// How long a cached lookup is trusted (case A10: a revoked key stops within a second).
 const FRESH: Duration = Duration::from_millis(500);
 
-/// The time of a key's last use is exact to this interval.
+/// Resolution of a key's last-used time.
 const TOUCH_SECONDS: i64 = 60;
 
-/// Keys remembered at once; beyond that, those that are used least make room.
+/// Maximum number of cached keys; beyond that, the least used are evicted.
 const KEYS_MAX: usize = 100_000;
 
-/// Notes that a key is in use, at most once a minute; nobody waits for it.
+/// Records that a key is in use, at most once a minute, without blocking the request.
 fn touch(app: &App, key: &ApiKey) {
     let now = app.now();
     let is_noted = |last: Timestamp| now < last.plus_seconds(TOUCH_SECONDS);
@@ -37,11 +38,11 @@ fn touch(app: &App, key: &ApiKey) {
     });
 }
 
-/// Keys looked up lately, absent ones included.
+/// Recently looked-up keys, including ones that don't exist.
 #[derive(Debug)]
 pub struct KeyCache(Cache<[u8; 32], Looked>);
 
-/// A lookup of a key: its time and what was found.
+/// When a key was looked up, and the result.
 type Looked = (Instant, Option<ApiKey>);
 
 impl Default for KeyCache {
@@ -51,7 +52,7 @@ impl Default for KeyCache {
 }
 
 impl KeyCache {
-    /// The key of this secret, unless it does not exist or is revoked.
+    /// Returns the key with this secret, unless it doesn't exist or is revoked.
     pub async fn find(&self, app: &App, secret: &str) -> Result<Option<ApiKey>> {
         let hash = hash(secret);
         if let Some((seen, key)) = self.0.get(&hash)
@@ -70,7 +71,7 @@ impl KeyCache {
         Ok(found)
     }
 
-    /// Forgets all keys, after one was revoked here.
+    /// Empties the cache, after this process revoked a key.
     pub fn clear(&self) {
         self.0.clear();
     }

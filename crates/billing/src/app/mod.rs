@@ -1,4 +1,5 @@
-//! The state that every use case shares: database, Stripe, catalog, clocks, random bits, caches.
+//! The state shared by every use case: database, Stripe client, catalog, clocks, randomness,
+//! caches.
 
 pub mod figures;
 pub mod keys;
@@ -28,60 +29,60 @@ use crate::links;
 use crate::links::AccountLinks;
 use crate::tracing::within;
 
-/// The program's state; clones share it.
+/// The application's state; clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-/// The fields of [`App`], which dereferences to this.
+/// The fields of [`App`], which dereferences to this type.
 pub struct Inner {
-    /// The database. Only the command line and tests may write with it; everything else asks a
-    /// function of this crate, and `bin/walls` checks that `web` does.
+    /// The database. Only the command line and tests may write to it directly; everything else
+    /// calls a function of this crate, and `bin/walls` checks that `web` does.
     pub db: Db,
-    /// Stripe, or the twin.
+    /// The Stripe client; it may point at the twin.
     pub(crate) stripe: stripe::Client,
     /// The settings, as configured.
     pub settings: Settings,
-    /// The time of periods, trials, expiry, grace and emails.
+    /// The billing clock: periods, trials, expiry, grace periods and emails.
     pub clock: Arc<BillingClock>,
-    /// The time of sessions, links, signatures, rate limits and the audit log.
+    /// The security clock: sessions, links, signatures, rate limits and the audit log.
     pub security_clock: Arc<dyn Clock>,
-    /// The random bits of ids, tokens and jitter.
+    /// The source of randomness for ids, tokens and jitter.
     pub rng: Arc<dyn Rng>,
-    /// Notified when an account was marked for sync.
+    /// Notified when an account is marked for sync.
     pub sync_due: Notify,
-    /// Notified when an email was queued.
+    /// Notified when an email is queued.
     pub email_due: Notify,
-    /// Notified when an outgoing webhook was queued.
+    /// Notified when an outgoing webhook is queued.
     pub webhook_due: Notify,
-    /// A cache of API keys seen lately.
+    /// A cache of recently used API keys.
     pub keys: KeyCache,
-    /// A cache of the numbers of the business, a minute old at most.
+    /// A cache of the business metrics, at most a minute old.
     pub figures: crate::app::figures::Cache,
-    /// The number of tasks that background jobs have in hand; zero is idle.
+    /// The number of tasks that background jobs are working on; zero means idle.
     pub busy: AtomicI64,
-    /// Reads of the database since the start. A test counts those of each page.
+    /// The number of database reads since startup. A test counts the reads of each page.
     pub reads: AtomicU64,
-    /// Deliveries whose signature verification failed and that were not yet added to the tally.
+    /// Webhook deliveries that failed signature verification and aren't yet added to the tally.
     pub bad_signatures: AtomicI64,
-    /// Set when the process is told to stop.
+    /// Set when the process is asked to stop.
     pub is_stopping: AtomicBool,
-    /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
+    /// The twin's address when a demo or test runs one; shown in the test-mode strip.
     pub twin_url: Option<String>,
     webhook_secrets: RwLock<Vec<secrecy::SecretString>>,
     rules: RwLock<Arc<Rules>>,
     prices: RwLock<Arc<Prices>>,
 }
 
-/// The meaning of Stripe's price ids, old ones included.
+/// What Stripe's price ids mean, including those of archived prices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// The tier of each price id.
+    /// Tier by price id.
     pub tier_of_price: HashMap<String, String>,
-    /// The price a new customer of a tier is sold.
+    /// Price id at which new customers buy a tier, by tier.
     pub price_of_tier: HashMap<String, String>,
-    /// The price a pack is sold at, by its credits.
+    /// Price id of a pack, by its credits.
     pub price_of_pack: HashMap<i64, String>,
-    /// The add-on of each price id.
+    /// Add-on by price id.
     pub addon_of_price: HashMap<String, String>,
 }
 
@@ -93,7 +94,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    /// Opens the database, appends the catalog and loads what requests need.
+    /// Opens the database, appends the catalog and loads the state that requests need.
     pub async fn open(settings: Settings) -> anyhow::Result<App> {
         let url = settings.database_url()?;
         settings.vault().map_err(anyhow::Error::msg)?;
@@ -107,7 +108,7 @@ impl App {
         App::with_db(settings, db).await
     }
 
-    /// The state over an open database.
+    /// Builds the application state on an open database.
     pub async fn with_db(settings: Settings, db: Db) -> anyhow::Result<App> {
         let catalog = settings
             .catalog()
@@ -152,27 +153,27 @@ impl App {
         Ok(app)
     }
 
-    /// The billing clock's time.
+    /// The current time of the billing clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The security clock's time.
+    /// The current time of the security clock.
     pub fn real_now(&self) -> Timestamp {
         self.security_clock.now()
     }
 
-    /// A new id such as `acc_01jd...`.
+    /// Creates an id such as `acc_01jd...`.
     pub fn new_id(&self, prefix: &str) -> String {
         new_id(prefix, self.now(), &*self.rng)
     }
 
-    /// Calls to Stripe that failed since the process started.
+    /// The number of Stripe calls that failed since the process started.
     pub fn stripe_failures(&self) -> u64 {
         self.stripe.failures()
     }
 
-    /// The prices, allowances and grace in force.
+    /// The prices, allowances and grace period in force.
     pub fn rules(&self) -> Arc<Rules> {
         self.rules
             .read()
@@ -185,7 +186,7 @@ impl App {
         self.rules().catalog.clone()
     }
 
-    /// The meaning of Stripe's price ids in force.
+    /// What Stripe's price ids mean at present.
     pub fn prices(&self) -> Arc<Prices> {
         self.prices
             .read()
@@ -193,7 +194,7 @@ impl App {
             .clone()
     }
 
-    /// The secrets an event may be signed with.
+    /// The secrets that an event may be signed with.
     pub fn webhook_secrets(&self) -> Vec<secrecy::SecretString> {
         self.webhook_secrets
             .read()
@@ -201,7 +202,7 @@ impl App {
             .clone()
     }
 
-    /// Reads one state of the database.
+    /// Reads a consistent snapshot of the database.
     pub async fn read<T, F>(&self, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
@@ -211,8 +212,8 @@ impl App {
         Ok(within("database read", self.db.read(job)).await?)
     }
 
-    /// Writes; the answer comes when it is on disk. `account` orders jobs of one account. Visible
-    /// in this crate only: a handler asks for a use case.
+    /// Writes, and returns once the commit is on disk. Jobs with the same `account` run in order.
+    /// Visible only in this crate; handlers call a use case.
     pub(crate) async fn write<T, F>(&self, account: i64, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
@@ -221,7 +222,7 @@ impl App {
         Ok(within("database write", self.db.write(account, job)).await?)
     }
 
-    /// Marks an account for sync and wakes a worker. Returns the generation to be synced.
+    /// Marks an account for sync and wakes a worker. Returns the generation to sync.
     pub async fn mark_for_sync(&self, account: i64) -> Result<i64> {
         let now = self.real_now();
         let mark = move |tx: &mut Tx<'_>| store::sync::mark_for_sync(tx, account, now);
@@ -247,13 +248,13 @@ impl App {
         Ok(written)
     }
 
-    /// Sends one command to the ledger. A refusal is an answer of its own.
+    /// Sends one command to the ledger. A refusal is returned as a value, not as an error.
     pub(crate) async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
         let judged = self.db.ledger(self.rules(), account, request, self.now());
         Ok(within("ledger", judged).await?)
     }
 
-    /// Sends one command to the ledger; a refusal becomes the caller's error.
+    /// Sends one command to the ledger and turns a refusal into an error for the caller.
     pub(crate) async fn ledger_or_refuse(
         &self,
         account: i64,
@@ -266,13 +267,13 @@ impl App {
         }
     }
 
-    /// What a caller is told of a refusal, with links to the account's own pages.
+    /// The error that a caller gets for a refusal, with links to the account's own pages.
     pub async fn refused(&self, account: i64, refusal: &Refusal) -> Result<Error> {
         let name = self.public_id(account).await?;
         Ok(Error::refused(refusal, &self.links_of(&name)))
     }
 
-    /// An account's name outside.
+    /// An account's public id.
     pub async fn public_id(&self, account: i64) -> Result<String> {
         let found = self
             .read(move |tx| store::accounts::find(tx, account))
@@ -281,7 +282,7 @@ impl App {
         Ok(found.public_id)
     }
 
-    /// Where the people of an account go when a call was refused. `account` is its public id.
+    /// The pages where an account's members can resolve a refused call. `account` is its public id.
     pub fn links_of(&self, account: &str) -> AccountLinks {
         AccountLinks {
             top_up: self.page_of(account, links::TOP_UP),
@@ -289,12 +290,12 @@ impl App {
         }
     }
 
-    /// The address of a page about an account.
+    /// The URL of a page about an account.
     pub fn page_of(&self, account: &str, path: &str) -> String {
         format!("{}{path}?account={account}", self.settings.service.base_url)
     }
 
-    /// Refuses what is not there for an account that does not see billing (requirement 16.2).
+    /// Returns an error if billing is off for the account (requirement 16.2).
     pub fn billing_is_on_for(&self, account: &Account) -> Result<()> {
         if self.settings.billing.is_on_for(account) {
             return Ok(());
@@ -302,14 +303,14 @@ impl App {
         Err(Error::billing_is_off())
     }
 
-    /// Counts work in hand until the guard is dropped, so that a clock that moves in steps can
-    /// wait for it.
+    /// Counts as work in progress until the guard is dropped, so that a clock that moves in steps
+    /// can wait for it.
     pub fn busy(&self) -> Busy {
         self.busy.fetch_add(1, Ordering::SeqCst);
         Busy(self.clone())
     }
 
-    /// Loads the price map again.
+    /// Reloads the price map.
     pub async fn load_prices(&self) -> anyhow::Result<()> {
         let look = |tx: &mut Tx<'_>| Ok((store::catalog::prices(tx)?, store::catalog::addons(tx)?));
         let (rows, addons) = self.db.read(look).await?;
@@ -349,7 +350,7 @@ impl App {
         self.wake_those_who_waited_for_prices().await
     }
 
-    /// Marks for sync the accounts that were parked for a price which is known by now.
+    /// Marks for sync the accounts that were parked on an unknown price that is now known.
     async fn wake_those_who_waited_for_prices(&self) -> anyhow::Result<()> {
         let prices = self.prices();
         let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
@@ -375,7 +376,7 @@ impl App {
         Ok(())
     }
 
-    /// Uses the signing secret that `setup` stored, where none is configured.
+    /// Loads the signing secret that `setup` stored, unless one is configured.
     pub async fn load_webhook_secret(&self) -> anyhow::Result<()> {
         if !self.settings.stripe.webhook_secrets().is_empty() {
             return Ok(());
@@ -394,8 +395,8 @@ impl App {
         Ok(())
     }
 
-    /// Stores one more signing secret and believes it from now on. The latest few are kept: an
-    /// endpoint that was registered anew may still deliver what was signed before.
+    /// Stores an additional signing secret and accepts it from now on. The most recent few are
+    /// kept, since a re-registered endpoint may still deliver events signed with an earlier secret.
     pub async fn add_webhook_secret(&self, secret: &str) -> anyhow::Result<()> {
         let (secret, now) = (secret.to_owned(), self.real_now());
         self.db
@@ -414,9 +415,8 @@ impl App {
         self.load_webhook_secret().await
     }
 
-    /// Sells what the catalog's text says now, when that is another than before; a text that was
-    /// never seen becomes a version. Answers whether anything changed; a text with faults changes
-    /// nothing.
+    /// Puts the catalog text in force if it has changed; a text that hasn't been seen before
+    /// becomes a new version. Returns whether anything changed. A text with faults changes nothing.
     pub async fn load_catalog(&self) -> anyhow::Result<bool> {
         let text = self.settings.catalog_text().map_err(anyhow::Error::msg)?;
         let mut catalog =
@@ -453,19 +453,19 @@ impl App {
     }
 }
 
-/// Name of the setting that holds the version that accounts live by.
+/// Name of the setting that holds the catalog version in force.
 const CATALOG_VERSION: &str = "catalog.version";
 
-/// Accounts that wait for prices which are looked at together.
+/// Maximum number of accounts parked on a price that are checked at once.
 const WAITING_MAX: i64 = 10_000;
 
-/// Name of the stored signing secrets, the newest first, separated by commas.
+/// Name of the setting with the stored signing secrets, newest first, separated by commas.
 pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
 
-/// Stored signing secrets that are believed.
+/// Number of stored signing secrets that are accepted.
 const WEBHOOK_SECRETS_MAX: usize = 4;
 
-/// A guard that counts as work in hand until it is dropped; from [`App::busy`].
+/// A guard that counts as work in progress until it is dropped; returned by [`App::busy`].
 pub struct Busy(App);
 
 impl Drop for Busy {
@@ -474,10 +474,10 @@ impl Drop for Busy {
     }
 }
 
-/// The client, with the configured bounds.
+/// Creates a Stripe client with the configured timeouts.
 pub fn stripe_client(settings: &Settings) -> anyhow::Result<stripe::Client> {
     let key = match settings.stripe.secret_key.expose_secret() {
-        // Commands that never call Stripe work without a key; Stripe refuses this one.
+        // Commands that never call Stripe work without a key; Stripe rejects this placeholder.
         "" => "sk_test_not_configured",
         key => key,
     };

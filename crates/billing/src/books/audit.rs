@@ -1,8 +1,8 @@
-//! Checks the books: every account's journal from its first entry, and that everything derived
-//! from it is what a replay gives. Reads only.
+//! Audits the books: checks every account's journal from its first entry, and compares everything
+//! derived from it with a replay. Only reads.
 //!
-//! An account is read in one state of the database, page by page; what is kept in memory is its
-//! lots, its open holds and its usage by day, never its journal.
+//! Each account is read page by page from one snapshot of the database; memory holds its grants,
+//! open holds and daily usage, never its whole journal.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,40 +16,40 @@ use store::ledger::audit as rows;
 use crate::app::App;
 use crate::error::Result;
 
-/// Accounts in one read.
+/// Number of accounts per read.
 const ACCOUNTS_MAX: i64 = 32;
 
-/// Journal rows in memory at once.
+/// Number of journal rows in memory at once.
 const PAGE: i64 = 1_000;
 
-/// Findings that are told one by one; the rest is counted.
+/// Maximum number of findings that are listed; the rest are only counted.
 const FINDINGS_MAX: usize = 1_000;
 
-/// Accounts whose syncs found something that are told of.
+/// Maximum number of accounts with sync findings that are reported.
 const SYNC_FINDINGS_MAX: i64 = 1_000;
 
-/// Transactions of one account that are looked at.
+/// Maximum number of an account's transactions that are checked.
 const PAYMENTS_MAX: i64 = 100_000;
 
-/// A Checkout session ends within a day; an hour is for the sync.
+/// A Checkout session expires within a day; the extra hour is for the sync.
 const PENDING_HOURS_MAX: i64 = 25;
 
-/// An expired hold may be captured for a day; after two it is settled for good.
+/// An expired hold can be captured for a day; after two days it is certainly settled.
 const EXPIRED_HOLD_DAYS_KEPT: i64 = 2;
 
-/// The store's name for calls that named no operation.
+/// The store's operation name for calls without an operation.
 const UNNAMED: &str = "call";
 
-/// The part of the books that an audit checks.
+/// What an audit checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// That no byte of the journal was changed.
     Chain,
-    /// That too, and that wallets, lots, holds, usage and payments follow from it.
+    /// Also that wallets, grants, holds, usage and payments agree with the journal.
     Everything,
 }
 
-/// Something that is not as it should be.
+/// A difference that an audit found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The public id of the account: `acc_...`.
@@ -58,39 +58,39 @@ pub struct Finding {
     pub row: String,
     /// What is wrong with it.
     pub what: String,
-    /// Which kind of row it is.
+    /// The kind of row.
     #[serde(skip)]
     pub part: Part,
 }
 
-/// What a row follows from.
+/// Where a row's content comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// It is the journal itself, which nothing is rebuilt from while it is broken.
+    /// The journal itself; nothing is rebuilt from it while it is broken.
     Journal,
-    /// It follows from the journal and can be made anew.
+    /// Derived from the journal, and can be rebuilt from it.
     Derived,
-    /// It is about Stripe's side: a sync mends it, or a person.
+    /// From Stripe; needs a sync or manual review.
     Payment,
 }
 
-/// What an audit came to.
+/// The result of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// How many accounts were checked.
     pub accounts: i64,
-    /// Journal entries looked at.
+    /// How many journal entries were checked.
     pub entries: i64,
-    /// Differences, at most a thousand of them.
+    /// The differences, at most a thousand.
     pub findings: Vec<Finding>,
-    /// All differences, those not listed included.
+    /// How many differences there are, including those that aren't listed.
     pub findings_count: usize,
-    /// What a person should look at though the books agree.
+    /// What needs manual review although the books agree.
     pub warnings: Vec<Finding>,
 }
 
-/// Compares the rows of every account with its journal.
+/// Audits every account.
 pub async fn run(app: &App, scope: Scope) -> Result<Report> {
     let mut report = Report::default();
     let mut after = 0;
@@ -120,7 +120,7 @@ pub async fn run(app: &App, scope: Scope) -> Result<Report> {
     Ok(report)
 }
 
-/// What the accounts' last syncs found for a person to look at: two plans (I18), an unknown price.
+/// What the accounts' last syncs left for manual review: two plans (I18), an unknown price.
 fn found_by_syncs(tx: &mut Tx<'_>) -> store::Result<Vec<Finding>> {
     let mut found = Vec::new();
     for (account, texts) in store::sync::with_findings(tx, SYNC_FINDINGS_MAX)? {
@@ -182,7 +182,7 @@ pub fn account(
     Ok(())
 }
 
-/// The account's limits before anything was spent: a replay counts in them.
+/// The account's limits with nothing spent; the replay counts against them.
 fn uncounted_limits(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Limit>> {
     let rows = store::ledger::limits::rows(tx, account)?;
     let fresh = |limit: Limit| {
@@ -197,7 +197,7 @@ fn uncounted_limits(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Limit>> 
     Ok(rows.into_iter().map(|row| fresh(row.limit)).collect())
 }
 
-/// The plan is an input of the ledger; a replay needs none.
+/// The plan is an input to the ledger that a replay doesn't need.
 const NO_TERMS: Terms = Terms {
     period_start: Timestamp::from_micros(0),
     calls_limit: None,
@@ -208,7 +208,7 @@ struct Audit<'a> {
     name: String,
     report: &'a mut Report,
     ledger: Ledger,
-    /// Until an entry cannot be read or contradicts the ones before.
+    /// Cleared once an entry can't be read or contradicts earlier ones.
     replays: bool,
     last_hash: [u8; 32],
     last_seq: i64,
@@ -217,7 +217,7 @@ struct Audit<'a> {
     usage: BTreeMap<(i64, String, i64), (i64, i64)>,
 }
 
-/// Fields that differ between what is and what the journal says, as a sentence.
+/// Describes the fields that differ between a row and the journal.
 macro_rules! differing {
     ($is:expr, $should:expr, $($field:ident),+ $(,)?) => {{
         let mut parts: Vec<String> = Vec::new();
@@ -231,7 +231,7 @@ macro_rules! differing {
     }};
 }
 
-// After the macro, which they use.
+// Declared after the macro that they use.
 mod counters;
 mod replay;
 
@@ -279,8 +279,8 @@ impl Audit<'_> {
                     ""
                 }
             );
-            // Ahead of the journal, or with another head, entries are missing: replaying what is
-            // left would hide that.
+            // If the wallet is ahead of the journal or has a different hash, entries are missing: a
+            // rebuild from what is left would hide that.
             let part = if is.seq < self.last_seq {
                 Part::Derived
             } else {
@@ -312,7 +312,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Compares the lots, checks the sums over them, and answers them.
+    /// Compares the grants, checks the sums over them, and returns them.
     fn lots(&mut self, tx: &mut Tx<'_>) -> store::Result<Vec<Lot>> {
         let lots = match rows::lots(tx, self.ledger.account) {
             Ok(lots) => lots,

@@ -1,5 +1,5 @@
-//! The books checked in the background, for the page that shows the last result: at its own pace,
-//! with an end to its time, one at once.
+//! Audits the books in the background for the page that shows the last result: throttled, with a
+//! time limit, one run at a time.
 
 use std::time::Duration;
 
@@ -16,40 +16,41 @@ const NAME: &str = "audit.report";
 
 const CLAIM: &str = "audit.page";
 
-/// Accounts in one read, and the pause after it: others have the readers meanwhile.
+/// Number of accounts per read.
 const ACCOUNTS_MAX: i64 = 8;
 
+/// Pause after each read, which lets other readers run.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A run that takes longer is cut and says so.
+/// Maximum duration of a run; a longer one is cut off and marked as such.
 const SECONDS_MAX: i64 = 600;
 
-/// Runs asked for sooner than this after the last one are refused.
+/// Minimum time between the starts of two runs.
 const SECONDS_BETWEEN: i64 = 30;
 
-/// Findings that are kept.
+/// Maximum number of findings that are stored.
 const FINDINGS_MAX: usize = 200;
 
-/// The result of a run, as it is kept.
+/// The stored result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The time at which it began, in microseconds of real time.
+    /// When it started, in microseconds of real time.
     pub started_at: i64,
-    /// The time at which it ended; none while it runs.
+    /// When it ended; none while it runs.
     pub ended_at: Option<i64>,
     /// The actor who started it.
     pub actor: String,
     /// How many accounts were checked.
     pub accounts: i64,
-    /// Journal entries looked at.
+    /// How many journal entries were checked.
     pub entries: i64,
     /// How many differences there are, including those that are not listed.
     pub findings_count: usize,
-    /// Account, row and what is wrong.
+    /// The differences: account, row, and what is wrong.
     pub findings: Vec<(String, String, String)>,
-    /// What a person should look at though the books agree.
+    /// What needs manual review although the books agree.
     pub warnings: Vec<(String, String, String)>,
-    /// Whether its time ran out before its accounts.
+    /// Whether it ran out of time before all accounts were checked.
     pub is_cut: bool,
 }
 
@@ -59,7 +60,7 @@ pub async fn last(app: &App) -> Result<Option<Report>> {
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Starts a run, unless one began a moment ago or runs still.
+/// Starts a run, unless one is running or started a moment ago.
 pub async fn start(app: &App, actor: &str) -> Result<()> {
     let now = app.real_now();
     if let Some(report) = last(app).await?

@@ -1,5 +1,5 @@
-//! The numbers of the business: how payments and webhooks go, what accounts hold, who leaves, what
-//! comes in. Read from their rows at most once a minute; `/admin` and `/metrics` show the same.
+//! The business metrics: payment and webhook success, balances, churn, revenue. Read from the rows
+//! at most once a minute; `/admin` and `/metrics` show the same values.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,15 +12,15 @@ use store::metrics::{Payments, Recurring};
 use crate::app::App;
 use crate::error::Result;
 
-/// The time for which an answer is kept, on either clock.
+/// Seconds for which the metrics are cached, on either clock.
 const SECONDS_KEPT: i64 = 60;
 
-/// What the numbers are counted from, and until when.
+/// The period that the metrics cover.
 #[derive(Clone, Copy)]
 struct Window {
     at: Timestamp,
     from: Timestamp,
-    /// Events are counted by the clock that stamped their arrival.
+    /// The start of the period on the security clock, which timestamps the arrival of events.
     arrived: Timestamp,
     currency: Currency,
 }
@@ -122,7 +122,7 @@ impl Facts<'_> {
     }
 }
 
-/// What subscriptions of one interval pay in a month. A year has twelve months, 52 weeks, 365 days.
+/// Monthly revenue of subscriptions with one interval. A year has 12 months, 52 weeks or 365 days.
 fn monthly(row: &Recurring) -> i64 {
     match row.interval.as_str() {
         "year" => share_of(row.amount_minor, 1, 12),
@@ -132,8 +132,8 @@ fn monthly(row: &Recurring) -> i64 {
     }
 }
 
-/// The numbers, a minute old at most. The billing clock counts too: where it is moved by a twin,
-/// they follow.
+/// The metrics, at most a minute old on either clock: they also follow a billing clock that a twin
+/// moves.
 pub async fn of(app: &App) -> Result<Arc<Figures>> {
     match kept(app) {
         Some(figures) => Ok(figures),
@@ -141,7 +141,7 @@ pub async fn of(app: &App) -> Result<Arc<Figures>> {
     }
 }
 
-/// The numbers, as [`of`] answers them, and what `more` reads beside them: one trip to the database.
+/// The metrics, as [`of`] returns them, and the result of `more`, in one database round trip.
 pub async fn of_with<T, F>(app: &App, mut more: F) -> Result<(Arc<Figures>, T)>
 where
     F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
@@ -163,7 +163,7 @@ where
     Ok((figures, beside))
 }
 
-/// The numbers that were read less than a minute ago, on either clock.
+/// The cached metrics, if read less than a minute ago on both clocks.
 fn kept(app: &App) -> Option<Arc<Figures>> {
     let (real, now) = (app.real_now(), app.now());
     let kept = app.figures.0.lock().unwrap_or_else(PoisonError::into_inner);

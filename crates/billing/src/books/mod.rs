@@ -1,4 +1,4 @@
-//! The books: audit, checks, and the figures of the business.
+//! The books: audits, background checks, and business metrics.
 
 pub mod audit;
 pub mod check;

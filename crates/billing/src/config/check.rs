@@ -1,4 +1,4 @@
-//! What is missing or does not fit together in a configuration.
+//! Finds missing and inconsistent settings.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,21 +9,21 @@ use crate::config::{CancelNow, Durability, Encryption, Oidc, Settings};
 use crate::network::Network;
 use crate::outbound;
 
-/// Shortest secret that is shared with the host application.
+/// Minimum length of a secret shared with the host application.
 const SHARED_SECRET_BYTES_MIN: usize = 32;
 
-/// Why the service cannot start with a configuration, as a sentence without its full stop.
+/// Why the service can't start with a configuration, as a sentence without its period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No secret verifies Stripe's deliveries. `setup` may have stored one in the database, which
-    /// the configuration does not know.
+    /// No secret to verify webhook signatures is configured. The database may hold one that `setup`
+    /// stored.
     NoWebhookSecret,
     /// A fault that has its own text.
     Other(String),
 }
 
 impl Fault {
-    /// Whether the fault stands whatever the database holds.
+    /// Whether the fault applies regardless of what the database holds.
     pub fn is_certain(&self) -> bool {
         *self != Fault::NoWebhookSecret
     }
@@ -54,8 +54,8 @@ impl From<&str> for Fault {
 }
 
 impl Settings {
-    /// What is missing or does not fit together for `serve`. All of it, in sentences; empty when
-    /// the service may start.
+    /// Everything that is missing or inconsistent for `serve`, as sentences; empty if the service
+    /// may start.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let key = self.stripe.secret_key.expose_secret();
@@ -125,7 +125,7 @@ impl Settings {
         faults
     }
 
-    /// What concerns sign-in and who is let in.
+    /// Checks the settings for sign-in and access.
     fn check_people(&self, faults: &mut Vec<Fault>) {
         for (name, secret) in [
             ("NEXTAUTH_SECRET", &self.session.secret),
@@ -173,7 +173,7 @@ impl Settings {
         }
     }
 
-    /// What only some builds can do.
+    /// Checks the settings that require a build feature.
     fn check_features(&self, faults: &mut Vec<Fault>) {
         let Oidc {
             issuer, client_id, ..

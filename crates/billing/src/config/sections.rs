@@ -11,23 +11,23 @@ use store::api_keys::KeyMode;
 use crate::network::Network;
 
 words! {
-    /// What may be done with the money of a plan that is ended at once.
+    /// What happens to the payment for a plan that is canceled immediately.
     pub enum CancelNow {
-        /// What was paid for the rest of the period is refunded.
+        /// The payment for the rest of the period is refunded.
         Refund = "refund",
         /// Nothing is refunded.
         Keep = "keep",
-        /// A plan cannot be ended at once.
+        /// A plan can't be canceled immediately.
         Off = "off",
     }
 }
 
 words! {
-    /// The moment at which a commit counts as done.
+    /// When a commit counts as done.
     pub enum Durability {
         /// Once it is on disk.
         Full = "full",
-        /// Once the operating system has it.
+        /// Once the operating system has accepted it.
         Relaxed = "relaxed",
     }
 }
@@ -35,69 +35,68 @@ words! {
 words! {
     /// How the connection to the mail server is encrypted.
     pub enum Encryption {
-        /// It begins in plain text and is encrypted before anything is said.
+        /// The connection starts in plain text and is upgraded before anything is sent.
         Starttls = "starttls",
-        /// It is encrypted from its first byte.
+        /// TLS from the first byte.
         Tls = "tls",
-        /// It is not encrypted.
+        /// No encryption.
         None = "none",
     }
 }
 
 impl Database {
-    /// When a commit counts as done; a word that is none counts as `full`.
+    /// When a commit counts as done; an unknown word counts as `full`.
     pub fn durability(&self) -> Durability {
         Durability::from_word(&self.durability).unwrap_or(Durability::Full)
     }
 }
 
 impl Mail {
-    /// How the connection to the mail server is encrypted; a word that is none counts as
-    /// `starttls`.
+    /// How the connection to the mail server is encrypted; an unknown word counts as `starttls`.
     pub fn encryption(&self) -> Encryption {
         Encryption::from_word(&self.encryption).unwrap_or(Encryption::Starttls)
     }
 }
 
 impl Billing {
-    /// What may be done with the money of a plan that is ended at once; a word that is none counts
+    /// What happens to the payment for a plan that is canceled immediately; an unknown word counts
     /// as `off`.
     pub fn cancel_now(&self) -> CancelNow {
         CancelNow::from_word(&self.cancel_now).unwrap_or(CancelNow::Off)
     }
 }
 
-/// The address to listen on, and what the service is called.
+/// The listen address and the service's name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// The address and port to listen on.
     pub listen: String,
-    /// The public origin, without a slash at its end.
+    /// The public origin, without a trailing slash.
     pub base_url: String,
-    /// What the pages call the product.
+    /// The product name shown on pages.
     pub name: String,
-    /// Largest request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes_max: usize,
-    /// Longest the body of a request may take to arrive, in seconds.
+    /// Maximum time for a request's body to arrive, in seconds.
     pub body_seconds_max: u64,
-    /// Longest a request may take, in seconds.
+    /// Maximum duration of a request, in seconds.
     pub request_seconds_max: u64,
-    /// How many connections may be open at once.
+    /// Maximum number of open connections.
     pub connections_max: usize,
-    /// Longest the head of a request may take to arrive, and a connection may be idle, in seconds.
+    /// Maximum time for a request's headers to arrive and for a connection to be idle, in seconds.
     pub head_seconds_max: u64,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    /// Proxy addresses and networks whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
-    /// Whether the bench's reference endpoint is there.
+    /// Whether the benchmark's reference endpoint is enabled.
     pub noop: bool,
 }
 
-/// Descriptors that are not for connections: database, control socket, calls to Stripe.
+/// File descriptors reserved for other uses: database, control socket, calls to Stripe.
 const FILES_RESERVED: usize = 128;
 
 impl Service {
-    /// Connections at once: as many as are set, and as the system gives this process descriptors.
+    /// Maximum number of connections: the setting, capped by the process's open-file limit.
     pub fn connections(&self) -> usize {
         let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let line = limits
@@ -108,13 +107,14 @@ impl Service {
         self.connections_max.min(room).max(8)
     }
 
-    /// Requests other than webhooks at once: an eighth of the places is kept from them.
+    /// Maximum number of concurrent requests other than webhooks; an eighth is reserved for
+    /// webhooks.
     pub fn requests_max(&self) -> usize {
         let all = self.connections();
         all - all / 8
     }
 
-    /// The trusted proxies; what cannot be read is a fault of [`Settings::check`].
+    /// The trusted proxies; [`Settings::check`] reports entries that can't be parsed.
     pub fn proxies(&self) -> Vec<Network> {
         let all = self.trusted_proxies.iter();
         all.filter_map(|text| Network::parse(text)).collect()
@@ -125,20 +125,19 @@ impl Service {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite://PATH`, `postgres://...` or empty. May carry a password.
+    /// `sqlite://PATH`, `postgres://...` or empty. May include a password.
     pub url: SecretString,
     /// Folder of the embedded database.
     pub data: PathBuf,
-    /// Keys that personal data is sealed with: `name:base64`, separated by commas, the one in use
-    /// first.
+    /// Keys that encrypt personal data: `name:base64`, separated by commas, the current one first.
     pub encryption_keys: SecretString,
-    /// How safe a commit is: `full` or `relaxed`.
+    /// Durability of a commit: `full` or `relaxed`.
     pub durability: String,
-    /// How many threads read.
+    /// Number of reader threads.
     pub readers: usize,
-    /// Threads that write, on PostgreSQL.
+    /// Number of writer threads, on PostgreSQL.
     pub writers: usize,
-    /// Jobs that may wait for one of them.
+    /// Maximum number of jobs queued for a thread.
     pub queue_max: usize,
 }
 
@@ -146,45 +145,45 @@ pub struct Database {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stripe {
-    /// Stripe's secret key; its prefix says whether real money moves.
+    /// Stripe's secret key; its prefix says whether it is live or test.
     pub secret_key: SecretString,
-    /// Stripe's publishable key, which may be shown.
+    /// Stripe's publishable key, which is not secret.
     pub publishable_key: String,
     /// Signing secrets, separated by commas.
     pub webhook_secret: SecretString,
     /// The address of Stripe's API.
     pub api_base: String,
-    /// The version every call pins.
+    /// The Stripe API version that every call pins.
     pub api_version: String,
-    /// Longest one try may take, in seconds.
+    /// Maximum duration of one attempt, in seconds.
     pub call_seconds_max: u64,
-    /// Longest a call with its retries may take, in seconds.
+    /// Maximum duration of a call including retries, in seconds.
     pub deadline_seconds: u64,
-    /// How often lost events are looked for in Stripe's list, in seconds; 0 for never.
+    /// How often Stripe's event list is polled for missed events, in seconds; 0 for never.
     pub events_poll_seconds: i64,
-    /// How often the books are audited and Stripe's refunds and disputes paged, in hours; 0 for
-    /// never.
+    /// How often the books are audited and Stripe's refunds and disputes are listed, in hours; 0
+    /// for never.
     pub audit_hours: i64,
-    /// The id of a price made by hand for the tier FREE; empty for the one that `setup` made.
+    /// Price id of a manually created price for the tier FREE; empty to use the one from `setup`.
     pub price_id_free: String,
-    /// The same for the tier PRO.
+    /// As above, for the tier PRO.
     pub price_id_pro: String,
-    /// The same for the tier `PRO_PLUS`.
+    /// As above, for the tier `PRO_PLUS`.
     pub price_id_pro_plus: String,
-    /// The same for the tier ENTERPRISE.
+    /// As above, for the tier ENTERPRISE.
     pub price_id_enterprise: String,
-    /// The same for the pack of 500 credits.
+    /// As above, for the pack of 500 credits.
     pub price_id_credits_500: String,
-    /// The same for the pack of 1000 credits.
+    /// As above, for the pack of 1000 credits.
     pub price_id_credits_1000: String,
-    /// The same for the pack of 5000 credits.
+    /// As above, for the pack of 5000 credits.
     pub price_id_credits_5000: String,
-    /// The same for the pack of 10000 credits.
+    /// As above, for the pack of 10000 credits.
     pub price_id_credits_10000: String,
 }
 
 impl Stripe {
-    /// The signing secrets, empty ones left out.
+    /// The signing secrets, without empty ones.
     pub fn webhook_secrets(&self) -> Vec<SecretString> {
         let all = self
             .webhook_secret
@@ -196,13 +195,13 @@ impl Stripe {
             .collect()
     }
 
-    /// Whether real money moves.
+    /// Whether the key is a live one.
     pub fn is_live(&self) -> bool {
         let key = self.secret_key.expose_secret();
         key.starts_with("sk_live_") || key.starts_with("rk_live_")
     }
 
-    /// The mode of Stripe that the key is for.
+    /// The Stripe mode of the key.
     pub fn mode(&self) -> KeyMode {
         if self.is_live() {
             KeyMode::Live
@@ -211,7 +210,7 @@ impl Stripe {
         }
     }
 
-    /// Price ids made by hand, as (tier or pack, price id).
+    /// Manually created prices, as (tier or pack, price id).
     pub fn named_prices(&self) -> Vec<(&'static str, &str)> {
         let all = [
             ("FREE", self.price_id_free.as_str()),
@@ -231,41 +230,41 @@ impl Stripe {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Billing {
-    /// Whether the billing feature is on.
+    /// Whether billing is enabled.
     pub enabled: bool,
-    /// The share of accounts that see billing, in percent.
+    /// Percentage of accounts that see billing.
     pub cohort_percent: i64,
-    /// Accounts that see it besides: ids, or hashes of mail addresses.
+    /// Accounts that see it in addition: ids, or SHA-256 hashes of email addresses.
     pub cohort: Vec<String>,
-    /// Path of the catalog; empty for the built-in one.
+    /// Path of the catalog file; empty for the built-in one.
     pub catalog: String,
-    /// Days a failed payment keeps its tier.
+    /// Days that an account keeps its tier after a failed payment (the grace period).
     pub grace_days: i64,
-    /// Days a processed event's payload is kept.
+    /// Days for which a processed event's payload is kept.
     pub payload_days: i64,
-    /// Days promotional credits last where nobody names an end.
+    /// Days until promotional credits expire, unless an expiry is given.
     pub promo_days: i64,
     /// The address that "contact us" links to.
     pub contact_url: String,
-    /// Whether Stripe's page takes promotion codes for a plan.
+    /// Whether Checkout accepts promotion codes for a plan.
     pub promotion_codes: bool,
-    /// Whether it takes them for credits.
+    /// Whether Checkout accepts promotion codes for credits.
     pub promotion_codes_for_credits: bool,
-    /// Whether a pack that a code took the whole price off brings its credits.
+    /// Whether a pack grants its credits when a promotion code covered its whole price.
     pub credits_without_payment: bool,
-    /// Whether Stripe works out and adds tax.
+    /// Whether Stripe calculates and adds tax.
     pub automatic_tax: bool,
-    /// Whether an account has one trial only.
+    /// Whether an account gets only one trial.
     pub trial_once_per_account: bool,
-    /// Whether a card has one trial only.
+    /// Whether a card gets only one trial.
     pub trial_once_per_card: bool,
-    /// What ending a plan at once does: `refund`, `keep` or `off`.
+    /// What canceling a plan immediately does: `refund`, `keep` or `off`.
     pub cancel_now: String,
 }
 
 impl Billing {
-    /// Whether billing is shown to this account: the flag is on, and the account is listed or falls
-    /// into the share. An account keeps its place in the share as the share grows.
+    /// Whether this account sees billing: billing is enabled, and the account is listed or within
+    /// the cohort's percentage. Raising the percentage never drops an account.
     pub fn is_on_for(&self, account: &store::accounts::Account) -> bool {
         let hash = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));
         let is_listed = || {
@@ -286,49 +285,49 @@ impl Billing {
     }
 }
 
-/// How people sign in, and how long sessions last.
+/// How users sign in, and how long sessions last.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// Opens the host application's own session; several separated by commas.
+    /// Decrypts the host application's session cookie; several secrets are separated by commas.
     pub secret: SecretString,
-    /// Signs the tokens with which the host application hands people over; as above.
+    /// Verifies the host application's hand-over tokens; several secrets as above.
     pub hand_over_secret: SecretString,
-    /// Where the host application publishes the keys that it signs those tokens with.
+    /// URL of the JWKS with the keys that the host application signs those tokens with.
     pub hand_over_jwks: String,
-    /// Days a sign-in lasts.
+    /// Days until a session expires.
     pub days: i64,
-    /// Days after which a sign-in that is not used is over.
+    /// Days without use after which a session expires.
     pub idle_days: i64,
-    /// Minutes a sign-in link lasts.
+    /// Minutes until a sign-in link expires.
     pub link_minutes: i64,
-    /// Mail addresses of administrators.
+    /// Email addresses of administrators.
     pub admins: Vec<String>,
 }
 
-/// Signing in by OpenID Connect; of effect in a build with the feature `oidc`.
+/// Sign-in with OpenID Connect; requires a build with the feature `oidc`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Oidc {
-    /// The provider's issuer; empty: nobody signs in that way.
+    /// The provider's issuer; empty to disable OpenID sign-in.
     pub issuer: String,
-    /// What the provider calls this service.
+    /// This service's client id at the provider.
     pub client_id: String,
-    /// The secret that it gave it.
+    /// The client secret that the provider issued.
     pub client_secret: SecretString,
-    /// What the button on the sign-in page says.
+    /// Label of the button on the sign-in page.
     pub label: String,
 }
 
-/// Where traces go; of effect in a build with the feature `otel`.
+/// Where traces are sent; requires a build with the feature `otel`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
-    /// The collector's OTLP address over HTTP; empty: nothing is sent.
+    /// The collector's OTLP address over HTTP; empty to send nothing.
     pub otlp_endpoint: String,
-    /// What the spans call this service.
+    /// The service name in spans.
     pub service_name: String,
-    /// The share of requests that are traced, in thousandths.
+    /// Share of requests that are traced, in thousandths.
     pub sampled_per_mille: u16,
 }
 
@@ -340,11 +339,11 @@ pub struct Mail {
     pub host: String,
     /// The port of the mail server.
     pub port: u16,
-    /// User, where it asks for one.
+    /// User name, if the server requires one.
     pub user: String,
-    /// Password of that user.
+    /// The user's password.
     pub password: SecretString,
-    /// The sender of emails.
+    /// The sender address of emails.
     pub from: String,
     /// `starttls`, `tls` or `none`.
     pub encryption: String,
@@ -354,13 +353,13 @@ pub struct Mail {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
-    /// Whether endpoints may be on this machine.
+    /// Whether endpoints may be loopback addresses.
     pub allow_loopback: bool,
-    /// Longest a delivery may take, in seconds.
+    /// Maximum duration of a delivery, in seconds.
     pub seconds_max: u64,
     /// Days of failure after which an endpoint is disabled.
     pub disable_days: i64,
-    /// Days the text of a notice is kept.
+    /// Days for which a webhook's payload is kept.
     pub kept_days: i64,
 }
 
@@ -368,21 +367,21 @@ pub struct Webhooks {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
-    /// Minutes an event may wait.
+    /// Minutes for which an event may wait.
     pub inbox_minutes: i64,
-    /// Minutes a mail or a notice may wait.
+    /// Minutes for which an email or outgoing webhook may wait.
     pub outbox_minutes: i64,
-    /// Deliveries with a bad signature that two hours may bring.
+    /// Maximum number of deliveries with a bad signature in two hours.
     pub bad_signatures_max: i64,
-    /// Calls to Stripe that may fail in two hours.
+    /// Maximum number of failed Stripe calls in two hours.
     pub stripe_errors_max: i64,
-    /// Credits that captures of a day may leave uncollected.
+    /// Maximum number of credits that a day's captures may leave uncollected.
     pub uncollected_credits_max: i64,
-    /// Hour, in UTC, at which revenue is compared.
+    /// Hour (UTC) at which revenue is compared.
     pub revenue_hour: i64,
-    /// Percent by which it may fall.
+    /// Drop in revenue, in percent, that raises an alert.
     pub revenue_drop_percent: i64,
-    /// Payments a day must have had to be compared with.
+    /// Minimum number of payments for a day to be used in the comparison.
     pub revenue_payments_min: i64,
 }
 
@@ -390,27 +389,27 @@ pub struct Alerts {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockSource {
-    /// Address of a twin to follow; empty for real time.
+    /// Address of a twin whose clock to follow; empty for real time.
     pub follow: String,
 }
 
-/// How often callers may ask.
+/// Rate limits for callers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Checkout requests a minute and user.
+    /// Checkout requests per minute and user.
     pub checkout_per_minute: u32,
-    /// Portal requests a minute and user.
+    /// Portal requests per minute and user.
     pub portal_per_minute: u32,
-    /// Sign-in mails a minute and mail address.
+    /// Sign-in emails per minute and email address.
     pub sign_in_per_minute: u32,
-    /// Sign-in mails a minute and network address.
+    /// Sign-in emails per minute and network address.
     pub sign_in_per_network: u32,
-    /// Sign-in mails a minute, all together.
+    /// Sign-in emails per minute in total.
     pub sign_in_in_all: u32,
-    /// Wrong sign-in links and tokens a minute and network address.
+    /// Invalid sign-in links and tokens per minute and network address.
     pub bad_links_per_minute: u32,
-    /// Failed webhook signatures a minute and network address.
+    /// Failed webhook signatures per minute and network address.
     pub bad_signatures_per_minute: u32,
 }
 
@@ -418,6 +417,6 @@ pub struct Limits {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operators {
-    /// Credits that the role support may add or take in 24 hours, in all.
+    /// Credits that support operators may add or remove within 24 hours, in total.
     pub support_credits_a_day_max: u32,
 }

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-/// A column of a table of `T`: its name, and the cell of a row.
+/// A column for rows of type `T`: its name, and the cell of a row.
 pub type Column<T> = (&'static str, fn(&T) -> Cell<'_>);
 
-/// A file of comma-separated values (RFC 4180).
+/// A CSV file (RFC 4180).
 #[derive(Debug)]
 pub struct Csv {
     text: String,
 }
 
 impl Csv {
-    /// A file with these column names.
+    /// Creates a file with these column names.
     pub fn new(columns: &[&str]) -> Csv {
         let mut csv = Csv {
             text: String::new(),
@@ -22,14 +22,14 @@ impl Csv {
         csv
     }
 
-    /// A part of a file: rows without names above them.
+    /// Creates a part of a file, without a header row.
     pub fn empty() -> Csv {
         Csv {
             text: String::new(),
         }
     }
 
-    /// A file with the names of these columns.
+    /// Creates a file with the names of these columns.
     pub fn of<T>(columns: &[Column<T>]) -> Csv {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         Csv::new(&names)
@@ -41,7 +41,7 @@ impl Csv {
         self.row(&cells);
     }
 
-    /// What was written.
+    /// The text written so far.
     pub fn into_text(self) -> String {
         self.text
     }
@@ -61,29 +61,29 @@ impl Csv {
 /// A cell of a CSV file.
 #[derive(Clone, Debug)]
 pub enum Cell<'a> {
-    /// Written by a person or another system: never read as a formula by a spreadsheet.
+    /// Untrusted text; escaped so that a spreadsheet never reads it as a formula.
     Text(Cow<'a, str>),
-    /// Written by us: a number, a date, a word of ours.
+    /// Trusted text: a number, a date, or a word of ours.
     Plain(Cow<'a, str>),
 }
 
 impl<'a> Cell<'a> {
-    /// A cell of [`Cell::Text`].
+    /// Creates a [`Cell::Text`].
     pub fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
         Cell::Text(text.into())
     }
 
-    /// A cell of [`Cell::Plain`].
+    /// Creates a [`Cell::Plain`].
     pub fn plain(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
         Cell::Plain(text.into())
     }
 
-    /// A number.
+    /// Creates a cell with a number.
     pub fn number(number: impl std::fmt::Display) -> Cell<'a> {
         Cell::plain(number.to_string())
     }
 
-    /// A text that may be absent.
+    /// Creates a cell with optional text.
     pub fn maybe(text: Option<&'a String>) -> Cell<'a> {
         Cell::text(text.map_or("", String::as_str))
     }

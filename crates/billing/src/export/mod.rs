@@ -1,4 +1,4 @@
-//! Exports: CSV, JSON lines, and everything kept about one account.
+//! Exports: CSV, JSON lines, and all data stored about one account.
 
 pub mod csv;
 pub mod own_data;

@@ -1,5 +1,5 @@
-//! One account's own data, for whoever asks what is kept of them: one JSON document with every row
-//! of theirs, read page by page, so that memory holds one page however much there is.
+//! An export of all data stored about one account: one JSON document with all its rows, read page
+//! by page, so that memory use is bounded.
 
 use std::fmt::Write;
 
@@ -15,15 +15,15 @@ use crate::export::table::Format;
 use crate::operators::audit_log::{Action, Author};
 use crate::rate_limit;
 
-/// What is in the document and what is not, said in it.
+/// The document's own description of what it includes and omits.
 const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \
                      left out. Cards, invoices and the customer's name and address are at Stripe.";
 
-/// Documents per account and minute.
+/// Maximum number of exports per account and minute.
 const EXPORTS_PER_MINUTE: u32 = 3;
 
-/// Allows an owner an export of the account, and records it in the audit log. The document is then
-/// read with [`part`].
+/// Checks that an owner may export the account, and records the export in the audit log. The
+/// document is then read with [`part`].
 pub async fn begin(app: &App, caller: &SignedIn) -> Result<()> {
     caller.may_own()?;
     let account = &caller.account;
@@ -37,17 +37,17 @@ pub async fn begin(app: &App, caller: &SignedIn) -> Result<()> {
     .await
 }
 
-/// The position up to which a document is written.
+/// The position in a document that is being written.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// Which table; past the last is the end.
+    /// The index of the table; past the last table is the end.
     table: usize,
-    /// The last row that was written of it.
+    /// The last row of it that was written.
     last: Option<Values>,
     is_begun: bool,
 }
 
-/// The next part of the document and where it goes on; none at its end.
+/// The next part of the document and the position after it; none at the end.
 pub async fn part(app: &App, account: &Account, place: Place) -> Result<Option<(String, Place)>> {
     if !place.is_begun {
         return Ok(Some((
@@ -92,17 +92,17 @@ pub async fn part(app: &App, account: &Account, place: Place) -> Result<Option<(
     Ok(Some((text, next)))
 }
 
-/// The tables that hold rows of accounts.
+/// The tables with rows that belong to accounts.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
     TABLES.iter().filter(|table| table.is_of_accounts())
 }
 
-/// The name of an account's document.
+/// The file name of an account's document.
 pub fn file_name(account: &Account) -> String {
     format!("{}.json", account.public_id)
 }
 
-/// How many rows a part of the document brings: each stands on a line of its own.
+/// The number of rows in a part of the document; each row is on its own line.
 pub fn rows_in(part: &str) -> usize {
     let rows = part.lines().skip(1);
     rows.filter(|line| line.starts_with('{')).count()
@@ -115,6 +115,6 @@ fn head(app: &App, account: &Account) -> String {
         "about": ABOUT,
     });
     let head = head.to_string();
-    // The last brace comes with the last table.
+    // The closing braces follow the last table.
     format!("{},\"tables\":{{", head.trim_end_matches('}'))
 }

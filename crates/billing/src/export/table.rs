@@ -1,4 +1,4 @@
-//! Whole tables, page by page, as CSV or JSON lines.
+//! Exports whole tables, page by page, as CSV or JSON lines.
 
 use serde_json::{Map, Value};
 use store::export::{Kind, Table, Values};
@@ -8,23 +8,23 @@ use crate::error::Result;
 use crate::export::csv::{Cell, Csv};
 use crate::operators::audit_log::{Action, Author};
 
-/// Rows in one read.
+/// Number of rows per read.
 pub const PAGE: i64 = 1_000;
 
-/// The type of a CSV file.
+/// The media type of a CSV file.
 pub const CSV: &str = "text/csv; charset=utf-8";
 
-/// What a table is written as.
+/// The format of an exported table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Comma-separated values; no cell is a formula.
+    /// Comma-separated values; formulas are escaped.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
 }
 
 impl Format {
-    /// The end of a file's name.
+    /// The file name extension.
     pub fn ending(self) -> &'static str {
         match self {
             Format::Csv => "csv",
@@ -40,7 +40,7 @@ impl Format {
         }
     }
 
-    /// What stands before the first row.
+    /// The text before the first row.
     pub fn head(self, table: &Table) -> String {
         match self {
             Format::Csv => {
@@ -93,7 +93,7 @@ fn json_line(table: &Table, row: &Values) -> String {
             (Kind::Int, Some(text)) => {
                 serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.clone()))
             }
-            // Credits as text: six decimals survive every reader.
+            // Times and credits as text, so that every reader keeps all six decimals.
             (kind, Some(text)) => Value::from(shown(*kind, text)),
         };
         object.insert((*name).to_owned(), value);
@@ -108,7 +108,7 @@ pub async fn begin(app: &App, actor: &str, file: &str) -> Result<()> {
         .await
 }
 
-/// A page of a table behind a row; of one account's rows where one is named.
+/// The page of a table after the row `last`; only one account's rows if `account` is given.
 pub async fn page(
     app: &App,
     table: &'static Table,

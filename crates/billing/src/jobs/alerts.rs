@@ -1,5 +1,6 @@
-//! Alerts: rules that are looked at again and again. What holds opens an incident, once; what no
-//! longer holds closes it. Operators are notified of both by mail, the host application by webhook.
+//! Alerts: rules that are evaluated periodically. A rule that holds opens an incident, once; when
+//! it no longer holds, the incident is closed. Operators are notified of both by email, the host
+//! application by webhook.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,18 +21,20 @@ use crate::{config, notices};
 /// The pause between two evaluations of the rules.
 const EVERY: Duration = Duration::from_secs(15);
 
-/// More than this many tries in a row in vain are an incident (seed 15.3).
+/// More consecutive failures than this open an incident (seed 15.3).
 const FAILED_IN_A_ROW_MAX: i64 = 5;
 
-/// Minutes after its end at which a pending hold is stuck: the sweep runs every few seconds.
+/// Minutes after its expiry at which a pending hold counts as stuck; the sweep runs every few
+/// seconds.
 const STUCK_HOLD_MINUTES: i64 = 10;
 
 /// Hours that tallies are kept.
 const TALLY_HOURS: i64 = 48;
 
-/// Incidents that may be open at once, and operators who are notified.
+/// Maximum number of open incidents.
 const OPEN_MAX: i64 = 1_000;
 
+/// Maximum number of operators who are notified.
 const LISTENERS_MAX: i64 = 50;
 
 const SECONDS_PER_MINUTE: i64 = 60;
@@ -40,10 +43,10 @@ const SECONDS_PER_HOUR: i64 = 3_600;
 
 const MICROS_PER_CREDIT: i64 = 1_000_000;
 
-/// The rule that is looked at once a day.
+/// The rule that is evaluated once a day.
 pub const REVENUE: &str = "revenue-drop";
 
-/// Every rule there is.
+/// The names of all rules.
 pub const RULES: &[&str] = &[
     "failed-webhooks",
     "inbox-age",
@@ -58,7 +61,7 @@ pub const RULES: &[&str] = &[
     REVENUE,
 ];
 
-/// Something a rule found.
+/// A condition that a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     rule: &'static str,
@@ -67,7 +70,7 @@ struct Found {
     summary: String,
 }
 
-/// Looks until the program stops.
+/// Evaluates the rules until the process stops.
 pub async fn run(app: App) {
     let mut stripe_errors = 0;
     while !app.is_stopping.load(Ordering::SeqCst) {
@@ -81,7 +84,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// Adds what this process counted in memory to the tallies that all processes share.
+/// Adds the failures that this process counted in memory to the tallies shared by all processes.
 async fn count(app: &App, seen: &mut u64) -> Result<()> {
     let failures = app.stripe.failures();
     let errors = i64::try_from(failures - *seen).unwrap_or(i64::MAX);
@@ -104,7 +107,7 @@ async fn count(app: &App, seen: &mut u64) -> Result<()> {
     Ok(())
 }
 
-/// Looks at every rule once, and tells of what changed. Answers how many incidents began or ended.
+/// Evaluates every rule once and sends notifications. Returns how many incidents opened or closed.
 pub async fn once(app: &App) -> Result<usize> {
     let rules = Rules::of(app);
     let seen = rules.clone();
@@ -123,7 +126,7 @@ pub async fn once(app: &App) -> Result<usize> {
     Ok(notified)
 }
 
-/// What the rules look at beside the rows.
+/// The inputs of the rules besides the database.
 #[derive(Clone, Debug)]
 struct Rules {
     settings: config::Alerts,
@@ -131,7 +134,7 @@ struct Rules {
     real_now: Timestamp,
 }
 
-/// What is to be done.
+/// The changes to make.
 #[derive(Clone, Debug, Default)]
 struct Changes {
     opened: Vec<Found>,
@@ -189,7 +192,7 @@ impl Rules {
                 severity: found.severity,
                 summary: &found.summary,
             };
-            // Another process may have been first: then it notified.
+            // If another process was first, it has sent the notifications.
             if let Some(alert) = alerts::open(tx, &new, self.real_now)? {
                 tracing::error!(
                     rule = alert.rule,
@@ -227,7 +230,7 @@ impl Rules {
         Ok(())
     }
 
-    /// What holds now, by the rules that are looked at every time.
+    /// The conditions that hold now, for the rules that are evaluated every time.
     fn found(&self, tx: &mut Tx<'_>) -> store::Result<Vec<Found>> {
         let mut found = Vec::new();
         self.of_the_inbox(tx, &mut found)?;
@@ -313,8 +316,8 @@ impl Rules {
         Ok(())
     }
 
-    /// The day whose revenue is to be compared with the one before: yesterday, from the fixed hour
-    /// on, unless that was done.
+    /// The day whose revenue is to be compared with the day before: yesterday, from the configured
+    /// hour on, unless that was done already.
     fn day_to_compare(&self, tx: &mut Tx<'_>) -> store::Result<Option<i64>> {
         let seconds = self.now.seconds() - self.settings.revenue_hour * SECONDS_PER_HOUR;
         let day = seconds.div_euclid(SECONDS_PER_DAY) - 1;
@@ -344,7 +347,7 @@ impl Rules {
     }
 }
 
-/// Whether `latest` lies more than `percent` below `before`.
+/// Whether `latest` is more than `percent` below `before`.
 fn has_dropped(before: i64, latest: i64, percent: i64) -> bool {
     let fall = i128::from(before) - i128::from(latest);
     fall * 100 > i128::from(before) * i128::from(percent)

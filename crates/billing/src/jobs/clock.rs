@@ -1,5 +1,5 @@
-//! Follows a twin's billing clock: in the demo and in tests one command moves renewals, dunning
-//! and credits together. Answers the twin when everything that a step made due is done.
+//! Follows a twin's billing clock: in the demo and in tests, one command moves renewals, dunning
+//! and credits together. Acknowledges a step to the twin once everything it made due is done.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::app::App;
 use crate::error::Result;
 use crate::jobs::{low, sweep, topup};
 
-/// Longest the twin may hold a poll, in milliseconds.
+/// Maximum time that the twin may hold a poll, in milliseconds.
 const WAIT_MILLIS: u64 = 1_000;
 
 /// Pause after a poll that failed.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How often work in hand is looked at while a step is waited for.
+/// How often pending work is checked while waiting for a step to complete.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Longest a step is waited for before the twin is answered all the same.
+/// Maximum time to wait for a step before acknowledging it anyway.
 const STEP_MAX: Duration = Duration::from_secs(25);
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Shown {
     seq: u64,
 }
 
-/// Follows until the program stops.
+/// Follows the twin until the process stops.
 pub async fn follow(app: App) {
     let client = match client() {
         Ok(client) => client,
@@ -60,7 +60,7 @@ pub async fn follow(app: App) {
     }
 }
 
-/// The twin is on this machine; no proxy stands between.
+/// Creates a client without a proxy, since the twin runs on this machine.
 #[expect(
     clippy::disallowed_methods,
     reason = "a client with bounds, built in one place"
@@ -72,8 +72,8 @@ fn client() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
-/// Sets the billing clock to the twin's once, so that nothing is dated before the twin's time.
-/// Waits for no step and is waited for by none.
+/// Sets the billing clock to the twin's time once, so that nothing is dated earlier. Neither waits
+/// for a step nor delays one.
 pub async fn catch_up(app: &App) -> anyhow::Result<()> {
     let base = app.settings.clock.follow.trim_end_matches('/');
     if base.is_empty() {
@@ -106,7 +106,7 @@ async fn poll(app: &App, client: &reqwest::Client, seen: Option<u64>) -> anyhow:
         .await?)
 }
 
-/// Does what the new time made due, and waits until nothing is in hand.
+/// Does what the new time made due, and waits until no work is in progress.
 async fn settle_down(app: &App) {
     let started = std::time::Instant::now();
     let mut calm = 0;
@@ -130,7 +130,7 @@ async fn settle_down(app: &App) {
     }
 }
 
-/// Whether nothing is in hand and nothing waits that could be done now.
+/// Whether no work is in progress or due.
 pub async fn is_idle(app: &App) -> Result<bool> {
     if app.busy.load(Ordering::SeqCst) > 0 {
         return Ok(false);
@@ -146,7 +146,7 @@ pub async fn is_idle(app: &App) -> Result<bool> {
     .await
 }
 
-/// When something of ours next falls due, in whole seconds, rounded up.
+/// When our next work falls due, in whole seconds, rounded up.
 async fn next_due(app: &App) -> Result<Option<i64>> {
     let (now, grace) = (app.now(), sweep::grace_micros(app));
     let due = app.read(move |tx| store::due::next(tx, now, grace)).await?;

@@ -1,5 +1,5 @@
-//! Notifies an account's people and the host application once when credits run low or are gone.
-//! The crossing was noted in the commit that made it; this job sends what follows from it.
+//! Notifies an account's members and the host application once when credits run low or out. The
+//! commit that crosses a threshold records the crossing; this job sends the notifications.
 
 use domain::ledger::Ledger;
 use domain::letters::Letter;
@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::error::Result;
 use crate::letters;
 
-/// Crossings in one round.
+/// Maximum number of crossings per round.
 const CROSSINGS_MAX: i64 = 200;
 
-/// Notifies of every crossing that was not notified of yet.
+/// Sends notifications for every crossing that has had none yet.
 pub async fn once(app: &App) -> Result<()> {
     let mut after = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Work that no request waits for: one file a job, each safe to run twice.
+//! Background jobs, one per file; each is safe to run twice.
 
 pub mod alerts;
 pub mod clock;
@@ -14,7 +14,7 @@ pub mod turns;
 
 use crate::app::App;
 
-/// The jobs of a program that runs.
+/// The running jobs of a process.
 #[derive(Debug)]
 pub struct Jobs {
     syncing: tokio::task::JoinHandle<()>,
@@ -22,13 +22,14 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Adds a job that is not this crate's, such as the mailer.
+    /// Adds a job that isn't part of this crate, such as the mailer.
     pub fn spawn(&mut self, job: impl Future<Output = ()> + Send + 'static) {
         self.others.spawn(job);
     }
 
-    /// Ends them once the program stops. A sync in hand is finished or given back, so that its
-    /// account need not wait for a lease to run out; all others begin again by themselves.
+    /// Ends the jobs when the process stops. A sync in progress is finished or its lease released,
+    /// so that its account needn't wait for the lease to expire; the others resume at the next
+    /// start.
     pub async fn end(mut self) {
         self.others.abort_all();
         while self.others.join_next().await.is_some() {}
@@ -42,7 +43,7 @@ impl Jobs {
     }
 }
 
-/// Starts every job; they end when the program stops.
+/// Starts every job; they end when the process stops.
 pub fn start(app: &App) -> Jobs {
     let syncing = tokio::spawn(crate::sync::worker::run(app.clone()));
     let mut jobs = tokio::task::JoinSet::new();

@@ -1,5 +1,5 @@
-//! The audit that nobody has to ask for: the books from their first entry, and the refunds and
-//! disputes of the whole Stripe account, which no customer's list shows.
+//! The scheduled audit: the books from the first entry, and the refunds and disputes of the whole
+//! Stripe account, which no customer's list shows.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::sync::differences;
 /// The job's name in the database.
 const NAME: &str = "audit";
 
-/// The setting that holds the last audit's result as JSON: `at`, `differences`, `warnings`.
+/// Name of the setting with the last audit's result as JSON: `at`, `differences`, `warnings`.
 pub const LAST: &str = "audit_last";
 
-/// How often a process looks whether it is its turn.
+/// How often a process checks whether it is its turn.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// Days of refunds and disputes that are looked through: most of them end within these.
+/// Days of refunds and disputes that are checked; most are closed within this time.
 const DAYS_BACK: i64 = 120;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
 
-/// Audits until the program stops.
+/// Runs audits until the process stops.
 pub async fn run(app: App) {
     let hours = app.settings.stripe.audit_hours;
     if hours <= 0 {
@@ -36,13 +36,14 @@ pub async fn run(app: App) {
         name: NAME,
         every_seconds: hours * SECONDS_PER_HOUR,
         look_every: LOOK_EVERY,
-        // A new service has nothing to audit before its first night.
+        // A new service has nothing to audit before its first interval has passed.
         waits_at_first: true,
     };
     turns.run(&app, |app| async move { once(&app).await }).await;
 }
 
-/// Audits now. What Stripe says otherwise is synced; answers how many differences there were.
+/// Runs an audit now. Accounts that differ from Stripe are marked for sync. Returns the number of
+/// differences.
 pub async fn once(app: &App) -> Result<usize> {
     let report = audit::run(app, Scope::Everything).await?;
     let since = app.now().plus_days(-DAYS_BACK).seconds();
@@ -61,7 +62,7 @@ pub async fn once(app: &App) -> Result<usize> {
     Ok(differences)
 }
 
-/// Keeps an audit's result for the alerts and the pages.
+/// Stores an audit's result for the alerts and the pages.
 pub async fn note(app: &App, differences: usize, warnings: usize) -> Result<()> {
     let now = app.real_now();
     let value = json!({ "at": now.rfc3339(), "differences": differences, "warnings": warnings });

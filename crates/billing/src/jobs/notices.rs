@@ -1,4 +1,4 @@
-//! Sends notices: each to its endpoint, signed, tried again for about three days, in no order.
+//! Sends outgoing webhooks, signed, to their endpoints; retries for about three days, in no order.
 
 use domain::backoff;
 use domain::time::Timestamp;
@@ -16,7 +16,7 @@ use crate::notices::{address, message_id, signature};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Sends until the program stops.
+/// Sends until the process stops.
 pub async fn run(app: App) {
     let settings = &app.settings.webhooks;
     let client = match address::client(settings.allow_loopback, settings.seconds_max) {
@@ -29,7 +29,7 @@ pub async fn run(app: App) {
     outbox::run(&app, &Deliveries { client }).await;
 }
 
-/// Delivers outgoing webhooks, those of a round beside each other.
+/// Delivers outgoing webhooks, those of a round concurrently.
 struct Deliveries {
     client: reqwest::Client,
 }
@@ -66,11 +66,10 @@ async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<(
     settle(app, &endpoint, message, outcome).await
 }
 
-/// The outcome of a delivery.
 struct Outcome {
-    /// The HTTP status that the endpoint answered; none without an answer.
+    /// The HTTP status of the response; none without a response.
     status: Option<u16>,
-    /// The reason that it does not count as delivered; none when it does.
+    /// Why it doesn't count as delivered; none if it was delivered.
     fault: Option<String>,
 }
 
@@ -84,7 +83,7 @@ async fn deliver(
         status: None,
         fault: Some(fault.to_owned()),
     };
-    // The rule may have become stricter since the endpoint was made.
+    // The rule may have become stricter since the endpoint was created.
     let Ok(url) = address::read(&endpoint.url, app.settings.webhooks.allow_loopback) else {
         return failed("the address is not a public one");
     };
@@ -101,7 +100,7 @@ async fn deliver(
             signature::signatures(&secrets(endpoint, now), &id, seconds, &message.payload),
         )
         .body(message.payload.clone());
-    // The answer's body is not read: it decides nothing, and may be of any size.
+    // The response body is ignored, so it isn't read; it could be of any size.
     match request.send().await {
         Ok(answer) if answer.status().is_success() => Outcome {
             status: Some(answer.status().as_u16()),
@@ -162,7 +161,7 @@ async fn settle(
             store::outbox::set_status(tx, id, status)?;
             store::outbox::set_failed(tx, id, &fault, retry_at)?;
             let since = webhook_endpoints::note_failure(tx, &endpoint_id, now)?;
-            // 410 says that nobody is there any more (Standard Webhooks).
+            // 410 means that the endpoint no longer exists (Standard Webhooks).
             let is_gone = status == Some(410);
             let is_lost = since.is_some_and(|since| since.plus_seconds(patience) <= now);
             if !is_gone && !is_lost {

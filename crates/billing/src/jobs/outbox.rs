@@ -1,7 +1,7 @@
 //! The loop that takes messages of one kind from the outbox and sends them.
 //!
-//! Messages are written in the commit of what they are about. A message that was taken and neither
-//! sent nor failed is due again after a while, so it may be sent twice, never not at all.
+//! Messages are written in the commit that causes them. A message that was taken but neither sent
+//! nor failed becomes due again after a while: delivery is at least once.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use crate::app::App;
 use crate::error::Result;
 
-/// How often the outbox is looked at when nothing was queued here: other processes queue, too.
+/// How often the outbox is polled without being notified, since other processes queue messages,
+/// too.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Sends the messages of one kind.
@@ -21,20 +22,20 @@ pub trait Sender: Send + Sync {
     /// The kind of messages that it sends.
     const KIND: MessageKind;
 
-    /// Messages in one round.
+    /// Maximum number of messages per round.
     const BATCH_MAX: i64;
 
-    /// How long a round may take before another may take its messages.
+    /// Seconds that a round may take before another one can take its messages.
     const TAKE_SECONDS: i64;
 
-    /// What is notified when a message of the kind was queued.
+    /// Notified when a message of this kind is queued.
     fn queued(app: &App) -> &Notify;
 
-    /// Sends the messages and notes what became of each.
+    /// Sends the messages and records the outcome of each.
     fn send(&self, app: &App, batch: Vec<Message>) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Sends until the program stops.
+/// Sends until the process stops.
 pub async fn run<S: Sender>(app: &App, sender: &S) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         match round(app, sender).await {
@@ -52,7 +53,7 @@ pub async fn run<S: Sender>(app: &App, sender: &S) {
 /// Sends what is due; returns how many messages were attempted.
 async fn round<S: Sender>(app: &App, sender: &S) -> Result<usize> {
     let now = app.real_now();
-    // A look costs no write; most of the time there is nothing.
+    // A read needs no write; most of the time nothing is due.
     let next = app.read(move |tx| outbox::next_due(tx, S::KIND)).await?;
     if next.is_none_or(|due| due > now) {
         return Ok(0);

@@ -1,5 +1,5 @@
-//! Stripe's own list of events, read from the last one that was seen, so that an event whose delivery
-//! never came is recorded all the same.
+//! Polls Stripe's list of events since the last one seen, so that events whose delivery never
+//! arrived are recorded, too.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::error::Result;
 use crate::jobs::turns::Turns;
 use crate::sync::inbox;
 
-/// The job's name in the database, where the last event that was seen stands.
+/// The job's name in the database, under which the last event seen is stored.
 const NAME: &str = "poll-events";
 
-/// Events in one round.
+/// Maximum number of events per page.
 const EVENTS_MAX: usize = 1_000;
 
-/// Events that are looked through when the last one seen is unknown.
+/// Maximum number of events that are read if the last one seen is unknown.
 const CATCH_UP_MAX: usize = 20_000;
 
-/// Days looked back then; Stripe keeps events for thirty.
+/// Days that are read in that case; Stripe keeps events for thirty.
 const DAYS_BACK: i64 = 3;
 
-/// How often a process looks whether it is its turn, at most.
+/// Maximum time between checks of whether it is this process's turn.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Polls until the program stops.
+/// Polls until the process stops.
 pub async fn run(app: App) {
     let every = app.settings.stripe.events_poll_seconds;
     if every <= 0 {
@@ -40,7 +40,7 @@ pub async fn run(app: App) {
     turns.run(&app, |app| async move { once(&app).await }).await;
 }
 
-/// Takes up every event since the last one that was seen. Answers how many there were.
+/// Records every event since the last one seen. Returns their number.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
     let seen = app.read(|tx| store::jobs::find(tx, NAME)).await?;
@@ -72,7 +72,7 @@ pub async fn once(app: &App) -> Result<usize> {
     Ok(count)
 }
 
-/// An event that is there already changes nothing; one that we never asked for is passed over.
+/// Records an event; a known event changes nothing, and types we don't handle are skipped.
 async fn take(app: &App, event: &objects::Event) -> Result<()> {
     match event.read() {
         Ok(read) if stripe::event::is_handled(&read.kind) => {
@@ -93,14 +93,14 @@ async fn after(app: &App, id: &str) -> Result<objects::List<objects::Event>> {
         .await;
     match listed {
         Ok(events) => Ok(events),
-        // Stripe has forgotten that event: nobody looked for a month.
+        // Stripe no longer has that event: there was no poll for a month.
         Err(error) if error.code() == Some("resource_missing") => lately(app).await,
         Err(stripe::Error::NotFound { .. }) => lately(app).await,
         Err(error) => Err(error.into()),
     }
 }
 
-/// The events of the last days, the oldest first.
+/// The events of the last days, oldest first.
 async fn lately(app: &App) -> Result<objects::List<objects::Event>> {
     let since = app.now().plus_days(-DAYS_BACK).seconds();
     let filter = Form::new().push("created[gte]", since);

@@ -1,21 +1,21 @@
-//! Follows what is changed beside the running service: the text of the catalog, and the price ids
-//! and signing secrets that `setup` or another process stored.
+//! Reloads what changes while the service runs: the catalog text, and price ids and signing secrets
+//! that `setup` or another process stored.
 
 use std::time::Duration;
 
 use crate::app::App;
 
-/// The pause between two looks.
+/// The pause between two checks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Reloads what changed until the program stops.
+/// Reloads changes until the process stops.
 pub async fn run(app: App) {
     let mut reported = String::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         match look(&app).await {
             Ok(()) => reported.clear(),
-            // Once for each fault, not every time it is met.
+            // Log each fault once, not at every check.
             Err(error) => {
                 let fault = format!("{error:#}");
                 if fault != reported {

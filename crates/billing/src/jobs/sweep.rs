@@ -1,6 +1,6 @@
-//! What falls due by time alone: expired credits and holds of idle accounts, turned periods,
-//! subscriptions whose moment passed without an event. Tidies up; every rule it applies would also
-//! be applied by the next request.
+//! Handles what falls due with time alone: expired credits and holds of idle accounts, new periods,
+//! subscriptions whose period ended without an event. This only tidies up; the next request would
+//! apply the same rules.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,22 +14,23 @@ use crate::payments::customer;
 use crate::payments::plan::ending;
 use crate::sync::duplicate_subscription;
 
-/// How often, in real time. The clock job runs it at once when the billing clock was moved.
+/// How often it runs, in real time. The clock job runs it immediately when the billing clock moves.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Accounts in one round.
+/// Maximum number of accounts per round.
 const ACCOUNTS_MAX: i64 = 500;
 
-/// How often old rows are tidied away, by all processes together.
+/// How often old rows are removed, across all processes.
 const TIDY_SECONDS: i64 = 300;
 
-/// Rows tidied away in one round.
+/// Maximum number of rows removed per round.
 const ROWS_MAX: i64 = 1_000;
 
-/// Days the words and the address of a sent mail are kept; its key stays, so that it goes out once.
+/// Days for which a sent email's content and address are kept; its key is kept to prevent
+/// duplicates.
 const MAILS_KEPT_DAYS: i64 = 1;
 
-/// Runs the sweep until the program stops.
+/// Runs the sweep until the process stops.
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = once(&app).await {
@@ -54,7 +55,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// One sweep over everything that is due now. Answers how many accounts it touched.
+/// Sweeps everything that is due now. Returns the number of accounts it touched.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
     let mut touched = 0;
@@ -74,7 +75,7 @@ pub async fn once(app: &App) -> Result<usize> {
         }
         let mut settled = 0;
         for account in &wallets {
-            // One that cannot be settled must not keep the others from it.
+            // An account that can't be settled must not block the others.
             match settle(app, *account).await {
                 Ok(()) => settled += 1,
                 Err(error) => tracing::error!(account, %error, "An account cannot be settled"),
@@ -88,7 +89,7 @@ pub async fn once(app: &App) -> Result<usize> {
     }
 }
 
-/// Looks for prices that another process was taught, while an account waits for one.
+/// Reloads prices, which another process may have stored, while an account waits for one.
 async fn learn_prices(app: &App) -> anyhow::Result<()> {
     let waiting = app
         .read(|tx| store::sync::waiting_for_prices(tx, 1))
@@ -99,8 +100,8 @@ async fn learn_prices(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets go of what has had its time: payloads of processed events, ended sessions, used links, rate
-/// limits that start afresh anyway. Bounded, so that it never holds the writer up.
+/// Removes old rows: payloads of processed events, ended sessions, used links, elapsed rate limits.
+/// Bounded, so that it never blocks the writer for long.
 async fn tidy(app: &App) -> Result<()> {
     let now = app.real_now();
     let payloads = now.plus_days(-app.settings.billing.payload_days);

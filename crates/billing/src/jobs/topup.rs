@@ -1,5 +1,5 @@
-//! Looks for accounts whose credits fell below a threshold that their people set: notifies them,
-//! and buys a pack for those with automatic top-ups.
+//! Finds accounts whose credits fell below a threshold that they set: notifies them, and buys a
+//! pack for those with automatic top-up.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::error::Result;
 use crate::jobs::low;
 use crate::payments::topup;
 
-/// How often wallets below their threshold are looked for, in real time.
+/// How often wallets below their threshold are searched for, in real time.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Accounts in one round.
+/// Maximum number of accounts per round.
 const ACCOUNTS_MAX: i64 = 50;
 
-/// Runs until the program stops.
+/// Runs until the process stops.
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = low::once(&app).await {
@@ -30,7 +30,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// One round over the accounts that are due.
+/// Runs one round over the accounts that are due.
 pub async fn once(app: &App) -> Result<()> {
     if !app.settings.billing.enabled {
         return Ok(());

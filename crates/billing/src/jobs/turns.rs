@@ -1,4 +1,4 @@
-//! Jobs that one of several processes does, once in a while.
+//! Periodic jobs that only one of several processes runs at a time.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use crate::app::App;
 use crate::error::Result;
 
-/// How the processes take turns at a job.
+/// How processes take turns at a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
     /// The job's name in the database.
     pub name: &'static str,
-    /// Seconds from one turn to the next, by all processes together.
+    /// Seconds between turns, across all processes.
     pub every_seconds: i64,
-    /// How often a process looks whether it is its turn.
+    /// How often a process checks whether it is its turn.
     pub look_every: Duration,
-    /// Whether a new service waits a whole interval for the first turn.
+    /// Whether a new service waits a whole interval before the first turn.
     pub waits_at_first: bool,
 }
 
 impl Turns {
-    /// Does the job at every turn of this process, until the program stops.
+    /// Runs the job whenever it is this process's turn, until the process stops.
     pub async fn run<F>(self, app: &App, job: impl Fn(App) -> F)
     where
         F: Future<Output = Result<usize>>,

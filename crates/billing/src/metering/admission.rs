@@ -1,4 +1,4 @@
-//! Whether an account could spend credits now, without spending any.
+//! Checks whether an account could spend credits now, without spending any.
 
 use domain::ledger::{Refusal, Spender};
 use domain::money::Credits;
@@ -9,19 +9,19 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::summary::{View, view_with};
 
-/// An account, and what would refuse a call to it.
+/// An account, and the reason that a call would be refused.
 #[derive(Clone, Debug)]
 pub struct Admission {
     /// The account.
     pub account: Account,
-    /// How it stands.
+    /// Its plan, credits and usage.
     pub view: View,
-    /// Why the call would be refused; none when it would be admitted.
+    /// Why the call would be refused; none if it would be admitted.
     pub refusal: Option<Refusal>,
 }
 
 impl Admission {
-    /// The refusal as the caller is told of it.
+    /// The refusal as an error for the caller.
     pub fn error(&self, app: &App) -> Option<Error> {
         let links = || app.links_of(&self.account.public_id);
         self.refusal
@@ -30,8 +30,8 @@ impl Admission {
     }
 }
 
-/// Whether a call of `cost` would be admitted now, by the rule with which the ledger admits calls.
-/// Time passes first, so that this judges what the next call would meet.
+/// Checks whether a call of `cost` would be admitted now, by the ledger's own rule. Expiries and
+/// allowances that are due are applied first, so the result is what the next call would meet.
 pub async fn look(app: &App, account: i64, cost: Credits, spender: Spender) -> Result<Admission> {
     let now = app.now();
     let read = move |tx: &mut Tx<'_>, _: &View| {

@@ -1,4 +1,4 @@
-//! The check that a gateway makes before it passes a call on.
+//! The check that a gateway makes before it forwards a call.
 
 use domain::ledger::{Command, Request};
 use domain::money::Credits;
@@ -13,16 +13,16 @@ use crate::metering::admission;
 /// A call that was charged, or would be admitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Admitted {
-    /// What it cost, or would cost.
+    /// What the call cost, or would cost.
     pub cost: Credits,
-    /// What can be spent now.
+    /// Credits that can be spent now.
     pub available: Credits,
-    /// Whether this repeats an earlier answer.
+    /// Whether this is a replay of an earlier request.
     pub replayed: bool,
 }
 
-/// Charges the call under `key`. Without a key nothing is charged, and the answer only says
-/// whether the call would be admitted. A refusal is the error.
+/// Charges the call under `key`. Without a key nothing is charged, and the result only says whether
+/// the call would be admitted. A refusal is returned as the error.
 pub async fn check(
     app: &App,
     caller: &KeyCaller,
@@ -51,7 +51,7 @@ pub async fn check(
         context: price.context(caller, None),
     };
     let outcome = app.ledger_or_refuse(account, request).await?;
-    // A replay answers what the call cost at the time, whatever it costs today.
+    // A replay returns what the call cost at the time, even if the price has changed.
     let entry = outcome.entry.as_ref();
     Ok(Admitted {
         cost: entry.map_or(price.credits, domain::ledger::Entry::charged),

@@ -1,4 +1,4 @@
-//! Debits: a call authorized and charged in one step, alone or in a batch.
+//! Debits: calls authorized and charged in one step, individually or in a batch.
 
 use std::collections::{HashMap, hash_map};
 
@@ -11,20 +11,21 @@ use crate::error::{Error, Result};
 use crate::idempotency::Key;
 use crate::metering::MeteredCall;
 
-/// Debits in one batch.
+/// Maximum number of debits in a batch.
 const BATCH_MAX: usize = 1_000;
 
-/// Debits of a batch that wait for the ledger at once: the rest of its queue is for others.
+/// Maximum number of a batch's debits queued at the ledger at once, to leave room for other
+/// callers.
 const AT_ONCE_MAX: usize = 250;
 
-/// Charges one call. A refusal of the ledger is the error.
+/// Charges one call. A ledger refusal is returned as the error.
 pub async fn debit(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Outcome> {
     let request = request(app, caller, key, call)?;
     let account = caller.account(app, call.account.as_deref()).await?;
     app.ledger_or_refuse(account, request).await
 }
 
-/// The ledger's command for a debit.
+/// The ledger command for a debit.
 fn request(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Request> {
     let price = call.price(app)?;
     let endpoint = call.endpoint()?;
@@ -48,8 +49,8 @@ pub struct BatchItem {
     pub call: Result<MeteredCall>,
 }
 
-/// Charges up to 1,000 calls, each under its own key, in the order given. Answers each debit's key
-/// with its outcome; a refused debit does not stop the others.
+/// Charges up to 1,000 calls, each under its own key, in the given order. Returns each debit's key
+/// and outcome; a refused debit doesn't stop the others.
 pub async fn debit_batch(
     app: &App,
     caller: &KeyCaller,
@@ -67,7 +68,7 @@ pub async fn debit_batch(
         let mut waiting = Vec::with_capacity(AT_ONCE_MAX.min(items.len()));
         for item in items.by_ref().take(AT_ONCE_MAX) {
             let prepared = prepare(app, caller, &mut accounts, item.key.as_deref(), item.call);
-            // The call queues the command; so an account's debits keep their order.
+            // Calling `ledger` queues the command, so an account's debits keep their order.
             let sent = prepared.await.map(|(account, request)| {
                 let answer = app.db.ledger(app.rules(), account, request, app.now());
                 (account, answer)
@@ -91,7 +92,7 @@ pub async fn debit_batch(
     }
 }
 
-/// The account and the command of one debit of a batch; an account's name is looked up once.
+/// The account and command of one debit of a batch; each account's id is looked up once.
 async fn prepare(
     app: &App,
     caller: &KeyCaller,
@@ -115,7 +116,7 @@ async fn prepare(
     Ok((account, request))
 }
 
-/// A refusal of one debit of a batch; an account's public id is looked up once.
+/// The error for a refused debit of a batch; each account's public id is looked up once.
 async fn refused(
     app: &App,
     names: &mut HashMap<i64, String>,

@@ -1,4 +1,4 @@
-//! Holds: credits set aside before a call, captured or released after it.
+//! Holds: credits set aside before a call, and captured or released after it.
 
 use domain::ledger::{
     Command, Context, Entry, HOLD_TTL_SECONDS_DEFAULT, HOLD_TTL_SECONDS_MAX, Outcome, Request,
@@ -15,8 +15,8 @@ use crate::idempotency::Key;
 use crate::metering::MeteredCall;
 use crate::metering::price::cost_under;
 
-/// Sets credits aside for a call, for `ttl_seconds` or the default. A refusal of the ledger is the
-/// error.
+/// Sets credits aside for a call, for `ttl_seconds` or the default. A ledger refusal is returned as
+/// the error.
 pub async fn authorize(
     app: &App,
     caller: &KeyCaller,
@@ -58,25 +58,26 @@ fn read_ttl(seconds: Option<i64>) -> Result<i64> {
     Err(Error::field("ttlSeconds", detail))
 }
 
-/// A hold as the caller names it.
+/// A reference to a hold.
 #[derive(Clone, Copy, Debug)]
 pub struct HoldName<'a> {
     /// The id of the hold: `hold_...`.
     pub id: &'a str,
-    /// The account; only checked where it is named, since the hold says whose it is.
+    /// The account; optional, since the hold identifies it, and checked if given.
     pub account: Option<&'a str>,
 }
 
-/// What to capture of a hold: `credits`, or `units` of its operation; all of it without either.
+/// The amount to capture: `credits`, or `units` of the hold's operation; the whole hold if neither
+/// is given.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CaptureAmount<'a> {
     /// Credits, as the caller wrote them.
     pub credits: Option<&'a RawValue>,
-    /// Units of the hold's operation, at the price of the hold's time.
+    /// Units of the hold's operation, at the price when the hold was authorized.
     pub units: Option<i64>,
 }
 
-/// Charges a hold. Without a key a repeated capture is a conflict.
+/// Captures a hold. Without a key, a repeated capture is a conflict.
 pub async fn capture(
     app: &App,
     caller: &KeyCaller,
@@ -103,7 +104,7 @@ pub async fn capture(
     app.ledger_or_refuse(account, request).await
 }
 
-/// Gives a hold's credits back. Without a key a repeated release is a conflict.
+/// Releases a hold. Without a key, a repeated release is a conflict.
 pub async fn release(
     app: &App,
     caller: &KeyCaller,
@@ -124,7 +125,7 @@ pub async fn release(
     app.ledger_or_refuse(account, request).await
 }
 
-/// The account whose hold it must be, where the caller says or is bound to one.
+/// The account that the hold must belong to, if the caller names one or the key is bound to one.
 pub async fn owner(app: &App, caller: &KeyCaller, named: Option<&str>) -> Result<Option<i64>> {
     match (caller.account, named) {
         (None, None) => Ok(None),
@@ -132,13 +133,13 @@ pub async fn owner(app: &App, caller: &KeyCaller, named: Option<&str>) -> Result
     }
 }
 
-/// The hold's account and the entry that authorized it. Another account's hold is not found.
+/// The hold's account and authorizing entry. None if it belongs to another account than `owner`.
 pub fn find(tx: &mut Tx<'_>, id: &str, owner: Option<i64>) -> store::Result<Option<(i64, Entry)>> {
     let found = store::ledger::hold_origin(tx, id)?;
     Ok(found.filter(|(account, _)| owner.is_none_or(|owner| owner == *account)))
 }
 
-/// A hold was named that is not there, or not the caller's.
+/// The error for a hold that doesn't exist or belongs to another account.
 pub fn no_such_hold() -> Error {
     Error::not_found("There is no such hold.")
 }

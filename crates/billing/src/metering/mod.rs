@@ -1,4 +1,4 @@
-//! Metering: what a call costs, whether it is admitted, and the ledger's commands that charge it.
+//! Metering: what a call costs, whether it is admitted, and the ledger commands that charge it.
 
 pub mod admission;
 pub mod check;
@@ -12,30 +12,29 @@ use crate::app::App;
 use crate::error::Result;
 use crate::metering::price::{Price, read_endpoint};
 
-/// A call to meter, as the caller describes it: `credits`, or `units` of an `operation`; one
-/// `call` without either.
+/// A call to meter: `credits`, or `units` of an `operation`; one `call` if neither is given.
 #[derive(Debug, Default)]
 pub struct MeteredCall {
     /// The account, by our id or the host application's. A server key must name it.
     pub account: Option<String>,
     /// An operation of the catalog.
     pub operation: Option<String>,
-    /// Units of the operation; 1 without.
+    /// Units of the operation; defaults to 1.
     pub units: Option<i64>,
-    /// Credits, as the caller wrote them.
+    /// Credits, as the caller sent them.
     pub credits: Option<Box<RawValue>>,
-    /// The caller's name for the endpoint it meters.
+    /// The caller's name for the metered endpoint.
     pub endpoint: Option<String>,
 }
 
 impl MeteredCall {
-    /// What the call costs under the current catalog.
+    /// The cost of the call under the current catalog.
     fn price(&self, app: &App) -> Result<Price> {
         let credits = self.credits.as_deref();
         Price::read(app, credits, self.operation.as_deref(), self.units)
     }
 
-    /// The caller's name for the endpoint, validated.
+    /// The validated name of the metered endpoint.
     fn endpoint(&self) -> Result<Option<String>> {
         read_endpoint(self.endpoint.clone())
     }

@@ -1,4 +1,4 @@
-//! What a metered call costs.
+//! The price of a metered call.
 
 use domain::catalog::{Catalog, DEFAULT_OPERATION};
 use domain::ledger::Context;
@@ -11,24 +11,25 @@ use crate::error::{Error, Result};
 use crate::exact::read_positive_credits;
 use crate::text::is_line;
 
-/// Longest name of an endpoint.
+/// Maximum length of an endpoint name.
 const ENDPOINT_CHARS_MAX: usize = 200;
 
-/// What a call costs and why.
+/// The price of a call, and how it was determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
     /// What the call costs.
     pub credits: Credits,
-    /// The operation, where one priced it.
+    /// The operation, if one determined the price.
     pub operation: Option<String>,
     /// The units of the operation.
     pub units: Option<i64>,
-    /// The version of the catalog that priced the call.
+    /// The catalog version that determined the price.
     pub rate_card: i64,
 }
 
 impl Price {
-    /// The price of a call: so many credits, or units of an operation; one `call` without either.
+    /// The price of a call: the given credits, or units of an operation; one `call` if neither is
+    /// given.
     pub fn read(
         app: &App,
         credits: Option<&RawValue>,
@@ -66,7 +67,7 @@ impl Price {
         })
     }
 
-    /// What was asked, without what it costs today: a retry after a change of prices is still the
+    /// What was requested, without its current price: a retry after a price change is still the
     /// same request.
     pub fn meaning(&self) -> [String; 3] {
         match (&self.operation, self.units) {
@@ -77,7 +78,7 @@ impl Price {
         }
     }
 
-    /// What the journal keeps beside the call.
+    /// The context that the journal stores with the call.
     pub fn context(&self, caller: &KeyCaller, endpoint: Option<String>) -> Context {
         Context {
             operation: self.operation.clone(),
@@ -91,8 +92,8 @@ impl Price {
     }
 }
 
-/// What `units` of an operation cost under the catalog's version that priced a hold: a change of
-/// prices while the call runs does not change what it was promised to cost.
+/// The cost of `units` of an operation under the catalog version that priced a hold, so that a
+/// price change during the call doesn't affect it.
 pub async fn cost_under(
     app: &App,
     version: Option<i64>,
@@ -115,7 +116,7 @@ pub async fn cost_under(
     Ok(catalog.cost_of(operation, units)?)
 }
 
-/// Checks the caller's name for the endpoint it meters.
+/// Validates the caller's name for the metered endpoint.
 pub fn read_endpoint(endpoint: Option<String>) -> Result<Option<String>> {
     if endpoint
         .as_ref()

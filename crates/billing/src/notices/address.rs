@@ -1,6 +1,6 @@
-//! Where notices may go: public addresses only, so that an endpoint cannot be pointed at what
-//! stands beside this service (ASVS 1.3.6). Looked at when an endpoint is made, and again for the
-//! address its name has when a notice is sent.
+//! The addresses that outgoing webhooks may be sent to: public ones only, so that an endpoint can't
+//! target this service's internal network (ASVS 1.3.6). Checked when an endpoint is created, and
+//! again after DNS resolution for each delivery.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Longest address of an endpoint.
+/// Maximum length of an endpoint's URL.
 pub const URL_CHARS_MAX: usize = 500;
 
-/// Longest a look-up of a name may take.
+/// Maximum duration of a DNS lookup.
 const LOOK_UP_MAX: Duration = Duration::from_secs(5);
 
-/// Reads the address of an endpoint. The error says what is wrong with it.
+/// Validates an endpoint's URL. The error says what is wrong with it.
 pub fn read(text: &str, allow_loopback: bool) -> Result<Url, String> {
     if text.len() > URL_CHARS_MAX {
         return Err(format!("url can have at most {URL_CHARS_MAX} characters."));
@@ -45,18 +45,18 @@ fn is_loopback_name(host: &str) -> bool {
         || literal(host).is_some_and(|address| canonical(address).is_loopback())
 }
 
-/// The address that a host is, when it is one rather than a name.
+/// The host as an IP address, if it is one.
 fn literal(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// Whether notices may go to this address.
+/// Whether outgoing webhooks may be sent to this address.
 pub fn may_reach(address: IpAddr, allow_loopback: bool) -> bool {
     let address = canonical(address);
     (allow_loopback && address.is_loopback()) || is_public(address)
 }
 
-/// An IPv4 address that is written as an IPv6 one is judged as what it is.
+/// Unwraps an IPv4 address that is embedded in an IPv6 address.
 fn canonical(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;
@@ -68,10 +68,10 @@ fn canonical(address: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(one, two, three, four))
     };
     match (a, b, c, d, e, f) {
-        // Mapped and the deprecated compatible form, but not :: and ::1 themselves.
+        // IPv4-mapped addresses and the deprecated IPv4-compatible ones, except :: and ::1.
         (0, 0, 0, 0, 0, 0xffff) => v4(g, h),
         (0, 0, 0, 0, 0, 0) if g != 0 => v4(g, h),
-        // NAT64 and 6to4 carry one inside.
+        // NAT64 and 6to4 addresses embed an IPv4 address.
         (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
         (0x2002, ..) => v4(b, c),
         _ => address,
@@ -105,12 +105,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let first = address.segments()[0];
     let is_documentation = first == 0x2001 && address.segments()[1] == 0xdb8;
-    // Global unicast is 2000::/3; the rest is local, multicast or nothing.
+    // Global unicast is 2000::/3; everything else is local, multicast or unassigned.
     first & 0xe000 == 0x2000 && !is_documentation
 }
 
-/// Looks names up and hands out public addresses only. A name with any other is refused whole: it
-/// is a mistake or an attack.
+/// A DNS resolver that returns only public addresses. A name with any other address is refused
+/// entirely: that is a mistake or an attack.
 #[derive(Clone, Copy, Debug)]
 struct PublicOnly {
     allow_loopback: bool,
@@ -131,7 +131,7 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// The client that notices leave by: no proxy, no redirect, public addresses only, in bounded time.
+/// The HTTP client for outgoing webhooks: no proxy, no redirects, public addresses only, a timeout.
 #[expect(
     clippy::disallowed_methods,
     reason = "a client with bounds, built in one place"

@@ -1,6 +1,6 @@
-//! Notices: what the host application is told by webhook. Written to the outbox in the commit of the
-//! fact, once for each endpoint, and signed as Standard Webhooks says when they leave
-//! (`jobs/notices.rs`). They carry ids and amounts, nothing of a person.
+//! Outgoing webhooks to the host application. They are written to the outbox in the commit that
+//! causes them, once per endpoint, and signed according to Standard Webhooks when sent
+//! (`jobs/notices.rs`). They carry ids and amounts, but no personal data.
 
 pub mod address;
 pub mod signature;
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use store::ledger::watch::Crossing;
 use store::{Tx, outbox, webhook_endpoints};
 
-/// Every notice there is.
+/// All event types.
 pub const EVENTS: &[&str] = &[
     "plan.changed",
     "payment.succeeded",
@@ -34,24 +34,24 @@ pub const EVENTS: &[&str] = &[
     "endpoint.test",
 ];
 
-/// Letters of a message's id that come from its key.
+/// Bytes of the key's digest in a message id.
 const ID_BYTES: usize = 16;
 
-/// Something the host application may want to know.
+/// An event for the host application.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// The fact, once for all time: `payment:txn_1:COMPLETED`.
+    /// A key that identifies the event uniquely: `payment:txn_1:COMPLETED`.
     pub key: String,
-    /// Its name, one of [`EVENTS`].
+    /// The event type, one of [`EVENTS`].
     pub event: &'static str,
-    /// The account that it is about, if it is about one.
+    /// The account that the event concerns, if any.
     pub account: Option<i64>,
-    /// The facts of the event, as they are sent.
+    /// The event's data, as it is sent.
     pub data: Value,
 }
 
-/// Queues the notice for every endpoint that wants it. Said again, it changes nothing. Answers how
-/// many it goes to.
+/// Queues the event for every endpoint that subscribes to it. Queueing it again changes nothing.
+/// Returns the number of endpoints it was queued for.
 pub fn enqueue(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::Result<usize> {
     let endpoints = webhook_endpoints::enabled(tx)?;
     let mut count = 0;
@@ -66,7 +66,7 @@ pub fn enqueue(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::
     Ok(count)
 }
 
-/// Queues the notice for one endpoint, whatever it wants.
+/// Queues the event for one endpoint, even if it doesn't subscribe to it.
 pub fn enqueue_to(
     tx: &mut Tx<'_>,
     notice: &Notice,
@@ -85,7 +85,7 @@ pub fn enqueue_to(
     outbox::enqueue(tx, &new, real_now)
 }
 
-/// What is sent: the name, the time and the facts, with the account as both sides call it.
+/// The body of the webhook: type, time and data, with the account's ids on both sides.
 fn body(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::Result<String> {
     let mut data = notice.data.clone();
     if let (Some(account), Some(fields)) = (notice.account, data.as_object_mut()) {
@@ -97,18 +97,19 @@ fn body(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::Result<
     Ok(body.to_string())
 }
 
-/// The id of a message, the same however often it is sent.
+/// The id of a message, which is the same for every attempt.
 pub fn message_id(key: &str) -> String {
     let digest = Sha256::digest(key.as_bytes());
     format!("msg_{}", hex::encode(&digest[..ID_BYTES]))
 }
 
-/// Whether an endpoint with these names wants `event`; no names are all names.
+/// Whether an endpoint with these event names subscribes to `event`; an empty list means all
+/// events.
 pub fn wants(events: &str, event: &str) -> bool {
     events.is_empty() || events.split(' ').any(|wanted| wanted == event)
 }
 
-/// The plan that is shown for the account is another.
+/// Queues `plan.changed`: the account's shown plan has changed.
 pub fn plan_changed(
     tx: &mut Tx<'_>,
     account: i64,
@@ -128,7 +129,7 @@ pub fn plan_changed(
     enqueue(tx, &notice, real_now)
 }
 
-/// A transaction has another status, or more of it was refunded.
+/// Queues the event for a transaction whose status or refunded amount changed, if there is one.
 pub fn transaction(
     tx: &mut Tx<'_>,
     row: &store::transactions::Transaction,
@@ -143,7 +144,7 @@ pub fn transaction(
         _ => return Ok(0),
     };
     let notice = Notice {
-        // A payment that failed twice is told of twice; one that succeeded, once.
+        // Each failed attempt of a payment is an event of its own; a success is one event.
         key: match event {
             "payment.failed" => format!("{event}:{}:{}", row.public_id, row.attempts),
             _ => format!("{event}:{}", row.public_id),
@@ -163,12 +164,12 @@ pub fn transaction(
     enqueue(tx, &notice, real_now)
 }
 
-/// Hears of credits that come, whichever way: bought, given, adjusted, the allowance of a period.
+/// A ledger listener for added credits: purchases, promotions, adjustments and allowances.
 pub fn listener(clock: Arc<dyn Clock>) -> store::ledger::Listener {
     store::ledger::Listener::new(move |tx, entry| granted(tx, entry, clock.now()).map(|_| ()))
 }
 
-/// The journal has an entry that put credits in.
+/// Queues `credits.granted` for a journal entry that added credits.
 fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result<usize> {
     let kind = match &entry.body {
         Body::Grant { kind, .. } => kind.word(),
@@ -185,8 +186,8 @@ fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result
     enqueue(tx, &notice, real_now)
 }
 
-/// The balance fell below the account's threshold (`credits.low`) or to nothing (`credits.gone`).
-/// The journal's entry names this fall, as in the mail about it.
+/// Queues `credits.low` if the balance fell below the account's threshold, or `credits.gone` if it
+/// fell to zero. The journal entry's number identifies the crossing, as in the email about it.
 pub fn credits_fell(
     tx: &mut Tx<'_>,
     crossing: &Crossing,
@@ -208,7 +209,7 @@ pub fn credits_fell(
     enqueue(tx, &notice, real_now)
 }
 
-/// A dispute began or went on.
+/// Queues `dispute.changed`: a dispute opened or its status changed.
 pub fn dispute(
     tx: &mut Tx<'_>,
     account: i64,
@@ -229,7 +230,7 @@ pub fn dispute(
     enqueue(tx, &notice, real_now)
 }
 
-/// Credits as a JSON number with the digits that they are written with.
+/// Credits as a JSON number with all their digits.
 fn number(credits: Credits) -> Value {
     serde_json::from_str(&credits.to_string()).unwrap_or(Value::Null)
 }
@@ -239,7 +240,7 @@ fn amount(minor: i64, currency: &str) -> String {
     MinorUnits::new(minor, currency).decimal_text()
 }
 
-/// An incident began or is over.
+/// Queues `alert.opened` or `alert.closed`: an incident began or ended.
 pub fn alert(
     tx: &mut Tx<'_>,
     alert: &store::alerts::Alert,

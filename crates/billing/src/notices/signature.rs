@@ -1,4 +1,4 @@
-//! Signatures as Standard Webhooks defines them: HMAC-SHA-256 over id, time and body.
+//! Signatures according to Standard Webhooks: HMAC-SHA-256 over id, timestamp and body.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
 
-/// A new secret, `whsec_...`, of 256 bits.
+/// Generates a 256-bit secret, `whsec_...`.
 pub fn new_secret(rng: &dyn Rng) -> String {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&rng.bits().to_be_bytes());
@@ -16,8 +16,8 @@ pub fn new_secret(rng: &dyn Rng) -> String {
     format!("{PREFIX}{}", STANDARD.encode(bytes))
 }
 
-/// The header `webhook-signature`: one signature for each secret, separated by spaces. A secret
-/// that is not one of ours signs nothing.
+/// The `webhook-signature` header: one signature per secret, separated by spaces. A malformed
+/// secret is skipped.
 pub fn signatures(secrets: &[&str], id: &str, seconds: i64, body: &str) -> String {
     let all: Vec<String> = secrets
         .iter()
@@ -40,7 +40,7 @@ fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> Option<String>
 mod tests {
     use super::*;
 
-    /// The example of the Standard Webhooks specification.
+    /// The example in the Standard Webhooks specification.
     #[test]
     fn the_specifications_example_has_the_specifications_signature() {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -1,5 +1,5 @@
-//! What operators do to an account by hand. Each act is one commit with its line in the audit log:
-//! who, what, on what, why.
+//! Manual operator actions on an account. Each is one commit that includes its audit log entry: who
+//! did what, to what and why.
 
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::sync::Report;
 
-/// Events that one act takes up again.
+/// Maximum number of events that one action replays.
 pub const EVENTS_MAX: i64 = 500;
 
-/// Sets a tier over the subscription's until a day or for good, or takes it away. No sync touches
-/// it.
+/// Overrides the subscription's tier until a date or indefinitely, or removes the override. Syncs
+/// never change it.
 pub async fn set_tier(
     app: &App,
     account: &Account,
@@ -49,14 +49,14 @@ pub async fn set_tier(
             .with("until", json!(until.map(Timestamp::rfc3339)))
             .reason(&reason)
             .append(tx)?;
-        // The plan may be another from this moment on.
+        // The plan may have changed.
         store::ledger::settle(tx, &rules, id, now)?;
         crate::summary::show_plan(tx, &rules, id, now, real_now).map(|_| ())
     })
     .await
 }
 
-/// Keeps an account from spending, or lets it spend again. Nothing is charged or cancelled.
+/// Suspends an account from spending, or resumes it. Nothing is charged or canceled.
 pub async fn set_suspended(
     app: &App,
     account: &Account,
@@ -86,7 +86,7 @@ pub async fn set_suspended(
     .await
 }
 
-/// Makes our rows of an account agree with Stripe now, and records it in the audit log.
+/// Syncs an account with Stripe now, and records it in the audit log.
 pub async fn sync(app: &App, account: &Account, actor: &str) -> Result<Report> {
     let report = crate::sync::account(app, account.id).await?;
     let author = Author::new(app, actor);

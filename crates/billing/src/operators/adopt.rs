@@ -1,5 +1,5 @@
-//! Adopting customers that exist at Stripe: they are linked to our accounts, so that what they
-//! bought before this service came belongs to their account here too.
+//! Adopts existing Stripe customers: links them to our accounts, so that purchases from before this
+//! service belong to their account here, too.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use stripe::objects::Customer;
 use crate::app::App;
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 
-/// The most customers that a search reads.
+/// Maximum number of customers that a search reads.
 const CUSTOMERS_MAX: usize = 200_000;
 
 words! {
-    /// How it is known which account a customer belongs to.
+    /// How a customer's account was determined.
     pub enum MatchedBy {
-        /// The operator named the account.
+        /// The operator chose the account.
         Operator = "hand",
-        /// The customer's metadata name the account.
+        /// The customer's metadata names the account.
         Metadata = "metadata",
         /// The account has the customer's verified email address.
         Email = "email address",
@@ -32,11 +32,11 @@ words! {
 pub struct Match {
     /// The customer at Stripe.
     pub customer: String,
-    /// The number of the account within this service.
+    /// The account's internal id.
     pub account: i64,
     /// The account's public id.
     pub name: String,
-    /// How that is known.
+    /// How the account was determined.
     pub by: MatchedBy,
 }
 
@@ -45,9 +45,9 @@ pub struct Match {
 pub struct Found {
     /// Customers that can be linked.
     pub matches: Vec<Match>,
-    /// Customers that more than one account could claim, and why they are left alone.
+    /// Customers that more than one account could claim, and why they are skipped.
     pub unclear: Vec<(String, String)>,
-    /// Customers that no account here could claim.
+    /// The number of customers that match no account.
     pub unknown: usize,
 }
 
@@ -75,7 +75,7 @@ pub async fn named_customer(app: &App, account: &Account, customer: &str) -> any
     })
 }
 
-/// Searches all Stripe customers that are linked to no account yet.
+/// Searches all Stripe customers that aren't linked to an account yet.
 pub async fn search(app: &App) -> anyhow::Result<Found> {
     let listed = app
         .stripe
@@ -131,8 +131,8 @@ fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
     found.unclear.extend(ones);
 }
 
-/// The account of this customer: the one that its metadata name, otherwise the one with its
-/// verified email address.
+/// The account of this customer: the one named in its metadata, or else the one with its verified
+/// email address.
 async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
     let named = |key: &str| customer.metadata.get(key).cloned();
     let (account, user) = (named("accountId"), named("userId"));

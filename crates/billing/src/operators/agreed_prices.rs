@@ -1,4 +1,4 @@
-//! Prices agreed with one account.
+//! Prices agreed with individual accounts.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -22,8 +22,8 @@ pub struct NewAgreedPrice {
     reason: String,
 }
 
-/// Agrees a plan's price with an account. Checkout and plan changes of that account use it from
-/// now on; what runs already stays as it is.
+/// Agrees a price for a plan with an account. From now on the account's checkouts and plan changes
+/// use it; running subscriptions stay as they are.
 pub async fn agree(
     app: &App,
     account: &Account,
@@ -60,7 +60,7 @@ pub async fn agree(
     Ok(row)
 }
 
-/// Ends the account's own price of a plan; what runs at it stays as it is.
+/// Ends the account's agreed price for a plan; subscriptions at that price stay as they are.
 pub async fn end(
     app: &App,
     account: &Account,
@@ -88,7 +88,7 @@ pub async fn end(
     Ok(())
 }
 
-/// Refuses a plan that the catalog does not have or that is free.
+/// Rejects a plan that isn't in the catalog or is free.
 fn check_plan(app: &App, plan: &str) -> Result<()> {
     let catalog = app.catalog();
     let tier = catalog.tier(plan);
@@ -99,7 +99,7 @@ fn check_plan(app: &App, plan: &str) -> Result<()> {
     Ok(())
 }
 
-/// Currency, amount and interval of a price that can be sold here.
+/// The currency, amount and interval of a price, if it can be sold here.
 async fn usable(app: &App, id: &str) -> Result<(String, i64, String)> {
     let price = match app.stripe.retrieve_price(id).await {
         Ok(price) => price,

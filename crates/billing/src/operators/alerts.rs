@@ -1,4 +1,4 @@
-//! How an operator acknowledges an alert.
+//! Acknowledging alerts.
 
 use store::alerts::Alert as Row;
 
@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 
-/// Acknowledges an alert: an operator knows of it.
+/// Marks an alert as acknowledged by an operator.
 pub async fn acknowledge(app: &App, id: &str, actor: &str, request_id: &str) -> Result<Row> {
     let author = Author::new(app, actor).with_request(Some(request_id));
     let id = id.to_owned();

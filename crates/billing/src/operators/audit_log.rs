@@ -1,7 +1,7 @@
-//! The audit log: who did what by hand, on what and why, in the commit that does it.
+//! The audit log: who manually did what, to what and why, written in the commit that does it.
 //!
-//! An act carries the time of the security clock, however far a demo or a test has moved the
-//! billing clock: the log says when people did things.
+//! Actions are timestamped with the security clock, however far a demo or test has moved the
+//! billing clock: the log says when an action really happened.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 
-/// The author of what the operator does at the command line.
+/// The actor of an operator at the command line.
 pub const COMMAND_LINE: &str = "cli";
 
-/// The author of what an invitation does when its link is opened.
+/// The actor when the link of an invitation is opened.
 pub const INVITATION: &str = "invitation";
 
 words! {
-    /// The kind of an act.
+    /// The kind of an action.
     pub enum Action {
-        /// A customer of Stripe was linked to an account.
+        /// A Stripe customer was linked to an account.
         AccountAdopt = "account.adopt",
         /// An account was closed for good.
         AccountClose = "account.close",
@@ -28,23 +28,23 @@ words! {
         AccountFound = "account.found",
         /// An account's rows were rebuilt from its journal.
         AccountRebuild = "account.rebuild",
-        /// An account's rows were made to agree with Stripe.
+        /// An account's rows were repaired to match Stripe.
         AccountRepair = "account.repair",
-        /// A suspended account may spend again.
+        /// A suspended account was allowed to spend again.
         AccountResume = "account.resume",
-        /// An account may no longer spend.
+        /// An account was suspended from spending.
         AccountSuspend = "account.suspend",
         /// An account was synced with Stripe.
         AccountSync = "account.sync",
-        /// A tier was set over the subscription's, or that was ended.
+        /// A tier override was set or removed.
         AccountTierOverride = "account.tier_override",
         /// An alert was acknowledged.
         AlertAcknowledge = "alert.acknowledge",
-        /// A check of the books was started.
+        /// An audit of the books was started.
         AuditRun = "audit.run",
         /// A purchase was started for an account.
         CheckoutStart = "checkout.start",
-        /// Credits were corrected.
+        /// Credits were adjusted.
         CreditsAdjust = "credits.adjust",
         /// Promotional credits were granted.
         CreditsGrant = "credits.grant",
@@ -54,7 +54,7 @@ words! {
         EventReplay = "event.replay",
         /// Tables were exported.
         Export = "export",
-        /// A grant was ended.
+        /// A grant was voided.
         GrantVoid = "grant.void",
         /// An API key was created.
         KeyCreate = "key.create",
@@ -68,11 +68,11 @@ words! {
         MemberInvite = "member.invite",
         /// Someone accepted an invitation.
         MemberJoin = "member.join",
-        /// An account that no one owned got its owner from the host application.
+        /// An account without an owner got its owner from the host application.
         MemberOwn = "member.own",
         /// A member was removed from an account, or left it.
         MemberRemove = "member.remove",
-        /// A member got another role.
+        /// A member's role was changed.
         MemberRole = "member.role",
         /// An invitation was withdrawn.
         MemberWithdraw = "member.withdraw",
@@ -88,16 +88,16 @@ words! {
         WebhookEndpointCreate = "webhook_endpoint.create",
         /// An endpoint for outgoing webhooks was deleted.
         WebhookEndpointDelete = "webhook_endpoint.delete",
-        /// A delivery to an endpoint was queued again.
+        /// A delivery to an endpoint was queued for resending.
         WebhookEndpointResend = "webhook_endpoint.resend",
-        /// An endpoint got a new secret.
+        /// An endpoint's secret was rotated.
         WebhookEndpointRotate = "webhook_endpoint.rotate",
         /// An endpoint was changed, enabled or disabled.
         WebhookEndpointUpdate = "webhook_endpoint.update",
     }
 }
 
-/// The author of acts: who acts, the time, and the request that causes them.
+/// The author of actions: the actor, the time, and the request that caused them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
     actor: String,
@@ -106,8 +106,8 @@ pub struct Author {
 }
 
 impl Author {
-    /// An author who acts now. `actor` is the public id of a user or of a key, [`COMMAND_LINE`] or
-    /// [`INVITATION`].
+    /// Creates an author who acts now. `actor` is the public id of a user or API key,
+    /// [`COMMAND_LINE`] or [`INVITATION`].
     pub fn new(app: &App, actor: &str) -> Author {
         Author {
             actor: actor.to_owned(),
@@ -116,24 +116,24 @@ impl Author {
         }
     }
 
-    /// The same author with the id of the request that causes the acts.
+    /// The same author with the id of the request that caused the actions.
     pub fn with_request(self, id: Option<&str>) -> Author {
         let request_id = id.map(str::to_owned);
         Author { request_id, ..self }
     }
 
-    /// The public id of the user or key, or one of the module's names.
+    /// The public id of the user or API key, [`COMMAND_LINE`] or [`INVITATION`].
     pub fn actor(&self) -> &str {
         &self.actor
     }
 
-    /// The moment of the acts.
+    /// The time of the actions.
     pub fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// An act of this author on `subject`: the public id of an account, or the id of an event, an
-    /// alert, a key and the like.
+    /// An action of this author on `subject`: the public id of an account, or the id of an event,
+    /// alert, key and so on.
     pub fn act(&self, action: Action, subject: &str) -> Act<'_> {
         Act {
             author: self,
@@ -144,7 +144,7 @@ impl Author {
     }
 }
 
-/// One act, ready to be written down. The details hold no personal data: the log is never erased.
+/// An action ready to be appended. Details must hold no personal data: the log is never erased.
 #[derive(Clone, Debug)]
 #[must_use = "an act is in the log only once it was appended"]
 pub struct Act<'a> {
@@ -155,18 +155,18 @@ pub struct Act<'a> {
 }
 
 impl Act<'_> {
-    /// The act with the reason that its author gave.
+    /// Adds the reason that the author gave.
     pub fn reason(self, reason: &str) -> Self {
         self.with("reason", json!(reason))
     }
 
-    /// The act with one more detail.
+    /// Adds a detail.
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.detail.insert(name.to_owned(), value);
         self
     }
 
-    /// Writes the act down in the transaction that does it.
+    /// Appends the action to the log, in the transaction that performs it.
     pub fn append(self, tx: &mut store::Tx<'_>) -> store::Result<()> {
         let detail = Value::Object(self.detail).to_string();
         let request_id = self.author.request_id.as_deref();

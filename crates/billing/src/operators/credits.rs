@@ -1,6 +1,6 @@
-//! Credits by hand: adjustments, promotions, the end of a grant, debt let go. Pages, API and command
-//! line all act through these. Each act is one commit with its reason, its actor, its name and its
-//! line in the audit log.
+//! Manual changes of credits: adjustments, promotions, voided grants, forgiven debt. Pages, API and
+//! command line all use these functions. Each action is one commit with its reason, actor,
+//! idempotency key and audit log entry.
 
 use domain::ledger::{
     Command, Context, GrantKind, IdempotencyKey, Ledger, NewGrant, Outcome, Refusal, Request,
@@ -19,16 +19,16 @@ use crate::idempotency::Key;
 use crate::letters;
 use crate::operators::audit_log::{Action, Author};
 
-/// The most characters of a note.
+/// Maximum length of a note.
 const NOTE_CHARS_MAX: usize = 500;
 
-/// Acts of a day that are counted against a limit.
+/// Maximum number of a day's actions that are summed for a limit.
 const ACTS_MAX: i64 = 10_000;
 
-/// The reasons for which an operator corrects an account's credits.
+/// The reasons for a manual change of credits.
 pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
 
-/// A change of credits by hand: its author and its reason.
+/// Who makes a manual change of credits, and why.
 #[derive(Clone, Debug)]
 pub struct Justification {
     /// The public id of a user or a key, or `cli`.
@@ -37,14 +37,14 @@ pub struct Justification {
     pub reason: String,
     /// A note for colleagues.
     pub note: Option<String>,
-    /// Credits that the actor may add or take in 24 hours, where there is a limit.
+    /// Credits that the actor may add or remove in 24 hours; none for no limit.
     pub credits_max: Option<Credits>,
     /// Whether the account's payers are notified.
     pub notifies: bool,
 }
 
 impl Justification {
-    /// A change by the host application or an operator, whose customer is notified.
+    /// A change by the host application or by an operator; the customer is notified of the latter.
     pub fn of(authority: &Authority, reason: String, note: Option<String>) -> Justification {
         Justification {
             actor: authority.actor(),
@@ -55,12 +55,12 @@ impl Justification {
         }
     }
 
-    /// The note, empty where there is none.
+    /// The note, or an empty string.
     fn note(&self) -> &str {
         self.note.as_deref().unwrap_or_default()
     }
 
-    /// Whether another `credits` keep to the actor's limit.
+    /// Whether a change of `credits` more stays within the actor's limit.
     fn is_within(
         &self,
         tx: &mut store::Tx<'_>,
@@ -107,7 +107,7 @@ impl Justification {
     }
 }
 
-/// Corrects an account's credits, once per key, with the audit log's row in the same commit.
+/// Adjusts an account's credits, once per key.
 pub async fn adjust(
     app: &App,
     account: &Row,
@@ -133,16 +133,16 @@ pub async fn adjust(
     act(app, account, Action::CreditsAdjust, command, key, by_hand).await
 }
 
-/// What an adjustment would leave available, and owed.
+/// The state after an adjustment.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
-    /// Credits that may be spent.
+    /// Credits that can be spent.
     pub available: Credits,
     /// Credits that are owed.
     pub debt: Credits,
 }
 
-/// What an adjustment would leave of a ledger, which was read and changes nothing.
+/// Applies an adjustment to a loaded copy of the ledger and returns the resulting state.
 pub fn left(mut ledger: Ledger, credits: Credits, now: Timestamp) -> Result<Left, Refusal> {
     let request = Request::internal(Command::Adjust {
         amount: credits,
@@ -155,7 +155,7 @@ pub fn left(mut ledger: Ledger, credits: Credits, now: Timestamp) -> Result<Left
     })
 }
 
-/// What an adjustment would leave of an account's credits; changes nothing.
+/// Previews an adjustment of an account's credits. Changes nothing.
 pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<Left> {
     let (id, now) = (account.id, app.now());
     let ledger = app.read(move |tx| store::ledger::loaded(tx, id)).await?;
@@ -163,7 +163,8 @@ pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<Left> {
         .map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
-/// Gives promotional credits, once per key; they end after `billing.promo_days` where nothing is said.
+/// Grants promotional credits, once per key. Without an expiry they expire after
+/// `billing.promo_days`.
 pub async fn promote(
     app: &App,
     account: &Row,
@@ -183,7 +184,7 @@ pub async fn promote(
     act(app, account, Action::CreditsGrant, command, key, by_hand).await
 }
 
-/// Ends the grant that the outside calls `grant`, once: what no hold has pinned of it is gone.
+/// Voids the grant with the public id `grant`, once: credits not set aside by holds are removed.
 pub async fn void(
     app: &App,
     account: &Row,
@@ -211,7 +212,7 @@ pub async fn void(
     Ok(outcome)
 }
 
-/// Lets debt go, all of it where no amount is named; once per key.
+/// Forgives debt, all of it if no amount is given; once per key.
 pub async fn forgive(
     app: &App,
     account: &Row,
@@ -235,8 +236,8 @@ pub async fn forgive(
         })
 }
 
-/// Runs a command by hand with its note and its row of the audit log in one commit. A replay and a
-/// refusal leave neither.
+/// Runs a manual command with its note and audit log entry in one commit. A replay or a refusal
+/// writes neither.
 async fn act(
     app: &App,
     account: &Row,
@@ -272,7 +273,8 @@ async fn act(
                 return Ok(decision);
             };
             if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
-                // Only now is it known that this is no repetition, which is always answered.
+                // Checked only here, where it is known not to be a replay, which must always
+                // succeed.
                 if !by_hand.is_within(tx, credits_of(&request.command), author.at())? {
                     return Err(store::Error::Abandoned("the operator's limit".to_owned()));
                 }
@@ -308,7 +310,7 @@ async fn act(
     decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
-/// What a command by hand moves.
+/// The credits that a manual command moves.
 fn credits_of(command: &Command) -> Credits {
     match command {
         Command::Adjust { amount, .. } => *amount,
@@ -317,8 +319,8 @@ fn credits_of(command: &Command) -> Credits {
     }
 }
 
-/// Free text beside an entry: the journal keeps only its salted digest, so that the text can be
-/// erased with the account's settings.
+/// A free-text note on a journal entry. The journal stores only its salted digest, so that the text
+/// can be erased with the account's settings.
 #[derive(Clone, Debug)]
 struct Note {
     digest: [u8; 32],

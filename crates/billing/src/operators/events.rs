@@ -1,4 +1,4 @@
-//! How an operator replays events of Stripe.
+//! Replaying Stripe events.
 
 use domain::time::Timestamp;
 use serde_json::json;
@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 use crate::operators::accounts::EVENTS_MAX;
 use crate::operators::audit_log::{Action, Author};
 
-/// The error for an event id that is unknown.
+/// The error for an unknown event id.
 pub fn no_event() -> Error {
     Error::not_found("There is no such event.")
 }
 
-/// Replays an event: in one commit it is queued again, its account is marked for sync with the
-/// event's object, and the act is written to the audit log.
+/// Replays an event. One commit queues it again, marks its account for sync with the event's
+/// object, and records the action in the audit log.
 pub async fn replay(
     app: &App,
     event: &str,
@@ -26,7 +26,7 @@ pub async fn replay(
 ) -> Result<(Row, Option<String>)> {
     let author = Author::new(app, actor).with_request(request_id);
     let id = event.to_owned();
-    // Queues wait in real time, however the billing clock is moved.
+    // Queues use real time, regardless of the billing clock.
     let real_now = app.real_now();
     let replayed = app
         .write(0, move |tx| {
@@ -62,8 +62,8 @@ pub fn requeue(
     Ok(Some(row))
 }
 
-/// Replays every event that needs manual review, the latest first, at most [`EVENTS_MAX`], and marks
-/// the parked accounts for sync. Returns the events' ids.
+/// Replays up to [`EVENTS_MAX`] events that need manual review, latest first, and marks the parked
+/// accounts for sync. Returns the events' ids.
 pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
     let (author, real_now) = (Author::new(app, actor), app.real_now());
     let replayed = app

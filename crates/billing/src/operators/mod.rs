@@ -1,4 +1,5 @@
-//! What operators do: credits, refunds, agreed prices, events, alerts, acting for an account.
+//! Operator actions: credits, refunds, agreed prices, events, alerts, acting on behalf of an
+//! account.
 
 pub mod accounts;
 pub mod adopt;

@@ -1,4 +1,4 @@
-//! Acting for an account that is not the caller's own.
+//! Actions for an account that isn't the operator's own.
 
 use domain::people::{MemberRole, UserRole};
 use domain::plan::AccountStatus;
@@ -12,8 +12,8 @@ use crate::operators::audit_log::{Action, Author};
 use crate::payments::checkout;
 use crate::payments::checkout::Purchase;
 
-/// Starts a Checkout for someone else's account, in the name of its owner: the customer pays on
-/// the page, and what it brings belongs to the account. Answers the page's address.
+/// Starts a Checkout for another account, on behalf of its owner: the customer pays on the page,
+/// and the purchase belongs to the account. Returns the page's URL.
 pub async fn start_checkout(
     app: &App,
     account: Account,
@@ -41,7 +41,7 @@ pub async fn start_checkout(
     checkout::start(app, &buyer, purchase, None).await
 }
 
-/// The account's first owner, in whose name an operator buys: the customer at Stripe is theirs.
+/// The account's first owner, on whose behalf an operator buys; the Stripe customer is theirs.
 pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
     let id = account.id;
     let members = app

@@ -1,13 +1,13 @@
-//! The reason that an operator gives for an act.
+//! The reason that an operator gives for an action.
 
 use crate::error::{Error, Result};
 use crate::text::is_line;
 
-/// Characters of a reason.
+/// Maximum length of a reason.
 const REASON_CHARS_MAX: usize = 500;
 
-/// A reason as it is kept: trimmed, one line of 1 to 500 characters. It stays in the audit log for
-/// good, so it names no person. The error names the field `reason`.
+/// Validates a reason: trimmed, one line of 1 to 500 characters. It stays in the audit log forever,
+/// so it must not name anyone. The error is for the field `reason`.
 pub fn read_reason(text: &str) -> Result<String> {
     let text = text.trim();
     if !text.is_empty() && is_line(text, REASON_CHARS_MAX) {

@@ -1,6 +1,6 @@
-//! Money back by an operator: looked at first, then one call to Stripe under a key that was written
-//! down before it. What a refund takes from the credits follows from the charge as every sync reads
-//! it, so the webhook that comes later finds nothing to do.
+//! Refunds by operators: previewed first, then made with one call to Stripe under an idempotency
+//! key that was stored before. The credits that a refund claws back follow from the charge as every
+//! sync reads it, so the webhook that arrives later changes nothing.
 
 mod earlier;
 mod preview;
@@ -31,25 +31,25 @@ const KIND: IntentKind = IntentKind::Refund;
 
 const INTENT_KEY: &str = checkout_session::INTENT_KEY;
 
-/// The parameter that a credit note has and a refund has not.
+/// The parameter that distinguishes a credit note from a refund.
 const INVOICE: &str = "invoice";
 
-/// The reasons for a refund, in Stripe's words.
+/// Stripe's reasons for a refund.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
 
-/// The most characters of a note.
+/// Maximum length of a note.
 pub const NOTE_CHARS_MAX: usize = 500;
 
-/// Tries of one payment that are looked at.
+/// Maximum number of charges of a payment that are searched.
 const CHARGES_MAX: usize = 20;
 
-/// Disputes of one charge that are looked at.
+/// Maximum number of disputes of a charge that are checked.
 const DISPUTES_MAX: usize = 10;
 
-/// Refunds of one payment that are looked at for one whose answer was lost.
+/// Maximum number of refunds of a payment that are searched for one whose response was lost.
 const REFUNDS_MAX: usize = 100;
 
-/// A call is over by then, whatever came of it.
+/// Seconds after which a call has certainly ended, whatever its outcome.
 const CALL_OVER_SECONDS: i64 = 60;
 
 /// A refund to make.
@@ -81,24 +81,24 @@ pub struct Made {
     pub refund: String,
     /// The status of the refund at Stripe: `succeeded` or `pending`.
     pub status: String,
-    /// The amount that went back.
+    /// The amount that was refunded.
     pub money_back: MinorUnits,
     /// The payment that was refunded.
     pub payment: Transaction,
     /// The account that paid.
     pub account: Account,
-    /// Whether it was made before, under the same key.
+    /// Whether an earlier request with the same key made it.
     pub replayed: bool,
 }
 
-/// The payment that an operator names.
+/// Finds the payment that an operator names, and the account that paid it.
 pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
     let name = name.to_owned();
     let found = app.read(move |tx| find(tx, &name)).await?;
     found.ok_or_else(no_payment)
 }
 
-/// The payment of this name, and the account that paid.
+/// Finds a payment by one of its ids, and the account that paid it.
 fn find(tx: &mut Tx<'_>, name: &str) -> store::Result<Option<(Transaction, Account)>> {
     let found = match store::transactions::about(tx, name)? {
         Some(found) => Some(found),
@@ -115,7 +115,7 @@ fn no_payment() -> Error {
     Error::not_found("There is no such payment.")
 }
 
-/// Gives the money back, once per key.
+/// Makes the refund, once per key.
 pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     check(ask)?;
     let (payment, account) = payment(app, &ask.payment).await?;
@@ -131,7 +131,7 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     if let Some(refund) = intent.stripe_object_id.clone() {
         return replayed(app, intent, payment, account, refund).await;
     }
-    // A later refund may have closed this one, whose call was never heard of again.
+    // A later refund may have closed this one if the outcome of its call remained unknown.
     if matches!(intent.state, IntentState::Failed | IntentState::Closed) {
         let detail = "Stripe refused this refund, or a later one replaced it. Check the payment \
                       and start again.";
@@ -139,7 +139,7 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     }
     let refund = call(app, &intent).await?;
     settle(app, ask, &intent, &payment, &account, &refund).await?;
-    // What it takes from the credits comes from the charge, as with every other look.
+    // The clawback follows from the charge, as in every other sync.
     if let Err(error) = sync::account(app, account.id).await {
         tracing::warn!(%error, "A refunded account is synced later");
         app.sync_due.notify_one();
@@ -168,7 +168,7 @@ fn check(ask: &NewRefund) -> Result<()> {
     Ok(())
 }
 
-/// The intent's id follows from the payment and the caller's key, so that a repetition finds it.
+/// The intent's id is derived from the payment and the caller's key, so that a retry finds it.
 fn intent_id(payment: &Transaction, key: &str) -> String {
     let digest = Sha256::digest(format!("{}\n{key}", payment.public_id).as_bytes());
     format!("rfd_{}", hex::encode(&digest[..16]))
@@ -203,8 +203,8 @@ async fn replayed(
     })
 }
 
-/// Writes the refund down with its parameters, which never change from now on. One of an account is
-/// under way at a time.
+/// Stores the refund with its parameters, which are final from here on. An account has at most one
+/// refund in progress.
 async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
     let look = preview(app, &ask.payment, ask.amount.as_deref()).await?;
     if let Some(before) = &ask.refunded
@@ -230,7 +230,7 @@ async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
             };
             match store::intents::insert(tx, &new, now)? {
                 Some(intent) => Ok(Some(intent)),
-                // A double click: the same one, written a moment ago.
+                // A double click: the same intent, inserted a moment ago.
                 None => store::intents::find(tx, account, &id),
             }
         })
@@ -238,7 +238,8 @@ async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
     made.ok_or_else(under_way)
 }
 
-/// What Stripe is asked: a refund of the payment, or a credit note of its invoice that makes one.
+/// The parameters for Stripe: a refund of the payment, or a credit note for its invoice that
+/// refunds.
 fn params(ask: &NewRefund, look: &Preview) -> Result<Form> {
     let amount = look.money_back.amount;
     if !ask.credit_note {
@@ -257,12 +258,12 @@ fn params(ask: &NewRefund, look: &Preview) -> Result<Form> {
         .push(INVOICE, invoice.ok_or_else(nothing)?)
         .push("amount", amount)
         .push("refund_amount", amount)
-        // Our own letter tells of it.
+        // Our own email notifies the customer.
         .push("email_type", "none")
         .push("reason", note_reason(&ask.reason)))
 }
 
-/// A credit note's word for a refund's reason.
+/// The credit note reason for a refund reason.
 fn note_reason(reason: &str) -> &str {
     match reason {
         "requested_by_customer" => "order_change",
@@ -293,7 +294,7 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
     let params = Form::decode(&intent.params);
     let called = match params.get(INVOICE) {
         Some(_) => match app.stripe.create_credit_note(&params, &intent.id).await {
-            // Repeated under its key it answers the same, should this look fail.
+            // If this read fails, a retry under the same key gets the same credit note.
             Ok(note) => return refund_of(app, &note).await,
             Err(error) => Err(error),
         },
@@ -308,7 +309,7 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
     }
 }
 
-/// Stripe's no, as an operator reads it: they are told why, a customer would not be.
+/// The error for a refund that Stripe refused; an operator sees Stripe's reason, unlike a customer.
 fn refused(error: stripe::Error) -> Error {
     let stripe::Error::Refused { message, .. } = &error else {
         return error.into();
@@ -318,7 +319,8 @@ fn refused(error: stripe::Error) -> Error {
     Error::new(Kind::Unprocessable, "stripe_refused", detail).cause(&error)
 }
 
-/// What was done, in one commit: the intent's end, the operator's act, the note, the letter.
+/// Records the result in one commit: closes the intent, appends the audit log entry, stores the
+/// note and queues the email.
 async fn settle(
     app: &App,
     ask: &NewRefund,

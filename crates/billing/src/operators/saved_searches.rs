@@ -1,13 +1,13 @@
-//! Searches of transactions that an operator keeps under a name.
+//! Transaction searches that an operator saves under a name.
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::text::is_line;
 
-/// Longest name of a saved search.
+/// Maximum length of a saved search's name.
 const NAME_CHARS_MAX: usize = 40;
 
-/// The most bytes of a saved search.
+/// Maximum size of a saved search.
 const QUERY_BYTES_MAX: usize = 500;
 
 /// Validates the name of a saved search.
@@ -20,7 +20,7 @@ pub fn read_name(name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-/// Saves a search, as the query of its address, under a name of [`read_name`] for this operator.
+/// Saves a search (its URL query) for this operator, under a name validated with [`read_name`].
 pub async fn save(app: &App, user: i64, name: String, query: String) -> Result<()> {
     if query.is_empty() || query.len() > QUERY_BYTES_MAX {
         let detail = "Filter the list first. A view saves the current filters.";

@@ -1,4 +1,4 @@
-//! What a subscription holds beside its plan, with the catalog's names.
+//! The items of a subscription besides its plan, with the catalog's names.
 
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
@@ -6,20 +6,20 @@ use store::subscriptions::Subscription;
 
 use crate::app::App;
 
-/// One item beside the plan.
+/// An item besides the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The add-on's name in the catalog; the price's id where there is none.
+    /// The add-on's name in the catalog, or the price id if the catalog doesn't have it.
     pub name: String,
-    /// Its name on pages.
+    /// Its title on pages.
     pub title: String,
-    /// How many of it the subscription has.
+    /// Its quantity in the subscription.
     pub quantity: i64,
-    /// What all of them cost a period, where Stripe says so.
+    /// The cost of the whole quantity per period, if Stripe reports it.
     pub amount: Option<MinorUnits>,
 }
 
-/// An item as the sync kept it.
+/// An item as the sync stored it.
 #[derive(Debug, Deserialize)]
 struct Item {
     price: String,
@@ -28,7 +28,7 @@ struct Item {
     currency: Option<String>,
 }
 
-/// The items beside the subscription's plan.
+/// The items of the subscription besides its plan.
 pub fn of(app: &App, row: &Subscription) -> Vec<Held> {
     let kept = row.items.as_deref().unwrap_or("[]");
     let items: Vec<Item> = serde_json::from_str(kept).unwrap_or_default();

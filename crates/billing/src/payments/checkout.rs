@@ -19,7 +19,7 @@ use crate::payments::checkout::session::{create, end, is_open, session_params};
 use crate::payments::{customer, is_customer_gone, setup_missing};
 use crate::{rate_limit, trials};
 
-/// What somebody wants to buy, already known to be for sale.
+/// What the caller wants to buy, already checked to be for sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purchase {
     /// A tier, by name.
@@ -28,13 +28,14 @@ pub enum Purchase {
     Pack(i64),
 }
 
-/// How long a request that makes a page can take; after that its row belongs to nobody.
+/// Maximum time, in seconds, that a request takes to create a page; after it, the intent can be
+/// replaced.
 const IN_FLIGHT_SECONDS: i64 = 30;
 
-/// The parameter that gives a trial.
+/// The Checkout parameter that sets the trial's length.
 const TRIAL_DAYS: &str = "subscription_data[trial_period_days]";
 
-/// What is frozen in the intent.
+/// The terms that are frozen in the intent.
 #[derive(Clone, Debug)]
 struct Order {
     kind: IntentKind,
@@ -50,22 +51,23 @@ struct Order {
 }
 
 impl Order {
-    /// Whether the intent is for the same thing, on the same terms.
+    /// Whether the intent is for the same purchase on the same terms.
     fn is(&self, intent: &Intent) -> bool {
         let params = Form::decode(&intent.params);
         let trial_days = params.get(TRIAL_DAYS).and_then(|days| days.parse().ok());
         intent.price_id.as_deref() == Some(&self.price_id) && trial_days == self.trial_days
     }
 
-    /// The same for the same customer: a call to Stripe that two clicks may share.
+    /// Whether the intent is also for the same customer, so that two clicks can share its call to
+    /// Stripe.
     fn is_call(&self, intent: &Intent, customer: &str) -> bool {
         self.is(intent) && Form::decode(&intent.params).get("customer") == Some(customer)
     }
 }
 
-/// The address of a Checkout page for this purchase. An open one for the same thing is used again.
-/// `attempt` names the form that was sent: sent again after it was paid, it leads to what it
-/// brought and sells nothing more (N11).
+/// Returns the URL of a Checkout page for this purchase. An open page for the same purchase is
+/// reused. `attempt` identifies the submitted form: if the form is submitted again after it was
+/// paid, the URL is that of its result, and nothing more is sold (N11).
 pub async fn start(
     app: &App,
     caller: &SignedIn,
@@ -114,7 +116,7 @@ pub async fn start(
     ))
 }
 
-/// Whether it looks like a name of ours for a form.
+/// Whether it has the format of our attempt ids.
 fn is_attempt(attempt: &str) -> bool {
     let rest = attempt.strip_prefix("att_").unwrap_or_default();
     (1..=60).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -137,7 +139,7 @@ async fn note_attempt(
     Ok(())
 }
 
-/// The page of what this attempt brought, if it was paid before.
+/// The URL of the result page, if this attempt has already been paid.
 async fn answered(
     app: &App,
     caller: &SignedIn,
@@ -178,8 +180,8 @@ async fn answered(
     }))
 }
 
-/// Reads what a client names as bought. Prices, credits, customers and addresses that it sends are
-/// never looked at (F1, F2).
+/// Reads which plan a client wants to buy. Prices, credits, customers and URLs that it sends are
+/// ignored (F1, F2).
 pub fn read_plan(catalog: &Catalog, app: &App, plan: &str) -> Result<Purchase> {
     let tier = catalog.tier(plan).map(|tier| tier.name.clone());
     let tier = tier.or_else(|| app.prices().tier_of_price.get(plan).cloned());
@@ -190,7 +192,7 @@ pub fn read_plan(catalog: &Catalog, app: &App, plan: &str) -> Result<Purchase> {
     Ok(Purchase::Plan(tier))
 }
 
-/// As [`read_plan`], for a pack.
+/// Like [`read_plan`], for a pack.
 pub fn read_pack(catalog: &Catalog, credits: i64) -> Result<Purchase> {
     let pack = catalog.pack(credits).ok_or_else(|| {
         let known: Vec<String> = catalog
@@ -253,19 +255,19 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
     }
 }
 
-/// What a plan is sold at.
+/// The price of a plan.
 #[derive(Clone, Debug)]
 pub struct PlanPrice {
-    /// The price at Stripe.
+    /// The price's id at Stripe.
     pub id: String,
-    /// What a period costs.
+    /// The price per period.
     pub price: MinorUnits,
     /// The billing interval: `month` or `year`.
     pub interval: String,
 }
 
-/// What a plan costs this account: the price that was agreed with it, else the list price. A plan
-/// without either is sold by people (U14).
+/// The price of a plan for this account: the one agreed with it, or else the list price. A plan
+/// with neither is sold by the sales team (U14).
 pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<PlanPrice> {
     if let Some(own) = agreed(app, account, &tier.name).await? {
         return Ok(own);
@@ -284,7 +286,7 @@ pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<PlanPric
     })
 }
 
-/// The price that was agreed with the account for a tier.
+/// The price agreed with the account for a tier.
 async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<PlanPrice>> {
     let rows = app
         .read(move |tx| store::account_prices::of_account(tx, account))
@@ -302,7 +304,7 @@ async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<PlanPrice>
     }))
 }
 
-/// A plan that can still charge is changed, not bought beside (F27).
+/// Refuses to sell a second plan: a plan that can still charge must be changed instead (F27).
 async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
     let live = app
         .read(move |tx| store::subscriptions::live(tx, account))
@@ -319,13 +321,14 @@ async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
 }
 
 enum Reserved {
-    /// A page for the same purchase is open already; of which intent.
+    /// A page for the same purchase is already open, from the intent `id`.
     Open { id: String, url: String },
-    /// The row whose id is the idempotency key of the call to make.
+    /// The intent whose id is the idempotency key of the call to make.
     New(Box<Intent>),
 }
 
-/// Finds or makes the intent. One that is under way or open for another purchase is ended first.
+/// Finds or creates the intent. One for another purchase that is open or in progress is ended
+/// first.
 async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> Result<Reserved> {
     let (account, kind, now) = (caller.account.id, order.kind, app.now());
     let (under_way, usable) = app
@@ -347,8 +350,8 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
         if order.is_call(&intent, customer) && !is_stale(&intent, now) {
             return Ok(Reserved::New(Box::new(intent)));
         }
-        // Another click is making a page for something else at this moment. Taking its row from it
-        // would leave two pages open, and lead one of the clicks to the other's.
+        // Another request is creating a page for a different purchase right now. Taking over its
+        // row would leave two pages open and send one of the buyers to the wrong page.
         if is_in_flight(&intent, now) {
             return Err(claimed());
         }
@@ -371,7 +374,7 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     let reserved = app
         .write(account, move |tx| {
             store::intents::close_expired(tx, account, order.kind, now)?;
-            // A second click may have come since this one looked.
+            // A second click may have been handled since the rows were read.
             if let Some(found) = of_another(tx, account, &order, &customer, now)? {
                 return Ok(Some(found));
             }
@@ -389,7 +392,7 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                     store::intents::freeze_pack(tx, &id, order.bonus, order.expires_after_days)?;
                     Ok(Some(Reserved::New(Box::new(intent))))
                 }
-                // Another process was faster by a hair.
+                // Another process inserted its row first.
                 None => of_another(tx, account, &order, &customer, now),
             }
         })
@@ -397,8 +400,8 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     reserved.ok_or_else(claimed)
 }
 
-/// What another click has of the same order: its open page, or the call that it is making and that
-/// both may share.
+/// What a concurrent request for the same order has: its open page, or the call in progress that
+/// both can share.
 fn of_another(
     tx: &mut store::Tx<'_>,
     account: i64,

@@ -1,21 +1,21 @@
-//! How far a Checkout is, by Stripe's own answer.
+//! How far a Checkout session has come, according to Stripe.
 
 use stripe::objects::{CheckoutPaymentStatus, CheckoutSession, CheckoutStatus};
 
 use crate::app::App;
 
-/// How far a Checkout is that our rows do not show as paid.
+/// The progress of a Checkout session that our rows don't show as paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Not paid yet; with the address of its page.
+    /// Not paid yet; holds the URL of its page.
     Open(Option<String>),
-    /// The customer completed it and the money has not arrived.
+    /// The customer completed it but the money hasn't arrived.
     AtTheBank,
-    /// Paid: the rows follow.
+    /// Paid; our rows will follow.
     Paid,
 }
 
-/// Asks Stripe how far a Checkout is; none when Stripe cannot be asked or does not know it.
+/// Asks Stripe for the progress of a session; none if Stripe can't be reached or doesn't know it.
 pub async fn progress(app: &App, session: &str) -> Option<Progress> {
     let session = app.stripe.retrieve_checkout_session(session).await;
     session.ok().map(of_session)

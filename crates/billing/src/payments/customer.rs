@@ -1,4 +1,4 @@
-//! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
+//! The seed's `getOrCreateStripeCustomer`: one customer per account, even with concurrent requests.
 
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
@@ -11,10 +11,10 @@ use crate::app::App;
 use crate::error::Result;
 use crate::intents::{Deferred, attempt_now, claimed, is_stale, note_failure};
 
-/// Customers looked at when an old claim's outcome is unknown.
+/// Maximum number of customers that are checked when an old claim's outcome is unknown.
 const ORPHANS_MAX: usize = 10;
 
-/// The account's customer at Stripe, made when there is none.
+/// The account's customer at Stripe, created if there is none.
 pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     let account = caller.account.id;
     let current = app
@@ -37,14 +37,14 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
 }
 
 enum Claim {
-    /// Somebody was faster: this is the customer.
+    /// Another request was faster and created this customer.
     Known(String),
-    /// The row to make it with.
+    /// The intent to create it with.
     Mine(Box<Intent>),
 }
 
-/// The one claim row of the account, made now or before; its parameters are frozen, so a mail
-/// address that changed between two tries does not make Stripe refuse the key (K23).
+/// The account's one open customer intent, created now or earlier; its parameters are frozen, so an
+/// email address that changed between two attempts doesn't make Stripe reject the key (K23).
 async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     let (id, now) = (app.new_id("int"), app.now());
     let params = Form::new()
@@ -60,8 +60,8 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
                 user_id: Some(user),
                 ..NewIntent::new(&id, account, IntentKind::Customer, &params)
             };
-            // The row first, the look second: whoever kept a customer closed its row in the same
-            // commit, so a row of ours that gets in also sees that customer.
+            // Insert the row before checking for a customer: whoever stored a customer closed its
+            // own row in the same commit, so if our insert succeeds, we also see that customer.
             let mine = store::intents::insert(tx, &new, now)?;
             if let Some(customer) = store::customers::current(tx, account)? {
                 if let Some(mine) = mine {
@@ -79,8 +79,8 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     claim.ok_or_else(claimed)
 }
 
-/// A customer that an earlier try made and whose answer was lost, when the key is too old to ask
-/// again with.
+/// A customer that an earlier attempt created but whose response was lost, when its idempotency key
+/// is too old to retry.
 async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<String>> {
     if !is_stale(intent, app.now()) {
         return Ok(None);
@@ -110,8 +110,8 @@ async fn create(app: &App, intent: &Intent) -> Result<String> {
     }
 }
 
-/// Writes the customer down. Whoever comes second finds it there: the same key gave the same one.
-/// Where it was made with a name or an address that are others by now, the change is noted.
+/// Stores the customer. A concurrent request finds it stored, since the same key returned the same
+/// customer. If it was created with an outdated name or email address, records the change to send.
 async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> Result<String> {
     let (intent, customer, now) = (intent.clone(), customer.to_owned(), app.now());
     let account = intent.account_id;
@@ -137,7 +137,7 @@ async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> 
     .await
 }
 
-/// Forgets a customer that Stripe says is gone, so that the next call makes a new one (K16).
+/// Drops a customer that Stripe reports as deleted, so that the next call creates a new one (K16).
 pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     let (customer, now) = (customer.to_owned(), app.now());
     app.write(account, move |tx| {
@@ -150,8 +150,8 @@ pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     Ok(())
 }
 
-/// Notes, in the commit that changes it, what the customer at Stripe is to be called. The call is
-/// made afterwards, by [`send_change`] or by the sweep.
+/// Records a new name or email address for the customer at Stripe, in the commit that changes it.
+/// [`send_change`] or the sweep then makes the call.
 pub fn note_change(
     tx: &mut store::Tx<'_>,
     account: i64,
@@ -171,12 +171,12 @@ pub fn note_change(
     store::intents::insert(tx, &new, now).map(|_| ())
 }
 
-/// Sends the account's new name and address to Stripe, if a change was noted.
+/// Sends the account's new name and email address to Stripe, if a change was recorded.
 pub async fn send_change(app: &App, account: i64) {
     attempt_now::<Change>(app, account).await;
 }
 
-/// The change of a customer's name or address.
+/// The deferred update of a customer's name or email address.
 pub(crate) struct Change;
 
 impl Deferred for Change {

@@ -1,9 +1,9 @@
-//! What we ask of Stripe on a customer's behalf: a customer, a Checkout session, the portal, an
-//! automatic top-up.
+//! What we ask Stripe for on a customer's behalf: a customer, a Checkout session, a portal session,
+//! an automatic top-up.
 //!
-//! Every call that makes something has an intent row first, with frozen parameters; the row's id
-//! is Stripe's idempotency key. So a double click, a crash or a lost answer makes one thing, and
-//! what was sold is read from our row, never from what comes back.
+//! Every call that creates something has an intent row first, with frozen parameters; the row's id
+//! is Stripe's idempotency key. A double click, a crash or a lost response therefore creates one
+//! object, and what was sold is read from our row, never from Stripe's response.
 
 pub mod addons;
 pub mod checkout;
@@ -16,14 +16,14 @@ pub mod topup;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Stripe may forget an idempotency key after 24 hours; before that a retry must use the same.
+/// Stripe may forget an idempotency key after 24 hours; retries before this limit reuse the key.
 pub(crate) const KEY_HOURS: i64 = 23;
 
-/// Subscriptions of a customer that are looked at for a card.
+/// Maximum number of a customer's subscriptions that are searched for a card.
 const SUBSCRIPTIONS_MAX: usize = 100;
 
-/// The payment method that a customer's next invoice is charged to, for a payment without its
-/// owner: the live subscription's own, else the customer's.
+/// The payment method that a customer's next invoice is charged to, for an off-session payment: the
+/// live subscription's own, or else the customer's default.
 pub(crate) async fn saved_card(app: &App, customer: &str) -> Result<Option<String>> {
     let object = match app.stripe.retrieve_customer(customer).await {
         Ok(object) => object,
@@ -44,7 +44,7 @@ pub(crate) async fn saved_card(app: &App, customer: &str) -> Result<Option<Strin
     Ok(card.map(str::to_owned).filter(|_| !object.deleted))
 }
 
-/// Stripe said that the customer it was given does not exist.
+/// Whether Stripe reported that the given customer doesn't exist.
 fn is_customer_gone(error: &stripe::Error) -> bool {
     let (stripe::Error::NotFound { param, .. } | stripe::Error::Refused { param, .. }) = error
     else {

@@ -1,5 +1,6 @@
-//! Changes of a plan that is held: a larger one now, for the price that was quoted; a smaller one
-//! with the next period; the end, with the period or at once; each of them taken back.
+//! Changes to an existing plan: an upgrade takes effect now, at the quoted price; a downgrade with
+//! the next period; a cancellation at the period's end or immediately. Each can be undone while it
+//! is pending.
 
 pub mod ending;
 pub mod quote;
@@ -26,10 +27,10 @@ pub use crate::payments::plan::quote::Way;
 
 const KIND: IntentKind = IntentKind::PlanChange;
 
-/// Our own parameter in the frozen ones: whose change it is. Not sent.
+/// Our own entry in the frozen parameters, the subscription being changed. Not sent to Stripe.
 const SUBSCRIPTION: &str = "subscription";
 
-/// Reasons that Stripe keeps statistics of.
+/// Feedback values that Stripe accepts for a cancellation.
 const FEEDBACK: [&str; 5] = [
     "too_expensive",
     "missing_features",
@@ -38,7 +39,7 @@ const FEEDBACK: [&str; 5] = [
     "other",
 ];
 
-/// The account's subscription that can still charge: the newest.
+/// The account's newest subscription that can still charge.
 pub async fn live(app: &App, account: i64) -> Result<Option<Subscription>> {
     let live = app
         .read(move |tx| store::subscriptions::live(tx, account))
@@ -46,40 +47,40 @@ pub async fn live(app: &App, account: i64) -> Result<Option<Subscription>> {
     Ok(live.into_iter().next())
 }
 
-/// The change that waits on a subscription, as the sync wrote it down.
+/// A subscription's pending change, as stored by the sync.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Pending {
-    /// `scheduled` for its moment, `payment` for its payment.
+    /// `scheduled` if it waits for its date, `payment` if it waits for its payment.
     kind: String,
-    /// The tier it leads to.
+    /// The tier it changes to.
     pub tier: String,
-    /// The time at which it happens, or is given up unpaid.
+    /// When it takes effect, or expires if unpaid.
     at: String,
 }
 
 impl Pending {
-    /// What waits on this subscription.
+    /// The pending change of this subscription.
     pub fn of(row: &Subscription) -> Option<Pending> {
         serde_json::from_str(row.pending_change.as_deref()?).ok()
     }
 
-    /// Whether it waits to be paid.
+    /// Whether it waits for a payment.
     pub fn is_unpaid(&self) -> bool {
         PendingKind::from_word(&self.kind) == Some(PendingKind::Payment)
     }
 
-    /// The time at which it happens, or is given up unpaid.
+    /// When it takes effect, or expires if unpaid.
     pub fn at(&self) -> Option<Timestamp> {
         domain::time::parse(&self.at)
     }
 }
 
-/// A reason that Stripe knows; others are left out.
+/// The feedback, if it is a value that Stripe knows.
 fn known_feedback(feedback: Option<&str>) -> Option<&str> {
     feedback.filter(|feedback| FEEDBACK.contains(feedback))
 }
 
-/// Ends the plan with the period that is paid. Once it is set to end, this changes nothing.
+/// Cancels the plan at the end of the paid period. Does nothing if it is already set to end.
 pub async fn cancel(app: &App, caller: &SignedIn, feedback: Option<&str>) -> Result<()> {
     let held = allowed(app, caller).await?;
     if held.cancel_at.is_some() || held.cancel_at_period_end {
@@ -91,10 +92,10 @@ pub async fn cancel(app: &App, caller: &SignedIn, feedback: Option<&str>) -> Res
     apply(app, caller, &held, change).await.map(|_| ())
 }
 
-/// Takes a cancellation back while the plan still runs.
+/// Undoes a cancellation while the plan is still running.
 pub async fn resume(app: &App, caller: &SignedIn) -> Result<()> {
     let held = allowed(app, caller).await?;
-    // A date that somebody set at Stripe is taken back by its own field.
+    // A date that was set in Stripe is cleared through its own field.
     let change = match (held.cancel_at_period_end, held.cancel_at) {
         (true, _) => Form::new().push("cancel_at_period_end", "false"),
         (false, Some(_)) => Form::new().push("cancel_at", ""),
@@ -103,8 +104,8 @@ pub async fn resume(app: &App, caller: &SignedIn) -> Result<()> {
     apply(app, caller, &held, change).await.map(|_| ())
 }
 
-/// Takes back what waits: a smaller plan for the period's end, or a larger one for its payment.
-/// Once nothing waits, this changes nothing.
+/// Undoes the pending change: a downgrade at the period's end, or an upgrade that waits for its
+/// payment. Does nothing if there is none.
 pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
     let held = allowed(app, caller).await?;
     let now = app
@@ -119,7 +120,7 @@ pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
     if now.pending_update.is_some()
         && let Some(invoice) = now.latest_invoice.id()
     {
-        // The change waits for this invoice: without it there is nothing to wait for.
+        // The change waits for this invoice; voiding it drops the change.
         let voided = app.stripe.void_invoice(invoice, &intent.id).await;
         unless_over(app, &intent, voided.map(drop)).await?;
     }
@@ -129,7 +130,7 @@ pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
     settle(app, caller.account.id, intent).await
 }
 
-/// The plan that may be changed by this caller, who is not too fast.
+/// Checks the caller's permission and rate limit, and returns the plan to change.
 async fn allowed(app: &App, caller: &SignedIn) -> Result<Subscription> {
     if !app.settings.billing.enabled {
         return Err(Error::not_found("Billing is switched off."));
@@ -142,27 +143,27 @@ async fn allowed(app: &App, caller: &SignedIn) -> Result<Subscription> {
     live(app, account).await?.ok_or_else(nothing)
 }
 
-/// What became of a change.
+/// The result of a plan change.
 #[derive(Clone, Debug)]
 pub enum Changed {
-    /// It is paid and done.
+    /// It is paid and in effect.
     Done,
     /// It starts with the next period.
     Scheduled(Timestamp),
-    /// It waits for its payment; until then the old plan stays.
+    /// It waits for a payment; the old plan stays in effect until then.
     Waits(Waiting),
-    /// It costs something else by now: ask again.
+    /// Its price is now different: ask for confirmation again.
     Differs(Box<Quote>),
 }
 
-/// A payment that a change waits for.
+/// A payment that a plan change waits for.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// The invoice's page, where it can be paid.
+    /// The URL of the hosted invoice page, where it can be paid.
     pub url: Option<String>,
     /// The amount of the invoice.
     pub due: MinorUnits,
-    /// Why the card was declined; none when the bank only wants the cardholder's word.
+    /// Why the card was declined; none if the bank only requires the cardholder's authentication.
     pub declined: Option<String>,
 }
 
@@ -172,9 +173,10 @@ pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
     quote::at(app, caller, held, plan, app.now().seconds()).await
 }
 
-/// Changes to another plan. A larger one starts now, if it still costs what was `quoted`: minor
-/// units as of a moment, from the page that was confirmed; they are compared and never used as a
-/// price (F1). A smaller one costs nothing and starts with the next period.
+/// Changes to another plan. An upgrade takes effect now, if it still costs what was `quoted`: the
+/// quote's time (Unix seconds) and amount (minor units), as confirmed on the page; they are
+/// compared and never used as a price (F1). A downgrade costs nothing now and starts with the next
+/// period.
 pub async fn change(
     app: &App,
     caller: &SignedIn,
@@ -183,7 +185,7 @@ pub async fn change(
 ) -> Result<Changed> {
     let held = allowed(app, caller).await?;
     let now = app.now().seconds();
-    // A moment of the caller's choice would make the rest of the period as short as they like.
+    // A caller who could choose the time could shrink the rest of the period at will.
     let fresh = quoted.filter(|(date, _)| quote::is_fresh(*date, now));
     let date = fresh.map_or(now, |(date, _)| date);
     let quote = quote::at(app, caller, held, plan, date).await?;
@@ -204,7 +206,7 @@ pub async fn change(
     Ok(Changed::Waits(waiting(app, invoice, quote.due).await?))
 }
 
-/// Reads what keeps the invoice of a change from being paid.
+/// Reads why the invoice of a change is unpaid.
 async fn waiting(app: &App, invoice: Option<&str>, due: MinorUnits) -> Result<Waiting> {
     let mut waiting = Waiting {
         url: None,
@@ -226,7 +228,7 @@ async fn waiting(app: &App, invoice: Option<&str>, due: MinorUnits) -> Result<Wa
     Ok(waiting)
 }
 
-/// Asks Stripe, then looks at what it says. What is held changes by that look alone.
+/// Updates the subscription at Stripe, then syncs. Our rows change only through that sync.
 async fn apply(
     app: &App,
     caller: &SignedIn,
@@ -235,7 +237,7 @@ async fn apply(
 ) -> Result<stripe::objects::Subscription> {
     let params = with_subscription(&held.subscription_id, &change).encode();
     let intent = reserve(app, caller, &params).await?;
-    // Stripe refuses these fields while a schedule rules the subscription.
+    // Stripe rejects these fields while a schedule controls the subscription.
     if let Some(schedule) = &held.schedule_id {
         release(app, schedule, &intent).await?;
     }
@@ -254,7 +256,7 @@ async fn apply(
     Ok(updated)
 }
 
-/// The change was made: its row is closed, and ours are made to agree.
+/// The change was made: closes its intent and syncs the account.
 async fn settle(app: &App, account: i64, intent: Intent) -> Result<()> {
     let (id, now) = (intent.id, app.now());
     app.write(account, move |tx| store::intents::close(tx, &id, now))
@@ -262,8 +264,8 @@ async fn settle(app: &App, account: i64, intent: Intent) -> Result<()> {
     sync::account(app, account).await.map(|_| ())
 }
 
-/// Lets the subscription go as it is. Released before, or gone with its subscription: nothing rules
-/// any more.
+/// Releases the schedule and leaves the subscription as it is. A schedule that was already
+/// released, or that ended with its subscription, counts as released.
 async fn release(app: &App, schedule: &str, intent: &Intent) -> Result<()> {
     let key = format!("{}-release", intent.id);
     let released = app
@@ -273,7 +275,7 @@ async fn release(app: &App, schedule: &str, intent: &Intent) -> Result<()> {
     unless_over(app, intent, released.map(drop)).await
 }
 
-/// A step that was made before is as good as one that was made now.
+/// Treats a refused or not-found call as success: the step was already done.
 async fn unless_over(
     app: &App,
     intent: &Intent,
@@ -288,7 +290,7 @@ async fn unless_over(
     }
 }
 
-/// A declined card is the buyer's to mend, and said so.
+/// The error for a declined card, which the buyer can fix; other errors are converted as usual.
 fn declined(error: stripe::Error) -> Error {
     let stripe::Error::Card { message, .. } = &error else {
         return error.into();
@@ -303,8 +305,8 @@ fn with_subscription(id: &str, change: &Form) -> Form {
     pairs.fold(named, |form, (name, value)| form.push(name, value))
 }
 
-/// The row whose id is the idempotency key: that of an earlier try of the same change whose outcome
-/// is not known, else a new one.
+/// The intent whose id is the idempotency key: that of an earlier attempt at the same change with
+/// an unknown outcome, or else a new one.
 async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
     let (id, now, params) = (app.new_id("int"), app.now(), params.to_owned());
     let (account, user) = (caller.account.id, caller.user.id);
@@ -320,7 +322,7 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
                 user_id: Some(user),
                 ..NewIntent::new(&id, account, KIND, &params)
             };
-            // Another process was faster; only the same change may continue with its row.
+            // Another process was faster; only an identical change may continue with its row.
             let intent = store::intents::insert_or_find(tx, &new, now)?;
             Ok(intent.filter(|intent| intent.params == params))
         })

@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::payments::{customer, is_customer_gone};
 use crate::rate_limit;
 
-/// Name of the stored portal configuration.
+/// Name of the setting that stores the id of the portal configuration.
 pub const CONFIGURATION: &str = "stripe.portal_configuration";
 
-/// The address of a portal session that returns to the billing page.
+/// Creates a portal session that returns to the billing page, and returns its URL.
 pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     if !app.settings.billing.enabled {
         return Err(Error::not_found("Billing is switched off."));

@@ -1,9 +1,10 @@
-//! Automatic top-ups: buys a pack for an account whose credits fell below its threshold.
+//! Automatic top-ups: buys a pack for an account whose available credits fell below its threshold.
 //!
-//! One attempt at a time: the intent's row says what is asked, its id is Stripe's idempotency key,
-//! and the database allows one of the kind per account. Credits come only by the ordinary sync,
-//! which finds the payment by the intent it names. A declined card is tried again after a while,
-//! then no more; one whose bank asks for its owner is never tried blindly.
+//! One attempt at a time: the intent row holds the request, its id is Stripe's idempotency key, and
+//! the database allows one intent of this kind per account. Credits are granted only by the
+//! ordinary sync, which finds the payment by the intent in its metadata. A declined card is retried
+//! after a pause, and after repeated declines automatic top-up is turned off; a payment that
+//! requires the cardholder's authentication is never retried automatically.
 
 use store::auto_topup::{AutoTopup, AutoTopupState};
 
@@ -24,20 +25,20 @@ use crate::links::TOP_UP;
 use crate::payments::saved_card;
 use crate::sync::checkout_session::INTENT_KEY;
 
-/// Pause after a purchase, on the billing clock: its credits arrive long before.
+/// Pause after a purchase, on the billing clock; its credits arrive long before it ends.
 const COOL_DOWN_SECONDS: i64 = 600;
 
-/// Pause after a declined card.
+/// Pause after a declined payment.
 const BACK_OFF_SECONDS: i64 = 6 * 3_600;
 
-/// Declined payments in a row that turn it off.
+/// Number of consecutive declines after which automatic top-up is turned off.
 const DECLINES_MAX: i64 = 2;
 
-/// Pause after Stripe did not answer; the same attempt continues then.
+/// Pause after Stripe didn't respond; the same attempt then continues.
 const RETRY_SECONDS: i64 = 60;
 
-/// Takes the next step of the account's automatic top-up: starts one, or continues the one under
-/// way. A failure delays the next step and does not keep other accounts from theirs.
+/// Takes the next step of the account's automatic top-up: starts a purchase, or continues the one
+/// in progress. A failure delays this account's next step and doesn't affect other accounts.
 pub async fn buy(app: &App, account: i64) -> Result<()> {
     if let Err(error) = attempt(app, account).await {
         tracing::warn!(account, %error, "An automatic purchase did not happen");
@@ -62,9 +63,9 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
     }
 }
 
-/// Whether an earlier purchase was paid for and its credits are not there yet: a bank debit takes
-/// days, a sync may be late. Until then no other is made; one whose payment failed in the end
-/// counts as declined.
+/// Whether an earlier purchase is still waiting for its credits: a bank debit takes days, and a
+/// sync may be late. Until they arrive, no other purchase is made; if the payment eventually fails,
+/// it counts as declined.
 async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     let earlier = app
         .read(move |tx| store::intents::unused(tx, account, IntentKind::AutoTopup))
@@ -77,7 +78,7 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     };
     let payment = match app.stripe.retrieve_payment_intent(&payment).await {
         Ok(payment) => payment,
-        // Of other keys, or of a Stripe that was emptied: it will never be paid here.
+        // Created under other API keys, or Stripe's data was deleted: it will never be paid here.
         Err(stripe::Error::NotFound { .. }) => {
             bounced(app, &intent).await?;
             return Ok(true);
@@ -97,13 +98,13 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// A payment that was under way failed in the end.
+/// Handles a processing payment that eventually failed.
 async fn bounced(app: &App, intent: &Intent) -> Result<()> {
     let end = after_decline(app, intent, "the payment failed after days".to_owned()).await?;
     end_attempt(app, intent, end).await
 }
 
-/// The key is too old to ask again. If the payment was made all the same, the sync finds it.
+/// The idempotency key is too old to retry. If the payment was made after all, the sync finds it.
 async fn give_up(app: &App, intent: &Intent) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
     let now = app.now();
@@ -113,7 +114,7 @@ async fn give_up(app: &App, intent: &Intent) -> Result<()> {
     .await
 }
 
-/// Writes down what will be asked of Stripe, or turns the purchases off with the reason.
+/// Records what will be requested from Stripe, or turns automatic top-up off with the reason.
 async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     crate::summary::view(app, account).await?;
     let month = app.now().month_start();
@@ -175,7 +176,7 @@ async fn insert(
             currency: Some(pack.price.currency.code()),
             ..NewIntent::new(&id, account, IntentKind::AutoTopup, &params)
         };
-        // Turned off a moment ago, or bought by another process since this one looked.
+        // It was turned off, or another process bought, since this process read the row.
         if !auto_topup::claim(tx, account, now, now.plus_seconds(COOL_DOWN_SECONDS))? {
             return Ok(None);
         }
@@ -189,7 +190,7 @@ async fn insert(
     .await
 }
 
-/// A payment without its owner, with the saved card, confirmed at once.
+/// Parameters of an off-session payment with the saved card, confirmed immediately.
 fn params(pack: &Pack, customer: &str, card: &str, account: &str, intent: &str) -> Form {
     Form::new()
         .push("amount", pack.price.amount)
@@ -225,7 +226,7 @@ async fn charge(app: &App, intent: &Intent) -> Result<()> {
             tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic purchase");
             refused(app, intent, &error).await
         }
-        // The same attempt is made again, under the same key.
+        // The same attempt is retried under the same key.
         Err(error) => Err(error.into()),
     }
 }
@@ -249,7 +250,7 @@ async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()>
     let now = app.now();
     app.write_and_sync(account, move |tx| {
         store::intents::set_done(tx, &id, &payment, None, None, now)?;
-        // What is under way may still be declined.
+        // A payment in progress may still be declined.
         if is_through {
             auto_topup::set_declines(tx, account, 0)?;
         }
@@ -258,8 +259,8 @@ async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()>
     .await
 }
 
-/// The bank wants the card's owner: a mail asks for them, and nothing is tried until there are
-/// credits again or somebody saves the settings.
+/// The bank requires the cardholder's authentication: an email asks for it, and nothing is retried
+/// until there are enough credits again or a member saves the settings.
 async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     let url = app.page_of(&app.public_id(intent.account_id).await?, TOP_UP);
     let letter = Letter::ConfirmPayment {
@@ -301,7 +302,7 @@ async fn declined(app: &App, intent: &Intent, error: &stripe::Error) -> Result<(
     end_attempt(app, intent, end).await
 }
 
-/// What follows from a payment that the bank did not make: a pause, and the end after several.
+/// The consequence of a declined payment: a pause, or automatic top-up is turned off after several.
 async fn after_decline(app: &App, intent: &Intent, error: String) -> Result<End> {
     let account = intent.account_id;
     let row = app
@@ -341,7 +342,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
     end_attempt(app, intent, end).await
 }
 
-/// The end of an attempt that bought nothing.
+/// The outcome of an attempt that bought nothing.
 struct End {
     error: String,
     state: AutoTopupState,
@@ -351,12 +352,12 @@ struct End {
     pause_seconds: i64,
 }
 
-/// In one commit: the intent failed, what follows for the next attempt, and who is told. A second
-/// worker that got the same answer changes nothing.
+/// In one commit: marks the intent failed, sets when or whether the next attempt is made, and
+/// queues the email. A second worker that got the same response changes nothing.
 async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
     let (now, real_now) = (app.now(), app.real_now());
-    // Synced, so that the failed try is shown among the payments.
+    // Synced so that the failed attempt is listed among the payments.
     app.write_and_sync(account, move |tx| {
         let is_first = store::intents::set_failed(tx, &id, &end.error, now)?
             || store::intents::set_undone(tx, &id, &end.error, now)?;
@@ -382,7 +383,7 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
     Ok(())
 }
 
-/// Turns the purchases off and tells why, once.
+/// Turns automatic top-up off and emails the reason once.
 async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
     let (account, reason) = (row.account_id, reason.to_owned());
     let key = format!("auto-topup-off:{account}:{}", row.updated_at.micros());

@@ -1,4 +1,4 @@
-//! Members of an account: organisations, invitations, roles, leaving. The last owner stays.
+//! Members of an account: organizations, invitations, roles, leaving. The last owner can't leave.
 
 use domain::letters::Letter;
 use domain::people::MemberRole;
@@ -18,29 +18,30 @@ use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
 use crate::text::read_name;
 
-/// People of one account, the invited ones included.
+/// Maximum number of an account's members and open invitations.
 const PEOPLE_MAX: usize = 200;
 
-/// Accounts that one user belongs to.
+/// Maximum number of accounts that a user can belong to.
 const ACCOUNTS_MAX: usize = 100;
 
-/// Days an invitation can be accepted.
+/// Days for which an invitation can be accepted.
 pub const INVITATION_DAYS: i64 = 7;
 
-/// Longest name of an organisation.
+/// Maximum length of an organization's name.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Invitations a minute and account, and organisations a minute and user.
+/// Maximum number of invitations per minute and account.
 const INVITATIONS_PER_MINUTE: u32 = 20;
 
+/// Maximum number of organizations created per minute and user.
 const FOUNDED_PER_MINUTE: u32 = 5;
 
-/// The people of an account and who is invited.
+/// The members of an account, and the open invitations.
 #[derive(Clone, Debug)]
 pub struct People {
-    /// The members, the oldest first.
+    /// The members, oldest first.
     pub members: Vec<Member>,
-    /// The open invitations, the newest first.
+    /// The open invitations, newest first.
     pub invited: Vec<Invitation>,
 }
 
@@ -56,14 +57,14 @@ pub async fn list(app: &App, account: i64) -> Result<People> {
     .await
 }
 
-/// Reads a role from its word; an unknown word is an error of the field `role`.
+/// Parses a role; the error for an unknown role is for the field `role`.
 pub fn read_role(role: &str) -> Result<MemberRole> {
     MemberRole::from_word(role)
         .ok_or_else(|| Error::field("role", "role must be member, billing or owner."))
 }
 
-/// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
-/// would found many.
+/// Creates an organization owned by `user`. It gets no free allowance, since otherwise users could
+/// create many to collect allowances.
 pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
     let name = read_name(name, NAME_CHARS_MAX)?;
     let key = format!("found:{}", user.id);
@@ -103,8 +104,8 @@ enum Invited {
     Full,
 }
 
-/// Invites an address: a mail with a link that works once. An open invitation of the same address
-/// is replaced, so that only the latest link works.
+/// Invites an email address: sends a link that works once. Replaces an open invitation for the same
+/// address, so that only the latest link works.
 pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Result<Invitation> {
     caller.may_own()?;
     let (email, role) = (users::read_email(email)?, read_role(role)?);
@@ -168,7 +169,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     }
 }
 
-/// Withdraws an invitation: its link opens nothing any more.
+/// Withdraws an invitation, so that its link no longer works.
 pub async fn withdraw(app: &App, caller: &SignedIn, id: &str) -> Result<()> {
     caller.may_own()?;
     let (account, id, now) = (caller.account.id, id.to_owned(), app.real_now());
@@ -191,7 +192,7 @@ pub async fn withdraw(app: &App, caller: &SignedIn, id: &str) -> Result<()> {
     Err(Error::not_found("There is no such open invitation."))
 }
 
-/// An open invitation and its account, for the page with its button.
+/// An open invitation and its account, for the page that accepts it.
 pub async fn asked(app: &App, token: &str) -> Result<Option<(Invitation, Account)>> {
     let (digest, now) = (hash(token), app.real_now());
     app.read(move |tx| {
@@ -204,8 +205,8 @@ pub async fn asked(app: &App, token: &str) -> Result<Option<(Invitation, Account
     .await
 }
 
-/// Accepts an invitation, once: whoever opened the mail proved the address. Answers the user and
-/// the account; none when the link is over.
+/// Accepts an invitation, once; opening the emailed link verifies the address. Returns the user and
+/// the account; none if the link is no longer valid.
 pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
     let Some((invitation, account)) = asked(app, token).await? else {
         return Ok(None);
@@ -219,7 +220,7 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
             if !store::invitations::close(tx, invitation.id, Some(user), now)? {
                 return Ok(false);
             }
-            // Somebody who is in already keeps the larger role.
+            // An existing member keeps the higher role.
             let held = store::users::role_in(tx, user, invitation.account_id)?;
             if held.is_none_or(|held| held < invitation.role) {
                 let (account, role) = (invitation.account_id, invitation.role);
@@ -240,14 +241,14 @@ enum Changed {
     Absent,
 }
 
-/// Gives a member another role.
+/// Changes a member's role.
 pub async fn set_role(app: &App, caller: &SignedIn, member: &str, role: &str) -> Result<()> {
     caller.may_own()?;
     let role = read_role(role)?;
     change(app, caller, member, Some(role)).await
 }
 
-/// Takes a member out of the account; everybody may take themselves.
+/// Removes a member from the account; members may always remove themselves.
 pub async fn remove(app: &App, caller: &SignedIn, member: &str) -> Result<()> {
     if member != caller.user.public_id {
         caller.may_own()?;

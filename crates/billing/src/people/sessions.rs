@@ -6,11 +6,11 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::secrets::hash;
 
-/// The session that a request came with, by its hash; none for a session of the host application.
+/// The hash of the request's session token; none for a session of the host application.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisSession(pub Option<[u8; 32]>);
 
-/// The user's sessions, the latest seen first, and which of them is this one.
+/// The user's sessions, most recently used first, and whether each is the current one.
 pub async fn of(app: &App, user: i64, this: ThisSession) -> Result<Vec<(Session, bool)>> {
     let now = app.real_now();
     app.read(move |tx| {
@@ -42,7 +42,7 @@ pub async fn end_one(app: &App, user: i64, id: &str) -> Result<()> {
     if ended > 0 { Ok(()) } else { Err(none()) }
 }
 
-/// Ends all sessions of the user but this one, and the host application's.
+/// Ends all sessions of the user except this one, including the host application's.
 pub async fn end_others(app: &App, user: i64, this: ThisSession) -> Result<u64> {
     let now = app.real_now();
     app.write(0, move |tx| {
@@ -55,7 +55,7 @@ pub async fn end_others(app: &App, user: i64, this: ThisSession) -> Result<u64> 
     .await
 }
 
-/// Notes that a session is in use. The caller does not wait for the write.
+/// Records that a session is in use, without waiting for the write.
 pub fn touch(app: &App, session: i64) {
     let now = app.real_now();
     let noted = app
@@ -68,8 +68,8 @@ pub fn touch(app: &App, session: i64) {
     });
 }
 
-/// Signs out: ends the session with this token, and the host application's tokens of `host_user`,
-/// whose session there would sign the same person in again at once.
+/// Signs out: ends the session with this token, and invalidates the host application's tokens of
+/// `host_user`, whose session there would otherwise sign the user in again immediately.
 pub async fn sign_out(app: &App, host_user: Option<i64>, token: Option<&str>) -> Result<()> {
     if let Some(user) = host_user {
         let now = app.real_now();

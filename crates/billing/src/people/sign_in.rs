@@ -1,4 +1,4 @@
-//! Signing in with a link sent by email.
+//! Sign-in with an emailed link.
 
 use domain::letters::Letter;
 use domain::time::Timestamp;
@@ -10,14 +10,14 @@ use crate::people::users;
 use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
 
-/// Writes a link and its mail in one commit. Counted three times: nobody gets many mails, nobody
-/// sends many, and all together do not make this service a sender of unwanted mail.
+/// Queues a sign-in email with its link in one commit. Rate-limited per recipient, per network and
+/// in total, so that the service can't be used to send spam.
 pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str) -> Result<()> {
     let email = users::read_email(email)?;
     let limits = &app.settings.limits;
     let network = format!("sign-in-from:{network}");
     rate_limit::take(app, &network, limits.sign_in_per_network, 0).await?;
-    // The address itself is kept with the user and the link, and nowhere else.
+    // The email address is stored with the user and the link, and nowhere else.
     let address = format!("sign-in:{}", hex::encode(hash(&email)));
     rate_limit::take(app, &address, limits.sign_in_per_minute, 0).await?;
     rate_limit::take(app, "sign-in", limits.sign_in_in_all, 0).await?;
@@ -41,8 +41,8 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
     Ok(())
 }
 
-/// Uses a link up and signs in whoever it was sent to. Answers the user's number and the path to
-/// go on to; an error of code `link_over` where the link was used, is too old or never was.
+/// Redeems a link and signs in the user it was sent to. Returns the user's internal id and the path
+/// to continue to; fails with code `link_over` if the link was used, has expired or never existed.
 pub async fn redeem_link(app: &App, token: &str, network: &str) -> Result<(i64, Option<String>)> {
     let (hash, now) = (hash(token), app.real_now());
     let link = app
@@ -55,8 +55,8 @@ pub async fn redeem_link(app: &App, token: &str, network: &str) -> Result<(i64, 
     Ok((user, link.next_path))
 }
 
-/// Signs in whom a hand-over token of the host application names. The token works once: `id` is
-/// remembered until `until`. Answers the user's number.
+/// Signs in the user named by a hand-over token of the host application. The token works once: `id`
+/// is stored until `until`. Returns the user's internal id.
 pub async fn redeem_hand_over(
     app: &App,
     email: &str,
@@ -75,15 +75,15 @@ pub async fn redeem_hand_over(
     users::hand_over(app, &email).await
 }
 
-/// Counts a link or a token that opened nothing (case A8). The error is that there were too many.
+/// Counts an invalid link or token (case A8). Fails if there were too many.
 pub async fn count_wrong_link(app: &App, network: &str) -> Result<()> {
     tracing::warn!("A sign-in link or token opened nothing");
     let limit = app.settings.limits.bad_links_per_minute;
     rate_limit::take(app, &format!("bad-link:{network}"), limit, 0).await
 }
 
-/// Counts a link or a token that opened nothing, and answers the error for it: a link that was
-/// used, is too old or never was.
+/// Counts an invalid link or token and returns the error for it: the link was used, has expired or
+/// never existed.
 pub async fn wrong_link(app: &App, network: &str) -> Error {
     let detail = "This link was used or is too old; ask for a new one.";
     match count_wrong_link(app, network).await {
@@ -92,7 +92,7 @@ pub async fn wrong_link(app: &App, network: &str) -> Error {
     }
 }
 
-/// Opens a session and answers its token.
+/// Opens a session and returns its token.
 pub async fn open_session(app: &App, user: i64, agent: &str) -> Result<String> {
     let token = new_secret(&*app.rng);
     let (hash, agent) = (hash(&token), agent.to_owned());
@@ -105,7 +105,7 @@ pub async fn open_session(app: &App, user: i64, agent: &str) -> Result<String> {
     Ok(token)
 }
 
-/// A path on this site to continue to: never another site, whatever the browser makes of it (case A14).
+/// Whether `next` is a path on this site, which no browser could read as another site (case A14).
 pub fn is_own_path(next: &str) -> bool {
     let mut bytes = next.bytes();
     bytes.next() == Some(b'/')

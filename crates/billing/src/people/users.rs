@@ -9,10 +9,10 @@ use store::users::User;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Longest mail address (RFC 5321).
+/// Maximum length of an email address (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// A mail address in the form it is stored in: trimmed, lower case.
+/// Validates an email address and normalizes it as it is stored: trimmed, lower case.
 pub fn read_email(text: &str) -> Result<String> {
     let email = text.trim().to_lowercase();
     let plain = email.len() <= EMAIL_BYTES_MAX
@@ -30,8 +30,8 @@ pub fn read_email(text: &str) -> Result<String> {
     }
 }
 
-/// The user of a mail address that was just proven, made with a personal account when new. The
-/// address counts as verified: the free allowance begins (seed 21.3).
+/// The user of an email address that was just verified, created with a personal account if new.
+/// Verifying the address starts the free allowance (seed 21.3).
 pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
     let user = ensure(app, email, UserRole::User, true).await?;
     if user.disabled_at.is_some() {
@@ -40,8 +40,8 @@ pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
     Ok(user.id)
 }
 
-/// The user that the host application hands over. Nobody becomes an operator that way, and an
-/// operator signs in with a link of ours.
+/// The user that the host application hands over. This never makes anyone an operator, and
+/// operators must sign in with our own link.
 pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
     let user = ensure(app, email, UserRole::User, true).await?;
     if user.disabled_at.is_some() {
@@ -58,8 +58,8 @@ fn disabled() -> Error {
     Error::forbidden("user_disabled", "This user was disabled by an operator.")
 }
 
-/// The user of an address, made when new. An address listed as administrator gets that role when
-/// it is made.
+/// The user of an email address, created if new. A new user whose address is listed as an
+/// administrator's gets that role.
 pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -> Result<User> {
     let email = read_email(email)?;
     let role = match first_role(app, &email) {
@@ -79,14 +79,14 @@ pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -
         };
         let user = find_or_insert(tx, &new, now)?;
         if is_verified {
-            // An organisation brings no free allowance: else everybody would found many.
+            // Organizations get no free allowance, since otherwise users could create many.
             let places = store::users::places(tx, user.id)?.into_iter();
             let own = places.filter(|place| {
                 place.kind == AccountKind::Personal && place.role == MemberRole::Owner
             });
             for account in own.map(|place| place.account_id) {
                 if store::accounts::verify_email(tx, account, now)? {
-                    // The free month begins now, not with the next turn of a period.
+                    // The free month starts now, not with the next period.
                     store::ledger::settle(tx, &rules, account, now)?;
                 }
             }
@@ -96,9 +96,9 @@ pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -
     .await
 }
 
-/// Makes whoever has this address the owner of an account that has none: the host application says
-/// whose account it is, and who signs in with the address finds it. Somebody who is new has this
-/// account and no other. Answers who became the owner.
+/// Makes the user with this email address the owner of an account without one: the host application
+/// says whose account it is, and the user finds it when signing in. A new user gets this account
+/// and no other. Returns the new owner, if any.
 pub fn own(
     tx: &mut store::Tx<'_>,
     account: i64,
@@ -119,7 +119,7 @@ pub fn own(
     Ok(user)
 }
 
-/// The role of an address when its user is made: administrators are listed in the settings.
+/// The role of a new user; administrators are listed in the settings.
 pub fn first_role(app: &App, email: &str) -> UserRole {
     let mut admins = app.settings.session.admins.iter();
     if admins.any(|admin| admin.eq_ignore_ascii_case(email)) {
@@ -144,7 +144,7 @@ struct New<'a> {
 fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> store::Result<User> {
     let name = local_part(new.email);
     let user = match store::users::by_email(tx, new.email)? {
-        // Who was the host's alone, and no longer is, has nowhere to go.
+        // An existing user who no longer belongs to any account gets a personal one.
         Some(user) if store::users::places(tx, user.id)?.is_empty() => user,
         Some(user) => return Ok(user),
         None => match store::users::insert(tx, new.user, new.email, name, new.role, now)? {

@@ -1,5 +1,5 @@
-//! Writes what a projection wants: rows, ledger commands and mails in one commit, fenced by the
-//! lease.
+//! Writes what a projection calls for: rows, ledger commands and emails in one commit, fenced by
+//! the lease.
 
 mod rows;
 
@@ -23,26 +23,26 @@ use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
 use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
 
-/// Everything the job needs, owned: the writer may run it again.
+/// Everything the job needs, owned, since the writer may run the job again.
 struct Plan {
     lease: Lease,
     fetched: Fetched,
     wanted: Desired,
-    /// Objects by id that events asked for, and whether there may be more of them.
+    /// Objects by id that events referred to, and whether there may be more of them.
     named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
-    /// Sentences for a person, as a JSON array.
+    /// Findings for manual review, a JSON array of sentences.
     findings: Option<String>,
-    /// Intents for what is undone at Stripe, one for each.
+    /// Intents for duplicate purchases to undo at Stripe: id, object and parameters.
     undo: Vec<(String, String, String)>,
     rules: Arc<Rules>,
-    /// Ids for new transactions, one for each wanted row.
+    /// Ids for new transactions, one per wanted row.
     ids: Vec<String>,
     now: Timestamp,
     real_now: Timestamp,
 }
 
-/// Applies `wanted` under `lease`. Answers what changed, in words.
+/// Applies `wanted` under `lease`. Returns the changes in words.
 pub async fn apply(
     app: &App,
     lease: &Lease,
@@ -58,10 +58,10 @@ pub async fn apply(
     Ok(report)
 }
 
-/// What a dry run ends with, so that nothing of it stays.
+/// The reason with which a dry run rolls back.
 const COMPARED: &str = "compared";
 
-/// What an apply would change, in words. Everything is written and taken back.
+/// What an apply would change, in words. Everything is written and then rolled back.
 pub async fn differences(
     app: &App,
     account: i64,
@@ -81,7 +81,7 @@ pub async fn differences(
     let found = Arc::new(Mutex::new(Vec::new()));
     let report_to = found.clone();
     let compared = app.db.write(account, move |tx| -> store::Result<()> {
-        // What time alone would change is no difference.
+        // A change that is only due to time isn't a difference.
         store::ledger::settle(tx, &plan.rules, account, plan.now)?;
         plan.show_plan(tx, &mut Report::default())?;
         let report = plan.write_rows(tx)?;
@@ -149,7 +149,7 @@ impl Plan {
             findings: self.findings.clone(),
         };
         store::sync::note_read(tx, account, &read)?;
-        // Conditional on the token: overtaken means nothing of this is written.
+        // Fails if the lease was lost, so that nothing of this is committed.
         store::sync::finish(tx, &self.lease, self.real_now)?;
         store::alerts::succeeded(tx)?;
         self.go_on(tx)?;
@@ -209,14 +209,14 @@ impl Plan {
                 )));
             }
         }
-        // The plan may have changed: the period's allowance and limits are looked at anew.
+        // The plan may have changed, so settle the period's allowance and limits again.
         store::ledger::settle(tx, &self.rules, account, self.now)?;
         self.show_plan(tx, &mut report)?;
         self.report_entries(tx, before, &mut report)?;
         Ok(report)
     }
 
-    /// What was bought twice is written down; the calls are made when this is on disk.
+    /// Records duplicate purchases to undo; the calls are made after the commit.
     fn write_undo(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         for (id, object, params) in &self.undo {
             let account = self.lease.account_id;
@@ -229,7 +229,7 @@ impl Plan {
         Ok(())
     }
 
-    /// An account with a price nobody knows waits for it; one with more to read is read on.
+    /// Parks an account with an unknown price; marks an account with more to read for another sync.
     fn go_on(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         let account = self.lease.account_id;
         if let Some((price, why)) = self.unknown_price() {
@@ -262,7 +262,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Writes a row that is not as it should be, and reports the change.
+    /// Writes a row that differs from the stored one, and reports the change.
     fn put<R: Synced>(&self, tx: &mut Tx<'_>, row: &R, report: &mut Report) -> store::Result<()> {
         let is_same = row.held(tx)?.is_some_and(|held| row.is_same(&held));
         if !is_same {
@@ -297,7 +297,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A page that was paid or has expired is not handed out again.
+    /// Closes the intents of pages that were paid or have expired, so that they aren't reused.
     fn close_intents(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         let over = self
             .fetched
@@ -305,7 +305,7 @@ impl Plan {
             .sessions
             .iter()
             .filter(|session| session.status() != Some(SessionStatus::Open))
-            // One that failed is settled by the job that asked for it.
+            // A failed automatic payment is settled by the job that requested it.
             .filter(|session| {
                 !session.is_automatic || session.payment_status() == Some(PaymentStatus::Paid)
             });
@@ -315,8 +315,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Writes the account's shown plan: a projection of its subscriptions for lists and the seed's
-    /// fields. Access is never read from it.
+    /// Stores the account's shown plan, a projection of its subscriptions for lists and the seed's
+    /// fields. Access never depends on it.
     fn show_plan(&self, tx: &mut Tx<'_>, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
         let changed = crate::summary::show_plan(tx, &self.rules, account, self.now, self.real_now)?;
@@ -352,8 +352,8 @@ impl Plan {
         Ok(())
     }
 
-    /// The events this sync answers are done, with what came of them; those of an account with an
-    /// unknown price wait for a person.
+    /// Marks the events that this sync covers as done, with the outcome; those of an account with
+    /// an unknown price are parked for manual review.
     fn close_events(&self, tx: &mut Tx<'_>, report: &Report) -> store::Result<()> {
         let unknown = self.unknown_price();
         let outcome = match (&unknown, report.changes.is_empty()) {
@@ -378,7 +378,7 @@ impl Plan {
     }
 }
 
-/// What a person should look at: as found now, and what could not be undone.
+/// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.
 fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {

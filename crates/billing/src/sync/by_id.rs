@@ -1,5 +1,5 @@
-//! What is fetched by id beside the lists, where those do not reach back far enough: what may still
-//! change, what an event named, and what belongs to what was read.
+//! Objects fetched by id in addition to the lists, which may not reach back far enough: what may
+//! still change, what an event referred to, and what belongs to the objects that were read.
 
 use std::collections::HashSet;
 
@@ -10,26 +10,26 @@ use crate::error::Result;
 use crate::sync::Held;
 use crate::sync::history::Raw;
 
-/// Charges of one payment that are looked at.
+/// Maximum number of charges that are read per payment.
 const TRIES_MAX: usize = 100;
 
-/// Invoices of one state that are looked at while the history is still being read.
+/// Maximum number of invoices per status that are read while the history is still being read.
 const OPEN_MAX: usize = 100;
 
-/// Objects that may still change by themselves, by our rows.
+/// Objects that may still change without an event, according to our rows.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
     /// Stripe's ids of the subscriptions to fetch.
     pub subscriptions: Vec<String>,
     /// Stripe's ids of the invoices to fetch.
     pub invoices: Vec<String>,
-    /// Ids of checkout sessions.
+    /// Stripe's ids of the Checkout sessions to fetch.
     pub sessions: Vec<String>,
-    /// Ids of subscription schedules.
+    /// Stripe's ids of the subscription schedules to fetch.
     pub schedules: Vec<String>,
 }
 
-/// Adds to a partial read what it needs to be right about what it holds.
+/// Adds to a partial read the objects that it needs to be projected correctly.
 pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     if !raw.is_partial {
         return Ok(());
@@ -63,7 +63,7 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     reader.charges_of_payments().await
 }
 
-/// Charges whose dispute an event named. A dispute that was won is no longer seen at its charge.
+/// Charges whose dispute an event referred to. A charge no longer shows a dispute that was won.
 pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<String>> {
     let named = held.named.iter();
     let mut charges = HashSet::new();
@@ -76,12 +76,12 @@ pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<Strin
 
 struct Reader<'a> {
     app: &'a App,
-    /// The account's customers: another's object is not taken, whoever named it.
+    /// The account's customers; objects of other customers are skipped, whatever referred to them.
     own: HashSet<&'a str>,
     raw: &'a mut Raw,
 }
 
-/// What is gone at Stripe has nothing to tell.
+/// Turns "not found" into `None`: a deleted object is skipped.
 fn found<T>(answer: stripe::Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(object) => Ok(Some(object)),
@@ -140,7 +140,7 @@ impl Reader<'_> {
             && let Some(object) = found(self.app.stripe.retrieve_credit_note(id).await)?
             && self.is_own(&object.customer)
         {
-            // What it corrects may be old too, and so may the payment it gave back.
+            // The invoice it corrects and the refunded payment may be old, too.
             if let Some(invoice) = object.invoice.id().map(str::to_owned) {
                 self.invoice(&invoice).await?;
             }
@@ -159,7 +159,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The tries of a payment.
+    /// Adds the charges of a payment.
     async fn payment(&mut self, id: &str) -> Result<()> {
         let filter = Form::new().push("payment_intent", id);
         let charges = self.app.stripe.list_charges(&filter, TRIES_MAX).await?;
@@ -191,7 +191,7 @@ impl Reader<'_> {
                 let charge = dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned));
                 self.charge_of(charge).await
             }
-            // The customer and its card are fetched anyway.
+            // The customer and its card are always fetched.
             _ => Ok(()),
         }
     }
@@ -203,7 +203,7 @@ impl Reader<'_> {
         }
     }
 
-    /// While rows are missing yet, Stripe is asked for what is unpaid: grace depends on it.
+    /// While our rows are incomplete, lists the unpaid invoices: the grace period depends on them.
     async fn unpaid_invoices(&mut self) -> Result<()> {
         let customers: Vec<String> = self.own.iter().map(|&id| id.to_owned()).collect();
         for customer in customers {
@@ -219,7 +219,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The invoices and sessions that charges paid, by our rows: a refund is one of what was sold.
+    /// Adds the invoices and sessions that the charges paid, according to our rows: a refund needs
+    /// the sale it belongs to.
     async fn owners_of_charges(&mut self) -> Result<()> {
         let mut paid: HashSet<&str> = HashSet::new();
         paid.extend(
@@ -256,7 +257,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The session that led to a first invoice: it says who bought.
+    /// Adds the session that led to a first invoice: it identifies the buyer.
     async fn sessions_of_invoices(&mut self) -> Result<()> {
         let known: HashSet<&str> = self
             .raw
@@ -283,7 +284,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The charges that paid what was read: what was given back of it stands there.
+    /// Adds the charges of the payments that were read: refunds are found on the charge.
     async fn charges_of_payments(&mut self) -> Result<()> {
         let known: HashSet<&str> = self
             .raw

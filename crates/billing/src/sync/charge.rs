@@ -1,4 +1,4 @@
-//! A charge of Stripe's with its refunds and dispute, in our words.
+//! Converts Stripe's charges, with their refunds and dispute, to the domain's.
 
 use domain::money::Currency;
 use domain::projection::{Charge, Refund};
@@ -8,14 +8,14 @@ use crate::app::App;
 use crate::error::Result;
 use crate::sync::at;
 
-/// Disputes of one charge that are looked at.
+/// Maximum number of disputes that are read per charge.
 const DISPUTES_MAX: usize = 10;
 
-/// Refunds of one charge that are looked at.
+/// Maximum number of refunds that are read per charge.
 const REFUNDS_MAX: usize = 1_000;
 
-/// Reads a charge; its dispute, where it has or had one, and the rest of a long list of refunds are
-/// fetched.
+/// Converts a charge. Fetches its dispute, if it has or had one, and its refunds, if the charge
+/// doesn't list them all.
 pub async fn read(app: &App, object: &objects::Charge, is_disputed: bool) -> Result<Charge> {
     let refunds = match &object.refunds {
         Some(list) if !list.has_more => list.data.clone(),

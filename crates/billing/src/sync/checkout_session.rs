@@ -1,4 +1,4 @@
-//! A Checkout session of Stripe's, in our words, with the intent of ours that it came from.
+//! Converts Stripe's Checkout sessions to the domain's, with the intents they came from.
 
 use domain::money::{Credits, Currency, MinorUnits};
 use domain::projection::{Intent, PaymentStatus, Session, SessionStatus};
@@ -10,11 +10,11 @@ use crate::app::App;
 use crate::error::Result;
 use crate::sync::{Held, at};
 
-/// The metadata key that leads from a session to its intent.
+/// The metadata key that links a session to its intent.
 pub const INTENT_KEY: &str = "intent";
 
-/// Reads a session. One that was completed and is not paid is looked at more closely: its payment
-/// may have failed since.
+/// Converts a session. For a completed but unpaid session, also checks whether the payment has
+/// failed since.
 pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> Result<Session> {
     let payment_intent = object.payment_intent.id().map(str::to_owned);
     let status = object
@@ -56,14 +56,13 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
     })
 }
 
-/// The intent whose id the session carries and which is this account's: what was sold stands
-/// there, never in what the session says.
+/// The account's intent named in the session's metadata. What was sold is read from the intent,
+/// never from the session.
 fn intent_of(object: &objects::CheckoutSession, held: &Held) -> Option<Intent> {
     intent_named(object.metadata.get(INTENT_KEY)?, held)
 }
 
-/// Payments that the service asked for by itself, as sessions that nobody saw: one for each
-/// payment intent, paid if one of its charges was.
+/// Automatic payments as sessions: one for each payment intent, paid if one of its charges was.
 pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
     let mut sessions: Vec<Session> = Vec::new();
     for charge in charges {
@@ -104,7 +103,7 @@ fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
     })
 }
 
-/// The account's intent of this id, as the projection reads it.
+/// The account's intent with this id, as the projection reads it.
 pub fn intent_named(id: &str, held: &Held) -> Option<Intent> {
     let row = held.intents.get(id)?;
     let currency = row.currency.as_deref().and_then(Currency::parse)?;

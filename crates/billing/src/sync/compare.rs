@@ -1,4 +1,4 @@
-//! Our rows beside Stripe's, for a person: what a sync would find, told line by line. Changes
+//! Compares our rows with Stripe's for an operator: what a sync would find, line by line. Changes
 //! nothing.
 
 use domain::plan::SubscriptionStatus;
@@ -10,18 +10,18 @@ use crate::app::App;
 use crate::error::Result;
 use crate::sync::{Held, held, projected, snapshot};
 
-/// Our rows of one account that are compared.
+/// Maximum number of an account's rows that are compared.
 const ROWS_MAX: i64 = 1_000;
 
-/// A payment may be a day younger than the Checkout session that it is told by; another for luck.
+/// Days of margin: one because a payment may be a day newer than its Checkout session, and a spare.
 const EDGE_DAYS: i64 = 2;
 
-/// One thing, here and there.
+/// One value, in our rows and at Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComparisonRow {
-    /// The name of what is compared.
+    /// The name of the compared value.
     pub name: String,
-    /// What our row says.
+    /// The value in our rows.
     pub ours: String,
     /// The value at Stripe.
     pub theirs: String,
@@ -40,39 +40,39 @@ impl ComparisonRow {
         }
     }
 
-    /// Whether both say the same.
+    /// Whether both values are equal.
     pub fn agrees(&self) -> bool {
         self.ours == self.theirs
     }
 }
 
-/// An account here and at Stripe.
+/// The comparison of an account with Stripe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// One row for each value that is compared.
     pub lines: Vec<ComparisonRow>,
-    /// What a person should look at though the lines may agree.
+    /// Findings for manual review, even if the lines agree.
     pub findings: Vec<String>,
-    /// From when on payments and invoices are compared; all of them without. A long history is read
-    /// in turns, and this is one.
+    /// The time from which payments and invoices are compared; none if all are. A long history is
+    /// read in turns, and this comparison covers one of them.
     pub since: Option<Timestamp>,
 }
 
 impl Comparison {
-    /// Whether nothing differs.
+    /// Whether there is no difference.
     pub fn agrees(&self) -> bool {
         self.lines.iter().all(ComparisonRow::agrees)
     }
 }
 
-/// Our side of a comparison.
+/// Our rows for a comparison.
 pub struct Ours {
     account: i64,
     held: Held,
     rows: Rows,
 }
 
-/// Reads our side.
+/// Reads our rows.
 pub fn ours(tx: &mut Tx<'_>, account: i64) -> store::Result<Ours> {
     Ok(Ours {
         account,
@@ -81,20 +81,21 @@ pub fn ours(tx: &mut Tx<'_>, account: i64) -> store::Result<Ours> {
     })
 }
 
-/// Reads our side, fetches the account from Stripe and compares. The caller bounds the time.
+/// Reads our rows, fetches the account from Stripe and compares them. The caller must set a
+/// timeout.
 pub async fn account(app: &App, account: i64) -> Result<Comparison> {
     let ours = app.read(move |tx| ours(tx, account)).await?;
     with_stripe(app, ours).await
 }
 
-/// Fetches the account from Stripe and compares. The caller bounds the time.
+/// Fetches the account from Stripe and compares it with our rows. The caller must set a timeout.
 pub async fn with_stripe(app: &App, ours: Ours) -> Result<Comparison> {
     let Ours {
         account,
         held,
         rows,
     } = ours;
-    // The whole history, as far as one look reaches: sums are compared.
+    // Read as much of the history as one turn can, since sums are compared.
     let progress = crate::sync::history::Progress::default();
     let held = Held { progress, ..held };
     let fetched = snapshot::fetch(app, account, &held).await?;
@@ -122,7 +123,7 @@ impl Rows {
         })
     }
 
-    /// The moment before which rows of ours may not have been read.
+    /// The time before which rows may not have been read.
     fn left_out(&self) -> Option<Timestamp> {
         let full = usize::try_from(ROWS_MAX).unwrap_or(usize::MAX);
         let payments = self.transactions.last().map(|row| row.occurred_at);
@@ -134,7 +135,7 @@ impl Rows {
 
 const NONE: &str = "none";
 
-/// Compares what both sides have of the time that was read of both.
+/// Compares the period that was read on both sides.
 fn compare(mut rows: Rows, mut wanted: Desired, left_out: Option<Timestamp>) -> Comparison {
     let since = left_out.map(|at| at.plus_days(EDGE_DAYS));
     let is_read = |at: Timestamp| since.is_none_or(|since| at >= since);
@@ -176,7 +177,7 @@ fn say(finding: &Finding) -> String {
     }
 }
 
-/// A moment as text: `2026-12-15 09:30:12`.
+/// A timestamp as text: `2026-12-15 09:30:12`.
 fn moment(at: Option<Timestamp>) -> String {
     let text = at.map(|at| at.rfc3339().replace('T', " "));
     text.map_or_else(|| NONE.to_owned(), |text| text.replace('Z', ""))
@@ -195,7 +196,7 @@ fn subscriptions(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) 
     }
     let many = ids.len() > 1;
     for id in ids {
-        // One is the rule; of several each is named.
+        // Normally there is one, named "Plan"; if there are several, each is named by its id.
         let name = if many { id } else { "Plan" };
         let ours = rows
             .subscriptions
@@ -228,7 +229,7 @@ fn subscriptions(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) 
     }
 }
 
-/// One line for all that agree, and one for each that does not.
+/// One line with the counts, and one for each invoice that differs.
 fn invoices(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let theirs = wanted.invoices.len();
     let ours = rows.invoices.len();
@@ -249,7 +250,7 @@ fn invoices(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     }
 }
 
-/// As the invoices; nothing where there never was one.
+/// Like the invoices, but without a line if there are no credit notes.
 fn credit_notes(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let (ours, theirs) = (rows.credit_notes.len(), wanted.credit_notes.len());
     if ours + theirs == 0 {

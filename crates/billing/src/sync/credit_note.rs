@@ -1,4 +1,4 @@
-//! A credit note of Stripe's, in our words.
+//! Converts Stripe's credit notes to the domain's.
 
 use domain::money::Currency;
 use domain::projection::CreditNote;
@@ -6,7 +6,8 @@ use stripe::objects;
 
 use crate::sync::at;
 
-/// Reads a credit note of any API version. `None` without an invoice, or in a currency that is none.
+/// Converts a credit note of any API version. `None` without an invoice or with an unknown
+/// currency.
 pub fn read(object: &objects::CreditNote) -> Option<CreditNote> {
     Some(CreditNote {
         id: object.id.clone(),

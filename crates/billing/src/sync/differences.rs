@@ -1,6 +1,6 @@
-//! What differs from Stripe, with nothing changed: the sync's own plan is carried out in a
-//! transaction that is taken back. And what no customer's list shows: the refunds and disputes of
-//! the whole Stripe account.
+//! Differences from Stripe, found without changing anything: the sync's own plan is run in a
+//! transaction that is rolled back. Also the refunds and disputes of the whole Stripe account,
+//! which no customer's list shows.
 
 use domain::money::Credits;
 use domain::projection::DisputeStatus;
@@ -13,13 +13,13 @@ use crate::error::Result;
 use crate::sync::history::Progress;
 use crate::sync::{Held, apply, held, projected, snapshot};
 
-/// Turns in which one account's history is read.
+/// Maximum number of turns for reading one account's history.
 const TURNS_MAX: usize = 1_000;
 
-/// Refunds, and disputes, that are looked through at once.
+/// Maximum number of refunds, and of disputes, that are checked at once.
 const REVERSALS_MAX: usize = 20_000;
 
-/// Lines that say what a sync of the account would change; none when it agrees with Stripe.
+/// Lines that say what a sync of the account would change; none if it agrees with Stripe.
 pub async fn account(app: &App, account: i64) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let mut progress = Progress::default();
@@ -39,25 +39,25 @@ pub async fn account(app: &App, account: i64) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// A refund or dispute that our rows do not show as it is.
+/// A refund or dispute that our rows don't match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reversal {
-    /// The account, by number.
+    /// The account's internal id.
     #[serde(skip)]
     pub account_id: i64,
     /// The public id of the account.
     pub account: String,
-    /// The refund or dispute.
+    /// The id of the refund or dispute.
     pub object: String,
-    /// What is wrong.
+    /// What differs.
     pub what: String,
-    /// The charge it is of.
+    /// The charge it belongs to.
     #[serde(skip)]
     pub charge: Option<String>,
 }
 
-/// Refunds and disputes made at Stripe since `since` (seconds) that our rows do not show as they
-/// are. Payments that are not ours are passed over.
+/// Refunds and disputes created at Stripe since `since` (Unix seconds) that our rows don't match.
+/// Payments that aren't ours are skipped.
 pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
     let filter = Form::new().push("created[gte]", since);
     let refunds = app.stripe.list_refunds(&filter, REVERSALS_MAX).await?;
@@ -75,7 +75,8 @@ pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
     Ok(found)
 }
 
-/// Has the accounts' next syncs fetch what was found by its charge.
+/// Marks the accounts for sync with the charges that were found, so that the next sync fetches
+/// them.
 pub async fn mark_for_sync(app: &App, found: &[Reversal]) -> Result<()> {
     for one in found {
         let (account, charge, now) = (one.account_id, one.charge.clone(), app.real_now());
@@ -136,7 +137,7 @@ fn of_dispute(tx: &mut Tx<'_>, dispute: &objects::Dispute) -> store::Result<Opti
     .map(Some)
 }
 
-/// The transaction of ours that a payment paid.
+/// Our transaction for a payment.
 fn ours(
     tx: &mut Tx<'_>,
     payment: Option<&str>,

@@ -1,8 +1,8 @@
-//! A plan that was bought beside another one, on a page that stood open: it is cancelled and its
-//! payment given back (F27).
+//! A plan bought in addition to another, on a page that was still open: its subscription is
+//! canceled and its payment refunded (F27).
 //!
 //! The sync writes the intent in the commit that finds the purchase; the calls are made afterwards,
-//! with no transaction open, and made again by the sweep until their outcome is known.
+//! outside any transaction, and retried by the sweep until their outcome is known.
 
 use domain::projection::DuplicatePurchase;
 use store::intents::{Intent, IntentKind, IntentState};
@@ -12,12 +12,12 @@ use crate::app::App;
 use crate::error::Result;
 use crate::intents::{Deferred, is_stale};
 
-/// Our own parameter in the frozen ones: what is cancelled. Not sent with the refund.
+/// Our own entry in the frozen parameters: the subscription to cancel. Not sent with the refund.
 const SUBSCRIPTION: &str = "subscription";
 
 const PAYMENT: &str = "payment_intent";
 
-/// What is done about a purchase, frozen.
+/// The frozen parameters for undoing a purchase.
 pub fn params(purchase: &DuplicatePurchase) -> String {
     Form::new()
         .push(SUBSCRIPTION, &purchase.subscription)
@@ -25,12 +25,12 @@ pub fn params(purchase: &DuplicatePurchase) -> String {
         .encode()
 }
 
-/// Whether the intent's subscription was cancelled.
+/// Whether the intent's subscription was canceled.
 pub fn is_undone(intent: &Intent) -> bool {
     intent.kind == Undo::KIND && matches!(intent.state, IntentState::Done | IntentState::Closed)
 }
 
-/// The end of a duplicate subscription.
+/// The deferred undo of a duplicate subscription.
 pub(crate) struct Undo;
 
 impl Deferred for Undo {
@@ -75,7 +75,7 @@ async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
         .push("prorate", "false");
     match app.stripe.cancel_subscription(subscription, &params).await {
         Ok(_) | Err(stripe::Error::NotFound { .. }) => Ok(()),
-        // Cancelled before, by an earlier try or by somebody else; or refused for good.
+        // Already canceled, by an earlier attempt or by someone else; or refused for good.
         Err(error @ stripe::Error::Refused { .. }) => {
             let held = app.stripe.retrieve_subscription(subscription).await?;
             let is_over = held.ended_at.is_some();
@@ -100,8 +100,9 @@ async fn refund(app: &App, intent: &Intent, payment: Option<&str>) -> stripe::Re
     }
 }
 
-/// A definite no is shown to a person. An error that Stripe saved under the key, or a key too old
-/// to be known, is answered with a new key: a payment cannot be given back twice.
+/// A definite refusal is left for manual review. An error that Stripe stored under the key, or a
+/// key that Stripe may have forgotten, leads to a retry with a new key: a payment can't be refunded
+/// twice.
 async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
     let is_open = error.is_temporary() || error.is_outcome_unknown();
     if is_open && !error.is_replayed() && !is_stale(intent, app.now()) {

@@ -1,9 +1,9 @@
-//! What is read of a customer's history at Stripe: what is recent, and older parts in turns.
+//! Reads a customer's history at Stripe: the recent part at every sync, older parts in turns.
 //!
-//! The first sync reads everything. Later ones read what is younger than the last look, with
-//! [`RECENT_DAYS`] to spare, and by id what may still change or what an event named (`by_id.rs`).
-//! A history too long for one sync is read in turns, the newest part first; where a turn stopped
-//! is kept with the account, so each makes progress.
+//! The first sync reads everything. Later ones read what was created since the last sync, plus the
+//! last [`RECENT_DAYS`], and fetch by id what may still change or what an event referred to
+//! (`by_id.rs`). A history too long for one sync is read in turns, newest part first; the account
+//! stores where a turn stopped, so that each makes progress.
 
 use std::collections::HashSet;
 
@@ -13,27 +13,28 @@ use stripe::{Form, objects};
 use crate::app::App;
 use crate::error::Result;
 
-/// Objects of one kind and customer that one turn reads.
+/// Maximum number of objects of one kind and customer that one turn reads.
 const ITEMS_MAX: usize = 1_000;
 
-/// Days that are read again at every sync: most of what happens to a payment happens by then, so a
-/// refund whose event was lost is seen at the next bell of any kind.
+/// Days that every sync reads again: most changes to a payment happen within them, so a refund
+/// whose event was lost is found at the next sync for any reason.
 const RECENT_DAYS: i64 = 35;
 
-/// Days before the last look that must be read again: what was made just then may have been missed.
+/// Days before the last sync that must be read again, since objects created just then may have been
+/// missed.
 const OVERLAP_DAYS: i64 = 1;
 
-/// Days before an invoice in which the session that led to it was opened.
+/// Days before an invoice within which the session that led to it was opened.
 const SESSION_DAYS: i64 = 2;
 
-/// Stripe's objects as read, each once.
+/// Stripe's objects as fetched, without duplicates.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
-    /// Subscriptions, ended ones included.
+    /// Subscriptions, including ended ones.
     pub subscriptions: Vec<objects::Subscription>,
     /// The invoices, including drafts.
     pub invoices: Vec<objects::Invoice>,
-    /// The Checkout sessions, whatever became of them.
+    /// The Checkout sessions, in any state.
     pub sessions: Vec<objects::CheckoutSession>,
     /// Charges, with their refunds and disputes.
     pub charges: Vec<objects::Charge>,
@@ -42,12 +43,12 @@ pub struct Raw {
     /// The credit notes, including void ones.
     pub credit_notes: Vec<objects::CreditNote>,
     seen: HashSet<String>,
-    /// Whether older objects of the customers exist that are not in here.
+    /// Whether the customers have older objects that aren't included.
     pub is_partial: bool,
 }
 
 impl Raw {
-    /// Whether the object is in here.
+    /// Whether the object is included.
     pub fn has(&self, id: &str) -> bool {
         self.seen.contains(id)
     }
@@ -56,7 +57,7 @@ impl Raw {
         self.seen.insert(id.to_owned())
     }
 
-    /// Adds a subscription, and the schedule it carries.
+    /// Adds a subscription and its expanded schedule, unless they are included already.
     pub fn add_subscription(&mut self, object: objects::Subscription) {
         if let Some(schedule) = object.schedule.get() {
             self.add_schedule(schedule.clone());
@@ -66,35 +67,35 @@ impl Raw {
         }
     }
 
-    /// Adds an invoice, unless it is there already.
+    /// Adds an invoice, unless it is included already.
     pub fn add_invoice(&mut self, object: objects::Invoice) {
         if self.is_new(&object.id) {
             self.invoices.push(object);
         }
     }
 
-    /// Adds a session, unless it is there already.
+    /// Adds a session, unless it is included already.
     pub fn add_session(&mut self, object: objects::CheckoutSession) {
         if self.is_new(&object.id) {
             self.sessions.push(object);
         }
     }
 
-    /// Adds a charge, unless it is there already.
+    /// Adds a charge, unless it is included already.
     pub fn add_charge(&mut self, object: objects::Charge) {
         if self.is_new(&object.id) {
             self.charges.push(object);
         }
     }
 
-    /// Adds a credit note.
+    /// Adds a credit note, unless it is included already.
     pub fn add_credit_note(&mut self, object: objects::CreditNote) {
         if self.is_new(&object.id) {
             self.credit_notes.push(object);
         }
     }
 
-    /// Adds a schedule, unless it is there already.
+    /// Adds a schedule, unless it is included already.
     pub fn add_schedule(&mut self, object: objects::SubscriptionSchedule) {
         if self.is_new(&object.id) {
             self.schedules.push(object);
@@ -102,24 +103,24 @@ impl Raw {
     }
 }
 
-/// What of the history was read before, and what is read after this sync.
+/// How much of the history has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Up to when; `None` before the first sync.
+    /// The time up to which it was read; `None` before the first sync.
     pub until: Option<Timestamp>,
-    /// A part that is left out: from (`None`: the beginning), until.
+    /// The part still to be read: from (`None` for the beginning) and until.
     pub backfill: Option<(Option<Timestamp>, Timestamp)>,
 }
 
-/// A span of creation times, both ends in it.
+/// A range of creation times, inclusive at both ends.
 #[derive(Clone, Copy, Debug, Default)]
 struct Span {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-/// Reads the recent part of a customer's history, and a turn of what is left out of it; answers
-/// what is left out then.
+/// Reads the recent part of a customer's history and one turn of the part still to be read; returns
+/// the part that then remains.
 pub async fn read(
     app: &App,
     customer: &objects::Customer,
@@ -128,7 +129,7 @@ pub async fn read(
 ) -> Result<Option<(Option<Timestamp>, Timestamp)>> {
     let recent = before.until.map(|until| until.plus_days(-RECENT_DAYS));
     let born = customer.created.map(Timestamp::from_seconds);
-    // All of a young customer's history is recent.
+    // A recently created customer's whole history is recent.
     let recent = recent.filter(|from| born.is_none_or(|born| born < *from));
     raw.is_partial |= recent.is_some() || before.backfill.is_some();
     let span = Span {
@@ -137,7 +138,7 @@ pub async fn read(
     };
     let stopped = read_span(app, &customer.id, span, raw).await?;
     let needed = before.until.map(|until| until.plus_days(-OVERLAP_DAYS));
-    // What is older than the last look was read then.
+    // Anything older than the last sync was read then.
     let missing = stopped.filter(|at| needed.is_none_or(|needed| *at > needed));
     raw.is_partial |= stopped.is_some();
     let mut left = missing.map(|at| (needed, at));
@@ -147,14 +148,14 @@ pub async fn read(
             until: Some(until),
         };
         let stopped = read_span(app, &customer.id, turn, raw).await?;
-        // A turn that stopped where it began would be asked for without end.
+        // A turn that stopped where it began would be repeated forever.
         let stopped = stopped.map(|at| at.min(until.plus_seconds(-1)));
         left = join(left, stopped.map(|at| (from, at)));
     }
     Ok(left)
 }
 
-/// One part that covers both.
+/// The smallest part that covers both.
 pub fn join(
     one: Option<(Option<Timestamp>, Timestamp)>,
     other: Option<(Option<Timestamp>, Timestamp)>,
@@ -166,11 +167,11 @@ pub fn join(
     Some((from, first.1.max(second.1)))
 }
 
-/// Reads what was made within the span, the newest first; answers the moment before which something
+/// Reads what was created within the span, newest first; returns the time before which something
 /// was left out.
 ///
-/// One list after the other, in this order: a session read after the invoices is never older than
-/// what it led to, so a payment keeps one name in our rows.
+/// The lists are read one after the other, in this order: sessions read after the invoices include
+/// every session that led to one, so a payment keeps the same key in our rows.
 async fn read_span(
     app: &App,
     customer: &str,
@@ -213,10 +214,11 @@ async fn read_span(
         stopped(notes.has_more, notes.data.last().map(|one| one.created)),
     ];
     let floor = stopped.into_iter().flatten().max();
-    // Below it some kinds are missing: what is there waits for its turn, together with them.
+    // Before this time some kinds are incomplete: objects of the other kinds wait for the same
+    // turn.
     let whole = |created: i64| floor.is_none_or(|floor| created >= floor);
     let session_floor = floor.map(|floor| floor - SESSION_DAYS * domain::time::SECONDS_PER_DAY);
-    // A subscription needs nothing else but its unpaid invoices, which are asked for by their state.
+    // A subscription needs only its unpaid invoices, which are listed by status.
     let subscriptions = subscriptions.data.into_iter();
     subscriptions.for_each(|one| raw.add_subscription(one));
     let invoices = invoices.data.into_iter().filter(|one| whole(one.created));

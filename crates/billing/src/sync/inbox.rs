@@ -1,4 +1,4 @@
-//! The inbox: a verified event is stored and its account marked for sync, in one commit.
+//! The inbox: stores a verified event and marks its account for sync, in one commit.
 
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
@@ -8,8 +8,8 @@ use stripe::event::Event;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Records the verified body of a delivery and wakes the workers. Once this answers, the event is
-/// on disk; nothing was granted and Stripe was not called.
+/// Records the body of a verified delivery and wakes the workers. When this returns, the event is
+/// on disk; no credits were granted and Stripe wasn't called.
 pub async fn receive(app: &App, body: &[u8]) -> Result<()> {
     let event = stripe::event::parse(body)
         .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
@@ -18,13 +18,13 @@ pub async fn receive(app: &App, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Inserts the event and marks its account for sync in one commit. An event that is there already
-/// changes nothing. The workers are not woken: the caller does that once for all it records.
+/// Inserts the event and marks its account for sync in one commit. A known event changes nothing.
+/// The workers aren't woken: the caller does that once for all events it records.
 pub async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
-    // Owned, so that the writer may run the job again.
+    // Owned, since the writer may run the job again.
     let (event, body) = (event.clone().into_owned(), body.to_vec());
     let is_live = app.settings.stripe.is_live();
-    // Queues wait in real time, however the billing clock is moved.
+    // Queues use real time, regardless of the billing clock.
     let now = app.real_now();
     app.write(0, move |tx| insert(tx, &event, &body, is_live, now))
         .await
@@ -63,7 +63,7 @@ fn insert(
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
     };
-    // What Stripe says of someone who asked to be forgotten is not stored again.
+    // Don't store personal data again for an account that was erased.
     let is_forgotten = match account {
         Some(account) => store::accounts::find(tx, account)?
             .is_some_and(|row| row.status == AccountStatus::Closed),
@@ -78,20 +78,20 @@ fn insert(
     Ok(())
 }
 
-/// Whether we registered for the event, it is of our mode, and of our own Stripe account.
+/// Whether we subscribe to this event type and it is of our mode and our own Stripe account.
 fn is_ours(event: &Event<'_>, is_live: bool) -> bool {
     let is_known = stripe::event::is_handled(&event.kind);
     is_known && event.livemode == is_live && event.account.is_none()
 }
 
-/// The account that an event is about, where our rows know it.
+/// The account that an event concerns, if our rows know it.
 pub async fn account_of_event(app: &App, event: &Event<'_>) -> Result<Option<i64>> {
     let event = event.clone().into_owned();
     app.read(move |tx| account_of(tx, &event)).await
 }
 
-/// The account an event is about, by the customer it names or by a row of ours that knows one of
-/// its objects. Refunds and disputes name no customer.
+/// The account that an event concerns, by its customer or by a row that refers to one of its
+/// objects. Refunds and disputes have no customer.
 fn account_of(tx: &mut store::Tx<'_>, event: &Event<'_>) -> store::Result<Option<i64>> {
     if let Some(customer) = &event.object.customer
         && let Some(account) = store::customers::account_of(tx, customer)?
@@ -106,7 +106,7 @@ fn account_of(tx: &mut store::Tx<'_>, event: &Event<'_>) -> store::Result<Option
     Ok(None)
 }
 
-/// The account whose rows name this object of Stripe's.
+/// The account whose rows refer to this Stripe object.
 pub fn account_of_object(tx: &mut store::Tx<'_>, id: &str) -> store::Result<Option<i64>> {
     if let Some(account) = store::subscriptions::account_of(tx, id)? {
         return Ok(Some(account));

@@ -1,4 +1,4 @@
-//! An invoice of Stripe's, in our words.
+//! Converts Stripe's invoices to the domain's.
 
 use domain::money::Currency;
 use domain::projection::{Invoice, InvoiceStatus};
@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::sync::at;
 use crate::sync::meaning::Meaning;
 
-/// Asks whether the payment of an open invoice waits for the cardholder's word; the invoice itself
-/// does not say.
+/// Checks whether the payment of an open invoice requires the cardholder's authentication, which
+/// the invoice itself doesn't say.
 pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     let Some(payment) = invoice.payment_intent.as_deref() else {
         return Ok(());
@@ -23,8 +23,8 @@ pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     Ok(())
 }
 
-/// The line of the plan itself, not what a change of plan put beside it nor an add-on. Of a change
-/// alone, the line of what it leads to: what was left of the old plan is given back.
+/// The line of the plan itself, not a proration or an add-on. If there are only prorations, the
+/// line of the new plan; the credit for the old plan's unused time has a negative amount.
 fn plan_line<'a>(
     object: &'a objects::Invoice,
     meaning: &Meaning,
@@ -41,7 +41,7 @@ fn plan_line<'a>(
         .or(object.lines.data.last())
 }
 
-/// Reads an invoice of any API version. `None` for a preview, or in a currency that is none.
+/// Converts an invoice of any API version. `None` for a preview or an unknown currency.
 pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
     let status = object.status.as_ref()?;
     let line = plan_line(object, meaning);

@@ -1,4 +1,5 @@
-//! What the prices of items, phases and lines mean to one account: which of several is the plan's.
+//! What the prices of items, phases and lines mean for one account, and which of several is the
+//! plan's.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,19 +8,19 @@ use domain::projection::plan_among;
 use crate::app::App;
 use crate::sync::Held;
 
-/// The meaning of prices.
+/// The meaning of price ids for one account.
 #[derive(Clone, Debug, Default)]
 pub struct Meaning {
-    /// Tier by price, of the catalog's prices and of those agreed with the account.
+    /// Tier by price, from the catalog and the prices agreed with the account.
     pub tier_of_price: HashMap<String, String>,
-    /// The rank of each tier, by its name.
+    /// Rank by tier name.
     pub rank_of_tier: HashMap<String, usize>,
-    /// Stripe's ids of the prices of add-ons.
+    /// Price ids of add-ons.
     pub addon_prices: HashSet<String>,
 }
 
 impl Meaning {
-    /// What the catalog and the rows say now.
+    /// The current meaning, from the catalog and the stored rows.
     pub fn of(app: &App, held: &Held) -> Meaning {
         let prices = app.prices();
         let mut tier_of_price = prices.tier_of_price.clone();
@@ -33,7 +34,7 @@ impl Meaning {
         }
     }
 
-    /// The place of the plan's price among these.
+    /// The index of the plan's price among these.
     pub fn plan<'a>(&self, prices: impl IntoIterator<Item = Option<&'a str>>) -> Option<usize> {
         plan_among(
             prices,

@@ -1,8 +1,8 @@
 //! Makes our rows agree with Stripe, one account at a time.
 //!
-//! Webhook, success page, timers, `sync` and replay all end here: an account is leased, fetched
-//! whole, projected by `domain::projection`, and applied in one commit. The lease's token fences
-//! the commit: a worker that was overtaken writes nothing.
+//! Webhooks, the success page, timers, `sync` and replays all end here: an account is leased,
+//! fetched completely, projected by `domain::projection`, and applied in one commit. The lease's
+//! token fences the commit: a worker that lost its lease writes nothing.
 
 pub mod apply;
 pub mod by_id;
@@ -42,35 +42,35 @@ pub use crate::sync::worker::STOP_MAX;
 pub use crate::sync::worker::run;
 pub use stripe::HANDLED_EVENTS;
 
-/// How long a worker that is not heard of is waited for, in seconds of real time.
+/// How long a lease lasts unless renewed, in seconds of real time.
 const LEASE_SECONDS: i64 = 90;
 
-/// How often a worker prolongs its lease while it fetches.
+/// How often a worker renews its lease while it fetches.
 const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Rounds one call makes while new bells keep ringing.
+/// Maximum number of rounds per call while the account keeps being marked for sync.
 const ROUNDS_MAX: usize = 5;
 
-/// Rounds that reading a whole history may take.
+/// Maximum number of rounds for reading a whole history.
 const ROUNDS_OF_ALL_MAX: usize = 10_000;
 
-/// How long a caller waits for another worker's lease, and how often it looks.
+/// Interval at which a caller retries to lease an account that another worker has leased.
 const LEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
 const LEASE_WAITS_MAX: usize = 160;
 
-/// What a sync changed, in words.
+/// The changes that a sync made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// A line for every row, ledger entry and mail that was written.
+    /// One line for each row, journal entry and email that was written.
     pub changes: Vec<String>,
 }
 
-/// Syncs one account now, and again while it is marked meanwhile. Waits for another worker that
-/// has it, so that what it answers is newer than the call.
+/// Syncs one account now, and again if it is marked for sync meanwhile. Waits for another worker's
+/// lease to end, so that the result is newer than the call.
 pub async fn account(app: &App, account: i64) -> Result<Report> {
     let now = app.real_now();
-    // No worker is woken: it would take the account, and this call would report none of the changes.
+    // No worker is woken: it would take the account, and this call would report no changes.
     app.write(account, move |tx| {
         store::sync::mark_for_sync(tx, account, now)
     })
@@ -78,8 +78,8 @@ pub async fn account(app: &App, account: i64) -> Result<Report> {
     rounds(app, account, ROUNDS_MAX).await
 }
 
-/// The same over the account's whole history at Stripe, however old: for who does not trust what
-/// was read before.
+/// Like [`account`], but reads the account's whole history at Stripe, however old, without relying
+/// on what was read before.
 pub async fn whole_account(app: &App, account: i64) -> Result<Report> {
     let now = app.real_now();
     app.write(account, move |tx| {
@@ -128,7 +128,7 @@ async fn lease(app: &App, account: i64) -> Result<Option<Lease>> {
     ))
 }
 
-/// One round under a lease: fetch, project, apply. A failure is recorded with its back-off.
+/// One round under a lease: fetch, project, apply. A failure is recorded, with its back-off.
 async fn round(app: &App, lease: &Lease) -> Result<Report> {
     let _busy = app.busy();
     match fetch_and_apply(app, lease).await {
@@ -157,8 +157,8 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     let held = app.read(move |tx| held(tx, account)).await?;
     let fetch = async {
         let fetched = snapshot::fetch(app, account, &held).await?;
-        // Before anything is granted for it: a trial that is not the first is ended, and looked at
-        // anew.
+        // Before any credits are granted: a repeated trial is ended, and the account is fetched
+        // again.
         if trials::check(app, account, &trialing(&fetched)).await? {
             return snapshot::fetch(app, account, &held).await;
         }
@@ -171,7 +171,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     apply::apply(app, lease, &held, fetched, wanted, now).await
 }
 
-/// What our rows should be by what was fetched.
+/// The rows that the fetched objects call for.
 fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Desired {
     let meaning = meaning::Meaning::of(app, held);
     let known = Known {
@@ -186,7 +186,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
     project(&fetched.snapshot, &known, now)
 }
 
-/// The subscriptions in their trial.
+/// The ids of the subscriptions in trial.
 fn trialing(fetched: &snapshot::Fetched) -> Vec<String> {
     let all = fetched.snapshot.subscriptions.iter();
     all.filter(|one| one.status == SubscriptionStatus::Trialing)
@@ -194,8 +194,8 @@ fn trialing(fetched: &snapshot::Fetched) -> Vec<String> {
         .collect()
 }
 
-/// Does the work, and prolongs the lease meanwhile: a history may take longer to read than a lease
-/// lasts. Ends early once another worker has the account; the apply would be refused anyway.
+/// Runs `work` and renews the lease meanwhile: reading a history may take longer than a lease
+/// lasts. Stops early if another worker takes the account, since the apply would be refused anyway.
 async fn while_renewed<T>(
     app: &App,
     lease: &Lease,
@@ -219,36 +219,36 @@ async fn while_renewed<T>(
     }
 }
 
-/// What the database holds that a fetch and a projection need.
+/// The stored data that a fetch and a projection need.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// Customers at Stripe, the former ones included.
+    /// Customers at Stripe, including former ones.
     pub customers: Vec<store::customers::Customer>,
-    /// Tier by subscription, as held.
+    /// Stored tier by subscription.
     pub tiers: HashMap<String, String>,
-    /// Tier by price, of prices that were agreed with the account.
+    /// Tier by price, for prices agreed with the account.
     pub agreed: HashMap<String, String>,
-    /// The intents that Stripe's objects name, by id.
+    /// The account's intents by id; Stripe objects refer to them in their metadata.
     pub intents: HashMap<String, store::intents::Intent>,
-    /// Subscriptions that were cancelled as second purchases.
+    /// Subscriptions that were canceled as duplicate purchases.
     pub undone: HashSet<String>,
-    /// The event number up to which this sync answers.
+    /// The number of the last event that this sync covers.
     pub last_event: i64,
-    /// Objects that events named.
+    /// Objects that events referred to.
     pub named: Vec<store::sync::NamedObject>,
-    /// Objects that may still change by themselves.
+    /// Objects that may still change without an event.
     pub open: by_id::Open,
-    /// What of the history was read before.
+    /// How much of the history has been read.
     pub progress: history::Progress,
 }
 
-/// Intents looked at: far more than one account ever has open or young.
+/// Maximum number of intents; far more than one account has open or recent.
 const INTENTS_MAX: i64 = 1_000;
 
-/// Objects that events named which one sync fetches; the rest is left for the next.
+/// Maximum number of event objects that one sync fetches; the rest are left for the next sync.
 const NAMED_MAX: i64 = 100;
 
-/// Open invoices and pending records that are looked at again.
+/// Maximum number of open invoices and pending transactions that are checked again.
 const OPEN_MAX: i64 = 100;
 
 fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
@@ -316,7 +316,7 @@ fn report_findings(account: i64, wanted: &Desired) {
     }
 }
 
-/// Seconds since the epoch as a moment.
+/// Converts Unix seconds to a timestamp.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }

@@ -1,4 +1,4 @@
-//! Events since a moment, read from Stripe: for deliveries that never arrived.
+//! Reads the events since a given time from Stripe, for deliveries that never arrived.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::app::App;
 use crate::error::Result;
 use crate::sync::{inbox, unmatched};
 
-/// Events looked through for `--since`.
+/// Maximum number of events that are read for `--since`.
 const EVENTS_MAX: usize = 100_000;
 
-/// Records the events since then as if they had been delivered, so that the objects they name are
-/// fetched however old they are. Answers the accounts that they are about.
+/// Records the events since then as if they had been delivered, so that the objects they refer to
+/// are fetched, however old. Returns the accounts that they concern.
 pub async fn record(app: &App, since: Timestamp) -> Result<Vec<i64>> {
     let filter = Form::new().push("created[gte]", since.seconds());
     let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;

@@ -1,4 +1,4 @@
-//! Fetches everything of an account that a projection reads.
+//! Fetches everything about an account that a projection reads.
 
 use std::collections::HashSet;
 use store::customers::CustomerState;
@@ -15,22 +15,22 @@ use crate::sync::{
     subscription_schedule,
 };
 
-/// A snapshot with what else was fetched.
+/// A snapshot, with the other data that was fetched.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {
-    /// What the projection reads.
+    /// The input of the projection.
     pub snapshot: Snapshot,
     /// The current customer's card: brand, last four digits, month and year of expiry.
     pub card: Option<(String, String, i64, i64)>,
     /// Customers that were deleted at Stripe.
     pub deleted: Vec<String>,
-    /// The last event that came before the fetch, which this snapshot answers.
+    /// The last event received before the fetch, which this snapshot covers.
     pub last_event: i64,
-    /// What of the history is read with it.
+    /// How much of the history has been read after this fetch.
     pub progress: Progress,
 }
 
-/// What is to be known of the account, from all the customers it has or had.
+/// Fetches the account's data, from all its current and former customers.
 pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
     let mut fetched = Fetched {
         last_event: held.last_event,
@@ -46,7 +46,7 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
         let id = &customer.customer_id;
         let object = match app.stripe.retrieve_customer(id).await {
             Ok(object) => object,
-            // It was made under other keys, or its data was removed: there is nothing to fetch.
+            // Created under other API keys, or its data was removed: there is nothing to fetch.
             Err(stripe::Error::NotFound { .. }) => {
                 fetched.deleted.push(id.clone());
                 continue;
@@ -77,8 +77,8 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
     Ok(fetched)
 }
 
-/// Adds the intents that what was read names and that were not held: made since the rows were read,
-/// or so long ago that they were not among them.
+/// Adds the intents that fetched objects refer to and that weren't loaded: created since the rows
+/// were read, or too old to be among them.
 async fn with_intents(app: &App, account: i64, held: &Held, raw: &Raw) -> Result<Held> {
     let sessions = raw.sessions.iter().map(|one| &one.metadata);
     let charges = raw.charges.iter().map(|one| &one.metadata);
@@ -149,7 +149,8 @@ async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
-/// The card that the next invoice is charged to: the subscription's own, else the customer's.
+/// The card that the next invoice is charged to: the subscription's own, or else the customer's
+/// default.
 async fn card(
     app: &App,
     customer: &objects::Customer,

@@ -1,4 +1,4 @@
-//! A subscription of Stripe's, in our words.
+//! Converts Stripe's subscriptions to the domain's.
 
 use domain::money::{Currency, MinorUnits};
 use domain::plan::SubscriptionStatus;
@@ -9,7 +9,7 @@ use stripe::objects;
 use crate::sync::at;
 use crate::sync::meaning::Meaning;
 
-/// The price that a waiting change leads to, and when it is given up.
+/// The price that a pending update changes to, and when the update expires.
 fn read_update(object: &objects::PendingUpdate, meaning: &Meaning) -> Option<(String, Timestamp)> {
     let items = &object.subscription_items;
     let plan = meaning.plan(items.iter().map(price_id))?;
@@ -21,7 +21,7 @@ fn price_id(item: &objects::SubscriptionItem) -> Option<&str> {
     item.price.as_ref().map(|price| price.id.as_str())
 }
 
-/// What one of an item costs a period.
+/// The price of one unit of an item per period.
 fn unit(item: &objects::SubscriptionItem, fallback: Option<&str>) -> Option<MinorUnits> {
     let price = item.price.as_ref()?;
     let currency = price.currency.as_deref().or(fallback);
@@ -34,7 +34,7 @@ fn interval(item: &objects::SubscriptionItem) -> Option<String> {
     Some(recurring.interval.as_str().to_owned())
 }
 
-/// The items beside the plan's.
+/// The items other than the plan's.
 fn addons(object: &objects::Subscription, plan: Option<usize>) -> Vec<Addon> {
     let items = object.items.data.iter().enumerate();
     let others = items.filter(|(place, _)| Some(*place) != plan);
@@ -49,7 +49,7 @@ fn addons(object: &objects::Subscription, plan: Option<usize>) -> Vec<Addon> {
     others.filter_map(read).collect()
 }
 
-/// Reads a subscription of any API version.
+/// Converts a subscription of any API version.
 pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
     let place = meaning.plan(object.items.data.iter().map(price_id));
     let item = place.and_then(|place| object.items.data.get(place));

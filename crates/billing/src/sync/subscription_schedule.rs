@@ -1,4 +1,4 @@
-//! A subscription's schedule of Stripe's, in our words.
+//! Converts Stripe's subscription schedules to the domain's.
 
 use domain::projection::{Phase, Schedule};
 use stripe::objects;
@@ -6,14 +6,14 @@ use stripe::objects;
 use crate::sync::at;
 use crate::sync::meaning::Meaning;
 
-/// The price of a phase's plan.
+/// The price of the plan in a phase.
 fn price(phase: &objects::SchedulePhase, meaning: &Meaning) -> Option<String> {
     let prices = phase.items.iter().map(|item| item.price.id());
     let plan = meaning.plan(prices)?;
     phase.items[plan].price.id().map(str::to_owned)
 }
 
-/// Translates a schedule into the domain's terms.
+/// Converts a schedule.
 pub fn read(object: &objects::SubscriptionSchedule, meaning: &Meaning) -> Schedule {
     let led = object.subscription.id().map(str::to_owned);
     let mut phases: Vec<Phase> = object

@@ -1,4 +1,4 @@
-//! One free trial a card.
+//! Enforces one free trial per account and per card.
 
 use store::trials::{Trial, TrialState};
 use stripe::Form;
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::sync::checkout_session::INTENT_KEY;
 use crate::trials::had_one;
 
-/// Looks at those of the account's trials that were not looked at yet. Answers whether one was
-/// ended, so that Stripe must be asked again.
+/// Checks those of the account's trials that haven't been checked yet. Returns whether one was
+/// ended, in which case the account must be fetched again.
 pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool> {
     let billing = &app.settings.billing;
     if !billing.trial_once_per_account && !billing.trial_once_per_card {
@@ -22,7 +22,7 @@ pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool>
         let seen = app
             .read(move |tx| store::trials::find(tx, account, &id))
             .await?;
-        // One whose end was begun and not noted is ended again.
+        // A trial whose refusal was started but not recorded as done is ended again.
         if seen.is_none_or(|trial| trial.state == TrialState::Refusing) {
             has_ended |= check_one(app, account, subscription).await?;
         }
@@ -32,7 +32,7 @@ pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool>
 
 async fn check_one(app: &App, account: i64, subscription: &str) -> Result<bool> {
     let fetched = app.stripe.retrieve_subscription(subscription).await?;
-    // A trial that somebody gave in Stripe's dashboard was meant.
+    // A trial that someone set in Stripe's dashboard was intentional.
     let is_ours = fetched.metadata.contains_key(INTENT_KEY);
     if fetched.status != SubscriptionStatus::Trialing || !is_ours {
         return Ok(false);
@@ -96,7 +96,7 @@ fn note(
     store::trials::put(tx, &row)
 }
 
-/// A digest of the card's fingerprint: enough to know it again.
+/// A digest of the card's fingerprint, which is enough to recognize the card.
 async fn card_hash(app: &App, subscription: &Subscription) -> Result<Option<String>> {
     if !app.settings.billing.trial_once_per_card {
         return Ok(None);

@@ -1,5 +1,6 @@
-//! Events whose account no row of ours knows yet: the delivery won the race against our own
-//! commit, or names only a charge. The worker looks them up at Stripe, and parks them in the end.
+//! Events whose account our rows don't know yet: the delivery arrived before our own commit, or it
+//! refers only to a charge. The worker looks them up at Stripe, and parks them after repeated
+//! failures.
 
 use domain::backoff;
 use store::events::Event;
@@ -8,11 +9,11 @@ use crate::app::App;
 use crate::error::{Kind, Result};
 use crate::sync::inbox::account_of_object;
 
-/// Events looked at in one round.
+/// Maximum number of events per round.
 const EVENTS_MAX: i64 = 50;
 
-/// Looks for the accounts of unmatched events that are due; rings the bells of those found.
-/// Answers how many were looked at.
+/// Finds the accounts of unmatched events that are due and marks those accounts for sync. Returns
+/// the number of events that were checked.
 pub async fn match_events(app: &App) -> Result<usize> {
     let now = app.real_now();
     let due = app
@@ -26,7 +27,7 @@ pub async fn match_events(app: &App) -> Result<usize> {
             Ok(Some(account)) => assign(app, &event, account).await?,
             Ok(None) => try_later(app, &event, "no account of ours is named by it", true).await?,
             Err(error) => {
-                // A Stripe that is down says nothing about the event.
+                // An outage of Stripe says nothing about the event, so the attempt doesn't count.
                 let counts = error.0.kind != Kind::Unavailable;
                 try_later(app, &event, &error.to_string(), counts).await?;
             }
@@ -59,8 +60,8 @@ async fn try_later(app: &App, event: &Event, why: &str, counts: bool) -> Result<
     Ok(())
 }
 
-/// The account an event is about: by our rows as they are now, else by asking Stripe whose its
-/// object is.
+/// The account that an event concerns, by our current rows, or else by asking Stripe for its
+/// object's customer.
 async fn account_at_stripe(app: &App, event: &Event) -> Result<Option<i64>> {
     if let Some(customer) = &event.customer_id {
         return account_of_customer(app, customer).await;
@@ -112,8 +113,7 @@ async fn customer_of(app: &App, event: &Event) -> Result<Option<String>> {
     Ok(charge.customer.id().map(str::to_owned))
 }
 
-/// The account that a customer's metadata names: the customer was made by us and the answer was
-/// lost.
+/// The account in a customer's metadata: we created the customer, but the response was lost.
 async fn account_of_customer(app: &App, customer: &str) -> Result<Option<i64>> {
     let known = {
         let customer = customer.to_owned();

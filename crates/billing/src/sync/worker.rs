@@ -1,4 +1,4 @@
-//! Workers that answer bells: accounts at a time, each account by one of them.
+//! Workers that sync accounts marked for sync; several accounts at a time, each by one worker.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,22 +8,23 @@ use crate::error::Result;
 use crate::sync::unmatched::match_events;
 use crate::sync::{LEASE_SECONDS, round};
 
-/// Accounts synced at the same time; Stripe allows 25 requests a second an endpoint.
+/// Number of accounts synced concurrently; Stripe allows 25 requests a second per endpoint.
 const WORKERS: usize = 4;
 
-/// How often the workers look without a bell: leases that ran out, back-offs that ended.
+/// How often the workers poll without being woken, for expired leases and elapsed back-offs.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Longest a stop waits for a sync in hand before it is given up, to be done after the start.
+/// Maximum time that a shutdown waits for a sync in progress; it is then abandoned and done after
+/// the restart.
 const FINISH_MAX: Duration = Duration::from_secs(3);
 
-/// How often a sync in hand looks whether the program stops.
+/// How often a sync in progress checks whether the process is stopping.
 const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
 
-/// Longest that [`run`] takes to end when the program stops: the wait, and the giving back.
+/// Maximum time that [`run`] takes to end on shutdown: the wait, and the release of the lease.
 pub const STOP_MAX: Duration = Duration::from_secs(6);
 
-/// Runs the workers until the program stops.
+/// Runs the workers until the process stops.
 pub async fn run(app: App) {
     let mut workers = tokio::task::JoinSet::new();
     for number in 0..WORKERS {
@@ -32,10 +33,10 @@ pub async fn run(app: App) {
     while workers.join_next().await.is_some() {}
 }
 
-/// One worker; the first of them also looks for the accounts of unmatched events.
+/// One worker; the first one also matches unmatched events to accounts.
 async fn work(app: App, matches: bool) {
     while !app.is_stopping.load(Ordering::SeqCst) {
-        // While billing is off events are stored and wait (F20).
+        // While billing is off, events are stored and wait (F20).
         let worked = if app.settings.billing.enabled {
             one(&app, matches).await
         } else {
@@ -53,11 +54,11 @@ async fn work(app: App, matches: bool) {
     }
 }
 
-/// Syncs one dirty account, if there is one; `true` when there may be more.
+/// Syncs one account marked for sync, if there is one; returns `true` if there may be more.
 async fn one(app: &App, matches: bool) -> Result<bool> {
     let matched = matches && match_events(app).await? > 0;
     let now = app.real_now();
-    // A look costs no write; most of the time there is nothing.
+    // A read needs no write; most of the time nothing is due.
     let due = app.read(store::sync::next_due).await?;
     if due.is_none_or(|due| due > now) {
         return Ok(matched);
@@ -69,7 +70,7 @@ async fn one(app: &App, matches: bool) -> Result<bool> {
     let Some(lease) = lease else {
         return Ok(matched);
     };
-    // More may wait: wake another worker before this one is away.
+    // More accounts may be due, so wake another worker before this one gets busy.
     app.sync_due.notify_one();
     tokio::select! {
         done = round(app, &lease) => {
@@ -78,7 +79,8 @@ async fn one(app: &App, matches: bool) -> Result<bool> {
                 tracing::warn!(account, %error, "A sync failed and will be tried again");
             }
         }
-        // A lease that was only dropped would keep the account waiting until it runs out.
+        // Release the lease: if it were only dropped, the account would wait until the lease
+        // expires.
         () = given_up(app) => {
             app.write(lease.account_id, move |tx| store::sync::release(tx, &lease)).await?;
         }
@@ -86,7 +88,7 @@ async fn one(app: &App, matches: bool) -> Result<bool> {
     Ok(true)
 }
 
-/// Ends when the program stops and has waited long enough.
+/// Completes once the process is stopping and the maximum wait has passed.
 async fn given_up(app: &App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         tokio::time::sleep(LOOK_FOR_STOP).await;

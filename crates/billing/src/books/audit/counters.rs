@@ -1,4 +1,4 @@
-//! What is counted or paid besides the grants: usage, limits and payments.
+//! Audits what is counted or paid in addition to the grants: usage, limits and payments.
 
 use domain::ledger::{GrantKind, Lot};
 use domain::projection::TransactionStatus;
@@ -43,7 +43,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Limits count what the journal says was spent and is set aside now.
+    /// Compares limits with what the journal says was spent and is set aside now.
     pub(super) fn limits(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> store::Result<()> {
         if !self.replays {
             return Ok(());
@@ -62,7 +62,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Every top-up that was paid has one purchase of as many credits, and the reverse (I12).
+    /// Every paid top-up must have one purchase grant of the same amount, and vice versa (I12).
     pub(super) fn payments(
         &mut self,
         tx: &mut Tx<'_>,
@@ -101,7 +101,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// A pack that a code took the whole price off.
+    /// Checks a pack whose whole price a promotion code covered.
     pub(super) fn gift(&mut self, row: &str, payment: &Topup, lots: &[Lot]) {
         let sold = payment.credits_micros.unwrap_or_default();
         let granted = lots

@@ -1,4 +1,4 @@
-//! The journal's own check: its lines follow from each other, and its entries replay.
+//! Audits the journal itself: the hash chain is intact, and the entries replay.
 
 use domain::ledger::{Body, Entry, EntryKind, Hold, HoldState, chain_hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,7 +40,7 @@ impl Audit<'_> {
                 "its bytes are not those that were hashed: the chain is broken",
             );
         }
-        // Goes on from the stored link, so that one changed row is one finding.
+        // Continue from the stored hash, so that one changed row is one finding.
         self.last_hash = line.hash.clone().try_into().unwrap_or(hash);
         let Ok(entry) = Entry::from_canonical(&line.canonical, self.last_hash) else {
             self.find_in(Part::Journal, &row, "its bytes are no entry");
@@ -90,7 +90,7 @@ impl Audit<'_> {
         if !self.replays {
             return;
         }
-        // A tampered entry may contradict the ledger, which asserts that none does.
+        // A tampered entry may contradict the ledger, which panics in that case.
         let ledger = &mut self.ledger;
         if catch_unwind(AssertUnwindSafe(|| ledger.replay(entry))).is_err() {
             self.find_in(Part::Journal, row, "it contradicts the entries before it");
@@ -126,7 +126,7 @@ impl Audit<'_> {
         *credits += entry.charged().micros();
     }
 
-    /// Compares holds that no later entry can change, and forgets them.
+    /// Compares and drops holds that no later entry can change.
     pub(super) fn drop_settled_holds(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {
         let until = self.last_at.plus_days(-EXPIRED_HOLD_DAYS_KEPT);
         let is_settled = |hold: &Hold| match hold.state {

@@ -7,8 +7,8 @@ use super::*;
 use crate::config::Settings;
 use domain::ledger::GrantKind;
 
-/// A service on a database in memory with one account that bought, held, captured, released
-/// and was debited.
+/// An app with an in-memory database and one account that has a grant, holds, a capture, a release
+/// and a debit.
 async fn books() -> (App, i64) {
     let settings = Settings::load(None, &|_| None).unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -72,7 +72,7 @@ fn new_account() -> NewAccount<'static> {
     }
 }
 
-/// Changes rows as somebody with the file would.
+/// Changes rows as someone with direct access to the database could.
 async fn tamper(app: &App, statement: &'static str) {
     app.write(0, move |tx| {
         tx.execute("drop trigger if exists journal_keeps_values", &[])?;

@@ -1,4 +1,4 @@
-//! A refund whose call was made and whose answer was lost.
+//! Settles an earlier refund whose response from Stripe was lost.
 
 use store::intents::Intent;
 use stripe::{Form, objects};
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::refunds::preview::Preview;
 
-/// The refund that an earlier call made after all, and what it was of.
+/// The refund that an earlier call made, if any, and the payment or invoice it refunded.
 pub(super) async fn earlier_made(
     app: &App,
     earlier: &Intent,
@@ -39,7 +39,7 @@ pub(super) async fn earlier_made(
     Ok((intent, made))
 }
 
-/// The refund that a credit note made.
+/// The refund that a credit note created.
 pub(super) async fn refund_of(app: &App, note: &objects::CreditNote) -> Result<objects::Refund> {
     let ids = note.refund_ids();
     let id = ids
@@ -48,7 +48,8 @@ pub(super) async fn refund_of(app: &App, note: &objects::CreditNote) -> Result<o
     Ok(app.stripe.retrieve_refund(id).await?)
 }
 
-/// An earlier refund whose answer was lost is settled by what Stripe has, before another begins.
+/// Settles an earlier refund with an unknown outcome from what Stripe has, before another one
+/// starts.
 pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
     let account = look.account.id;
     let earlier = app
@@ -64,7 +65,7 @@ pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
     let (intent, made) = earlier_made(app, &earlier).await?;
     let params = Form::decode(&earlier.params);
     let Some(refund) = made else {
-        // It never reached Stripe; its key is not used again.
+        // The request never reached Stripe; its key isn't used again.
         let id = earlier.id.clone();
         return app
             .write(account, move |tx| {

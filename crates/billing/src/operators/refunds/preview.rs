@@ -1,4 +1,4 @@
-//! What a refund would do, before it is made.
+//! Previews a refund before it is made.
 
 use domain::ledger::{Command, Ledger, Request};
 use domain::money::{Credits, Currency, MinorUnits, share_of};
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::summary::{View, view_of};
 
-/// What a refund would come to.
+/// The effects of a refund.
 #[derive(Clone, Debug)]
 pub struct Preview {
     /// The payment to refund.
@@ -23,28 +23,28 @@ pub struct Preview {
     pub account: Account,
     /// The amount that was paid.
     pub paid: MinorUnits,
-    /// What of it went back before.
+    /// The amount that was refunded before.
     pub refunded: MinorUnits,
-    /// What would go back now.
+    /// The amount that would be refunded now.
     pub money_back: MinorUnits,
-    /// Credits that would be taken.
+    /// Credits that would be clawed back.
     pub credits_taken: Credits,
-    /// Credits that may be spent afterwards.
+    /// Credits that could be spent afterwards.
     pub available_after: Credits,
-    /// Debt afterwards: credits of the payment that were spent before.
+    /// Debt afterwards, for credits of the payment that were already spent.
     pub debt_after: Credits,
-    /// Something the operator should know.
+    /// A remark for the operator.
     pub note: Option<&'static str>,
 }
 
 impl Preview {
-    /// What can go back at most.
+    /// The amount that can still be refunded.
     pub fn left(&self) -> MinorUnits {
         MinorUnits::new(self.paid.amount - self.refunded.amount, self.paid.currency)
     }
 }
 
-/// A payment before money of it goes back: as it is here, and as it is at Stripe.
+/// A payment before its refund, with our rows and its charge at Stripe.
 pub struct Before {
     payment: Transaction,
     account: Account,
@@ -77,7 +77,7 @@ pub async fn before(app: &App, name: &str) -> Result<Before> {
 }
 
 impl Before {
-    /// What a refund of `amount` would come to; of all that is left where none is named.
+    /// The effects of refunding `amount`, or everything that is left if it is none.
     pub fn preview(&self, amount: Option<&str>) -> Result<Preview> {
         let charge = &self.charge;
         let currency = Currency::parse(&charge.currency).unwrap_or(Currency::USD);
@@ -97,8 +97,8 @@ impl Before {
         })
     }
 
-    /// What the ledger would do when `reversed` of the charge went back: the same command that a
-    /// sync gives it, tried on a copy.
+    /// The ledger's state after `reversed` minor units of the charge were refunded: the command
+    /// that a sync would run, applied to a copy.
     fn effect(&self, reversed: i64) -> Effect {
         let (mut ledger, now, whole) = (self.ledger.clone(), self.now, self.charge.amount);
         let before = ledger.wallet.posted;
@@ -126,12 +126,12 @@ impl Before {
     }
 }
 
-/// Looks at what a refund of `amount` would come to. Changes nothing.
+/// Previews a refund of `amount`. Changes nothing.
 pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Preview> {
     before(app, name).await?.preview(amount)
 }
 
-/// The source key of the credits that a payment bought.
+/// The source key of the grant that a payment bought.
 fn source_key(payment: &Transaction) -> String {
     let intent = payment.stripe_payment_intent_id.as_deref();
     format!("topup:{}", intent.unwrap_or_default())
@@ -159,7 +159,7 @@ fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
     amount.ok_or_else(|| Error::field("amount", detail))
 }
 
-/// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
+/// The charge that paid, as it is at Stripe now, if it can be refunded (case M2).
 async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
     let is_payment = payment.kind.is_payment();
     let is_paid = payment.status.is_paid();

@@ -1,4 +1,4 @@
-//! The session at Stripe: its parameters, its creation and its end.
+//! The Checkout session at Stripe: its parameters, creation and expiry.
 
 use domain::projection::SessionMode;
 use store::intents::Intent;
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::intents::note_failure;
 use crate::sync::checkout_session::INTENT_KEY;
 
-/// What Stripe is sent. Return addresses come from the configured origin, never from the request
-/// (K3); dynamic payment methods are Stripe's to choose (F16).
+/// The parameters sent to Stripe. Return URLs use the configured origin, never the request's (K3);
+/// Stripe chooses the payment methods dynamically (F16).
 pub(super) fn session_params(
     app: &App,
     caller: &SignedIn,
@@ -63,7 +63,7 @@ pub(super) fn session_params(
     with_terms(app, order, form)
 }
 
-/// What the operator and the catalog allow on Stripe's page: a trial, codes, tax.
+/// Adds what the operator and the catalog allow: a trial, promotion codes, tax.
 fn with_terms(app: &App, order: &Order, form: Form) -> Form {
     let billing = &app.settings.billing;
     let takes_codes = match order.mode {
@@ -72,7 +72,7 @@ fn with_terms(app: &App, order: &Order, form: Form) -> Form {
     };
     let mut form = form.push_opt(TRIAL_DAYS, order.trial_days);
     if order.trial_days.is_some() {
-        // Without a card nobody could tell that it had its trial, nor charge it afterwards.
+        // Without a card we couldn't recognize a repeated trial or charge after it.
         form = form.push("payment_method_collection", "always");
     }
     if takes_codes {
@@ -81,7 +81,7 @@ fn with_terms(app: &App, order: &Order, form: Form) -> Form {
     if billing.automatic_tax {
         form = form
             .push("automatic_tax[enabled]", "true")
-            // Tax goes by the address that is typed there.
+            // The tax depends on the address that the customer enters in Checkout.
             .push("customer_update[address]", "auto");
     }
     form
@@ -116,15 +116,15 @@ pub(super) async fn create(
             store::intents::set_done(tx, &id, &session_id, Some(&shown), expires_at, now)
         })
         .await;
-    // The page exists and can be paid: the sync finds it by its metadata even if this was not kept.
+    // The page exists and can be paid; if this write failed, the sync finds it by its metadata.
     if let Err(error) = kept {
         tracing::error!(%error, intent = intent.id, "A session could not be written down");
     }
     Ok(url)
 }
 
-/// Whether the page can still be paid. One that was paid is not used again: whoever buys the same
-/// pack twice pays twice.
+/// Whether the page can still be paid. A paid page isn't reused: buying the same pack twice means
+/// paying twice.
 pub(super) async fn is_open(app: &App, intent: &Intent) -> Result<bool> {
     let Some(session) = &intent.stripe_object_id else {
         return Ok(false);
@@ -136,16 +136,17 @@ pub(super) async fn is_open(app: &App, intent: &Intent) -> Result<bool> {
     }
 }
 
-/// Ends an open page for another purchase, so that nobody pays for what was not chosen last.
+/// Expires an open page for another purchase, so that the customer can't pay for an outdated
+/// choice.
 pub(super) async fn end(app: &App, intent: &Intent) -> Result<()> {
     if let Some(session) = &intent.stripe_object_id {
         let key = format!("{}-expire", intent.id);
         match app.stripe.expire_checkout_session(session, &key).await {
             Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
-            // It was paid meanwhile: what it brought counts before anything else is sold.
+            // It was paid in the meantime: apply that purchase before anything else is sold.
             Err(stripe::Error::Refused { .. }) => {
                 crate::sync::account(app, intent.account_id).await?;
-                // A pack beside a plan is no second plan.
+                // A pack in addition to a plan isn't a second plan.
                 if intent.tier.is_some() {
                     refuse_second_plan(app, intent.account_id).await?;
                 }

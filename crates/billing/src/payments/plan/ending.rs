@@ -1,11 +1,11 @@
-//! The end of a plan at once, with the rest of its period paid back.
+//! Cancels a plan immediately and refunds the rest of its period.
 //!
-//! What is paid back is the unused time, but no larger a share of what was paid than is left of the
-//! period's credits, and those that are left end: else one could buy a period, spend its credits or
-//! keep them, and take the money back.
+//! The refund is the value of the unused time, capped at the share of the payment that corresponds
+//! to the period's unspent credits, which are voided. Otherwise a customer could buy a period,
+//! spend or keep its credits, and get the money back.
 //!
-//! The end and the refunds at Stripe and the credits here are steps of one intent whose parameters
-//! name them all. A crash between them leaves the intent, and [`finish_left`] does what is missing.
+//! Cancellation and refunds at Stripe and the void of the credits are steps of one intent whose
+//! parameters list them all. If a crash interrupts them, [`finish_left`] completes the intent.
 
 use crate::config::CancelNow;
 use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
@@ -29,66 +29,66 @@ const KIND: IntentKind = IntentKind::PlanEnd;
 
 const FEEDBACK: &str = "feedback";
 
-/// What of the period's payments could go back at all.
+/// Parameter: the refundable amount of the period's payments, in minor units.
 const PAID: &str = "paid";
 
-/// That the credits ended, and the refunds are what is left of them worth.
+/// Parameter: the credits were voided and the refund amounts are final.
 const SETTLED: &str = "settled";
 
-/// Payments of a period that money is given back of: the plan's and its changes'.
+/// Maximum number of payments of a period (for the plan and its changes) that are refunded.
 const PAYMENTS_MAX: i64 = 20;
 
-/// Grants that are looked through for the period's.
+/// Maximum number of grants that are searched for the period's.
 const GRANTS_MAX: i64 = 500;
 
-/// An intent that nobody touched for so long belongs to no request any more.
+/// Seconds without an update after which an intent no longer belongs to a running request.
 const LEFT_SECONDS: i64 = 60;
 
-/// Intents looked at in a round.
+/// Maximum number of intents per round.
 const LEFT_MAX: i64 = 200;
 
-/// Tries of a payment that are looked through for the one that was paid.
+/// Maximum number of charges of a payment that are searched for the paid one.
 const CHARGES_MAX: usize = 20;
 
-/// Refunds of a payment that are looked through for ours.
+/// Maximum number of refunds of a payment that are searched for ours.
 const REFUNDS_MAX: usize = 100;
 
-/// A plan's end, before it is confirmed.
+/// An immediate cancellation, before it is confirmed.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    /// The plan that is held.
+    /// The subscription to cancel.
     pub held: Subscription,
-    /// The moment the rest of the period is counted from, in unix seconds.
+    /// The time as of which the unused part is calculated, in Unix seconds.
     pub date: i64,
-    /// What is paid back.
+    /// The amount to refund.
     pub refund: MinorUnits,
     parts: Vec<(String, i64)>,
-    /// The period's credits, which end with the plan.
+    /// The period's credits, which are voided with the plan.
     earned: Earned,
-    /// What of the payments was not given back before.
+    /// What was paid and hasn't been refunded yet, in minor units.
     paid_minor: i64,
 }
 
 impl Ending {
-    /// The name under which the form confirms it.
+    /// The value that the form sends to confirm this quote: `date:amount`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.date, self.refund.amount)
     }
 }
 
-/// Whether plans can be ended at once.
+/// Whether plans can be canceled immediately.
 pub fn is_offered(app: &App) -> bool {
     app.settings.billing.cancel_now() != CancelNow::Off
 }
 
-/// What the plan's end would give back now. Changes nothing.
+/// What canceling the plan now would refund. Changes nothing.
 pub async fn quote(app: &App, caller: &SignedIn) -> Result<Ending> {
     let held = endable(app, caller).await?;
     quote_at(app, held, app.now().seconds()).await
 }
 
-/// Ends the plan now, if that still gives back what was `quoted`: minor units as of a moment. Else
-/// the new quote.
+/// Cancels the plan now, if the refund is still what was `quoted`: the quote's time (Unix seconds)
+/// and amount (minor units). Otherwise returns the new quote.
 pub async fn end(
     app: &App,
     caller: &SignedIn,
@@ -126,7 +126,7 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         earned: Earned::default(),
         paid_minor: 0,
     };
-    // Only what is paid can be paid back.
+    // Only a paid period can be refunded.
     if app.settings.billing.cancel_now() != CancelNow::Refund
         || ending.held.status != SubscriptionStatus::Active
     {
@@ -134,7 +134,7 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     }
     let unused = unused(app, &ending.held, date).await?;
     let (account, id) = (ending.held.account_id, ending.held.subscription_id.clone());
-    // A first invoice may be a moment older than the period it pays for.
+    // A first invoice may be slightly older than the period it pays for.
     let since = ending
         .held
         .period_start
@@ -154,7 +154,7 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     Ok(ending)
 }
 
-/// The credits that a period brought, and what is left of them, in micro-credits.
+/// The credits that a period granted and the part that is left, in micro-credits.
 #[derive(Clone, Debug, Default)]
 struct Earned {
     keys: Vec<String>,
@@ -169,7 +169,7 @@ impl Earned {
         Earned::sum(grants, |key| key.ends_with(&suffix))
     }
 
-    /// The allowances among the grants whose source key is a wanted one.
+    /// Sums the allowance grants with a matching source key.
     fn sum(grants: &[Lot], is_wanted: impl Fn(&str) -> bool) -> Earned {
         let of_period = grants
             .iter()
@@ -182,8 +182,8 @@ impl Earned {
         })
     }
 
-    /// The share of `paid` that belongs to the credits that are left, rounded down; all of it where
-    /// the period brought none.
+    /// The share of `paid` that corresponds to the credits left, rounded down; all of it if the
+    /// period granted none.
     fn left_of(&self, paid: i64) -> i64 {
         if self.amount == 0 {
             return paid;
@@ -193,7 +193,7 @@ impl Earned {
     }
 }
 
-/// What the rest of the period is worth, by Stripe's own preview.
+/// The value of the rest of the period, from Stripe's preview, in minor units.
 async fn unused(app: &App, held: &Subscription, date: i64) -> Result<i64> {
     let params = Form::new()
         .push("subscription", &held.subscription_id)
@@ -204,7 +204,7 @@ async fn unused(app: &App, held: &Subscription, date: i64) -> Result<i64> {
     Ok(preview.total.saturating_neg().max(0))
 }
 
-/// Spreads an amount over payments, the newest first, none more than it has left.
+/// Spreads an amount over payments, newest first, up to the refundable amount of each.
 fn split(amount: i64, paid: &[Refundable]) -> Vec<(String, i64)> {
     let mut rest = amount;
     let mut parts = Vec::new();
@@ -235,7 +235,8 @@ fn params(ending: &Ending, feedback: Option<&str>) -> String {
     form.encode()
 }
 
-/// The row of this end: the one that is under way, whatever it says, since what it promised is owed.
+/// The intent of this cancellation: the one in progress, whatever its parameters, since its refund
+/// is owed; or else a new one.
 async fn reserve(
     app: &App,
     caller: &SignedIn,
@@ -259,7 +260,7 @@ async fn reserve(
     intent.ok_or_else(claimed)
 }
 
-/// Ends, pays back, and looks at what Stripe says then. Each step may have been made before.
+/// Cancels, voids the credits, refunds, then syncs. Any of the steps may already have been done.
 async fn finish(app: &App, intent: Intent) -> Result<()> {
     let mut made = end_at_stripe(app, &Form::decode(&intent.params)).await;
     if made.is_ok() {
@@ -273,10 +274,11 @@ async fn finish(app: &App, intent: Intent) -> Result<()> {
     settle(app, intent.account_id, intent).await
 }
 
-/// What is left of the period's credits ends; what calls in progress hold is theirs. In the same
-/// commit the refunds shrink to what is left of the credits now: else one could spend them between
-/// the quote and here, and have the money back too. Answers what is to be paid back, which is
-/// written down, so that a second try does not find the credits gone and pay nothing.
+/// Voids the unspent credits of the period, except those that open holds have set aside. In the
+/// same commit the refunds are reduced to what the remaining credits are worth: otherwise a
+/// customer could spend them between the quote and now and still get the full refund. Returns the
+/// parameters with the final refunds, which are stored so that a retry doesn't find the credits
+/// gone and refund nothing.
 async fn end_credits(app: &App, intent: &Intent) -> Result<Form> {
     let (account, id) = (intent.account_id, intent.id.clone());
     let (rules, now) = (app.rules(), app.now());
@@ -307,8 +309,8 @@ async fn end_credits(app: &App, intent: &Intent) -> Result<Form> {
     .await
 }
 
-/// The parameters with refunds that come to no more than what is left of the credits is worth, the
-/// newest payments first.
+/// The parameters with refunds capped at the value of the remaining credits, taken from the newest
+/// payments first.
 fn settled(params: &Form, earned: &Earned) -> Form {
     let paid = params.get(PAID).and_then(|paid| paid.parse().ok());
     let mut rest = paid.map_or(i64::MAX, |paid| earned.left_of(paid));
@@ -331,7 +333,7 @@ async fn end_at_stripe(app: &App, params: &Form) -> std::result::Result<(), stri
     let subscription = params.get(SUBSCRIPTION).unwrap_or_default();
     let details = Form::new().push_opt("cancellation_details[feedback]", params.get(FEEDBACK));
     match app.stripe.cancel_subscription(subscription, &details).await {
-        // A call that is sent again after it was done is not found.
+        // If the call already succeeded, a retry gets "not found".
         Ok(_) | Err(stripe::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }
@@ -363,7 +365,7 @@ async fn pay_back(
     amount: &str,
 ) -> std::result::Result<(), stripe::Error> {
     let key = format!("{}-refund-{index}", intent.id);
-    // Stripe may have forgotten the key; our mark on the refund stays.
+    // Stripe may have forgotten the key; our metadata on the refund remains.
     if is_stale(intent, app.now()) {
         let filter = Form::new().push("payment_intent", payment);
         let made = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?;
@@ -389,8 +391,8 @@ async fn pay_back(
     }
 }
 
-/// Stripe refused the refund that was promised. Somebody else gave money of the payment back
-/// meanwhile: what is left of it goes back. Its bank has the money in a dispute: nothing is owed.
+/// Stripe refused the quoted refund. If part of the payment was refunded elsewhere in the meantime,
+/// the rest is refunded. If the payment is disputed, the bank has the money and nothing is owed.
 async fn pay_rest_back(
     app: &App,
     payment: &str,
@@ -421,7 +423,7 @@ async fn pay_rest_back(
     app.stripe.create_refund(&form, &key).await.map(drop)
 }
 
-/// Finishes ends that a crash or a silent Stripe left half done.
+/// Completes cancellations that a crash or an unresponsive Stripe left unfinished.
 pub async fn finish_left(app: &App) -> Result<()> {
     let before = app.now().plus_seconds(-LEFT_SECONDS);
     let left = app

@@ -1,4 +1,4 @@
-//! What another plan costs today, from Stripe's own preview.
+//! What a change to another plan costs today, according to Stripe's invoice preview.
 
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Currency, MinorUnits};
@@ -12,54 +12,54 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::checkout;
 
-/// How long a quote may be confirmed: the amount is worked out for its moment.
+/// How long a quote can be confirmed, in seconds; its amount is calculated for its time.
 pub const QUOTE_SECONDS: i64 = 600;
 
-/// Which way a change goes.
+/// The direction of a plan change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// To a larger plan: now, for the difference.
+    /// An upgrade: takes effect now and charges the difference.
     Up,
-    /// To a smaller one: with the next period.
+    /// A downgrade: takes effect with the next period.
     Down,
 }
 
 /// A change to another plan, before it is confirmed.
 #[derive(Clone, Debug)]
 pub struct Quote {
-    /// The plan that is held.
+    /// The current subscription.
     pub held: Subscription,
-    /// The plan that is wanted.
+    /// The plan to change to.
     pub tier: Tier,
-    /// What a period of it costs this account.
+    /// Its price per period for this account.
     pub price: MinorUnits,
-    /// How long a period of it is: `month` or `year`.
+    /// Its billing interval: `month` or `year`.
     pub interval: String,
-    /// The time at which it starts.
+    /// Whether it is an upgrade or a downgrade, which determines when it takes effect.
     pub way: Way,
-    /// The moment the rest of the period is counted from, in unix seconds.
+    /// The time as of which the proration is calculated, in Unix seconds.
     pub date: i64,
-    /// What is paid today.
+    /// The amount due today.
     pub due: MinorUnits,
-    /// What it is made of.
+    /// The lines that add up to the amount due.
     pub lines: Vec<(String, MinorUnits)>,
     pub(crate) price_id: String,
     item: String,
 }
 
 impl Quote {
-    /// The name under which the form confirms it.
+    /// The value that the form sends to confirm this quote: `date:amount`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.date, self.due.amount)
     }
 
-    /// Reads the moment and the amount of a quote from its name.
+    /// Parses a quote's time and amount from its [`name`](Quote::name).
     pub fn read(name: &str) -> Option<(i64, i64)> {
         let (date, due) = name.split_once(':')?;
         Some((date.parse().ok()?, due.parse().ok()?))
     }
 
-    /// The time at which the wanted plan starts.
+    /// When the new plan takes effect.
     pub fn starts_at(&self) -> Timestamp {
         let now = Timestamp::from_seconds(self.date);
         match self.way {
@@ -68,7 +68,8 @@ impl Quote {
         }
     }
 
-    /// The update that makes it true. Unpaid, the old plan stays and the change waits.
+    /// The subscription update that makes the change. Until it is paid, the old plan stays in
+    /// effect and the change is pending.
     pub(crate) fn change(&self) -> Form {
         Form::new()
             .push("items[0][id]", &self.item)
@@ -79,7 +80,7 @@ impl Quote {
     }
 }
 
-/// Whether a quote of this moment may still be confirmed.
+/// Whether a quote of this time can still be confirmed.
 pub(crate) fn is_fresh(date: i64, now: i64) -> bool {
     (now - QUOTE_SECONDS..=now).contains(&date)
 }
@@ -119,7 +120,7 @@ pub(crate) async fn at(
     Ok(quote)
 }
 
-/// The item that is the plan's, as the sync saw it; the others are add-ons.
+/// The subscription item of the plan, by the price that the sync stored; the others are add-ons.
 pub(crate) fn plan_item<'a>(
     subscription: &'a stripe::objects::Subscription,
     price: Option<&str>,
@@ -131,7 +132,7 @@ pub(crate) fn plan_item<'a>(
     items.iter().find(is_plan).or(items.first())
 }
 
-/// What is due today and its lines, by Stripe's preview.
+/// The amount due today and its lines, from Stripe's preview.
 async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, MinorUnits)>)> {
     let params = Form::new()
         .push("subscription", &quote.held.subscription_id)
@@ -140,7 +141,7 @@ async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, Minor
         .push("subscription_details[proration_behavior]", "always_invoice")
         .push("subscription_details[proration_date]", quote.date);
     let preview = app.stripe.preview_invoice(&params).await?;
-    // In a trial nothing is due now, and the preview is of the first payment after it.
+    // Nothing is due now in a trial; the preview is of the first payment after it.
     if quote.held.status == SubscriptionStatus::Trialing {
         return Ok((quote.due, Vec::new()));
     }
@@ -156,7 +157,7 @@ pub(crate) fn money(currency: &str, amount: i64) -> Result<MinorUnits> {
     Ok(MinorUnits::new(amount, currency))
 }
 
-/// The lines of a preview, so that they add up to what is due.
+/// The lines of a preview, plus the tax, discount and balance lines that make up the amount due.
 fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>> {
     let money = |amount| money(&preview.currency, amount);
     let mut lines = Vec::new();
@@ -184,7 +185,7 @@ struct Target {
     way: Way,
 }
 
-/// The wanted plan and its price, if the held one can be changed to it now.
+/// The plan to change to and its price, if the current subscription can be changed to it now.
 async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Target> {
     let catalog = app.catalog();
     let tier = catalog.tier(plan).cloned();
@@ -206,7 +207,8 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         let detail = "You have an unpaid invoice. Pay it before you change plans.";
         return Err(Error::conflict("plan_unpaid", detail));
     }
-    // A larger plan is not had unpaid: only one that has a trial itself takes a running one over.
+    // An upgrade always requires payment: only a plan with a trial itself can continue a running
+    // trial.
     if held.status == SubscriptionStatus::Trialing && way == Way::Up && tier.trial_days.is_none() {
         let detail = "This plan has no trial. You can change to it when your trial ends.";
         return Err(Error::conflict("in_trial", detail));
@@ -220,7 +222,7 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
     })
 }
 
-/// The order of the tiers says which is larger; of two prices of one tier, the amount.
+/// The direction of a change, by the rank of the tiers and, within a tier, by the price.
 fn way(
     catalog: &Catalog,
     held: &Subscription,

@@ -1,4 +1,5 @@
-//! A smaller plan with the next period: a schedule at Stripe, which we make and can let go.
+//! Downgrades at the end of the period, through a Stripe subscription schedule that can be
+//! released.
 
 use domain::plan::SubscriptionStatus;
 use stripe::Form;
@@ -12,8 +13,8 @@ use crate::payments::plan::quote::{Quote, plan_item};
 use crate::payments::plan::{Changed, SUBSCRIPTION, reserve, settle};
 use crate::sync::checkout_session::INTENT_KEY;
 
-/// Schedules the smaller plan of the quote. Nothing is charged and nothing given back: what is paid
-/// lasts to its end.
+/// Schedules the downgrade in the quote. Nothing is charged or refunded; the current plan lasts
+/// until the end of the paid period.
 pub(crate) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Changed> {
     let held = &quote.held;
     let starts_at = quote.starts_at();
@@ -32,8 +33,8 @@ pub(crate) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Resu
     Ok(Changed::Scheduled(starts_at))
 }
 
-/// Takes the schedule that is there, or makes one of the subscription as it is, and gives it the
-/// phase to come. Each step has a key of its own, so the whole can be tried again.
+/// Takes the subscription's live schedule, or creates one from the subscription, and adds the next
+/// phase. Each step has its own idempotency key, so the whole can be retried.
 async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(), stripe::Error> {
     let id = &quote.held.subscription_id;
     let now = app.stripe.retrieve_subscription(id).await?;
@@ -55,8 +56,8 @@ async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(),
     Ok(())
 }
 
-/// The period that runs, as it is, and one with the smaller plan; then the schedule is over and the
-/// subscription goes on by itself.
+/// The current period unchanged, then one with the smaller plan; after that the schedule releases
+/// the subscription, which renews as usual.
 fn phases(
     quote: &Quote,
     now: &stripe::objects::Subscription,
@@ -77,14 +78,14 @@ fn phases(
             "phases[0][trial_end]",
             now.trial_end.filter(|_| is_trial(quote)),
         )
-        // Long enough to begin; after it the subscription goes on by itself.
+        // Long enough to start; the released subscription then renews as usual.
         .push("phases[1][duration][interval]", "month")
         .push("phases[1][duration][interval_count]", 1)
         .push("phases[1][proration_behavior]", "none")
 }
 
-/// The items of both phases: all of them now, and the same with the smaller plan's price later. An
-/// item that a phase does not name would end with it.
+/// The items of both phases: all current items, with the smaller plan's price in the second. An
+/// item that a phase doesn't list would be removed.
 fn items(quote: &Quote, now: &stripe::objects::Subscription, plan: Option<&str>) -> Form {
     let mut form = Form::new();
     for (place, item) in now.items.data.iter().enumerate() {

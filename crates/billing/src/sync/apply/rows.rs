@@ -1,4 +1,4 @@
-//! The rows that a sync writes, built from what a projection wants.
+//! The rows that a sync writes, built from a projection's result.
 
 use domain::projection::{
     Addon, CreditNote, DesiredSubscription, Invoice, Transaction, TransactionType,
@@ -9,18 +9,18 @@ use store::payment_methods::PaymentMethod;
 use store::transactions::NewTransaction;
 use store::{Tx, credit_notes, invoices, payment_methods, subscriptions, transactions};
 
-/// A row that a sync keeps equal to its object at Stripe.
+/// A row that a sync keeps equal to its Stripe object.
 pub(super) trait Synced: Sized {
-    /// Whether the row notes the time of every sync, and so is written even when nothing changed.
+    /// Whether the row stores the time of every sync, and so is written even if nothing changed.
     const NOTES_EVERY_SYNC: bool = false;
 
-    /// The row as it is held.
+    /// Reads the stored row.
     fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>>;
 
-    /// Whether the held row says the same.
+    /// Whether the stored row has the same content.
     fn is_same(&self, held: &Self) -> bool;
 
-    /// The change in words, for rows whose changes are reported.
+    /// The change in words, if changes of this kind of row are reported.
     fn change(&self) -> Option<String>;
 
     /// Inserts or overwrites the row.
@@ -101,7 +101,7 @@ impl Synced for PaymentMethod {
         self == held
     }
 
-    /// A change of card is no one's business but the account's: it is not reported.
+    /// A change of card concerns only the account, so it isn't reported.
     fn change(&self) -> Option<String> {
         None
     }
@@ -112,7 +112,7 @@ impl Synced for PaymentMethod {
 }
 
 /// The row of a subscription. `current` is the account's current customer, for a subscription whose
-/// own customer is not known.
+/// own customer is unknown.
 pub(super) fn subscription(
     account: i64,
     current: String,
@@ -123,7 +123,7 @@ pub(super) fn subscription(
     subscriptions::Subscription {
         subscription_id: fetched.id.clone(),
         account_id: account,
-        // Of a former customer's subscription it is that one, not the current.
+        // A former customer's subscription keeps that customer, not the current one.
         customer_id: fetched.customer_id.clone().unwrap_or(current),
         status: facts.status.clone(),
         tier: facts.tier.clone(),
@@ -152,7 +152,6 @@ pub(super) fn subscription(
     }
 }
 
-/// The row of an invoice.
 pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
     invoices::Invoice {
         invoice_id: wanted.id.clone(),
@@ -176,7 +175,6 @@ pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
     }
 }
 
-/// The row of a credit note.
 pub(super) fn credit_note(account: i64, wanted: &CreditNote) -> credit_notes::CreditNote {
     credit_notes::CreditNote {
         credit_note_id: wanted.id.clone(),
@@ -196,7 +194,6 @@ pub(super) fn credit_note(account: i64, wanted: &CreditNote) -> credit_notes::Cr
     }
 }
 
-/// The row of the saved card.
 pub(super) fn card(
     account: i64,
     (brand, last4, month, year): &(String, String, i64, i64),
@@ -212,8 +209,8 @@ pub(super) fn card(
     }
 }
 
-/// The natural key under which a transaction is written, and its row as it is held. An invoice has
-/// one row, under the key it was first seen by.
+/// The natural key under which a transaction is written, and the stored row. An invoice has one
+/// row, under the key by which it was first seen.
 pub(super) fn held_transaction(
     tx: &mut Tx<'_>,
     account: i64,
@@ -270,7 +267,7 @@ pub(super) fn transaction<'a>(
     }
 }
 
-/// The items beside the plan as they are kept; none where there are none.
+/// The items besides the plan as JSON; none if there are none.
 fn items_json(addons: &[Addon]) -> Option<String> {
     let items = addons.iter().map(|addon| {
         let price = addon.price;

@@ -62,7 +62,7 @@ pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
         Ok(_) => {}
         Err(error) => {
             let kind = D::KIND.word();
-            tracing::warn!(account, kind, %error, "An account's open intents could not be read");
+            tracing::warn!(account, kind, %error, "Failed to read an account's open intents");
         }
     }
 }

@@ -126,7 +126,7 @@ mod traces {
             let finished =
                 tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(EXPORT_MAX));
             if let Ok(Err(error)) = finished.await {
-                tracing::debug!(%error, "The last traces could not be sent");
+                tracing::debug!(%error, "Failed to send the last traces");
             }
         }
     }

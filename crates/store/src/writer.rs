@@ -222,7 +222,7 @@ fn bound_log(link: &mut Link, tried_at: &mut Option<Instant>) {
         Ok(false) => *tried_at = Some(Instant::now()),
         Err(error) => {
             *tried_at = Some(Instant::now());
-            tracing::warn!(%error, "The log could not be emptied");
+            tracing::warn!(%error, "Failed to truncate the write-ahead log");
         }
     }
 }
@@ -245,7 +245,7 @@ pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) 
     if let Err(Retry::Steps(error)) = &outcome
         && steps.len() > 1
     {
-        tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
+        tracing::debug!(%error, steps = steps.len(), "A batch failed; running its jobs one by one");
         for step in steps {
             let mut alone = vec![step];
             let outcome = attempt(link, &mut alone, counters);

@@ -41,7 +41,7 @@ async fn converse(mut app: App, mut socket: WebSocket) {
                 let event = match event {
                     Ok(event) => event,
                     Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "A listener is too slow and misses {missed} events");
+                        tracing::warn!(missed, "A slow listener missed {missed} events");
                         continue;
                     }
                     Err(RecvError::Closed) => return,

@@ -25,7 +25,7 @@ where
             Ok(Some((text, state))) => Ok(Some((Bytes::from(text), (state, next)))),
             Ok(None) => Ok(None),
             Err(error) => {
-                tracing::error!(%error, "A file was cut while it was sent");
+                tracing::error!(%error, "A download was cut off");
                 Err(std::io::Error::other("cut"))
             }
         }

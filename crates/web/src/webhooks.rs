@@ -42,7 +42,7 @@ pub async fn receive(
     let body = body.map_err(body_error)?;
     if let Err(error) = verify(&app, &headers, &body) {
         let from = from.network();
-        tracing::warn!(reason = %error, "A webhook delivery was not believed");
+        tracing::warn!(reason = %error, "Signature verification of a webhook failed");
         app.bad_signatures.fetch_add(1, Ordering::Relaxed);
         let limit = app.settings.limits.bad_signatures_per_minute;
         rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;

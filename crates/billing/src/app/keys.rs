@@ -33,7 +33,7 @@ fn touch(app: &App, key: &ApiKey) {
     });
     tokio::spawn(async move {
         if let Err(error) = noted.await {
-            tracing::debug!(%error, "The last use of a key was not noted");
+            tracing::debug!(%error, "Failed to record the last use of a key");
         }
     });
 }

@@ -90,13 +90,13 @@ pub async fn start(app: &App, actor: &str) -> Result<()> {
         })
         .await?;
     if !claimed {
-        let detail = "The books were checked a moment ago; look at the result.";
+        let detail = "The books were audited a moment ago. See that result.";
         return Err(Error::conflict("audit_recent", detail));
     }
     let app = app.clone();
     tokio::spawn(async move {
         if let Err(error) = run(&app, report).await {
-            tracing::error!(%error, "The books could not be checked");
+            tracing::error!(%error, "Failed to audit the books");
         }
     });
     Ok(())

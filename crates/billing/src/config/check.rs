@@ -138,7 +138,7 @@ impl Settings {
             {
                 faults.push(format!(
                     "{name} is shorter than {SHARED_SECRET_BYTES_MIN} characters: whoever guesses \
-                     it signs in as anybody"
+                     it can sign in as anyone"
                 ).into());
             }
         }

@@ -16,8 +16,8 @@ use crate::operators::audit_log::{Action, Author};
 use crate::rate_limit;
 
 /// The document's own description of what it includes and omits.
-const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \
-                     left out. Cards, invoices and the customer's name and address are at Stripe.";
+const ABOUT: &str = "Every row that we keep about this account, without secrets and sign-in \
+                     links. Cards, invoices and the customer's name and address are at Stripe.";
 
 /// Maximum number of exports per account and minute.
 const EXPORTS_PER_MINUTE: u32 = 3;

@@ -75,10 +75,10 @@ pub async fn run(app: App) {
     let mut stripe_errors = 0;
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = count(&app, &mut stripe_errors).await {
-            tracing::warn!(%error, "Failures could not be tallied");
+            tracing::warn!(%error, "Failed to record failure counts");
         }
         if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "The alerts could not be looked at");
+            tracing::warn!(%error, "Failed to evaluate the alert rules");
         }
         tokio::time::sleep(EVERY).await;
     }

@@ -36,7 +36,7 @@ pub async fn follow(app: App) {
     let client = match client() {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(%error, "The twin's clock cannot be followed");
+            tracing::error!(%error, "Failed to follow the twin's clock");
             return;
         }
     };
@@ -112,11 +112,11 @@ async fn settle_down(app: &App) {
     let mut calm = 0;
     while calm < 2 && started.elapsed() < STEP_MAX {
         if let Err(error) = sweep::once(app).await {
-            tracing::warn!(%error, "A sweep did not happen");
+            tracing::warn!(%error, "A sweep failed");
         }
         for done in [low::once(app).await, topup::once(app).await] {
             if let Err(error) = done {
-                tracing::warn!(%error, "Low wallets were not looked after");
+                tracing::warn!(%error, "Failed to check accounts with low credits");
             }
         }
         app.sync_due.notify_waiters();
@@ -125,7 +125,7 @@ async fn settle_down(app: &App) {
         match is_idle(app).await {
             Ok(true) => calm += 1,
             Ok(false) => calm = 0,
-            Err(error) => tracing::warn!(%error, "It is not known whether work is left"),
+            Err(error) => tracing::warn!(%error, "Failed to check whether work is left"),
         }
     }
 }

@@ -22,7 +22,7 @@ pub async fn run(app: App) {
     let client = match address::client(settings.allow_loopback, settings.seconds_max) {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(%error, "Notices cannot be sent; they wait in the outbox");
+            tracing::error!(%error, "Outgoing webhooks cannot be sent; they stay in the outbox");
             return;
         }
     };

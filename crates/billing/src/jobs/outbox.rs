@@ -41,7 +41,7 @@ pub async fn run<S: Sender>(app: &App, sender: &S) {
         match round(app, sender).await {
             Ok(0) => {}
             Ok(_) => continue,
-            Err(error) => tracing::warn!(%error, "The outbox could not be read"),
+            Err(error) => tracing::warn!(%error, "Failed to read the outbox"),
         }
         tokio::select! {
             () = S::queued(app).notified() => {}

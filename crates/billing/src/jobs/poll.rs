@@ -80,7 +80,7 @@ async fn take(app: &App, event: &objects::Event) -> Result<()> {
         }
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::warn!(event = event.id, %error, "An event in Stripe's list is not readable");
+            tracing::warn!(event = event.id, %error, "Failed to parse an event in Stripe's list");
             Ok(())
         }
     }

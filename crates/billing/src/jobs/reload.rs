@@ -19,7 +19,10 @@ pub async fn run(app: App) {
             Err(error) => {
                 let fault = format!("{error:#}");
                 if fault != reported {
-                    tracing::error!(fault, "What was changed is not taken over; the old stays");
+                    tracing::error!(
+                        fault,
+                        "A changed file is invalid; the previous version stays in force"
+                    );
                     reported = fault;
                 }
             }
@@ -30,7 +33,7 @@ pub async fn run(app: App) {
 async fn look(app: &App) -> anyhow::Result<()> {
     if app.load_catalog().await? {
         let version = app.rules().catalog.version;
-        tracing::info!(version, "Another catalog is in force");
+        tracing::info!(version, "A new version of the catalog is in force");
     }
     app.load_prices().await?;
     app.load_webhook_secret().await

@@ -34,22 +34,22 @@ const MAILS_KEPT_DAYS: i64 = 1;
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "A sweep did not happen");
+            tracing::warn!(%error, "A sweep failed");
         }
         if let Err(error) = ending::finish_left(&app).await {
-            tracing::warn!(%error, "Ends of plans that were left half done were not looked at");
+            tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
         }
         if let Err(error) = learn_prices(&app).await {
-            tracing::warn!(%error, "Prices were not looked for");
+            tracing::warn!(%error, "Failed to look up prices");
         }
         if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
-            tracing::warn!(%error, "Duplicate subscriptions could not be read");
+            tracing::warn!(%error, "Failed to read duplicate subscriptions");
         }
         if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
-            tracing::warn!(%error, "Changes of customers could not be read");
+            tracing::warn!(%error, "Failed to read changes of customers");
         }
         if let Err(error) = tidy(&app).await {
-            tracing::warn!(%error, "Old rows were not tidied away");
+            tracing::warn!(%error, "Failed to delete old rows");
         }
         tokio::time::sleep(EVERY).await;
     }
@@ -78,7 +78,7 @@ pub async fn once(app: &App) -> Result<usize> {
             // An account that can't be settled must not block the others.
             match settle(app, *account).await {
                 Ok(()) => settled += 1,
-                Err(error) => tracing::error!(account, %error, "An account cannot be settled"),
+                Err(error) => tracing::error!(account, %error, "Failed to settle an account"),
             }
         }
         touched += settled + subscriptions.len();

@@ -21,10 +21,10 @@ const ACCOUNTS_MAX: i64 = 50;
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = low::once(&app).await {
-            tracing::warn!(%error, "Notifications of low credits failed");
+            tracing::warn!(%error, "Failed to send notifications of low credits");
         }
         if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "Automatic purchases did not happen");
+            tracing::warn!(%error, "Automatic top-ups failed");
         }
         tokio::time::sleep(EVERY).await;
     }

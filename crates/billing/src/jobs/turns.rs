@@ -33,7 +33,7 @@ impl Turns {
                 Err(error) => Err(error),
             };
             if let Err(error) = done {
-                tracing::error!(job = self.name, %error, "A job failed; its next turn repeats it");
+                tracing::error!(job = self.name, %error, "A job failed and will run again at its next turn");
             }
         }
     }

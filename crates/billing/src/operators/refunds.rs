@@ -141,7 +141,7 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     settle(app, ask, &intent, &payment, &account, &refund).await?;
     // The clawback follows from the charge, as in every other sync.
     if let Err(error) = sync::account(app, account.id).await {
-        tracing::warn!(%error, "A refunded account is synced later");
+        tracing::warn!(%error, "A refunded account will be synced later");
         app.sync_due.notify_one();
     }
     let currency = Currency::parse(&refund.currency).unwrap_or(Currency::USD);

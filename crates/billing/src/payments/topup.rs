@@ -41,7 +41,7 @@ const RETRY_SECONDS: i64 = 60;
 /// in progress. A failure delays this account's next step and doesn't affect other accounts.
 pub async fn buy(app: &App, account: i64) -> Result<()> {
     if let Err(error) = attempt(app, account).await {
-        tracing::warn!(account, %error, "An automatic purchase did not happen");
+        tracing::warn!(account, %error, "An automatic top-up failed");
         put_off(app, account, RETRY_SECONDS).await?;
     }
     Ok(())
@@ -223,7 +223,7 @@ async fn charge(app: &App, intent: &Intent) -> Result<()> {
         Ok(payment) => needs_owner(app, intent, &payment.id).await,
         Err(error @ stripe::Error::Card { .. }) => declined(app, intent, &error).await,
         Err(error) if error.is_replayed() || !is_unsure(&error) => {
-            tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic purchase");
+            tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic top-up");
             refused(app, intent, &error).await
         }
         // The same attempt is retried under the same key.

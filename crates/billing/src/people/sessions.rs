@@ -63,7 +63,7 @@ pub fn touch(app: &App, session: i64) {
         .write(0, move |tx| store::sessions::touch(tx, session, now));
     tokio::spawn(async move {
         if let Err(error) = noted.await {
-            tracing::debug!(%error, "A session's last use was not noted");
+            tracing::debug!(%error, "Failed to record a session's last use");
         }
     });
 }

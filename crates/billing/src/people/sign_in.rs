@@ -77,7 +77,7 @@ pub async fn redeem_hand_over(
 
 /// Counts an invalid link or token (case A8). Fails if there were too many.
 pub async fn count_wrong_link(app: &App, network: &str) -> Result<()> {
-    tracing::warn!("A sign-in link or token opened nothing");
+    tracing::warn!("A sign-in link or token was rejected");
     let limit = app.settings.limits.bad_links_per_minute;
     rate_limit::take(app, &format!("bad-link:{network}"), limit, 0).await
 }
@@ -85,7 +85,7 @@ pub async fn count_wrong_link(app: &App, network: &str) -> Result<()> {
 /// Counts an invalid link or token and returns the error for it: the link was used, has expired or
 /// never existed.
 pub async fn wrong_link(app: &App, network: &str) -> Error {
-    let detail = "This link was used or is too old; ask for a new one.";
+    let detail = "This link was already used or has expired. Request a new one.";
     match count_wrong_link(app, network).await {
         Ok(()) => Error::bad_request("link_over", detail),
         Err(error) => error,

@@ -63,7 +63,7 @@ pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
     let refunds = app.stripe.list_refunds(&filter, REVERSALS_MAX).await?;
     let disputes = app.stripe.list_disputes(&filter, REVERSALS_MAX).await?;
     if refunds.has_more || disputes.has_more {
-        tracing::warn!("There are more refunds or disputes than one audit looks through");
+        tracing::warn!("There are more refunds or disputes than one audit reads");
     }
     let mut found = Vec::new();
     for refund in refunds.data {

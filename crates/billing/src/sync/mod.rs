@@ -311,7 +311,7 @@ fn report_findings(account: i64, wanted: &Desired) {
         tracing::warn!(
             account,
             ?finding,
-            "A sync found something for a person to look at"
+            "A sync found something that needs manual review"
         );
     }
 }

@@ -18,7 +18,7 @@ pub async fn record(app: &App, since: Timestamp) -> Result<Vec<i64>> {
     let filter = Form::new().push("created[gte]", since.seconds());
     let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;
     if events.has_more {
-        tracing::warn!("There are more events than one sync looks through: sync --all");
+        tracing::warn!("There are more events than one sync reads; run sync --all");
     }
     let mut accounts = BTreeSet::new();
     for event in events.data.iter().rev() {

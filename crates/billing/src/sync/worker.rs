@@ -45,7 +45,7 @@ async fn work(app: App, matches: bool) {
         match worked {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "A sync did not happen"),
+            Err(error) => tracing::warn!(%error, "A sync failed to start"),
         }
         tokio::select! {
             () = app.sync_due.notified() => {}

@@ -46,7 +46,7 @@ pub fn open(app: &App, path: &Path) -> anyhow::Result<ControlSocket> {
             match listener.accept().await {
                 Ok((stream, _)) => drop(tokio::spawn(respond(app.clone(), stream))),
                 Err(error) => {
-                    tracing::warn!(%error, "The control socket could not accept a connection");
+                    tracing::warn!(%error, "The control socket failed to accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

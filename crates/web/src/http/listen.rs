@@ -152,7 +152,7 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "A connection could not be taken");
+                tracing::warn!(%error, "Failed to accept a connection");
                 connections.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;

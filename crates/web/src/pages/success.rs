@@ -157,7 +157,7 @@ async fn sync_for_a_while(app: &App, account: i64) {
     match tokio::time::timeout(SYNC_WAIT, task).await {
         Ok(Ok(Ok(_))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(account, %error, "A success page could not sync"),
-        Ok(Err(error)) => tracing::error!(account, %error, "A success page's sync broke off"),
+        Ok(Err(error)) => tracing::error!(account, %error, "The sync of a success page broke off"),
         Err(_) => tracing::warn!(account, "A success page did not wait for its sync"),
     }
 }

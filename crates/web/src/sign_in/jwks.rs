@@ -165,7 +165,7 @@ pub async fn keys(app: &App, cache: &Cache, id: Option<&str>) -> Result<Arc<[Key
                 seen.keys = keys.into();
                 seen.read_at = Some(now);
             }
-            Err(error) => tracing::warn!(error, "The host application's keys were not read"),
+            Err(error) => tracing::warn!(error, "Failed to read the host application's keys"),
         }
     }
     if seen.is_younger(STALE_SECONDS, now) {

@@ -144,7 +144,7 @@ pub async fn finish(
     let claims = match claims {
         Ok(claims) => claims,
         Err(error) => {
-            tracing::warn!(%error, "A provider's token was not believed");
+            tracing::warn!(%error, "A provider's token failed verification");
             return Ok(None);
         }
     };

@@ -100,7 +100,7 @@ pub(super) async fn create(
         Ok(session) => session,
         Err(error) => {
             if let Err(failure) = note_failure(app, intent, &error).await {
-                tracing::error!(%failure, intent = intent.id, "An intent could not be settled");
+                tracing::error!(%failure, intent = intent.id, "Failed to settle an intent");
             }
             return Err(error);
         }
@@ -118,7 +118,7 @@ pub(super) async fn create(
         .await;
     // The page exists and can be paid; if this write failed, the sync finds it by its metadata.
     if let Err(error) = kept {
-        tracing::error!(%error, intent = intent.id, "A session could not be written down");
+        tracing::error!(%error, intent = intent.id, "Failed to store a session");
     }
     Ok(url)
 }

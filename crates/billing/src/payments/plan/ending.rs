@@ -432,9 +432,9 @@ pub async fn finish_left(app: &App) -> Result<()> {
     for intent in left {
         let (id, account) = (intent.id.clone(), intent.account_id);
         match finish(app, intent).await {
-            Ok(()) => tracing::info!(intent = id, account, "Finished the end of a plan"),
+            Ok(()) => tracing::info!(intent = id, account, "Finished canceling a plan"),
             Err(error) => {
-                tracing::warn!(intent = id, account, %error, "The end of a plan is not finished");
+                tracing::warn!(intent = id, account, %error, "Canceling a plan is not finished");
             }
         }
     }

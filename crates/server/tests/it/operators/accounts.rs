@@ -91,7 +91,7 @@ async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: 
         "PRO_PLUS"
     );
     let (_, page) = admin.page(&format!("/admin/accounts/{id}")).await;
-    assert!(page.contains("PRO_PLUS, Partner, until"), "{page}");
+    assert!(page.contains("Pro Plus, Partner, until"), "{page}");
     let cleared = send(&admin, &path, &[("tier", ""), ("reason", "Over")]).await;
     assert_eq!(cleared.status(), 303);
     assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");

@@ -194,7 +194,7 @@ pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
     Ok(load::read_only(tx, account)?.ledger)
 }
 
-/// Like [`loaded`], including what `requests` name, so that their outcome can be previewed.
+/// Like [`loaded()`], including what `requests` name, so that their outcome can be previewed.
 pub fn loaded_for(tx: &mut Tx<'_>, account: i64, requests: &[Request]) -> Result<Ledger> {
     let requests: Vec<&Request> = requests.iter().collect();
     Ok(load::read_only_for(tx, account, &requests)?.ledger)

@@ -254,7 +254,7 @@ fn pieces(day: &Day, x: i64, width: i64, top: i64) -> Vec<Piece> {
     pieces
 }
 
-/// The top of the scale: four of the smallest round steps with which `most` fits.
+/// The top of the scale: four grid lines, spaced by the smallest round step that covers `most`.
 fn scale_top(most: i64) -> i64 {
     let need = i128::from(most.max(4));
     let mut power = 1_i128;

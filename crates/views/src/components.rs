@@ -1,5 +1,5 @@
-//! Components that pages share. Each renders itself, escaped, so a template only has to write `{{
-//! badge }}`.
+//! Components that pages share. Each renders itself, escaped, so a template only has to write
+//! `{{ badge }}`.
 
 use askama::Template;
 use askama::filters::HtmlSafe;

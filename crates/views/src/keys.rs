@@ -84,7 +84,7 @@ pub struct KeyForm {
 }
 
 impl KeyForm {
-    /// The empty form. The `server` scope is offered only to operators of the host application.
+    /// The empty form. The `server` scope is offered only to administrators.
     pub fn empty(may_make_server_keys: bool) -> Self {
         let all = [
             ("meter", "Spend credits (meter)"),

@@ -1,10 +1,10 @@
 //! The only place that adds an account to an address.
 //!
 //! A reader who belongs to several accounts must only ever act on the one being displayed, so every
-//! link, form and refresh of their pages names it. Templates write `href="{{
-//! "/dashboard/keys"|for_account }}"`; the filter reads the [`Links`] that the page is rendered
-//! with, which [`crate::layout::Page::html`] takes from the page's frame. Components such as
-//! [`crate::components::Action`] do the same, so their callers pass plain paths.
+//! link, form and refresh of their pages names it. Templates write
+//! `href="{{ "/dashboard/keys"|for_account }}"`; the filter reads the [`Links`] that the page is
+//! rendered with, which [`crate::layout::Page::html`] takes from the page's frame. Components such
+//! as [`crate::components::Action`] do the same, so their callers pass plain paths.
 
 use std::any::Any;
 

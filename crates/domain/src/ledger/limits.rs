@@ -154,8 +154,8 @@ pub(super) fn first_broken(
 }
 
 impl Ledger {
-    /// What a capture may take beyond its hold, which the limits also restrict. The hold's own part
-    /// still counts as set aside, so the part of `pinned` that is charged from pins frees room.
+    /// What a capture may take beyond its hold, which the limits also restrict. The hold still
+    /// counts as set aside, so its `pinned` credits are replaced by those charged, `from_pins`.
     pub(super) fn left_beyond(
         &self,
         spender: Spender,

@@ -160,8 +160,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Marks the job as failed when `outcome` is an error. `ledger.rs` calls it for statements that
-    /// it runs on the driver directly.
+    /// Marks the job as failed when `outcome` is an error.
     pub(crate) fn note_failure<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
             let failed = match self {

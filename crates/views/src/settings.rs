@@ -63,7 +63,7 @@ pub struct LimitRow {
 /// The form that sets a limit.
 #[derive(Clone, Debug)]
 pub struct NewLimit {
-    /// The account, keys and members that can be limited.
+    /// What can be limited, such as the account, an API key or a member.
     pub subjects: Vec<Choice>,
     pub windows: Vec<Choice>,
     /// The credits, as typed.

@@ -39,7 +39,7 @@ impl HtmlSafe for Action {}
 pub enum Target {
     /// One of our pages.
     Link(String),
-    /// An external page, opened in a new tab without a referrer.
+    /// An external page, linked without a referrer.
     External(String),
     /// A form post, with hidden fields.
     Post {

@@ -1,12 +1,12 @@
-//! How amounts are written for people: the sign, the currency's symbol, grouped thousands.
+//! How amounts are formatted for display: the sign, the currency's symbol, grouped thousands.
 
 use crate::money::MinorUnits;
 
-/// A true minus sign, as wide as a digit; the hyphen is not one.
+/// A true minus sign, which is as wide as a digit; a hyphen isn't.
 const MINUS: char = '\u{2212}';
 
 /// An amount of money: `money(1900, "usd", 2)` is "$19.00", `money(500, "jpy", 0)` is "¥500".
-/// A currency without a sign of its own is named: "CHF 19.00".
+/// A currency without a known symbol is shown by its code: "CHF 19.00".
 pub fn money(minor: i64, currency: &str, exponent: u32) -> String {
     format!(
         "{}{}{}",
@@ -21,7 +21,7 @@ pub fn count(number: u64) -> String {
     group(&number.to_string())
 }
 
-/// The sign of an amount: a true minus, or nothing.
+/// The minus sign of a negative amount, or an empty string.
 pub fn sign(negative: bool) -> String {
     if negative {
         MINUS.to_string()
@@ -30,7 +30,7 @@ pub fn sign(negative: bool) -> String {
     }
 }
 
-/// The currency's symbol, or its code and a space that does not break.
+/// The currency's symbol, or its code followed by a non-breaking space.
 pub fn symbol(currency: &str) -> String {
     match currency.to_ascii_lowercase().as_str() {
         "usd" => "$".to_owned(),
@@ -42,7 +42,7 @@ pub fn symbol(currency: &str) -> String {
         "brl" => "R$".to_owned(),
         "aud" => "A$".to_owned(),
         "cad" => "CA$".to_owned(),
-        // A space that does not break keeps the code beside its number.
+        // A non-breaking space keeps the code on the same line as its number.
         other => format!("{}\u{a0}", other.to_ascii_uppercase()),
     }
 }
@@ -58,7 +58,7 @@ pub fn decimal(minor: u64, exponent: u32) -> String {
     }
 }
 
-/// An amount with its own currency, as [`money`] writes it.
+/// An amount in its own currency, formatted like [`money`].
 pub fn amount(amount: MinorUnits) -> String {
     let currency = amount.currency;
     money(amount.amount, currency.code(), currency.exponent())

@@ -1,6 +1,6 @@
-//! When an attempt that failed is repeated, and when it is given up.
+//! When a failed attempt is retried, and when retrying stops.
 
-/// A schedule of attempts: the wait doubles from the first to the longest, or follows a list.
+/// A retry schedule: the wait doubles from the first to the longest, or follows a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     waits: Waits,
@@ -16,26 +16,26 @@ enum Waits {
     Listed(&'static [i64]),
 }
 
-/// Doublings after which no wait grows: far beyond every longest wait.
+/// Cap on the number of doublings, far beyond what any schedule's longest wait requires.
 const DOUBLINGS_MAX: i64 = 30;
 
 /// The sync of an account: the tenth failure parks it.
 pub const SYNC: Backoff = Backoff::doubling(1, 600, 10);
 
-/// An event that names no account we know: the eighth failure parks it.
+/// An event that matches no known account: the eighth failure parks it.
 pub const UNMATCHED_EVENT: Backoff = Backoff::doubling(1, 1_024, 8);
 
-/// An email: given up after the tenth attempt.
+/// An email: abandoned after the tenth attempt.
 pub const EMAIL: Backoff = Backoff::doubling(5, 3_600, 10);
 
-/// An outgoing webhook: attempted for about three days.
+/// An outgoing webhook: retried for about three days.
 pub const OUTGOING_WEBHOOK: Backoff = Backoff::listed(&[
     5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
 ]);
 
 impl Backoff {
-    /// Waits `first_seconds`, then twice as long each time up to `longest_seconds`; `attempts_max`
-    /// failures are the last.
+    /// Waits `first_seconds`, then twice as long each time up to `longest_seconds`. Retrying stops
+    /// after `attempts_max` failures.
     pub const fn doubling(first_seconds: i64, longest_seconds: i64, attempts_max: i64) -> Backoff {
         Backoff {
             waits: Waits::Doubling {
@@ -46,7 +46,7 @@ impl Backoff {
         }
     }
 
-    /// Waits as listed, in seconds; the failure after the last wait is the last.
+    /// Waits as listed, in seconds. Retrying stops when the attempt after the last wait fails.
     #[expect(clippy::cast_possible_wrap, reason = "the value is small")]
     pub const fn listed(waits: &'static [i64]) -> Backoff {
         Backoff {
@@ -55,13 +55,13 @@ impl Backoff {
         }
     }
 
-    /// Seconds until the next attempt after `failures` failed ones, the latest included; `None` when
-    /// it was the last.
+    /// Seconds until the next attempt after `failures` failed attempts, including the latest;
+    /// `None` when no attempts are left.
     pub fn next_seconds(&self, failures: i64) -> Option<i64> {
         (failures < self.attempts_max).then(|| self.seconds_after(failures))
     }
 
-    /// The same wait for an attempt that is never given up.
+    /// The same wait, for an attempt that is retried without limit.
     pub fn seconds_after(&self, failures: i64) -> i64 {
         let earlier = failures.saturating_sub(1).max(0);
         match self.waits {
@@ -81,8 +81,8 @@ impl Backoff {
     }
 }
 
-/// `seconds` with its latter half chosen by `random`, so that what failed together is not repeated
-/// together.
+/// `seconds` with the second half randomized by `random`, so that attempts that failed at the same
+/// time aren't retried at the same time.
 pub fn jittered(seconds: i64, random: u128) -> i64 {
     let half = seconds.div_euclid(2);
     let span = u128::try_from(seconds.saturating_sub(half)).unwrap_or(0);

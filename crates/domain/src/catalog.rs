@@ -1,6 +1,6 @@
 //! What is sold, as data: tiers, packs, add-ons and the cost of each operation.
 //!
-//! A tier is data, not an enum. The text is checked as a whole, and all its faults are reported
+//! A tier is data, not an enum. The text is validated as a whole, and all errors are reported
 //! together.
 
 #[cfg(test)]
@@ -10,21 +10,21 @@ use serde::Deserialize;
 
 use crate::money::{Credits, Currency, MinorUnits};
 
-/// The operation a call costs when it names none.
+/// The operation that a call is charged for when it doesn't specify one.
 pub const DEFAULT_OPERATION: &str = "call";
 
 /// The longest trial that Stripe accepts, in days.
 pub const TRIAL_DAYS_MAX: i64 = 730;
 
-/// The most units that one call may name.
+/// The most units that one call may specify.
 pub const UNITS_MAX: i64 = 1_000_000_000;
 
-/// A catalog that was read and found valid.
+/// A parsed and validated catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
-    /// Its number; versions are only ever added. 0 until the store has numbered it.
+    /// The version number; versions are only ever added. 0 until the store has assigned one.
     pub version: i64,
-    /// The one currency everything is sold in.
+    /// The single currency in which everything is sold.
     pub currency: Currency,
     /// Tiers, cheapest first; their order is their rank.
     pub tiers: Vec<Tier>,
@@ -43,11 +43,11 @@ pub struct Tier {
     pub name: String,
     /// The name of the tier on pages.
     pub title: String,
-    /// The place of the tier in the order of tiers.
+    /// The position of the tier in the order of tiers, cheapest first.
     pub rank: usize,
-    /// The price of a month; `None` where a person sets it.
+    /// The price of a month; `None` where the price is negotiated individually.
     pub price: Option<MinorUnits>,
-    /// Calls a period allows; `None` for no limit.
+    /// Calls allowed per period; `None` for no limit.
     pub calls_limit: Option<i64>,
     /// Credits that are granted each period.
     pub allowance: Credits,
@@ -60,12 +60,13 @@ pub struct Tier {
 }
 
 impl Tier {
-    /// Whether it is the tier everybody has without paying.
+    /// Whether this is the tier that every account has without paying.
     pub fn is_free(&self) -> bool {
         self.price.is_some_and(|price| price.amount == 0)
     }
 
-    /// The name its price has at Stripe; it moves to the new price when the amount changes.
+    /// The lookup key of its price at Stripe; it is transferred to the new price when the amount
+    /// changes.
     pub fn lookup_key(&self) -> String {
         format!("lbx_tier_{}", self.name.to_ascii_lowercase())
     }
@@ -76,16 +77,16 @@ impl Tier {
 pub struct Rollover {
     /// The most credits that may be carried over.
     pub cap: Credits,
-    /// They end this many months after they were carried over.
+    /// The number of months after which carried-over credits expire.
     pub months: i64,
 }
 
 /// Credits that are sold in one purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
-    /// Whole credits; the pack's name in the API.
+    /// Whole credits; they also identify the pack in the API.
     pub credits: i64,
-    /// Whole credits on top of it; they end and go back with it.
+    /// Whole bonus credits granted in addition; they expire and are clawed back with the purchase.
     pub bonus: i64,
     /// The price of the pack.
     pub price: MinorUnits,
@@ -94,7 +95,7 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// The name its price has at Stripe.
+    /// The lookup key of its price at Stripe.
     pub fn lookup_key(&self) -> String {
         format!("lbx_pack_{}", self.credits)
     }
@@ -113,7 +114,7 @@ pub struct Addon {
 }
 
 impl Addon {
-    /// The name its price has at Stripe.
+    /// The lookup key of its price at Stripe.
     pub fn lookup_key(&self) -> String {
         format!("lbx_addon_{}", self.name.to_ascii_lowercase())
     }
@@ -136,10 +137,10 @@ pub enum PriceError {
     /// The catalog has no such operation.
     #[error("there is no operation named {0:?}")]
     UnknownOperation(String),
-    /// The units are zero, negative or beyond [`UNITS_MAX`].
+    /// The units are zero, negative or above [`UNITS_MAX`].
     #[error("units must be between 1 and {UNITS_MAX}")]
     Units,
-    /// The product leaves the bounds of an amount.
+    /// The product exceeds the maximum amount of credits.
     #[error("that call would cost more than a call can")]
     TooLarge,
 }
@@ -200,7 +201,7 @@ struct OperationText {
 }
 
 impl Catalog {
-    /// Reads a catalog's TOML text. All faults are returned, in sentences.
+    /// Parses a catalog from TOML text. Returns all errors as sentences.
     pub fn parse(text: &str) -> Result<Catalog, Vec<String>> {
         let raw: CatalogText =
             toml::from_str(text).map_err(|error| vec![error.message().to_owned()])?;
@@ -352,7 +353,8 @@ fn read_addons(texts: &[AddonText], currency: Currency, faults: &mut Vec<String>
     addons
 }
 
-/// Off without a cap; a month without a lifetime.
+/// Rollover is off without a cap; carried-over credits last one month unless the text says
+/// otherwise.
 fn read_rollover(text: &TierText, faults: &mut Vec<String>) -> Option<Rollover> {
     let what = format!("tier {:?}: rollover_cap", text.name);
     if text.rollover_cap.is_none() && text.rollover_months.is_some() {
@@ -444,7 +446,8 @@ fn read_credits(text: &str, what: &str, faults: &mut Vec<String>) -> Credits {
     }
 }
 
-/// Reads decimal text into minor units of `currency`; -1 where that is a fault.
+/// Parses decimal text into minor units of `currency`; returns -1 and records a fault if it is
+/// invalid.
 fn read_money(text: &str, currency: Currency, what: &str, faults: &mut Vec<String>) -> i64 {
     let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
     let Some(amount) = amount else {

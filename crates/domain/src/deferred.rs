@@ -1,8 +1,8 @@
 //! The value of prepaid credits over a month: what was owed at its start, what was sold, used,
-//! expired and given back during it, and what is owed at its end (requirement N17).
+//! expired and refunded during it, and what is owed at its end (requirement N17).
 //!
-//! The money is a purchase's price, tax excluded, shared over its credits. Shares are rounded half
-//! up and always computed from the cumulative amount (used first, then expired, then given back,
+//! The money is a purchase's price, excluding tax, allocated across its credits. Shares are rounded
+//! half up and always computed from the cumulative amount (used first, then expired, then refunded,
 //! then the rest), so that the months of a purchase add up to its price to the last minor unit.
 
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use crate::ledger::{Body, Entry, EntryKind, GrantKind, LotId};
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::time::Timestamp;
 
-/// What became of credits, and of the money they were bought for.
+/// An amount of credits and the money that was paid for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// How many credits it was.
+    /// The number of credits.
     pub credits: Credits,
-    /// How much money it was, in minor units; zero for credits that no one paid for.
+    /// The money, in minor units; zero for credits that were not paid for.
     pub minor: i64,
 }
 
@@ -27,7 +27,7 @@ impl Amounts {
     }
 }
 
-/// The prepaid credits of one currency, or all credits that no one paid for.
+/// The movements of the prepaid credits of one currency, or of all credits that were not paid for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
     /// What was unspent at the start.
@@ -38,16 +38,16 @@ pub struct Flow {
     pub used: Amounts,
     /// What expired unspent: breakage.
     pub expired: Amounts,
-    /// What was clawed back because its money went back, less what was reinstated.
+    /// What was clawed back because its payment was reversed, less what was reinstated.
     pub refunded: Amounts,
-    /// What was voided or taken by a correction.
+    /// What was voided or removed by a correction.
     pub corrected: Amounts,
     /// What was unspent at the end.
     pub closing: Amounts,
 }
 
 impl Flow {
-    /// Whether opening and what happened come to closing, in credits and in money.
+    /// Whether opening plus the movements equals closing, in credits and in money.
     pub fn adds_up(&self) -> bool {
         let gone = [self.used, self.expired, self.refunded, self.corrected];
         let credits = gone.iter().map(|part| part.credits).sum::<Credits>();
@@ -72,19 +72,19 @@ impl Flow {
     }
 }
 
-/// The flows by currency, and the flow of credits that no one paid for.
+/// The flows by currency, and the flow of credits that were not paid for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Prepaid, by the code of their currency.
+    /// Prepaid credits, by currency code.
     pub prepaid: BTreeMap<String, Flow>,
     /// Allowances, promotions, bonuses and upward corrections.
     pub free: Flow,
-    /// Credits in all wallets at the end, by the sums of their journals.
+    /// Credits in all wallets at the end, according to the sums of their journals.
     pub posted: Credits,
 }
 
 impl Report {
-    /// Adds the report of another account.
+    /// Adds another account's report to this one.
     pub fn add(&mut self, other: &Report) {
         for (currency, flow) in &other.prepaid {
             self.prepaid.entry(currency.clone()).or_default().add(flow);
@@ -93,7 +93,7 @@ impl Report {
         self.posted = self.posted + other.posted;
     }
 
-    /// Whether every flow adds up and the closings are what the journals say is there.
+    /// Whether every flow adds up and the closing balances match the journals.
     pub fn ties(&self) -> bool {
         let flows = || self.prepaid.values().chain([&self.free]);
         let closing: Credits = flows().map(|flow| flow.closing.credits).sum();
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// Ways for credits to go, in the order in which their money is shared.
+/// The ways in which credits leave a grant, in the order in which the money is allocated to them.
 const WAYS: usize = 4;
 const USED: usize = 0;
 const EXPIRED: usize = 1;
@@ -113,7 +113,7 @@ struct Lot {
     amount: Credits,
     paid: Option<MinorUnits>,
     granted_at: Timestamp,
-    /// The credits that went each way until the start, and until the end.
+    /// The credits that left each way before the start, and before the end.
     before: [Credits; WAYS],
     until_end: [Credits; WAYS],
 }
@@ -138,7 +138,7 @@ impl Reader {
         }
     }
 
-    /// Takes the next entry; those of later are left out.
+    /// Takes the next entry; entries at or after the end are ignored.
     pub fn take(&mut self, entry: &Entry) {
         if entry.at >= self.until {
             return;

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// Days before paid access ends at which the second email is sent.
 pub const WARNING_DAYS: i64 = 2;
 
-/// A moment in the failure of a payment at which its customer is notified.
+/// A point in the course of a failed payment at which the customer is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DunningStep {
@@ -20,7 +20,7 @@ pub enum DunningStep {
 }
 
 impl DunningStep {
-    /// The word for the step in an email's key.
+    /// The word for the step in an email's idempotency key.
     pub const fn word(self) -> &'static str {
         match self {
             DunningStep::Failed => "failed",
@@ -30,8 +30,8 @@ impl DunningStep {
     }
 }
 
-/// The step that is due at `now` for a payment that gives access until `grace_until`. Only the
-/// latest is due, so an account that is seen again after a week gets one email, not three.
+/// The step that is due at `now` for a payment whose grace period ends at `grace_until`. Only the
+/// latest is due, so an account that isn't checked for a week gets one email, not three.
 pub fn step_due(grace_until: Timestamp, now: Timestamp) -> DunningStep {
     if now >= grace_until {
         DunningStep::Ended

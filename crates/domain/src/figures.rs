@@ -1,9 +1,9 @@
-//! The figures of the business, as values.
+//! The key figures of the business, as values.
 
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::time::Timestamp;
 
-/// The span that rates are taken over.
+/// The number of days over which rates are computed.
 pub const DAYS: i64 = 30;
 
 /// A part of a whole.
@@ -11,52 +11,52 @@ pub const DAYS: i64 = 30;
 pub struct Share {
     /// The size of the part.
     pub part: i64,
-    /// The whole; nothing can be said of none.
+    /// The size of the whole; a share of zero has no ratio.
     pub whole: i64,
 }
 
 impl Share {
-    /// In hundredths of a percent, rounded half up; `None` of nothing.
+    /// The share in hundredths of a percent, rounded half up; `None` when the whole is zero.
     pub fn basis_points(self) -> Option<i64> {
         (self.whole > 0).then(|| share_of(10_000, self.part, self.whole))
     }
 
-    /// As a ratio for Prometheus: `0.9720`.
+    /// The share as a ratio for Prometheus: `0.9720`.
     pub fn ratio(self) -> Option<String> {
         let points = self.basis_points()?;
         Some(format!("{}.{:04}", points / 10_000, points % 10_000))
     }
 }
 
-/// The numbers, as of `at`.
+/// The figures, as of `at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
-    /// When they were read, by the billing clock.
+    /// When they were computed, by the billing clock.
     pub at: Timestamp,
-    /// Where the span of the rates begins.
+    /// The start of the period over which rates are computed.
     pub from: Timestamp,
-    /// Payments that went through, of those that are decided.
+    /// Succeeded payments, out of those with a final outcome.
     pub payments: Share,
-    /// Events that were processed or are not ours, of those that are decided.
+    /// Events that were processed or don't concern us, out of those with a final outcome.
     pub webhooks: Share,
-    /// Events that wait for a person.
+    /// Events that need manual review.
     pub events_parked: i64,
     /// Accounts with a wallet.
     pub wallets: i64,
-    /// What an account has on average, debt counted against it.
+    /// The average balance of an account, less its debt.
     pub balance: Credits,
-    /// Accounts that subscribed when the span began and do not now.
+    /// Accounts that subscribed at the start of the period and no longer do.
     pub churn: Share,
-    /// Accounts that paid in the span.
+    /// Accounts that paid within the period.
     pub paying: i64,
-    /// What they paid less what was paid back.
+    /// What they paid, less refunds.
     pub revenue: MinorUnits,
-    /// Revenue of the span per account that paid.
+    /// Revenue per paying account in the period.
     pub arpu: Option<MinorUnits>,
-    /// What running subscriptions pay in a month.
+    /// Monthly recurring revenue of the running subscriptions.
     pub mrr: MinorUnits,
     /// How many subscriptions are running.
     pub subscriptions: i64,
-    /// Credits of completed top-ups, by the transactions and by the ledger.
+    /// Credits of completed top-ups: according to the transactions, and according to the ledger.
     pub bought: (Credits, Credits),
 }

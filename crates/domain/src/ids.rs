@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::time::Timestamp;
 
-/// A source of random bits: ids, tokens, lease numbers. A parameter, so that a run can be repeated.
+/// A source of random bits for ids, tokens and lease numbers. A parameter, so that a run is
+/// reproducible.
 pub trait Rng: Send + Sync {
     /// Draws 128 fresh random bits.
     fn bits(&self) -> u128;
 }
 
-/// Crockford's alphabet: no letter that reads as a digit, sorts like the number it writes.
+/// Crockford's alphabet: no letter that looks like a digit, and it sorts in numeric order.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// An id such as `acc_01jd...`: a prefix, 48 bits of `now` in milliseconds and 80 random bits, so
@@ -34,7 +35,7 @@ pub fn new_id(prefix: &str, now: Timestamp, rng: &dyn Rng) -> String {
     text
 }
 
-/// A source that repeats: a counter spread over 128 bits. For tests and simulations.
+/// A deterministic source: a counter spread over 128 bits. For tests and simulations.
 #[derive(Debug, Default)]
 pub struct SeededRng(AtomicU64);
 

@@ -1,62 +1,63 @@
-//! Letters: the facts of emails. The outbox stores them; `views` words them when they are sent.
+//! Letters: the facts of emails. The outbox stores them; `views` renders the text when they are
+//! sent.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dunning::DunningStep;
 
-/// The facts of an email. Its words are found when it is sent.
+/// The facts of an email. Its text is rendered when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename_all = "kebab-case")]
 pub enum Letter {
-    /// Someone asked for a sign-in link.
+    /// A sign-in link was requested.
     SignIn {
         /// The secret token of the link.
         token: String,
-        /// How long it works, in minutes.
+        /// How long the link is valid, in minutes.
         minutes: i64,
     },
     /// An invitation into an account.
     Invitation {
         /// The secret token of the link.
         token: String,
-        /// The name of the member who invites.
+        /// The name of the member who sent the invitation.
         by: String,
-        /// As what: member, billing or owner.
+        /// The offered role: member, billing or owner.
         role: String,
-        /// How long it works, in days.
+        /// How long the link is valid, in days.
         days: i64,
     },
-    /// A payment arrived.
+    /// A payment was received.
     Receipt {
         /// What the payment was for.
         description: String,
-        /// For which plan, if for one.
+        /// The tier that was paid for, if any.
         #[serde(default)]
         tier: Option<String>,
         /// The amount, in minor units.
         amount: i64,
         /// The currency, as an ISO code in lower case.
         currency: String,
-        /// Stripe's page of it.
+        /// The address of Stripe's page for the receipt.
         url: Option<String>,
     },
     /// A payment failed.
     PaymentFailed {
-        /// Which of the emails about it this is.
+        /// The step of dunning.
         step: DunningStep,
-        /// Of which plan, where it is known.
+        /// The tier of the payment, if known.
         #[serde(default)]
         tier: Option<String>,
-        /// What the bank said, in Stripe's words.
+        /// The reason for the failure, in Stripe's words.
         #[serde(default)]
         failure: Option<String>,
         /// The amount, in minor units.
         amount: i64,
         /// The currency, as an ISO code in lower case.
         currency: String,
-        /// When access ends, in microseconds.
+        /// When access ends, in microseconds since 1970.
         grace_until: i64,
-        /// Where it can be paid.
+        /// The address of the page where the payment can be made.
         url: Option<String>,
     },
     /// A plan will end.
@@ -71,7 +72,7 @@ pub enum Letter {
         /// The name of the tier.
         tier: String,
     },
-    /// A payment waits for its owner to confirm it with the bank.
+    /// A payment requires the cardholder's confirmation with the bank.
     ConfirmPayment {
         /// What the payment was for.
         description: String,
@@ -79,7 +80,7 @@ pub enum Letter {
         amount: i64,
         /// The currency, as an ISO code in lower case.
         currency: String,
-        /// Where it is confirmed; the billing page when unknown.
+        /// The address of the page where it is confirmed; the billing page when unknown.
         url: Option<String>,
     },
     /// A trial ends soon.
@@ -91,7 +92,7 @@ pub enum Letter {
     },
     /// The balance fell below the account's threshold.
     CreditsLow {
-        /// What is left, in micro-credits.
+        /// Available credits, in micro-credits.
         available: i64,
         /// The threshold, in micro-credits.
         threshold: i64,
@@ -100,7 +101,7 @@ pub enum Letter {
     CreditsGone {},
     /// Credits were bought automatically.
     AutoTopupDone {
-        /// How many, in micro-credits.
+        /// The number of credits bought, in micro-credits.
         credits: i64,
         /// The amount, in minor units.
         amount: i64,
@@ -109,41 +110,42 @@ pub enum Letter {
     },
     /// Credits are no longer bought automatically.
     AutoTopupOff {
-        /// Why, as the end of a sentence: "the bank declined the card".
+        /// The reason, as the end of a sentence: "the bank declined the card".
         reason: String,
     },
-    /// Money went back.
+    /// A payment was refunded.
     Refunded {
         /// The amount, in minor units.
         amount: i64,
         /// The currency, as an ISO code in lower case.
         currency: String,
-        /// What that did to the credits, in signed micro-credits; zero for a plan's payment.
+        /// The change in credits, in signed micro-credits; zero for a plan's payment.
         credits: i64,
     },
     /// An operator changed the credits.
     Adjusted {
-        /// By how much, in signed micro-credits.
+        /// The change in credits, in signed micro-credits.
         credits: i64,
-        /// The reason, one of the adjustment's words.
+        /// The reason, as one of the reason codes for adjustments.
         reason: String,
     },
-    /// Operators: something needs a person, or no longer does.
+    /// For operators: something needs manual review, or no longer does.
     Alert {
         /// What is wrong, in one sentence.
         summary: String,
-        /// Whether it is over.
+        /// Whether the problem is resolved.
         is_over: bool,
     },
-    /// A payment that had failed went through after all.
+    /// A payment that had failed succeeded on a later attempt.
     PaymentRecovered {
-        /// Of which plan, where it is known.
+        /// The tier of the payment, if known.
         tier: Option<String>,
     },
 }
 
 impl Letter {
-    /// The kind of mail that an account's people may switch off; none for what always arrives.
+    /// The kind of email that the account's members may turn off; `None` for emails that are always
+    /// sent.
     pub fn notice(&self) -> Option<&'static str> {
         match self {
             Letter::Receipt { .. } | Letter::Refunded { .. } | Letter::PaymentRecovered { .. } => {
@@ -165,17 +167,17 @@ impl Letter {
     }
 }
 
-/// A kind of mail that can be switched off.
+/// A kind of email that can be turned off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Its word in JSON and in the store.
+    /// The name of the kind in JSON and in the store.
     pub name: &'static str,
-    /// What the pages call it.
+    /// The name of the kind on pages.
     pub title: &'static str,
 }
 
-/// All kinds of mails that can be switched off. Sign-in links, failed payments, payments to be
-/// confirmed and the end of automatic purchases always arrive.
+/// All kinds of emails that can be turned off. Sign-in links, failed payments, payments that need
+/// confirmation and the end of automatic purchases are always sent.
 pub const NOTICES: [Notice; 5] = [
     Notice {
         name: "receipts",

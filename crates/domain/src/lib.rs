@@ -1,7 +1,7 @@
 //! Pure rules: money, credits, plans and access.
 //!
 //! Values in, values out. Nothing here reads a clock, draws a random number, does I/O or uses a
-//! float; `now` and ids are parameters. Every other crate that decides something about money asks
+//! float; `now` and ids are parameters. Every other crate that makes a decision about money uses
 //! this one.
 
 pub mod amounts;

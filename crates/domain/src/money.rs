@@ -5,32 +5,32 @@ use std::fmt;
 /// Micro-credits in one credit. Per-token prices need six decimals (`ledger.md`, Units).
 pub const MICROS_PER_CREDIT: i64 = 1_000_000;
 
-/// The most credits one command may name: far above any pack, far below overflow of a sum.
+/// The most credits one command may specify: far above any pack, far below the overflow of a sum.
 pub const CREDITS_MAX: Credits = Credits(1_000_000_000_000 * MICROS_PER_CREDIT);
 
 /// An amount of credits, in micro-credits (1 credit = 1,000,000).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 
-/// Why a text is not an amount of credits.
+/// Why a text isn't a valid amount of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreditsError {
     /// The text is not a plain decimal number.
     #[error("credits must be a plain decimal number")]
     NotANumber,
-    /// More than six digits after the point.
+    /// There are more than six digits after the decimal point.
     #[error("credits have at most 6 decimals")]
     TooPrecise,
-    /// The amount is beyond [`CREDITS_MAX`].
+    /// The amount exceeds [`CREDITS_MAX`].
     #[error("that is more credits than one call can name")]
     TooLarge,
 }
 
 impl Credits {
-    /// The amount of no credits.
+    /// Zero credits.
     pub const ZERO: Credits = Credits(0);
 
-    /// Whole credits.
+    /// Makes an amount of whole credits.
     ///
     /// # Panics
     /// When `whole` credits overflow; for constants and tests.
@@ -56,8 +56,8 @@ impl Credits {
         self.0.div_euclid(MICROS_PER_CREDIT)
     }
 
-    /// Reads the text of a JSON number: digits, an optional point and at most six decimals, an
-    /// optional minus sign. No exponent, no float on the way.
+    /// Parses the text of a JSON number: digits, an optional decimal point with at most six
+    /// decimals, an optional minus sign. Exponents are not accepted, and no float is involved.
     pub fn parse(text: &str) -> Result<Credits, CreditsError> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -85,17 +85,17 @@ impl Credits {
         Ok(Credits(if negative { -micros } else { micros }))
     }
 
-    /// The sum, or `None` when it leaves 64 bits.
+    /// The sum, or `None` on overflow of 64 bits.
     pub fn checked_add(self, other: Credits) -> Option<Credits> {
         self.0.checked_add(other.0).map(Credits)
     }
 
-    /// The difference, or `None` when it leaves 64 bits.
+    /// The difference, or `None` on overflow of 64 bits.
     pub fn checked_sub(self, other: Credits) -> Option<Credits> {
         self.0.checked_sub(other.0).map(Credits)
     }
 
-    /// This cost `units` times, or `None` when it leaves 64 bits.
+    /// This cost times `units`, or `None` on overflow of 64 bits.
     pub fn checked_mul(self, units: i64) -> Option<Credits> {
         self.0.checked_mul(units).map(Credits)
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Credits {
 impl std::ops::Add for Credits {
     type Output = Credits;
     /// # Panics
-    /// On overflow. Amounts are bounded by [`CREDITS_MAX`], so a sum of grants never gets there.
+    /// On overflow. Amounts are limited to [`CREDITS_MAX`], so a sum of grants never overflows.
     fn add(self, other: Credits) -> Credits {
         self.checked_add(other)
             .expect("credit sums stay within 64 bits")
@@ -158,10 +158,10 @@ impl std::iter::Sum for Credits {
 }
 
 /// `amount x part / whole`, rounded half up, in 128 bits: the share of a grant that a reversed
-/// payment takes back (`ledger.md`, Units). Always call it on cumulative figures.
+/// payment takes back (`ledger.md`, Units). Always call it with cumulative figures.
 ///
 /// # Panics
-/// When `whole` is not positive or the share does not fit 64 bits.
+/// When `whole` is not positive or the share doesn't fit in 64 bits.
 pub fn share_of(amount: i64, part: i64, whole: i64) -> i64 {
     assert!(whole > 0, "a share is of a positive whole");
     let product = i128::from(amount) * i128::from(part);
@@ -169,7 +169,7 @@ pub fn share_of(amount: i64, part: i64, whole: i64) -> i64 {
     i64::try_from(rounded).expect("a share is no larger than the amount")
 }
 
-/// An ISO 4217 currency code, lower case as Stripe writes it.
+/// An ISO 4217 currency code, in lower case as in Stripe's API.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -185,7 +185,7 @@ impl Currency {
     /// The currency of the United States.
     pub const USD: Currency = Currency(*b"usd");
 
-    /// Reads a three-letter code, any case. `None` for anything else.
+    /// Parses a three-letter code in any case. `None` for anything else.
     pub fn parse(code: &str) -> Option<Currency> {
         let bytes: [u8; 3] = code.to_ascii_lowercase().into_bytes().try_into().ok()?;
         bytes
@@ -199,8 +199,8 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("a currency code is ascii")
     }
 
-    /// Digits after the point in Stripe's amounts: 0, 2 or 3. `isk`, `ugx`, `huf` and `twd` keep
-    /// two digits in the API although they are shown with none (Stripe's special cases).
+    /// Decimals in Stripe's amounts: 0, 2 or 3. `isk`, `ugx`, `huf` and `twd` have two decimals in
+    /// the API although they are displayed with none (Stripe's special cases).
     pub fn exponent(&self) -> u32 {
         if ZERO_DECIMAL.contains(&self.code()) {
             0
@@ -217,8 +217,8 @@ impl Currency {
 const WHOLE_UNITS: [&str; 2] = ["isk", "ugx"];
 
 impl Currency {
-    /// The step in which Stripe charges, in minor units: an amount between two steps is refused.
-    /// Three-decimal currencies are charged in tens.
+    /// The increment in which Stripe charges, in minor units: an amount that isn't a multiple is
+    /// refused. Three-decimal currencies are charged in multiples of ten.
     pub fn step(&self) -> i64 {
         if WHOLE_UNITS.contains(&self.code()) {
             100
@@ -242,7 +242,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// An amount of money: integer minor units, always with their currency.
+/// An amount of money: integer minor units, always with a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MinorUnits {
     /// The amount in the currency's smallest unit (cents for `usd`, yen for `jpy`).
@@ -257,7 +257,7 @@ impl MinorUnits {
         MinorUnits { amount, currency }
     }
 
-    /// Reads a decimal text such as `19.00`, `19` or, for yen, `500`: digits, and at most as many
+    /// Parses decimal text such as `19.00`, `19` or, for yen, `500`: digits, and at most as many
     /// decimals as the currency has. `None` for anything else.
     pub fn parse(text: &str, currency: Currency) -> Option<MinorUnits> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -271,7 +271,7 @@ impl MinorUnits {
         Some(MinorUnits::new(digits.parse().ok()?, currency))
     }
 
-    /// The decimal text at the API: `19.00`, `500` for yen.
+    /// The decimal text in the API: `19.00`, `500` for yen.
     pub fn decimal_text(&self) -> String {
         let exponent = self.currency.exponent();
         let sign = if self.amount < 0 { "-" } else { "" };

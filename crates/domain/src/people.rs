@@ -1,4 +1,4 @@
-//! The roles of people: of a user in the service, and of a member in an account.
+//! The roles of a user in this service, and of a member in an account.
 
 use crate::words::words;
 
@@ -7,13 +7,13 @@ words! {
     pub enum UserRole {
         /// A customer.
         User = "user",
-        /// An operator who looks.
+        /// An operator with read-only access.
         Viewer = "viewer",
         /// An operator who helps customers.
         Support = "support",
-        /// An operator who looks after the money.
+        /// An operator who manages money.
         Finance = "finance",
-        /// An operator who may do everything.
+        /// An operator with all permissions.
         Admin = "admin",
     }
 }
@@ -26,14 +26,14 @@ impl UserRole {
 }
 
 words! {
-    /// A member's role in an account, and the role that an act needs. Each includes the ones before
-    /// it, so that a role is enough when it is at least the one that is needed.
+    /// A member's role in an account, and the role that an action requires. Each role includes the
+    /// previous ones, so a role is sufficient when it is at least the required one.
     pub enum MemberRole {
-        /// A member who may look and spend credits.
+        /// A member who may view the account and spend credits.
         Member = "member",
-        /// A member who may buy, change and cancel.
+        /// A member who may also buy, change and cancel.
         Billing = "billing",
-        /// A member who decides who belongs to the account, and whether it is closed.
+        /// A member who may also manage members and close the account.
         Owner = "owner",
     }
 }

@@ -1,7 +1,7 @@
 //! What an account may do now: a function of its subscriptions, as last fetched, and the time.
 //!
 //! Changes over time need no event: the end of a grace period, a cancellation that takes effect and
-//! a new allowance show whenever someone asks (`docs/reference/sync.md`, Status to access).
+//! a new allowance are visible on the next read (`docs/reference/sync.md`, Status to access).
 
 #[cfg(test)]
 mod tests;
@@ -12,11 +12,12 @@ use crate::money::Credits;
 use crate::time::{Timestamp, period_around};
 use crate::words::words;
 
-/// Days a failed payment keeps its tier, when the operator does not say.
+/// Days for which an account keeps its tier after a failed payment, unless the operator sets
+/// another number.
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
 
 words! {
-    /// Who is billed.
+    /// The kind of account.
     pub enum AccountKind {
         /// One person, who cannot invite others.
         Personal = "personal",
@@ -26,13 +27,13 @@ words! {
 }
 
 words! {
-    /// Whether an account is open for business.
+    /// Whether an account may be used.
     pub enum AccountStatus {
         /// The account may act.
         Active = "active",
-        /// An operator suspended it: it may read, but neither spend nor buy.
+        /// An operator suspended it: it can be read, but may neither spend nor buy.
         Suspended = "suspended",
-        /// It was closed; only its books remain.
+        /// It was closed; only its accounting records remain.
         Closed = "closed",
     }
 }
@@ -48,10 +49,10 @@ impl AccountStatus {
     }
 }
 
-/// The status of a subscription, as Stripe words it.
+/// The status of a subscription, with Stripe's meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubscriptionStatus {
-    /// The first payment is not made.
+    /// The first payment has not been made yet.
     Incomplete,
     /// The first payment was never made.
     IncompleteExpired,
@@ -59,20 +60,20 @@ pub enum SubscriptionStatus {
     Trialing,
     /// The subscription is paid.
     Active,
-    /// A payment failed and is tried again.
+    /// A payment failed and is being retried.
     PastDue,
-    /// The payment is not attempted any more.
+    /// Stripe no longer retries the payment.
     Unpaid,
     /// A trial ended without a payment method.
     Paused,
     /// The subscription ended.
     Canceled,
-    /// Stripe used a word that this version does not know.
+    /// A status that this version doesn't know.
     Unknown(String),
 }
 
 impl SubscriptionStatus {
-    /// Reads Stripe's word; an unknown one is kept.
+    /// Parses Stripe's word; an unknown one is kept as is.
     pub fn from_word(word: &str) -> SubscriptionStatus {
         match word {
             "incomplete" => SubscriptionStatus::Incomplete,
@@ -102,7 +103,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// Whether it can still charge its customer: a second one must not be bought besides it.
+    /// Whether it can still charge its customer: no second subscription may be bought while it can.
     pub fn is_live(&self) -> bool {
         !matches!(
             self,
@@ -133,15 +134,15 @@ words! {
     pub enum PlanStatus {
         /// The account never had a subscription.
         None = "NONE",
-        /// The first payment is not made.
+        /// The first payment has not been made yet.
         Incomplete = "INCOMPLETE",
         /// The subscription is in its trial.
         Trialing = "TRIALING",
         /// The subscription is paid.
         Active = "ACTIVE",
-        /// A payment failed and is tried again.
+        /// A payment failed and is being retried.
         PastDue = "PAST_DUE",
-        /// The payment is not attempted any more.
+        /// Stripe no longer retries the payment.
         Unpaid = "UNPAID",
         /// A trial ended without a payment method.
         Paused = "PAUSED",
@@ -151,7 +152,7 @@ words! {
 }
 
 impl PlanStatus {
-    /// Whether a subscription is under way: it is paid, in its trial, or a payment is tried again.
+    /// Whether a subscription is running: paid, in its trial, or past due with retries pending.
     pub const fn is_running(self) -> bool {
         matches!(
             self,
@@ -160,60 +161,60 @@ impl PlanStatus {
     }
 }
 
-/// What we know of one subscription.
+/// The facts about one subscription that its plan depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionFacts {
     /// Stripe's id of the subscription.
     pub id: String,
     /// The status as it was fetched.
     pub status: SubscriptionStatus,
-    /// The tier its price is mapped to; `None` for a price the catalog never had.
+    /// The tier that its price is mapped to; `None` for a price that was never in the catalog.
     pub tier: Option<String>,
-    /// The start of the current period, which is half open.
+    /// The start of the current period. The period excludes its end.
     pub period_start: Timestamp,
     /// The end of the current period.
     pub period_end: Timestamp,
-    /// The time at which it will end, if that is set.
+    /// The time at which it is scheduled to end, if any.
     pub cancel_at: Option<Timestamp>,
     /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// The end of the trial, also of one that is over; `None` without a trial.
+    /// The end of the trial, including a past one; `None` without a trial.
     pub trial_end: Option<Timestamp>,
-    /// Creation of the oldest unpaid invoice whose payment failed.
+    /// The creation time of the oldest unpaid invoice whose payment failed.
     pub past_due_since: Option<Timestamp>,
-    /// Whether the invoice of the current period is not paid yet.
+    /// Whether the invoice of the current period is still unpaid.
     pub awaits_payment: bool,
     /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
 
-/// What we know of one account.
+/// The facts about one account that its plan depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountFacts {
-    /// Its number, part of an allowance's source key.
+    /// The account's number, part of an allowance's source key.
     pub account: i64,
-    /// Where its free periods are counted from.
+    /// The time from which its free periods are counted.
     pub anchor_at: Timestamp,
-    /// Whether a person proved that the email address is theirs.
+    /// Whether a user has verified the email address.
     pub is_verified: bool,
-    /// A tier given by the operator, and until when.
+    /// A tier set by the operator, and when that expires.
     pub tier_override: Option<(String, Option<Timestamp>)>,
     /// The account's subscriptions, including ended ones.
     pub subscriptions: Vec<SubscriptionFacts>,
 }
 
-/// What the account may do, and until when that answer holds.
+/// What the account may do, and until when this answer is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The tier of the chosen subscription, access or not.
+    /// The tier of the chosen subscription, whether or not it gives access.
     pub tier: String,
-    /// The tier that counts for what the account may do.
+    /// The tier that determines what the account may do.
     pub access_tier: String,
     /// The status, as the API shows it.
     pub status: PlanStatus,
-    /// The subscription that decides, if there is one.
+    /// The subscription that determines the plan, if any.
     pub subscription_id: Option<String>,
-    /// The period limits and allowance are counted in.
+    /// The start of the period for which limits and the allowance are counted.
     pub period_start: Timestamp,
     /// The end of the current period.
     pub period_end: Timestamp,
@@ -221,13 +222,13 @@ pub struct Plan {
     pub cancel_at: Option<Timestamp>,
     /// The end of the trial; `None` without a trial.
     pub trial_end: Option<Timestamp>,
-    /// The time at which access ends unless the failed payment is made good.
+    /// The time at which access ends unless the failed payment succeeds.
     pub grace_until: Option<Timestamp>,
-    /// Calls that a period allows; `None` for no limit.
+    /// Calls allowed per period; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Credits the period brings; zero while they are not earned.
+    /// Credits that the period grants; zero while they are not earned.
     pub allowance: Credits,
-    /// The soonest moment at which this answer may be another.
+    /// The earliest time at which this answer may change.
     pub valid_until: Timestamp,
 }
 
@@ -281,9 +282,9 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
     }
 }
 
-/// The credits that the period brings and that were not granted yet: once for each tier and period.
-/// A tier reached within a period brings the difference, in proportion to the time left, rounded
-/// down; a lower tier takes nothing back.
+/// The credits of the period that were not granted yet: once for each tier and period. A tier
+/// reached within a period grants the difference, in proportion to the time left, rounded down; a
+/// lower tier takes nothing back.
 pub fn allowance_due(
     facts: &AccountFacts,
     plan: &Plan,
@@ -312,7 +313,8 @@ pub fn allowance_due(
         Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
     };
     amount.is_positive().then(|| NewGrant {
-        // The start of the period, not now: two clocks may differ by a second, a key must not.
+        // The start of the period, not now: two clocks may differ by a second, but the key must
+        // not.
         effective_at: Some(plan.period_start),
         expires_at: Some(plan.period_end),
         ..NewGrant::new(GrantKind::Allowance, source_key, amount)
@@ -331,7 +333,7 @@ struct Chosen<'a> {
 }
 
 impl Chosen<'_> {
-    /// Paid credits come with a paid period: not while its invoice is open or has failed.
+    /// Allowances are granted for a paid period only: not while its invoice is open or has failed.
     fn earns_allowance(&self) -> bool {
         let status = &self.facts.status;
         matches!(
@@ -341,7 +343,7 @@ impl Chosen<'_> {
     }
 }
 
-/// The subscription that counts: one that gives access before one that does not, then the best
+/// The subscription that counts: one that gives access before one that doesn't, then the highest
 /// tier, then a live one, then the newest.
 fn choose<'a>(
     facts: &'a AccountFacts,
@@ -395,7 +397,7 @@ fn gives_access(
     }
 }
 
-/// A live subscription's tier is shown even while it gives no access; otherwise what counts.
+/// A live subscription's tier is shown even while it gives no access; otherwise the access tier.
 fn shown_tier(chosen: Option<&Chosen>, access: &Tier) -> String {
     let live = chosen.filter(|chosen| {
         chosen.facts.status.is_live() && chosen.access.is_none() && access.is_free()

@@ -1,8 +1,8 @@
-//! From Stripe's objects, as fetched, to the rows, ledger commands and emails we want.
+//! From Stripe's objects, as fetched, to the desired rows, ledger commands and emails.
 //!
-//! The projection reads no event and remembers nothing: the same snapshot gives the same answer,
-//! so it does not matter which event, sweep, page or command asked for it, nor how often
-//! (`docs/reference/sync.md`). What is only added carries a natural key.
+//! The projection reads no event and keeps no state: the same snapshot gives the same result, so it
+//! doesn't matter which event, sweep, page or command requested it, nor how often
+//! (`docs/reference/sync.md`). Anything that is only ever added has a natural key.
 
 mod changes;
 mod duplicates;
@@ -44,7 +44,8 @@ use crate::ledger::Command;
 use crate::plan::SubscriptionFacts;
 use crate::time::Timestamp;
 
-/// Facts older than this bring no email: a first sync of an old customer stays silent. In days.
+/// Facts older than this cause no email, so that the first sync of an old customer sends none. In
+/// days.
 pub const MAIL_AGE_DAYS_MAX: i64 = 7;
 
 /// A subscription row as it should be.
@@ -52,9 +53,9 @@ pub const MAIL_AGE_DAYS_MAX: i64 = 7;
 pub struct DesiredSubscription {
     /// The subscription as it was fetched.
     pub fetched: Subscription,
-    /// What access depends on.
+    /// The facts that access depends on.
     pub facts: SubscriptionFacts,
-    /// The change of plan that is pending, if one is.
+    /// The pending change of plan, if any.
     pub pending: Option<PendingChange>,
 }
 
@@ -67,7 +68,7 @@ pub struct Desired {
     pub invoices: Vec<Invoice>,
     /// The credit notes as their rows should be.
     pub credit_notes: Vec<CreditNote>,
-    /// Rows to add, or to bring up to date.
+    /// Transaction rows to add or update.
     pub transactions: Vec<Transaction>,
     /// Commands to the ledger, each safe to repeat.
     pub commands: Vec<Command>,
@@ -79,26 +80,26 @@ pub struct Desired {
     pub undo: Vec<DuplicatePurchase>,
 }
 
-/// What the projection must know besides the snapshot.
+/// What the projection requires besides the snapshot.
 #[derive(Clone, Debug)]
 pub struct Known<'a> {
     /// Tier by price id, old prices included.
     pub tier_of_price: &'a HashMap<String, String>,
-    /// Prices of the catalog's add-ons, old ones included.
+    /// Prices of the catalog's add-ons, including old ones.
     pub addon_prices: &'a HashSet<String>,
     /// Stripe's ids of subscriptions that were canceled as duplicates.
     pub undone: &'a HashSet<String>,
-    /// Tier by subscription id, as held: kept when a price is unknown.
+    /// Tier by subscription id, as stored: kept when a price is unknown.
     pub tier_held: &'a HashMap<String, String>,
-    /// Rank by tier: which of two is the larger plan.
+    /// Rank by tier, which determines the larger of two plans.
     pub rank_of_tier: &'a HashMap<String, usize>,
-    /// Days a failed payment keeps its tier.
+    /// Days for which an account keeps its tier after a failed payment.
     pub grace_days: i64,
-    /// Whether a pack that a code took the whole price off brings its credits (F10).
+    /// Whether a pack that a promotion code made free grants its credits (F10).
     pub gives_unpaid_credits: bool,
 }
 
-/// The rows, commands and emails that a snapshot asks for.
+/// The rows, commands and emails that follow from a snapshot.
 pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     let mut wanted = Desired {
         invoices: snapshot.invoices.clone(),

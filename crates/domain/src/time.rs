@@ -1,4 +1,4 @@
-//! Timestamps as integers, and the clocks they come from.
+//! Timestamps as integers, and the clocks that provide them.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -20,7 +20,7 @@ impl Timestamp {
         Timestamp(micros)
     }
 
-    /// Makes a timestamp from whole seconds since the epoch, as Stripe writes times.
+    /// Makes a timestamp from whole seconds since the epoch, the format of Stripe's times.
     pub const fn from_seconds(seconds: i64) -> Timestamp {
         Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))
     }
@@ -58,7 +58,7 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// RFC 3339 in UTC to the microsecond, so that it can be read back exactly:
+    /// RFC 3339 in UTC to the microsecond, so that it can be parsed without loss:
     /// `2026-11-22T10:00:00.000001Z`.
     pub fn rfc3339_micros(self) -> String {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
@@ -69,14 +69,14 @@ impl Timestamp {
         self.civil().date().to_string()
     }
 
-    /// The first moment of this moment's UTC month.
+    /// The start of the UTC month that contains this time.
     pub fn month_start(self) -> Timestamp {
         let first = self.civil().date().first_of_month();
         from_civil(first.at(0, 0, 0, 0))
     }
 
-    /// `months` calendar months after this moment, keeping its day of the month and clamping it to
-    /// the month's end. Counted from one anchor it never drifts: 31 Jan, 28 Feb, 31 Mar.
+    /// The time `months` calendar months later, keeping the day of the month and clamping it to the
+    /// month's end. Counted from one anchor it never drifts: 31 Jan, 28 Feb, 31 Mar.
     pub fn plus_months(self, months: i64) -> Timestamp {
         let civil = self.civil();
         let months = i32::try_from(months).expect("a period lies within centuries");
@@ -102,7 +102,7 @@ fn from_civil(civil: jiff::civil::DateTime) -> Timestamp {
     Timestamp(zoned.timestamp().as_microsecond())
 }
 
-/// Reads an RFC 3339 moment or a date (its first moment in UTC).
+/// Parses an RFC 3339 timestamp, or a date as its first moment in UTC.
 pub fn parse(text: &str) -> Option<Timestamp> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(Timestamp(moment.as_microsecond()));
@@ -112,8 +112,8 @@ pub fn parse(text: &str) -> Option<Timestamp> {
         .map(|date| from_civil(date.at(0, 0, 0, 0)))
 }
 
-/// The period of `months` months around `now`, counted from `anchor`; half open. `None` before
-/// the anchor.
+/// The period of `months` months that contains `now`, counted from `anchor`, excluding its end.
+/// `None` before the anchor.
 pub fn period_around(
     anchor: Timestamp,
     months: i64,
@@ -134,24 +134,24 @@ pub fn period_around(
     ))
 }
 
-/// Where the time comes from. Two exist side by side: the billing clock (periods, trials, expiry)
-/// and the security clock (sessions, signatures, rate limits).
+/// A source of the current time. Two exist: the billing clock (periods, trials, expiry) and the
+/// security clock (sessions, signatures, rate limits).
 pub trait Clock: Send + Sync {
     /// The current time of this clock.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that stands still until it is set, for tests and simulations.
+/// A clock that doesn't advance until it is set, for tests and simulations.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// Makes a clock that stands at `now`.
+    /// Makes a clock set to `now`.
     pub fn new(now: Timestamp) -> ManualClock {
         ManualClock(AtomicI64::new(now.micros()))
     }
 
-    /// Moves the clock to `now`.
+    /// Sets the clock to `now`.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.micros(), Ordering::SeqCst);
     }

@@ -1,7 +1,7 @@
 //! Enums whose variants have one word each: in JSON, in SQL, on pages or at Stripe.
 
-/// Declares such an enum with `ALL`, `word` and `from_word`, so that each word is written once.
-/// Displayed or serialized, a variant is its word.
+/// Declares such an enum with `ALL`, `word` and `from_word`, so that each word is written only
+/// once. A variant is displayed and serialized as its word.
 #[macro_export]
 macro_rules! words {
     (
@@ -17,17 +17,17 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All variants, in the order of their declaration.
+            /// All variants, in declaration order.
             pub const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
 
-            /// The word that stands for the variant outside this program.
+            /// The word for the variant outside this program.
             pub const fn word(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+
                 }
             }
 
-            /// The variant behind a word; `None` when no variant has it.
+            /// The variant for a word; `None` when no variant has it.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.into_iter().find(|variant| variant.word() == word)
             }

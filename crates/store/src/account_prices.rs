@@ -1,5 +1,5 @@
-//! Prices that were agreed with one account. The current one of a tier is what the account is sold;
-//! earlier ones stay mapped to their tier.
+//! Prices that were agreed with one account. The current price of a tier is what the account is
+//! charged for a new subscription; earlier ones stay mapped to their tier.
 
 use domain::time::Timestamp;
 
@@ -29,14 +29,14 @@ record! {
         pub amount_minor: i64,
         /// The billing interval: `month` or `year`.
         pub billing_interval: String,
-        /// Whether it is what the account is sold now.
+        /// Whether it is the account's current price of the tier.
         pub is_current: bool,
         /// The time at which the price was agreed.
         pub created_at: Timestamp,
     }
 }
 
-/// Makes the price the current one of its tier; the one before stays mapped.
+/// Makes the price the current one of its tier; the previous one stays mapped.
 pub fn set(tx: &mut Tx<'_>, row: &AccountPrice) -> Result<()> {
     end(tx, row.account_id, &row.tier)?;
     tx.execute(
@@ -66,8 +66,8 @@ pub fn set(tx: &mut Tx<'_>, row: &AccountPrice) -> Result<()> {
     Ok(())
 }
 
-/// Ends the account's own price of a tier; subscriptions that run at it keep it. Returns how many
-/// there were.
+/// Ends the account's own price of a tier; existing subscriptions keep it. Returns the number of
+/// prices ended.
 pub fn end(tx: &mut Tx<'_>, account: i64, tier: &str) -> Result<u64> {
     tx.execute(
         "update account_price
@@ -77,7 +77,7 @@ pub fn end(tx: &mut Tx<'_>, account: i64, tier: &str) -> Result<u64> {
     )
 }
 
-/// All prices the account has or had, by tier and age.
+/// All prices that the account has or had, by tier and age.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<AccountPrice>> {
     tx.query(
         sql!(

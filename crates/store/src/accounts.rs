@@ -1,4 +1,4 @@
-//! Accounts: who is billed, and the subscription that is shown for it.
+//! Accounts: who is billed, and the subscription that is shown for each.
 
 use domain::plan::{AccountKind, AccountStatus, PlanStatus};
 use domain::time::Timestamp;
@@ -18,9 +18,9 @@ macro_rules! columns {
 }
 
 record! {
-    /// An account: whoever is billed.
+    /// An account: the person or organization that is billed.
     pub struct Account {
-        /// The number of the account within this service; never shown outside.
+        /// The number of the account within this service; never exposed.
         pub id: i64,
         /// The public id of the account: `acc_...`.
         pub public_id: String,
@@ -28,15 +28,15 @@ record! {
         pub external_id: Option<String>,
         /// Whether one person or an organization is billed.
         pub kind: AccountKind,
-        /// The name of the account, as people see it.
+        /// The display name of the account.
         pub name: String,
         /// The email address that the account's emails go to.
         pub email: Option<String>,
-        /// Whether the account is open for business.
+        /// Whether the account may be used.
         pub status: AccountStatus,
         /// Stripe's id of the current customer.
         pub stripe_customer_id: Option<String>,
-        /// Stripe's id of the subscription that decides the tier.
+        /// Stripe's id of the subscription that determines the tier.
         pub stripe_subscription_id: Option<String>,
         /// The tier that the subscription gives.
         pub subscription_tier: String,
@@ -46,7 +46,7 @@ record! {
         pub subscription_expires_at: Option<Timestamp>,
         /// The time since which a payment is overdue; `None` when none is.
         pub past_due_since: Option<Timestamp>,
-        /// A tier that a person set; it wins.
+        /// A tier set by an operator, which overrides the subscription's.
         pub tier_override: Option<String>,
         /// The reason for the override.
         pub tier_override_reason: Option<String>,
@@ -54,9 +54,9 @@ record! {
         pub tier_override_actor: Option<String>,
         /// The time at which the override ends; `None` for never.
         pub tier_override_until: Option<Timestamp>,
-        /// The moment that its periods are counted from.
+        /// The time from which its periods are counted.
         pub anchor_at: Timestamp,
-        /// The time at which a person proved that the address is theirs.
+        /// The time at which the email address was verified.
         pub email_verified_at: Option<Timestamp>,
         /// The time at which the account was created.
         pub created_at: Timestamp,
@@ -74,17 +74,17 @@ pub struct NewAccount<'a> {
     pub external_id: Option<&'a str>,
     /// Whether one person or an organization is billed.
     pub kind: AccountKind,
-    /// The name of the account, as people see it.
+    /// The display name of the account.
     pub name: &'a str,
     /// The email address that the account's emails go to.
     pub email: Option<&'a str>,
     /// The tier of an account without a subscription.
     pub tier: &'a str,
-    /// The time at which the address was proven.
+    /// The time at which the email address was verified.
     pub email_verified_at: Option<Timestamp>,
 }
 
-/// Makes an account; its periods are anchored at `now`.
+/// Creates an account; its periods are anchored at `now`.
 pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<Account> {
     tx.query_one(
         sql!(
@@ -108,8 +108,8 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<A
     )
 }
 
-/// Makes the account that the host application knows by `new.external_id`, or brings the name and
-/// the address of the one that is there up to date.
+/// Creates the account with the external id `new.external_id`, or updates the name and email
+/// address of the existing one.
 pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<Account> {
     tx.query_one(
         sql!(
@@ -145,9 +145,9 @@ pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
     )
 }
 
-/// The account that the outside calls `name`: by our id or by the host application's.
+/// The account with the public id `name`, or with the host application's id `name`.
 pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
-    // Our own id first, in case a host application's id for another account equals it.
+    // Our own id first, in case a host application's id for another account is equal to it.
     tx.query_opt(
         sql!(
             "select ",
@@ -174,7 +174,8 @@ pub fn of_customer(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<Account>
     )
 }
 
-/// Accounts whose name, address or ids hold `search`, newest first, from below number `before`.
+/// Accounts whose name, email address or ids contain `search`, newest first, with numbers below
+/// `before`.
 pub fn list(
     tx: &mut Tx<'_>,
     search: Option<&str>,
@@ -182,7 +183,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<Account>> {
     let pattern = search.map(like_pattern);
-    // A sealed address can only be found as a whole, not in part.
+    // An encrypted address can only be found by exact match.
     let forms = tx.forms(search.unwrap_or_default());
     tx.query(
         sql!(
@@ -204,7 +205,7 @@ pub fn list(
     )
 }
 
-/// Numbers of accounts above `after`, in order: for sweeps over all of them.
+/// Account numbers above `after`, in ascending order, for sweeps over all accounts.
 pub fn ids_after(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
     tx.query(
         "select id from account where id > $1 order by id limit $2",
@@ -212,7 +213,7 @@ pub fn ids_after(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
     )
 }
 
-/// How many accounts there are of each tier and status of a subscription.
+/// The number of accounts by tier and subscription status.
 pub fn count_by_tier(tx: &mut Tx<'_>) -> Result<Vec<(String, PlanStatus, i64)>> {
     tx.query(
         "select subscription_tier, subscription_status, count(*)
@@ -238,7 +239,7 @@ pub struct Shown<'a> {
     pub past_due_since: Option<Timestamp>,
 }
 
-/// Overwrites the subscription that the account shows.
+/// Overwrites the subscription that is shown for the account.
 pub fn show_subscription(
     tx: &mut Tx<'_>,
     account: i64,
@@ -266,7 +267,8 @@ pub fn show_subscription(
     )
 }
 
-/// Shows this customer as the account's current one. The table of customers is the truth.
+/// Sets the customer that is shown as the account's current one. The source of truth is the
+/// customers table.
 pub fn show_customer(
     tx: &mut Tx<'_>,
     account: i64,
@@ -279,7 +281,7 @@ pub fn show_customer(
     )
 }
 
-/// A tier that a person sets over the subscription's.
+/// A tier set by an operator, which overrides the subscription's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierOverride<'a> {
     /// The tier that overrides the subscription's.
@@ -292,7 +294,7 @@ pub struct TierOverride<'a> {
     pub until: Option<Timestamp>,
 }
 
-/// Sets the override, or takes it away.
+/// Sets the override, or removes it.
 pub fn set_tier_override(
     tx: &mut Tx<'_>,
     account: i64,
@@ -318,7 +320,7 @@ pub fn set_tier_override(
     )
 }
 
-/// Sets whether the account is open for business.
+/// Sets whether the account may be used.
 pub fn set_status(
     tx: &mut Tx<'_>,
     account: i64,
@@ -345,7 +347,8 @@ pub fn rename(
     )
 }
 
-/// Notes that the address was proven; the first time is kept. Returns whether this was the first.
+/// Records that the email address was verified, keeping the first time. Returns whether this was
+/// the first.
 pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update account
@@ -356,7 +359,7 @@ pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<boo
     Ok(changed > 0)
 }
 
-/// Closes the account and forgets who it was. What it bought and spent stays.
+/// Closes the account and erases its personal data. Its purchases and usage are kept.
 pub fn anonymize(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update account

@@ -15,9 +15,9 @@ macro_rules! columns {
 }
 
 words! {
-    /// Whether an incident is still going on.
+    /// Whether an incident is ongoing.
     pub enum AlertState {
-        /// The incident is still going on.
+        /// The incident is ongoing.
         Open = "open",
         /// The incident has ended.
         Closed = "closed",
@@ -26,7 +26,7 @@ words! {
 word_column!(AlertState);
 
 words! {
-    /// How severe an incident is.
+    /// The severity of an incident.
     pub enum Severity {
         /// It needs attention soon.
         Warning = "warning",
@@ -37,23 +37,23 @@ words! {
 word_column!(Severity);
 
 record! {
-    /// An incident that an alert rule found.
+    /// An incident that an alert rule detected.
     pub struct Alert {
         /// The number of the incident within this service.
         pub id: i64,
         /// The public id of the incident: `alr_...`.
         pub public_id: String,
-        /// The alert rule that found it.
+        /// The alert rule that detected it.
         pub rule: String,
-        /// What it is about; empty for the service itself.
+        /// The subject of the incident; empty for the service itself.
         pub subject: String,
-        /// How severe the incident is.
+        /// The severity of the incident.
         pub severity: Severity,
         /// What is wrong, in one sentence.
         pub summary: String,
-        /// Whether it is still going on.
+        /// Whether it is ongoing.
         pub state: AlertState,
-        /// The time at which it was found.
+        /// The time at which it was detected.
         pub opened_at: Timestamp,
         /// The time at which it ended.
         pub closed_at: Option<Timestamp>,
@@ -69,17 +69,17 @@ record! {
 pub struct NewAlert<'a> {
     /// The public id of the incident: `alr_...`.
     pub public_id: &'a str,
-    /// The alert rule that found the incident.
+    /// The alert rule that detected the incident.
     pub rule: &'a str,
-    /// What it is about; empty for the service itself.
+    /// The subject of the incident; empty for the service itself.
     pub subject: &'a str,
-    /// How severe the incident is.
+    /// The severity of the incident.
     pub severity: Severity,
     /// What is wrong, in one sentence.
     pub summary: &'a str,
 }
 
-/// Opens an incident, unless it is open already: `None` then.
+/// Opens an incident; `None` when it is already open.
 pub fn open(tx: &mut Tx<'_>, new: &NewAlert<'_>, now: Timestamp) -> Result<Option<Alert>> {
     tx.query_opt(
         sql!(
@@ -114,12 +114,12 @@ pub fn close(tx: &mut Tx<'_>, rule: &str, subject: &str, now: Timestamp) -> Resu
     )
 }
 
-/// The open incidents, the latest first; at most `limit`.
+/// The open incidents, latest first; at most `limit`.
 pub fn all_open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Alert>> {
     list(tx, Some(AlertState::Open.word()), None, limit)
 }
 
-/// Incidents for administration, the latest first, from below number `before`.
+/// Incidents for administration, latest first, with numbers below `before`.
 pub fn list(
     tx: &mut Tx<'_>,
     state: Option<&str>,
@@ -140,7 +140,8 @@ pub fn list(
     )
 }
 
-/// Notes who knows of it; the first stays. `None` when there is no such incident.
+/// Records who acknowledged the incident; the first acknowledgment is kept. `None` when there is no
+/// such incident.
 pub fn acknowledge(
     tx: &mut Tx<'_>,
     public_id: &str,
@@ -160,7 +161,7 @@ pub fn acknowledge(
     )
 }
 
-/// How many incidents are open, by rule.
+/// The number of open incidents, by rule.
 pub fn count_open(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     tx.query(
         "select rule, count(*) from alert where state = 'open' group by rule order by rule",
@@ -168,7 +169,7 @@ pub fn count_open(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// Adds to a tally of the hour that `now` is in.
+/// Adds `count` to the counter of the hour that contains `now`.
 pub fn add(tx: &mut Tx<'_>, name: &str, count: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "insert into tally (name, hour, count)
@@ -179,7 +180,7 @@ pub fn add(tx: &mut Tx<'_>, name: &str, count: i64, now: Timestamp) -> Result<u6
     )
 }
 
-/// The tally of this hour and the one before.
+/// The sum of the counter for this hour and the previous one.
 pub fn recent(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<i64> {
     tx.query_one(
         "select cast(coalesce(sum(count), 0) as bigint)
@@ -189,7 +190,7 @@ pub fn recent(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<i64> {
     )
 }
 
-/// Counts one more failure to do what Stripe's events ask for since the last success.
+/// Increments the count of consecutive failures to process Stripe's events.
 pub fn failed_again(tx: &mut Tx<'_>) -> Result<u64> {
     tx.execute(
         "insert into tally (name, hour, count)
@@ -200,7 +201,8 @@ pub fn failed_again(tx: &mut Tx<'_>) -> Result<u64> {
     )
 }
 
-/// Notes a success. It costs a read, and a write only where there had been failures.
+/// Resets the count of consecutive failures. This costs one read, and a write only if there were
+/// failures.
 pub fn succeeded(tx: &mut Tx<'_>) -> Result<u64> {
     tx.execute(
         "update tally
@@ -210,7 +212,7 @@ pub fn succeeded(tx: &mut Tx<'_>) -> Result<u64> {
     )
 }
 
-/// How many failures there were in a row.
+/// The number of consecutive failures.
 pub fn failed_in_a_row(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one(
         "select cast(coalesce(max(count), 0) as bigint)
@@ -220,7 +222,7 @@ pub fn failed_in_a_row(tx: &mut Tx<'_>) -> Result<i64> {
     )
 }
 
-/// Drops tallies of hours before `before`; those that count on without hours stay.
+/// Deletes hourly counters from before `before`; counters that aren't hourly are kept.
 pub fn forget_tallies(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "delete from tally where hour < $1 and hour > 0",
@@ -228,7 +230,7 @@ pub fn forget_tallies(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     )
 }
 
-/// Holds that should have been settled or expired before `before`.
+/// The number of holds that should have been settled or expired before `before`.
 pub fn stuck_holds(tx: &mut Tx<'_>, before: Timestamp) -> Result<i64> {
     tx.query_one(
         "select count(*) from hold where state = 'pending' and expires_at < $1",
@@ -246,8 +248,8 @@ pub fn uncollected_since(tx: &mut Tx<'_>, since: Timestamp) -> Result<i64> {
     )
 }
 
-/// What payments brought from `from` until before `until`, less what was refunded of them: how
-/// many, and the sum in minor units.
+/// Payments from `from` until before `until`, less their refunds: the number of payments, and the
+/// sum in minor units.
 pub fn revenue(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i64, i64)> {
     tx.query_one(
         "select count(*), cast(coalesce(sum(amount_minor - refunded_minor), 0) as bigint)
@@ -261,7 +263,7 @@ pub fn revenue(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i6
     )
 }
 
-/// How many messages of the outbox were due before `before` and were not sent.
+/// The number of outbox messages that were due before `before` and have not been sent.
 pub fn overdue_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<i64> {
     tx.query_one(
         "select count(*) from outbox where state = 'queued' and created_at < $1",
@@ -269,7 +271,7 @@ pub fn overdue_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<i64> {
     )
 }
 
-/// Addresses of the administrators who hear of incidents; at most `limit`.
+/// Ids and addresses of the administrators who are notified of incidents; at most `limit`.
 pub fn listeners(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(String, String)>> {
     tx.query(
         "select public_id, email
@@ -281,7 +283,7 @@ pub fn listeners(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(String, String)>> {
     )
 }
 
-/// How many events need manual review.
+/// The number of events that need manual review.
 pub fn parked_events(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one(
         "select count(*) from stripe_event where state = 'parked'",

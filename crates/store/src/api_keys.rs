@@ -1,4 +1,4 @@
-//! API keys. Only the hash of a secret is kept.
+//! API keys. Only the hash of a secret is stored.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -15,7 +15,7 @@ macro_rules! columns {
 }
 
 words! {
-    /// What an API key may do.
+    /// The permissions of an API key.
     pub enum KeyScope {
         /// It spends the credits of its account.
         Meter = "meter",
@@ -28,9 +28,9 @@ word_column!(KeyScope);
 words! {
     /// A mode of Stripe.
     pub enum KeyMode {
-        /// No money moves.
+        /// Stripe's test mode: no money moves.
         Test = "test",
-        /// Money moves.
+        /// Stripe's live mode: real payments.
         Live = "live",
     }
 }
@@ -39,21 +39,21 @@ word_column!(KeyMode);
 record! {
     /// An API key, without its secret.
     pub struct ApiKey {
-        /// The number of the key within this service; never shown outside.
+        /// The number of the key within this service; never exposed.
         pub id: i64,
         /// The public id of the key: `key_...`.
         pub public_id: String,
-        /// The account it spends for; none for a key of the host application.
+        /// The account whose credits it spends; `None` for a key of the host application.
         pub account_id: Option<i64>,
         /// The owner's name for the key; `None` where it has none.
         pub name: String,
-        /// The beginning of the secret, to know it by.
+        /// The beginning of the secret, by which users recognize the key.
         pub prefix: String,
-        /// What the key may do.
+        /// The permissions of the key.
         pub scope: KeyScope,
-        /// Which mode of Stripe the key is for.
+        /// The mode of Stripe that the key is for.
         pub mode: KeyMode,
-        /// The person who created the key.
+        /// The user or operator who created the key.
         pub created_by: String,
         /// The time at which the key was created.
         pub created_at: Timestamp,
@@ -61,7 +61,7 @@ record! {
         pub last_used_at: Option<Timestamp>,
         /// The time since which the key is revoked; `None` while it is valid.
         pub revoked_at: Option<Timestamp>,
-        /// The member who made it: what it spends counts for them.
+        /// The member who created it: its spending counts toward their limits.
         pub user_id: Option<i64>,
     }
 }
@@ -71,19 +71,19 @@ record! {
 pub struct NewApiKey<'a> {
     /// The public id of the key: `key_...`.
     pub public_id: &'a str,
-    /// The account it spends for; only a `server` key has none.
+    /// The account whose credits it spends; `None` only for a `server` key.
     pub account_id: Option<i64>,
     /// The owner's name for the key; `None` where it has none.
     pub name: &'a str,
-    /// The beginning of the secret, by which people recognize it.
+    /// The beginning of the secret, by which users recognize the key.
     pub prefix: &'a str,
     /// The hash of the secret.
     pub secret_hash: &'a [u8],
-    /// What the key may do.
+    /// The permissions of the key.
     pub scope: KeyScope,
-    /// Which mode of Stripe the key is for.
+    /// The mode of Stripe that the key is for.
     pub mode: KeyMode,
-    /// The person who created the key.
+    /// The user or operator who created the key.
     pub created_by: &'a str,
 }
 
@@ -125,7 +125,7 @@ pub fn by_secret(tx: &mut Tx<'_>, secret_hash: &[u8]) -> Result<Option<ApiKey>> 
     )
 }
 
-/// The account's keys, the newest first, revoked ones too.
+/// The account's keys, newest first, including revoked ones.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<ApiKey>> {
     tx.query(
         sql!(
@@ -137,7 +137,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<ApiKey>> {
     )
 }
 
-/// The keys of the host application, the newest first, revoked ones too.
+/// The keys of the host application, newest first, including revoked ones.
 pub fn of_host(tx: &mut Tx<'_>) -> Result<Vec<ApiKey>> {
     tx.query(
         sql!(
@@ -169,7 +169,7 @@ pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
     )
 }
 
-/// Revokes one of the account's keys; returns it when it was good until now.
+/// Revokes one of the account's keys; returns it if it was valid until now.
 pub fn revoke(
     tx: &mut Tx<'_>,
     account: i64,
@@ -190,7 +190,7 @@ pub fn revoke(
     )
 }
 
-/// Revokes a key of the host application; returns it when it was good until now.
+/// Revokes a key of the host application; returns it if it was valid until now.
 pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(
@@ -206,7 +206,7 @@ pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Resul
     )
 }
 
-/// Notes that the key was used.
+/// Records that the key was used.
 pub fn touch(tx: &mut Tx<'_>, key: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update api_key set last_used_at = $2 where id = $1",

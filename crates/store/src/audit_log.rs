@@ -1,5 +1,5 @@
-//! The audit log: who did what by hand. It is append-only: the database refuses to change or delete
-//! a line.
+//! The audit log: who did what manually. It is append-only: the database refuses to change or
+//! delete a row.
 
 use domain::time::Timestamp;
 
@@ -8,26 +8,26 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// An act of an operator or of the system.
+    /// An action by an operator or the system.
     pub struct Act {
-        /// The number of the act within this service.
+        /// The number of the action within this service.
         pub id: i64,
-        /// The time of the act.
+        /// The time of the action.
         pub at: Timestamp,
         /// Who acted: the public id of a user, or `cli`.
         pub actor: String,
-        /// What was done: `credits.adjust`, `event.replay`.
+        /// The action: `credits.adjust`, `event.replay`.
         pub action: String,
-        /// What was acted on: the public id of an account, or the id of an event.
+        /// The subject of the action: the public id of an account, or the id of an event.
         pub subject: String,
-        /// The rest, as JSON without personal data.
+        /// Details, as JSON without personal data.
         pub detail: String,
         /// The id of the request that caused it.
         pub request_id: Option<String>,
     }
 }
 
-/// Writes an act down, in the tx that does it.
+/// Records an action, in the same tx.
 pub fn append(
     tx: &mut Tx<'_>,
     actor: &str,
@@ -45,7 +45,7 @@ pub fn append(
     )
 }
 
-/// Acts, the latest first, from below number `before`; of one subject, actor or action if asked.
+/// Actions, latest first, with numbers below `before`; optionally of one subject, actor or action.
 pub fn list(
     tx: &mut Tx<'_>,
     subject: Option<&str>,
@@ -67,7 +67,7 @@ pub fn list(
     )
 }
 
-/// What an actor did of one kind since `from`, the latest first.
+/// An actor's actions of one kind since `from`, latest first.
 pub fn since(
     tx: &mut Tx<'_>,
     actor: &str,

@@ -1,6 +1,7 @@
-//! Automatic top-ups: what an account asked for, and how its purchases are going.
+//! Automatic top-ups: an account's setting, and the state of its purchases.
 //!
-//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants the owner to confirm.
+//! `off -> on -> off`, and `on -> waiting -> on` when the bank requires the cardholder's
+//! confirmation.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -16,7 +17,7 @@ words! {
         Off = "off",
         /// A pack is bought when the credits run low.
         On = "on",
-        /// The last purchase needs its cardholder to confirm it.
+        /// The last purchase requires the cardholder's confirmation.
         Waiting = "waiting",
     }
 }
@@ -31,22 +32,22 @@ record! {
         pub state: AutoTopupState,
         /// The pack to buy, by its credits.
         pub pack: i64,
-        /// The most that is spent in a month, UTC, in minor units.
+        /// The most to spend in a UTC month, in minor units.
         pub month_max_minor: i64,
         /// The user who turned it on.
         pub user_id: Option<i64>,
-        /// How many payments were declined in a row.
+        /// The number of consecutive declined payments.
         pub declines: i64,
         /// The time before which no purchase is attempted.
         pub next_attempt_at: Timestamp,
-        /// Why it is off or waiting, when no one turned it off.
+        /// Why it is off or waiting, unless a user turned it off.
         pub off_reason: Option<String>,
         /// The time at which the setting last changed.
         pub updated_at: Timestamp,
     }
 }
 
-/// What the account asked for; `None` when it never did.
+/// The account's setting; `None` if it never had one.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AutoTopup>> {
     tx.query_opt(
         "select account_id, state, pack, month_max_minor, user_id, declines, next_attempt_at,
@@ -86,7 +87,7 @@ pub fn put(tx: &mut Tx<'_>, row: &AutoTopup) -> Result<u64> {
     )
 }
 
-/// Accounts whose credits fell below their threshold and that may be tried at `now`.
+/// Accounts whose credits are below their threshold and whose next attempt is due at `now`.
 pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     tx.query(
         "select a.account_id
@@ -110,7 +111,7 @@ pub fn is_low(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
     Ok(found.unwrap_or(false))
 }
 
-/// Whether an account that waited for its owner has credits again.
+/// Whether an account waiting for its cardholder has enough credits again.
 pub fn is_any_to_wake(tx: &mut Tx<'_>) -> Result<bool> {
     let found: Option<i64> = tx.query_opt(
         "select a.account_id
@@ -124,7 +125,8 @@ pub fn is_any_to_wake(tx: &mut Tx<'_>) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// Takes up accounts that waited for their owner and have credits again.
+/// Turns automatic top-ups on again for accounts that were waiting for their cardholder and have
+/// enough credits.
 pub fn wake(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update auto_topup
@@ -148,8 +150,8 @@ pub fn spent_since(tx: &mut Tx<'_>, account: i64, since: Timestamp) -> Result<i6
     )
 }
 
-/// Takes the next attempt for the caller, and none again before `until`. `false` when another has
-/// taken it, or it is not on any more.
+/// Claims the next attempt for the caller and blocks further ones until `until`. `false` when
+/// another process has claimed it, or the setting is no longer on.
 pub fn claim(tx: &mut Tx<'_>, account: i64, now: Timestamp, until: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update auto_topup
@@ -173,7 +175,7 @@ pub fn put_off(tx: &mut Tx<'_>, account: i64, at: Timestamp, now: Timestamp) -> 
     Ok(changed > 0)
 }
 
-/// Counts a declined payment, or forgets the ones before after one that went through.
+/// Sets the number of consecutive declined payments; zero after a successful one.
 pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64> {
     tx.execute(
         "update auto_topup set declines = $2 where account_id = $1",
@@ -181,8 +183,8 @@ pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64>
     )
 }
 
-/// Turns it off, or lets it wait, for a reason. `false` when it was no longer on, so that the
-/// customer is notified once.
+/// Turns it off, or sets it to waiting, for a reason. `false` when it was no longer on, so that the
+/// customer is notified only once.
 pub fn stop(
     tx: &mut Tx<'_>,
     account: i64,

@@ -1,4 +1,4 @@
-//! The catalogs that were in force, and which price at Stripe sells what. Old prices stay mapped.
+//! Catalog versions, and what each price at Stripe sells. Old prices stay mapped.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -37,7 +37,7 @@ record! {
     pub struct Price {
         /// Stripe's id of the price: `price_...`.
         pub price_id: String,
-        /// The name we gave it at Stripe.
+        /// The price's lookup key at Stripe.
         pub lookup_key: String,
         /// What the price sells.
         pub kind: PriceKind,
@@ -49,12 +49,12 @@ record! {
         pub amount_minor: i64,
         /// The first catalog version that has the price.
         pub first_version: i64,
-        /// The time at which it was found archived at Stripe; it is not sold from then on.
+        /// The time at which it was found to be archived at Stripe; it isn't sold after that.
         pub archived_at: Option<Timestamp>,
     }
 }
 
-/// Appends a catalog, unless its digest is known. Returns whether it was new.
+/// Appends a catalog, unless one with its digest exists. Returns whether it was new.
 pub fn append(tx: &mut Tx<'_>, digest: &str, body: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into catalog_version (version, digest, body, loaded_at)
@@ -83,7 +83,7 @@ pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<CatalogVersion>> {
     )
 }
 
-/// Finds the catalog that was appended last.
+/// Finds the latest catalog version.
 pub fn latest(tx: &mut Tx<'_>) -> Result<Option<CatalogVersion>> {
     tx.query_opt(
         "select version, digest, body, loaded_at
@@ -94,7 +94,7 @@ pub fn latest(tx: &mut Tx<'_>) -> Result<Option<CatalogVersion>> {
     )
 }
 
-/// Maps a price; one that is mapped keeps its first version and what it sells.
+/// Maps a price; one that is already mapped keeps its first version and what it sells.
 pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     tx.execute(
         "insert into price_map
@@ -115,7 +115,7 @@ pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     )
 }
 
-/// Notes that a price was archived at Stripe.
+/// Records that a price was archived at Stripe.
 pub fn archive_price(tx: &mut Tx<'_>, price_id: &str, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update price_map set archived_at = $2 where price_id = $1 and archived_at is null",
@@ -134,7 +134,7 @@ pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
     )
 }
 
-/// All mapped prices, the newest catalog's first.
+/// All mapped prices, from the newest catalog version to the oldest.
 pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
     tx.query(
         "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,
@@ -145,7 +145,7 @@ pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
     )
 }
 
-/// Number, digest and first day of the versions, the latest first.
+/// Number, digest and load time of the versions, latest first.
 pub fn versions(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String, Timestamp)>> {
     tx.query(
         "select version, digest, loaded_at
@@ -156,7 +156,7 @@ pub fn versions(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String, Timesta
     )
 }
 
-/// Maps an add-on's price; one that is mapped keeps what it sells.
+/// Maps an add-on's price; one that is already mapped keeps what it sells.
 pub fn put_addon(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     tx.execute(
         "insert into addon_price
@@ -175,7 +175,7 @@ pub fn put_addon(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     )
 }
 
-/// The names of add-ons by their prices, old ones included.
+/// The names of add-ons by their prices, including old ones.
 pub fn addons(tx: &mut Tx<'_>) -> Result<Vec<(String, String)>> {
     tx.query(
         "select price_id, name from addon_price order by price_id",

@@ -1,5 +1,5 @@
-//! Moves SQLite's log into the database file, on a thread and a connection of its own: on the
-//! writer, callers that wait for a commit would wait for the copying too.
+//! Copies SQLite's write-ahead log into the database file, on its own thread and connection: on the
+//! writer, callers waiting for a commit would also wait for the copying.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,14 +9,14 @@ use crate::counters::Counters;
 use crate::db::Connection;
 use crate::error::Result;
 
-/// How often the log is checked.
+/// The interval at which the log is checked.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// A log of this many pages (16 MiB) must start over. That takes a moment in which all of it is
-/// copied, which never comes while the writer writes; so the writer is asked to copy the rest
-/// between two batches.
+/// Number of pages (16 MiB) at which the log must be restarted. That requires a moment when all of
+/// it has been copied, which never occurs while the writer is writing; so the writer is asked to
+/// copy the rest between two batches.
 const LOG_PAGES_MAX: i64 = 4096;
 
-/// The signal for the checkpointer to end.
+/// The signal for the checkpointer to stop.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     is_set: Mutex<bool>,
@@ -29,7 +29,7 @@ impl Stop {
         self.changed.notify_all();
     }
 
-    /// Waits for `duration`; returns whether to end.
+    /// Waits up to `duration`; returns whether to stop.
     fn is_set_within(&self, duration: Duration) -> bool {
         let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
@@ -39,7 +39,7 @@ impl Stop {
     }
 }
 
-/// Copies the log until told to stop, and one last time then.
+/// Copies the log until told to stop, and then one last time.
 pub(crate) fn serve(mut connection: Connection, counters: &Arc<Counters>, stop: &Stop) {
     let mut commits_seen = 0;
     loop {
@@ -60,8 +60,7 @@ pub(crate) fn serve(mut connection: Connection, counters: &Arc<Counters>, stop: 
 fn copy(connection: &mut Connection, counters: &Counters) -> Result<()> {
     let log_pages = connection.checkpoint()?;
     if log_pages > LOG_PAGES_MAX {
-        // A second time, so that little is left for the writer: what was written during the first
-        // copy.
+        // A second pass, so that the writer only has to copy what was written during this pass.
         connection.checkpoint()?;
         counters.wants_checkpoint.store(true, Ordering::Relaxed);
     }

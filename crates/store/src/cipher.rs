@@ -1,10 +1,10 @@
-//! Encryption at rest: email addresses, payloads and secrets are sealed with an operator's key
-//! before they are written, and opened when they are read.
+//! Encryption at rest: email addresses, payloads and secrets are encrypted ("sealed") with an
+//! operator's key before they are written, and decrypted ("opened") when they are read.
 //!
 //! A sealed value is `lbx1.KEY.HEX` (bytes for blobs): the key's name, so that keys can be rotated,
-//! and AES-256-GCM-SIV over the value. The nonce is a keyed hash of the value: the same address
-//! sealed with the same key is the same text, so that unique indexes and lookups keep working. All
-//! that this reveals to a thief of the file is that two values are equal.
+//! and the value under AES-256-GCM-SIV. The nonce is a keyed hash of the value: the same address
+//! sealed with the same key gives the same text, so that unique indexes and lookups keep working.
+//! All that this reveals to someone who steals the file is that two values are equal.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// The beginning of every sealed value.
+/// The prefix of every sealed value.
 const MARK: &str = "lbx1.";
-/// Bytes of a key, and of a nonce.
+/// The length in bytes of a key, and of a nonce.
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
-/// The most characters of a key's name.
+/// The maximum length of a key's name, in characters.
 const NAME_CHARS_MAX: usize = 16;
-/// Keys that may be configured at once: the one in use, and those that are being left.
+/// Keys that may be configured at once: the one in use, and those being phased out.
 pub const KEYS_MAX: usize = 3;
 
-/// An operator's keys, the one in use first.
+/// An operator's keys, starting with the one in use.
 #[derive(Clone)]
 pub struct Vault {
     keys: Arc<Vec<Key>>,
@@ -38,15 +38,15 @@ impl std::fmt::Debug for Vault {
 
 struct Key {
     name: String,
-    /// What values sealed with this key begin with: `lbx1.NAME.`
+    /// The prefix of values sealed with this key: `lbx1.NAME.`
     prefix: String,
     cipher: Aes256GcmSiv,
     nonces: Hmac<Sha256>,
 }
 
 impl Vault {
-    /// The vault with these keys, by name, the one in use first. The error says what is wrong,
-    /// without the key.
+    /// Makes a vault with these keys, by name, starting with the one in use. The error says what is
+    /// wrong without revealing the key.
     pub fn new(keys: &[(String, Vec<u8>)]) -> std::result::Result<Vault, String> {
         if keys.is_empty() || keys.len() > KEYS_MAX {
             return Err(format!("there are 1 to {KEYS_MAX} encryption keys"));
@@ -63,19 +63,19 @@ impl Vault {
         })
     }
 
-    /// The text sealed with the key in use.
+    /// Seals the text with the key in use.
     pub(crate) fn seal(&self, plain: &str) -> String {
         self.keys[0].seal(plain)
     }
 
-    /// The bytes sealed with the key in use.
+    /// Seals the bytes with the key in use.
     pub(crate) fn seal_bytes(&self, plain: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
         [key.prefix.as_bytes(), &key.encrypt(plain)].concat()
     }
 
-    /// The text as it was before it was sealed. Text that is not sealed, or not by one of our keys,
-    /// is returned unchanged: text that only looks sealed may come from anyone.
+    /// Decrypts sealed text. Text that isn't sealed, or not with one of our keys, is returned
+    /// unchanged: text that only looks sealed may come from any user.
     pub(crate) fn open(&self, text: String) -> String {
         let opened = self.key_of(text.as_bytes()).and_then(|key| {
             let bytes = unhex(&text[key.prefix.len()..])?;
@@ -84,7 +84,7 @@ impl Vault {
         opened.unwrap_or(text)
     }
 
-    /// The bytes as they were before they were sealed; see [`Vault::open`].
+    /// Decrypts sealed bytes; see [`Vault::open`].
     pub(crate) fn open_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
         let opened = self
             .key_of(&bytes)
@@ -92,12 +92,12 @@ impl Vault {
         opened.unwrap_or(bytes)
     }
 
-    /// The text sealed with each key, the one in use first.
+    /// The text sealed with each key, starting with the one in use.
     pub(crate) fn seal_with_each(&self, plain: &str) -> Vec<String> {
         self.keys.iter().map(|key| key.seal(plain)).collect()
     }
 
-    /// What values sealed with each key begin with, the one in use first.
+    /// The prefix of values sealed with each key, starting with the one in use.
     pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.prefix.as_str())
     }

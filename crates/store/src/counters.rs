@@ -1,12 +1,12 @@
-//! Counters that the writer, the checkpointer and the metrics share.
+//! Counters shared by the writer, the checkpointer and the metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// How a writer is doing; read by metrics.
+/// The state of a writer, read by metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) jobs: AtomicU64,
-    /// Asked for by the checkpointer when its own copy cannot catch up with the writer.
+    /// Set by the checkpointer when its own copying can't keep up with the writer.
     pub(crate) wants_checkpoint: AtomicBool,
 }

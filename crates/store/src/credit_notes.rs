@@ -1,5 +1,5 @@
-//! Credit notes as Stripe had them when their account was last in sync: documents that say why an
-//! invoice was corrected. The money they move is recorded elsewhere, where it moved.
+//! Credit notes as of their account's last sync: documents that explain why an invoice was
+//! corrected. The money they move is recorded separately.
 
 use domain::projection::CreditNoteStatus;
 use domain::time::Timestamp;
@@ -32,9 +32,9 @@ record! {
         pub amount_minor: i64,
         /// The part that was refunded, which the transactions record separately.
         pub refunded_minor: i64,
-        /// The part that was paid back outside Stripe.
+        /// The part that was repaid outside Stripe.
         pub out_of_band_minor: i64,
-        /// The part that lowered an open invoice.
+        /// The part that reduced an open invoice.
         pub pre_payment_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
@@ -44,26 +44,26 @@ record! {
         pub pdf_url: Option<String>,
         /// The time at which the credit note was created at Stripe.
         pub created_at: Timestamp,
-        /// The time at which the credit note was voided; `None` while it counts.
+        /// The time at which the credit note was voided; `None` while it is valid.
         pub voided_at: Option<Timestamp>,
     }
 }
 
 impl CreditNote {
-    /// Whether the credit note was taken back.
+    /// Whether the credit note was voided.
     pub fn is_void(&self) -> bool {
         CreditNoteStatus::from_word(&self.status) == Some(CreditNoteStatus::Void)
     }
 
-    /// The part that went to the customer's balance: the total less the other parts.
+    /// The part that was credited to the customer's balance: the total less the other parts.
     pub fn balance_minor(&self) -> i64 {
         let elsewhere = self.refunded_minor + self.out_of_band_minor + self.pre_payment_minor;
         (self.amount_minor - elsewhere).max(0)
     }
 }
 
-/// Overwrites the row with what was fetched. A credit note never changes its account; that is a
-/// conflict.
+/// Overwrites the row with what was fetched. A credit note never changes its account; an attempt is
+/// a conflict.
 pub fn put(tx: &mut Tx<'_>, row: &CreditNote) -> Result<()> {
     let changed = tx.execute(
         sql!(
@@ -112,7 +112,7 @@ pub fn put(tx: &mut Tx<'_>, row: &CreditNote) -> Result<()> {
     Ok(())
 }
 
-/// The account's credit notes, the newest first.
+/// The account's credit notes, newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<CreditNote>> {
     tx.query(
         sql!(

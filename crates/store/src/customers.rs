@@ -1,5 +1,5 @@
 //! Stripe's customers and the accounts they belong to. An account has one current customer and may
-//! have had others, whose late events still find their account here.
+//! have had others, whose late events are still matched to it.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -9,11 +9,11 @@ use crate::db::{Tx, record, word_column};
 use crate::error::Result;
 
 words! {
-    /// Whether a customer of Stripe is the one its account pays with now.
+    /// Whether a Stripe customer is the one its account currently pays with.
     pub enum CustomerState {
-        /// The account pays with it now.
+        /// The account currently pays with it.
         Current = "current",
-        /// The account paid with it before; late events may still name it.
+        /// The account formerly paid with it; late events may still name it.
         Former = "former",
     }
 }
@@ -26,15 +26,15 @@ record! {
         pub customer_id: String,
         /// The account that the customer belongs to.
         pub account_id: i64,
-        /// Whether the account pays with this customer now.
+        /// Whether the account currently pays with this customer.
         pub state: CustomerState,
-        /// The time at which we learned of the customer.
+        /// The time at which the customer was recorded.
         pub created_at: Timestamp,
     }
 }
 
-/// Notes a customer as the account's current one. Returns `false` when it is known already;
-/// another current customer of the account is a conflict.
+/// Records a customer as the account's current one. Returns `false` if it is already known; another
+/// current customer of the account is a conflict.
 pub fn insert(tx: &mut Tx<'_>, customer_id: &str, account: i64, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into stripe_customer (customer_id, account_id, state, created_at)
@@ -45,7 +45,7 @@ pub fn insert(tx: &mut Tx<'_>, customer_id: &str, account: i64, now: Timestamp) 
     Ok(changed > 0)
 }
 
-/// Notes a customer that an account had before.
+/// Records a former customer of an account.
 pub fn insert_former(
     tx: &mut Tx<'_>,
     customer_id: &str,
@@ -78,7 +78,7 @@ pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     )
 }
 
-/// The customer that the account pays with now.
+/// The customer that the account currently pays with.
 pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select customer_id
@@ -88,7 +88,7 @@ pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
     )
 }
 
-/// All customers of the account, the newest first.
+/// All customers of the account, newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Customer>> {
     tx.query(
         "select customer_id, account_id, state, created_at

@@ -1,4 +1,4 @@
-//! The two drivers behind one `Tx`. With `ledger/` the only module that names a driver.
+//! The two drivers behind one `Tx`. The only module besides `ledger/` that names a driver.
 
 mod arg;
 mod connection;
@@ -16,22 +16,22 @@ pub use sqlite::SqliteTx;
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// Statements kept prepared on a connection; more than the crate has.
+/// Prepared statements cached per connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;
 
-/// What a session of the database may do, and how long it waits.
+/// The permissions and timeouts of a database session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Writer,
     Reader,
-    /// Migrations take as long as they take.
+    /// Migrations have no time limit.
     Migrator,
 }
 
 /// One database transaction: every statement of a job goes through it.
 ///
-/// A statement that fails dooms its job on both databases: what the job wrote is rolled back even
-/// if it returns `Ok`. Ask with `on conflict do nothing returning` instead of catching errors.
+/// A failed statement fails its whole job on both databases: what the job wrote is rolled back even
+/// if it returns `Ok`. Use `on conflict do nothing returning` instead of catching errors.
 #[derive(Debug)]
 pub enum Tx<'a> {
     /// The transaction runs on SQLite.
@@ -48,8 +48,7 @@ macro_rules! args {
     };
 }
 
-/// The pattern with which `like $n escape '\'` finds `text` anywhere in a column that is compared
-/// in lower case.
+/// The pattern for `like $n escape '\'` that finds `text` anywhere in a lower-case column.
 pub(crate) fn like_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.to_lowercase().chars() {
@@ -87,7 +86,7 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// One statement of several pieces, so that a table's columns are listed once.
+/// One statement made of several pieces, so that a table's columns are listed only once.
 macro_rules! sql {
     ($($piece:expr),+ $(,)?) => {
         concat!($($piece),+)
@@ -96,7 +95,7 @@ macro_rules! sql {
 pub(crate) use sql;
 
 impl Tx<'_> {
-    /// Runs one statement; returns how many rows it changed.
+    /// Runs one statement; returns the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64> {
         let outcome = match self {
             Tx::Sqlite(tx) => sqlite::execute(tx.connection, sql, args),
@@ -114,7 +113,7 @@ impl Tx<'_> {
         self.note_failure(outcome)
     }
 
-    /// The one row of a statement that finds at most one.
+    /// The row of a statement that returns at most one.
     pub fn query_opt<T: Record>(
         &mut self,
         sql: &'static str,
@@ -131,12 +130,12 @@ impl Tx<'_> {
         Ok(rows.pop())
     }
 
-    /// The one row of a statement that always finds one; [`Error::NotFound`] otherwise.
+    /// The row of a statement that always returns one; [`Error::NotFound`] otherwise.
     pub fn query_one<T: Record>(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<T> {
         self.query_opt(sql, args)?.ok_or(Error::NotFound)
     }
 
-    /// Runs a script without parameters or answers: migrations only.
+    /// Runs a script without parameters or results: migrations only.
     pub(crate) fn execute_batch(&mut self, sql: &str) -> Result<()> {
         let outcome = match self {
             Tx::Sqlite(tx) => tx.connection.execute_batch(sql).map_err(Error::from),
@@ -145,7 +144,7 @@ impl Tx<'_> {
         self.note_failure(outcome)
     }
 
-    /// The operator's keys, where there are any.
+    /// The operator's keys, if any are configured.
     pub(crate) fn vault(&self) -> Option<&Vault> {
         match self {
             Tx::Sqlite(tx) => tx.vault,
@@ -153,7 +152,7 @@ impl Tx<'_> {
         }
     }
 
-    /// The first failure of a statement of this job, if one failed.
+    /// The first failed statement of this job, if any.
     pub(crate) fn failure(&self) -> Option<&Error> {
         match self {
             Tx::Sqlite(tx) => tx.failed.as_ref(),
@@ -161,7 +160,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Marks the job as failed when `outcome` is an error. `ledger.rs` calls it for its own arms.
+    /// Marks the job as failed when `outcome` is an error.
     pub(crate) fn note_failure<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
             let failed = match self {

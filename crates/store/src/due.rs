@@ -1,5 +1,5 @@
-//! What falls due by the billing clock alone, without an event: for the sweep, and for a clock that
-//! moves in steps.
+//! What becomes due by the billing clock alone, without an event: for the sweep, and for a clock
+//! that advances in steps.
 
 use domain::time::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Accounts whose credits expire, whose holds end or whose period turns at or before `now`.
+/// Accounts with expiring credits, expiring holds or a period that ends at or before `now`.
 pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     tx.query(
         "select account_id
@@ -20,10 +20,11 @@ pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> 
     )
 }
 
-/// Accounts with a live subscription for which a moment has passed that was not synced since: its
-/// period or trial ended, its cancellation took effect, its trial ends in three days, a failed
-/// payment is attempted again or has a next step (`grace_micros` after it began, and two days
-/// before that). A subscription whose renewal or retry does not show is synced again every hour.
+/// Accounts with a live subscription for which a due time has passed since their last sync: its
+/// period or trial ended, its cancellation took effect, its trial ends in three days, or a failed
+/// payment is retried or has a next dunning step (`grace_micros` after it failed, and two days
+/// before that). A subscription whose renewal or retry hasn't become visible is synced again every
+/// hour.
 pub fn subscriptions(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -62,7 +63,7 @@ pub fn subscriptions(
     )
 }
 
-/// The next moment after `now` at which [`wallets`] or [`subscriptions`] has something.
+/// The next time after `now` at which [`wallets`] or [`subscriptions`] returns something.
 pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(due)

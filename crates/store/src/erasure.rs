@@ -1,5 +1,5 @@
-//! Erasure: what an account or a user leaves behind that says who it was. What was bought and spent
-//! stays, under a number.
+//! Erasure of the personal data of an account or a user. Purchases and usage are kept, under a
+//! number.
 
 use domain::time::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Erases who an account was and what could act for it: its name, keys, emails, payloads, card and
+/// Erases an account's personal data and credentials: its name, keys, emails, payloads, card and
 /// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     crate::accounts::anonymize(tx, account, now)?;
@@ -24,7 +24,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
         "delete from account_setting where account_id = $1",
         "delete from stripe_event_payload
           where n in (select n from stripe_event where account_id = $1)",
-        // The frozen parameters of a customer's intent hold its name and address.
+        // The stored parameters of a customer intent contain a name and an address.
         "update stripe_intent
             set params = ''
           where account_id = $1
@@ -39,11 +39,11 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Erases who a user was: address, name, sessions, links, and emails that were written to them.
+/// Erases a user's personal data: address, name, sessions, links, and emails sent to them.
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymize(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
-    // The address may be sealed with any key, or plain.
+    // The address may be encrypted with any key, or stored as plain text.
     let forms = tx.forms(email);
     for statement in [
         "delete from login_link where email = $1",

@@ -1,5 +1,5 @@
-//! The inbox: Stripe's events as they arrived. An event only marks its account for sync; its
-//! content is never applied.
+//! The inbox: Stripe's events as received. An event only marks its account for sync; its content is
+//! never applied.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -17,15 +17,15 @@ macro_rules! columns {
 }
 
 words! {
-    /// What became of an event of Stripe.
+    /// The processing state of a Stripe event.
     #[derive(Default)]
     pub enum EventState {
-        /// Its account is marked for sync and was not synced since.
+        /// Its account is marked for sync and has not been synced since.
         #[default]
         Received = "received",
-        /// Its account was synced after it arrived.
+        /// Its account was synced after the event arrived.
         Done = "done",
-        /// It makes no difference here.
+        /// It requires no action.
         Ignored = "ignored",
         /// It failed too often and needs manual review.
         Parked = "parked",
@@ -38,7 +38,7 @@ word_column!(EventState);
 record! {
     /// An event that Stripe sent.
     pub struct Event {
-        /// Its place in the order of arrival.
+        /// The event's position in the order of arrival.
         pub n: i64,
         /// Stripe's id of the event: `evt_...`.
         pub event_id: String,
@@ -50,7 +50,7 @@ record! {
         pub received_at: Timestamp,
         /// Whether the event is about real money, not about test mode.
         pub livemode: bool,
-        /// The version its payload is written in.
+        /// The API version of its payload.
         pub api_version: Option<String>,
         /// The type of the object it is about, such as `invoice`.
         pub object_type: Option<String>,
@@ -58,17 +58,17 @@ record! {
         pub object_id: Option<String>,
         /// Stripe's id of the customer that the event names, if it names one.
         pub customer_id: Option<String>,
-        /// The account that the event belongs to, when that is known.
+        /// The account that the event belongs to, if known.
         pub account_id: Option<i64>,
-        /// What became of the event.
+        /// The processing state of the event.
         pub state: EventState,
-        /// How many attempts failed.
+        /// The number of failed attempts.
         pub attempts: i64,
         /// The time of the next attempt.
         pub next_attempt_at: Option<Timestamp>,
         /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// What came of the event, for operators.
+        /// The result of processing the event, for operators.
         pub outcome: Option<String>,
         /// The time at which it was settled.
         pub processed_at: Option<Timestamp>,
@@ -86,7 +86,7 @@ pub struct NewEvent<'a> {
     pub created_at: Timestamp,
     /// Whether the event is about real money, not about test mode.
     pub livemode: bool,
-    /// The version its payload is written in.
+    /// The API version of its payload.
     pub api_version: Option<&'a str>,
     /// The type of the object it is about.
     pub object_type: Option<&'a str>,
@@ -94,14 +94,14 @@ pub struct NewEvent<'a> {
     pub object_id: Option<&'a str>,
     /// Stripe's id of the customer that the event names, if it names one.
     pub customer_id: Option<&'a str>,
-    /// The account that the event belongs to, when that is known.
+    /// The account that the event belongs to, if known.
     pub account_id: Option<i64>,
-    /// The first state: `received`, `ignored` for a type we do not know, `unmatched` without an
+    /// The initial state: `received`, `ignored` for an unknown type, `unmatched` without an
     /// account.
     pub state: EventState,
 }
 
-/// Puts the event into the inbox and returns its place; `None` when it is there already.
+/// Adds the event to the inbox and returns its position; `None` if it is already there.
 pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Option<i64>> {
     tx.query_opt(
         "insert into stripe_event
@@ -129,7 +129,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Opt
     )
 }
 
-/// Keeps the event's body, as it was signed or sealed with our key.
+/// Stores the event's body, as signed by Stripe or encrypted with our key.
 pub fn insert_payload(tx: &mut Tx<'_>, n: i64, body: &[u8]) -> Result<u64> {
     let sealed = tx.seal_bytes(body).into_owned();
     tx.execute(
@@ -150,7 +150,7 @@ pub fn find(tx: &mut Tx<'_>, event_id: &str) -> Result<Option<Event>> {
     )
 }
 
-/// The event's body, until it is dropped.
+/// The event's body, until it is deleted.
 pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
     tx.query_opt(
         "select body from stripe_event_payload where n = $1",
@@ -161,7 +161,7 @@ pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
 /// The conditions that narrow a list of events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// Only events in the state with this word, as it was asked for.
+    /// Only events in the state with this word, as entered by the user.
     pub state: Option<&'a str>,
     /// Only events of this type.
     pub kind: Option<&'a str>,
@@ -173,7 +173,7 @@ pub struct Filter<'a> {
     pub from: Option<Timestamp>,
 }
 
-/// Events for administration, the latest first, from below `before`.
+/// Events for administration, latest first, with positions below `before`.
 pub fn list(
     tx: &mut Tx<'_>,
     filter: &Filter<'_>,
@@ -206,7 +206,7 @@ pub fn list(
     )
 }
 
-/// Events without an account whose time has come, the oldest first.
+/// Events without an account whose next attempt is due, oldest first.
 pub fn unmatched_due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Event>> {
     tx.query(
         sql!(
@@ -222,7 +222,8 @@ pub fn unmatched_due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<
     )
 }
 
-/// Gives an unmatched event to its account, as received. The caller marks the account for sync.
+/// Assigns an unmatched event to its account and resets it to `received`. The caller marks the
+/// account for sync.
 pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
     tx.execute(
         "update stripe_event
@@ -232,7 +233,7 @@ pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
     )
 }
 
-/// Settles one event as `done`, `ignored` or `parked`, with what came of it.
+/// Settles one event as `done`, `ignored` or `parked`, with the result.
 pub fn settle(
     tx: &mut Tx<'_>,
     n: i64,
@@ -248,7 +249,7 @@ pub fn settle(
     )
 }
 
-/// Settles what the account received up to position `last`, which its sync has taken into account:
+/// Settles the account's events up to position `last`, which its sync has taken into account:
 /// `done`, or `parked` where manual review is needed.
 pub fn settle_account(
     tx: &mut Tx<'_>,
@@ -268,7 +269,7 @@ pub fn settle_account(
     )
 }
 
-/// The account's latest place in the inbox: what a sync that begins now takes into account.
+/// The account's latest position in the inbox: what a sync that starts now takes into account.
 pub fn last_of_account(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     tx.query_one(
         "select coalesce(max(n), 0) from stripe_event where account_id = $1",
@@ -276,7 +277,7 @@ pub fn last_of_account(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// Notes a failed attempt and the time of the next one; parks the event when there is none.
+/// Records a failed attempt and the time of the next one; without a next attempt, parks the event.
 pub fn set_failed(
     tx: &mut Tx<'_>,
     n: i64,
@@ -295,8 +296,8 @@ pub fn set_failed(
     )
 }
 
-/// Takes a settled or parked event up again: `received` with an account, else `unmatched`. The
-/// caller marks the account for sync.
+/// Requeues a settled or parked event: `received` with an account, else `unmatched`. The caller
+/// marks the account for sync.
 pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -315,7 +316,7 @@ pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>>
     )
 }
 
-/// Takes the account's parked events up again: what they waited for is known now.
+/// Requeues the account's parked events: what they were waiting for is now known.
 pub fn requeue_of_account(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     tx.execute(
         "update stripe_event
@@ -325,7 +326,7 @@ pub fn requeue_of_account(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     )
 }
 
-/// How many events there are in each state.
+/// The number of events in each state.
 pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(EventState, i64)>> {
     tx.query(
         "select state, count(*) from stripe_event group by state order by state",
@@ -341,7 +342,7 @@ pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     )
 }
 
-/// The latest event by Stripe's clock: where a poll of Stripe's list continues.
+/// The latest event by Stripe's clock: where polling of Stripe's event list continues.
 pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -354,7 +355,7 @@ pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Event>> {
     )
 }
 
-/// Drops the bodies of events that were settled before `before`.
+/// Deletes the bodies of events that were settled before `before`.
 pub fn drop_payloads(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
     tx.execute(
         "delete from stripe_event_payload

@@ -1,21 +1,21 @@
-//! Every table of business rows, page by page, for an operator who takes the data elsewhere. What
-//! grants access (hashes of secrets, tokens, settings that hold keys) and what is temporary
-//! (leases, limits, contents of emails, payloads) is left out, by name ([`LEFT_OUT`]). The same
-//! tables narrowed to one account are what its people get when they ask for their data.
+//! Every table of business data, page by page, for an operator who moves the data elsewhere.
+//! Credentials (hashes of secrets, tokens, settings that contain keys) and temporary data (leases,
+//! limits, contents of emails, payloads) are excluded by name ([`LEFT_OUT`]). The same tables,
+//! limited to one account, are the account's own data export.
 
 use crate::db::{Arg, Record, Row, Tx};
 use crate::error::Result;
 
-/// How a column's text is to be read.
+/// The data type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It is a whole number.
+    /// A whole number.
     Int,
-    /// It is text.
+    /// Text.
     Text,
-    /// It is a time, in microseconds.
+    /// A time, in microseconds.
     Time,
-    /// It is an amount in micro-credits.
+    /// An amount in micro-credits.
     Credits,
 }
 
@@ -26,15 +26,15 @@ pub struct Table {
     pub name: &'static str,
     /// Its columns, in the order of the rows.
     pub columns: &'static [(&'static str, Kind)],
-    /// The columns that rows are ordered by, as places.
+    /// The indexes of the columns by which rows are ordered.
     key: &'static [usize],
     sql: &'static str,
-    /// The rows of one account; none where no row is an account's.
+    /// Selects the rows of one account; `None` if no row belongs to an account.
     sql_of_account: Option<&'static str>,
 }
 
 impl Table {
-    /// Whether some of its rows are an account's own.
+    /// Whether some of its rows belong to an account.
     pub fn is_of_accounts(&self) -> bool {
         self.sql_of_account.is_some()
     }
@@ -76,7 +76,7 @@ macro_rules! table {
         }
     };
     (@of $columns:expr, $name:literal, $after:literal) => { None };
-    // The account is the parameter after those of the key and the limit.
+    // The account is the last parameter, after those of the key and the limit.
     (@of $columns:expr, $name:literal, $after:literal, $of:literal) => {
         Some(concat!(
             $columns, "(select * from ", $name, " where ", $of, ") ", $name, " ", $after
@@ -84,7 +84,7 @@ macro_rules! table {
     };
 }
 
-/// The tables, with what refers to a row after it.
+/// The tables, each before those that refer to it.
 pub static TABLES: &[Table] = &[
     table!("account", [id Int, public_id Text, external_id Text, kind Text, name Text, email Text,
         status Text, stripe_customer_id Text, stripe_subscription_id Text, subscription_tier Text,
@@ -253,7 +253,7 @@ pub static TABLES: &[Table] = &[
 ];
 
 /// Tables and columns that are not exported, each with the reason. A test checks that this list and
-/// the tables above are complete together.
+/// the tables above cover the whole schema.
 pub static LEFT_OUT: &[(&str, &str)] = &[
     ("login_link", "grants access, for minutes"),
     (
@@ -317,8 +317,8 @@ pub fn table(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
 }
 
-/// Rows behind `last`, in the order of the key; from the first without. Only those of `account`
-/// where one is named: none of a table that has none.
+/// Rows after `last`, in the order of the key; without `last`, from the first. With `account`, only
+/// the rows of that account: none of a table whose rows belong to no account.
 pub fn page(
     tx: &mut Tx<'_>,
     table: &'static Table,

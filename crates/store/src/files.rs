@@ -1,4 +1,5 @@
-//! Files that hold customers' data: made for their owner alone, and used by one process at a time.
+//! Files that contain customers' data: readable only by their owner, and used by one process at a
+//! time.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -6,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Makes a folder that only its owner may enter, since it holds customers' names and balances. A
-/// folder that exists keeps its permissions.
+/// Creates a folder that only its owner may enter, because it contains customers' names and
+/// balances. An existing folder keeps its permissions.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -15,8 +16,8 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
         .create(folder)
 }
 
-/// Makes an empty file that its owner alone may read, unless it is there. SQLite opens it as a new
-/// database, and gives its log the same rights.
+/// Creates an empty file that only its owner may read, unless it exists. SQLite opens it as a new
+/// database, and gives its log the same permissions.
 pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
     let made = File::options()
         .write(true)
@@ -29,8 +30,8 @@ pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Claims the file for this process, for as long as the answer lives. Two writers on one file would
-/// each trust memory that the other makes stale.
+/// Locks the file for this process, for as long as the returned value lives. Two writers on one
+/// file would each rely on in-memory state that the other invalidates.
 pub(crate) fn guard_file(path: &Path) -> Result<File> {
     if let Some(folder) = path
         .parent()

@@ -1,4 +1,4 @@
-//! `Db`: where jobs are sent and their answers come from.
+//! `Db`: accepts jobs and returns their results.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,33 +23,33 @@ use crate::threads::on_own_thread;
 use crate::url::{DatabaseUrl, Kind};
 use crate::writer::{self, Job, Link};
 
-/// What a write that was answered survives.
+/// What a write survives once it was acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// The loss of power: it is on disk before the answer.
+    /// A power failure: the write is on disk before it is acknowledged.
     #[default]
     Full,
-    /// The end of our process, but not the loss of power: the last answered writes may be gone.
+    /// A crash of our process, but not a power failure: the last acknowledged writes may be lost.
     Relaxed,
 }
 
-/// How a database is opened.
+/// The options for opening a database.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many threads have a read-only connection each.
+    /// The number of reader threads, each with its own read-only connection.
     pub readers: usize,
     /// Writer threads on PostgreSQL; SQLite has one.
     pub writers: usize,
-    /// How many jobs may wait for one writer, and for all readers together, before callers are
-    /// refused.
+    /// The maximum number of jobs queued for one writer, and for all readers together, before
+    /// callers are refused.
     pub queue_max: usize,
     /// The most jobs in one commit.
     pub batch_max: usize,
-    /// What a write that was answered survives.
+    /// What a write survives once it was acknowledged.
     pub durability: Durability,
-    /// Seals what is personal or secret before it is written.
+    /// Encrypts personal data and secrets before they are written.
     pub vault: Option<Vault>,
-    /// Bring the schema up to date when opening, instead of refusing an old one.
+    /// Whether to migrate the schema when opening, instead of refusing an outdated one.
     pub migrate: bool,
 }
 
@@ -67,7 +67,7 @@ impl Default for Options {
     }
 }
 
-/// How much work a database has done and has waiting.
+/// Work completed and work queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Commits since the database was opened.
@@ -80,8 +80,8 @@ pub struct Stats {
     pub reads_waiting: usize,
 }
 
-/// An open database. Clones share its threads; [`Db::close`] or the last drop ends them, after
-/// everything that queued was done and answered.
+/// An open database. Clones share its threads; [`Db::close`] or dropping the last clone stops them,
+/// after all queued jobs were completed and answered.
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
@@ -105,7 +105,7 @@ struct Inner {
 
 enum Mode {
     Threads(Threads),
-    /// Jobs run on the caller's thread, one at a time: the simulation.
+    /// Jobs run on the caller's thread, one at a time; used by the simulation.
     Inline(Mutex<Link>),
 }
 
@@ -114,18 +114,18 @@ struct Threads {
     readers: Arc<Queue<Box<dyn ClosureJob>>>,
     stop: Arc<Stop>,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// The lock on the file, held for as long as the threads run.
+    /// The lock on the file, held while the threads run.
     guard: Option<File>,
 }
 
 impl Db {
-    /// Opens the database and starts its threads. Blocks until it is open; on an async runtime call
-    /// it before serving.
+    /// Opens the database and starts its threads. Blocks until it is open; in an async program,
+    /// call it before serving.
     pub fn open(url: &DatabaseUrl, options: &Options) -> Result<Db> {
         match url {
             DatabaseUrl::Sqlite(path) => Db::open_sqlite(path, options),
             DatabaseUrl::Postgres(address) => {
-                // The driver runs a small runtime of its own, which must not be nested in another
+                // The driver runs its own small async runtime, which must not be nested in another
                 // one.
                 let (address, options) = (address.clone(), options.clone());
                 on_own_thread(move || Db::open_postgres(&address, &options))
@@ -133,8 +133,8 @@ impl Db {
         }
     }
 
-    /// An empty, migrated SQLite database in memory, whose jobs run at once on the caller's thread:
-    /// no threads, no chance.
+    /// An empty, migrated SQLite database in memory, whose jobs run immediately on the caller's
+    /// thread: no threads, fully deterministic.
     pub fn open_in_memory_inline() -> Result<Db> {
         let mut connection = db::open_sqlite_in_memory()?;
         migrate::up_on(&mut connection)?;
@@ -213,14 +213,14 @@ impl Db {
         Ok(threads.into_db(Kind::Postgres, None))
     }
 
-    /// Which database it is.
+    /// The kind of database.
     pub fn kind(&self) -> Kind {
         self.inner.kind
     }
 
-    /// Queues a job that writes; its answer comes after its commit. `shard_key` is the account, so
-    /// that an account's jobs keep their order. The job runs even if the future is dropped. It may
-    /// run more than once; what an earlier run wrote is undone then.
+    /// Queues a job that writes; its result is returned after its commit. `shard_key` is the
+    /// account, so that an account's jobs stay in order. The job runs even if the future is
+    /// dropped. It may run more than once; the writes of an earlier run are rolled back first.
     ///
     /// The job is queued by the call itself; the future may be awaited on any executor.
     pub fn write<T, F>(
@@ -240,7 +240,7 @@ impl Db {
         }
     }
 
-    /// Queues a job that reads one state of the database, as of now or later.
+    /// Queues a job that reads a single snapshot of the database, as of now or later.
     pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -254,8 +254,7 @@ impl Db {
         }
     }
 
-    /// Does what [`Db::write`] does for a thread that may block. Panics on an async runtime's
-    /// thread.
+    /// Like [`Db::write`], for a thread that may block. Panics on an async runtime's thread.
     pub fn write_blocking<T, F>(&self, shard_key: i64, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -266,8 +265,7 @@ impl Db {
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// Does what [`Db::read`] does for a thread that may block. Panics on an async runtime's
-    /// thread.
+    /// Like [`Db::read`], for a thread that may block. Panics on an async runtime's thread.
     pub fn read_blocking<T, F>(&self, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -278,7 +276,7 @@ impl Db {
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// Sends a job to the writer of its shard. A refused job is dropped unanswered.
+    /// Sends a job to the writer of its shard. A refused job is dropped without an answer.
     fn push(&self, shard_key: i64, job: Job) -> Result<()> {
         match &self.inner.mode {
             Mode::Threads(threads) => {
@@ -294,8 +292,8 @@ impl Db {
         }
     }
 
-    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
-    /// keep their order; those that queued together share one commit.
+    /// Sends one command to the ledger; its result is returned after its commit. Commands of one
+    /// account stay in order; those queued together share one commit.
     pub fn ledger(
         &self,
         rules: Arc<Rules>,
@@ -322,7 +320,7 @@ impl Db {
         }
     }
 
-    /// How much work it has done and has waiting.
+    /// Statistics of completed and queued work.
     pub fn stats(&self) -> Stats {
         let (writes_waiting, reads_waiting) = match &self.inner.mode {
             Mode::Threads(threads) => (
@@ -339,8 +337,8 @@ impl Db {
         }
     }
 
-    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs continue. A
-    /// PostgreSQL server has its own tools for that.
+    /// Copies the SQLite database, as it is now, into the new file `to`, while jobs continue to
+    /// run. For PostgreSQL, use the server's own tools.
     pub fn backup(&self, to: &Path) -> Result<()> {
         let Some(path) = &self.inner.path else {
             let said = "only a SQLite file is copied this way; use pg_dump or a base backup";
@@ -354,7 +352,7 @@ impl Db {
         on_own_thread(move || db::open_sqlite(&path, Role::Reader, true)?.copy_into(&to))
     }
 
-    /// Accepts no more jobs, finishes those that are queued, and waits for the threads to end.
+    /// Stops accepting jobs, finishes those that are queued, and waits for the threads to stop.
     pub fn close(&self) {
         if let Mode::Threads(threads) = &self.inner.mode {
             threads.close();
@@ -372,7 +370,7 @@ impl Threads {
         let handles =
             std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
         for handle in handles {
-            // A job may hold the last handle of its own database.
+            // A job may hold the last handle to its own database.
             if handle.thread().id() != std::thread::current().id() {
                 let _ = handle.join();
             }
@@ -386,7 +384,7 @@ impl Drop for Threads {
     }
 }
 
-/// Threads while they are being started.
+/// Threads that are being started.
 struct Starting {
     options: Options,
     counters: Arc<Counters>,

@@ -1,7 +1,7 @@
-//! Intents: what we ask of Stripe, written down before it is asked. An intent's id is Stripe's
-//! idempotency key and its parameters are frozen, so that asking again is the same call.
+//! Intents: requests to Stripe, recorded before they are sent. An intent's id is Stripe's
+//! idempotency key and its parameters are frozen, so that a retry is the same request.
 //!
-//! `open -> calling -> done | failed`, and `closed` when its object is used up, ended or given up.
+//! `open -> calling -> done | failed`, and `closed` when its object is used, ended or abandoned.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -19,34 +19,34 @@ macro_rules! columns {
 }
 
 words! {
-    /// What Stripe is asked for.
+    /// What is requested from Stripe.
     pub enum IntentKind {
         /// A Checkout page for a subscription.
         CheckoutSubscription = "checkout_subscription",
         /// A Checkout page for a credit pack.
         CheckoutTopup = "checkout_topup",
-        /// A credit pack that is bought automatically.
+        /// An automatic purchase of a credit pack.
         AutoTopup = "auto_topup",
         /// A customer for the account.
         Customer = "customer",
-        /// A new name or address of the customer.
+        /// A change of the customer's name or address.
         CustomerChange = "customer_change",
-        /// Another plan or interval.
+        /// A change of plan or interval.
         PlanChange = "plan_change",
-        /// The end of a subscription before its period ends.
+        /// The immediate end of a subscription, before its period ends.
         PlanEnd = "plan_end",
-        /// The end of a second subscription, and the refund of its payment.
+        /// The end of a duplicate subscription, and the refund of its payment.
         DuplicateSubscription = "second_subscription",
-        /// A refund that an operator makes.
+        /// A refund made by an operator.
         Refund = "refund",
-        /// The end of everything that the closed account had at Stripe.
+        /// The end of everything that a closed account has at Stripe.
         Closing = "closing",
     }
 }
 word_column!(IntentKind);
 
 impl IntentKind {
-    /// Whether it asks for a page on which the customer pays.
+    /// Whether it requests a page on which the customer pays.
     pub const fn is_checkout(self) -> bool {
         matches!(
             self,
@@ -56,38 +56,38 @@ impl IntentKind {
 }
 
 words! {
-    /// How far a request to Stripe is.
+    /// The progress of a request to Stripe.
     pub enum IntentState {
-        /// It was written down and nothing was asked yet.
+        /// It was recorded and has not been sent yet.
         Open = "open",
-        /// Stripe is being asked; the answer may have been lost.
+        /// It was sent; the response may have been lost.
         Calling = "calling",
-        /// Stripe made what was asked for.
+        /// Stripe created what was requested.
         Done = "done",
-        /// Stripe refused.
+        /// Stripe refused the request.
         Failed = "failed",
-        /// What Stripe made was used, ended or given up.
+        /// What Stripe created was used, ended or abandoned.
         Closed = "closed",
     }
 }
 word_column!(IntentState);
 
 record! {
-    /// A request to Stripe, written down before it is made.
+    /// A request to Stripe, recorded before it is sent.
     pub struct Intent {
         /// The id of the intent, which is Stripe's idempotency key.
         pub id: String,
         /// The account that the intent is for.
         pub account_id: i64,
-        /// The user who asked; `None` for the service itself.
+        /// The user who made the request; `None` for the service itself.
         pub user_id: Option<i64>,
-        /// What Stripe is asked for.
+        /// What is requested from Stripe.
         pub kind: IntentKind,
-        /// How far the request is.
+        /// The progress of the request.
         pub state: IntentState,
-        /// The parameters that Stripe is asked with; they never change once it was asked.
+        /// The parameters of the request; they never change once it was sent.
         pub params: String,
-        /// The credits that are bought, in micro-credits; `None` for a subscription.
+        /// The credits bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,
         /// The price that was shown to the customer, in minor units.
         pub amount_minor: Option<i64>,
@@ -103,33 +103,33 @@ record! {
         pub url: Option<String>,
         /// Why the intent failed; `None` when it did not.
         pub error: Option<String>,
-        /// The time at which it was written down.
+        /// The time at which it was recorded.
         pub created_at: Timestamp,
         /// The time at which its state last changed.
         pub updated_at: Timestamp,
         /// The time at which what Stripe created expires.
         pub expires_at: Option<Timestamp>,
-        /// Credits that come on top of those that are bought.
+        /// Bonus credits in addition to those bought, in micro-credits.
         pub bonus_micros: Option<i64>,
         /// The number of days after which the credits and the bonus expire; `None` for never.
         pub expires_after_days: Option<i64>,
     }
 }
 
-/// An intent to write down.
+/// An intent to record.
 #[derive(Clone, Debug)]
 pub struct NewIntent<'a> {
     /// The id of the intent, which becomes Stripe's idempotency key and was never used before.
     pub id: &'a str,
     /// The account that the intent is for.
     pub account_id: i64,
-    /// The user who asked; `None` for the service itself.
+    /// The user who makes the request; `None` for the service itself.
     pub user_id: Option<i64>,
-    /// What Stripe is asked for.
+    /// What is requested from Stripe.
     pub kind: IntentKind,
     /// The parameters, which are frozen from now on.
     pub params: &'a str,
-    /// The credits that are bought, in micro-credits; `None` for a subscription.
+    /// The credits bought, in micro-credits; `None` for a subscription.
     pub credits_micros: Option<i64>,
     /// The price that was shown to the customer, in minor units.
     pub amount_minor: Option<i64>,
@@ -139,7 +139,7 @@ pub struct NewIntent<'a> {
     pub tier: Option<&'a str>,
     /// Stripe's id of the price.
     pub price_id: Option<&'a str>,
-    /// Stripe's id of the object that the intent is about, if it exists already: at most one intent
+    /// Stripe's id of the object that the intent is about, if it already exists: at most one intent
     /// per object.
     pub stripe_object_id: Option<&'a str>,
 }
@@ -163,9 +163,9 @@ impl<'a> NewIntent<'a> {
     }
 }
 
-/// Writes the intent down as open. `None` when the account has one of this kind under way: continue
-/// with that one ([`under_way`]). For Checkout pages also `None` while one is open ([`usable`]), so
-/// that two processes never open two.
+/// Records the intent as open. `None` if the account has one of this kind in progress: continue
+/// with that one ([`under_way`]). For Checkout pages, also `None` while one is open ([`usable`]),
+/// so that two processes never open two.
 pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -194,7 +194,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
     )
 }
 
-/// Writes the intent down as [`insert`] does, or finds the one of its kind that is under way.
+/// Records the intent like [`insert`], or finds the one of its kind that is in progress.
 pub fn insert_or_find(
     tx: &mut Tx<'_>,
     new: &NewIntent<'_>,
@@ -206,7 +206,7 @@ pub fn insert_or_find(
     }
 }
 
-/// Freezes what a pack brings besides its credits, in the commit that wrote the intent down.
+/// Records the bonus and expiry of a pack, in the commit that recorded the intent.
 pub fn freeze_pack(
     tx: &mut Tx<'_>,
     id: &str,
@@ -233,7 +233,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Intent>> {
     )
 }
 
-/// The intent that is not answered yet: at most one of a kind an account.
+/// The intent in progress: at most one per kind and account.
 pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -271,7 +271,7 @@ pub fn usable(
     )
 }
 
-/// Closes the account's pages of a kind that have had their time, so that a new one can be made.
+/// Closes the account's expired pages of a kind, so that a new one can be created.
 pub fn close_expired(
     tx: &mut Tx<'_>,
     account: i64,
@@ -304,8 +304,8 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Inten
     )
 }
 
-/// The intent that Stripe's object came from, whoever's it is: for the worker, which has only the
-/// object's name.
+/// The intent behind a Stripe object, of any account: for the sync worker, which has only the
+/// object's id.
 pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -317,8 +317,8 @@ pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Inten
     )
 }
 
-/// Intents of a kind under way, of any account, that have not changed since `before`: the outcome
-/// of their call is unknown.
+/// Intents of a kind in progress, of any account, that have not changed since `before`: the outcome
+/// of their request is unknown.
 pub fn waiting(
     tx: &mut Tx<'_>,
     kind: IntentKind,
@@ -340,7 +340,7 @@ pub fn waiting(
     )
 }
 
-/// Gives the intent another key, since Stripe saved an error under the one it had.
+/// Gives the intent another idempotency key, because Stripe saved an error under the current one.
 pub fn change_key(tx: &mut Tx<'_>, id: &str, new_id: &str, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update stripe_intent
@@ -350,8 +350,8 @@ pub fn change_key(tx: &mut Tx<'_>, id: &str, new_id: &str, now: Timestamp) -> Re
     )
 }
 
-/// Writes down what became of the parameters before Stripe was asked with them: a step of ours that
-/// lowered them. `false` when the intent was settled.
+/// Updates the parameters before the request is sent, after a step of ours reduced them. `false` if
+/// the intent was already settled.
 pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -362,7 +362,7 @@ pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Re
     Ok(changed > 0)
 }
 
-/// The latest intent of a kind whose object was made and is not used up.
+/// The latest intent of a kind whose object was created and not used.
 pub fn unused(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -379,8 +379,8 @@ pub fn unused(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<
     )
 }
 
-/// Notes that what Stripe made came to nothing: a payment that was under way and failed. `false`
-/// when it was settled otherwise.
+/// Records that a pending payment at Stripe failed in the end. `false` if the intent was already
+/// settled otherwise.
 pub fn set_undone(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -391,7 +391,8 @@ pub fn set_undone(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Res
     Ok(changed > 0)
 }
 
-/// Notes that Stripe is being asked, for the first time or again. `false` when it was settled.
+/// Records that the request is being sent, for the first time or again. `false` if it was already
+/// settled.
 pub fn set_calling(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -402,7 +403,7 @@ pub fn set_calling(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     Ok(changed > 0)
 }
 
-/// Notes what Stripe made. `false` when it was settled before.
+/// Records what Stripe created. `false` if it was already settled.
 pub fn set_done(
     tx: &mut Tx<'_>,
     id: &str,
@@ -425,7 +426,7 @@ pub fn set_done(
     Ok(changed > 0)
 }
 
-/// Notes that Stripe refused for good. `false` when the intent was settled before.
+/// Records that Stripe permanently refused. `false` if the intent was already settled.
 pub fn set_failed(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -436,7 +437,7 @@ pub fn set_failed(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Res
     Ok(changed > 0)
 }
 
-/// Closes the intent: its object was used, ended or given up. `false` when it was closed before.
+/// Closes the intent: its object was used, ended or abandoned. `false` if it was already closed.
 pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -447,7 +448,7 @@ pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     Ok(changed > 0)
 }
 
-/// Notes that this attempt of a form was answered with this intent; the first answer is kept.
+/// Records that this submission of a form was answered with this intent; the first answer is kept.
 pub fn note_attempt(
     tx: &mut Tx<'_>,
     account: i64,
@@ -463,7 +464,7 @@ pub fn note_attempt(
     )
 }
 
-/// The intent that this attempt of a form was answered with.
+/// The intent that this submission of a form was answered with.
 pub fn of_attempt(tx: &mut Tx<'_>, account: i64, attempt: &str) -> Result<Option<String>> {
     tx.query_opt(
         "select intent_id from checkout_attempt where account_id = $1 and attempt = $2",

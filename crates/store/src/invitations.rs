@@ -1,4 +1,4 @@
-//! Invitations to an account: an emailed link that works once. Only the hash of a token is kept,
+//! Invitations to an account: an emailed link that works once. Only the hash of a token is stored,
 //! and the address only while the invitation is open.
 
 use domain::people::MemberRole;
@@ -38,7 +38,7 @@ record! {
     }
 }
 
-/// An invitation to write down.
+/// An invitation to store.
 #[derive(Clone, Copy, Debug)]
 pub struct NewInvitation<'a> {
     /// The public id of the invitation.
@@ -57,12 +57,12 @@ pub struct NewInvitation<'a> {
     pub expires_at: Timestamp,
 }
 
-/// Writes an invitation down; an open one of the same address takes its role, its token and its
-/// end, so that only the latest link works.
+/// Stores an invitation; an open one for the same address gets the new role, token and expiry, so
+/// that only the latest link works.
 pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<Invitation> {
     let sealed = tx.seal(new.email).into_owned();
     let other: Vec<String> = tx.forms(new.email).into();
-    // An address that was sealed with an old key, or not sealed yet, is the same invitation.
+    // An address encrypted with an old key, or not encrypted yet, belongs to the same invitation.
     for form in other.iter().filter(|form| **form != sealed) {
         tx.execute(
             "update invitation
@@ -98,7 +98,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<I
     )
 }
 
-/// The invitation with this token, while it is open and not over.
+/// The invitation with this token, while it is open and not expired.
 pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<Invitation>> {
     tx.query_opt(
         sql!(
@@ -113,7 +113,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option
     )
 }
 
-/// The open invitations of an account, the newest first.
+/// The open invitations of an account, newest first.
 pub fn open_of(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<Vec<Invitation>> {
     tx.query(
         sql!(
@@ -130,7 +130,7 @@ pub fn open_of(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<Vec<Invi
     )
 }
 
-/// Closes an open invitation: accepted by a user, or withdrawn. `false` when it was closed before.
+/// Closes an open invitation: accepted by a user, or withdrawn. `false` if it was already closed.
 pub fn close(tx: &mut Tx<'_>, id: i64, by: Option<i64>, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update invitation
@@ -151,7 +151,7 @@ pub fn close_all(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Deletes invitations that ended before `before`.
+/// Deletes invitations that were closed or expired before `before`.
 pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "delete from invitation where expires_at <= $1",

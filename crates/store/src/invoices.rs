@@ -1,4 +1,4 @@
-//! Invoices as Stripe had them when their account was last in sync.
+//! Invoices as of their account's last sync.
 
 use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;
@@ -28,7 +28,7 @@ record! {
         pub number: Option<String>,
         /// The status, in Stripe's words.
         pub status: String,
-        /// Why it was created, in Stripe's words.
+        /// The reason for the invoice, in Stripe's words.
         pub billing_reason: Option<String>,
         /// The amount that is due, in minor units.
         pub amount_due: i64,
@@ -42,11 +42,11 @@ record! {
         pub period_start: Option<Timestamp>,
         /// The end of the period that the invoice is for.
         pub period_end: Option<Timestamp>,
-        /// How often Stripe attempted to collect the payment.
+        /// The number of attempts by Stripe to collect the payment.
         pub attempt_count: i64,
-        /// The time at which Stripe attempts the payment again.
+        /// The time of Stripe's next payment attempt.
         pub next_payment_attempt: Option<Timestamp>,
-        /// Where it can be paid and seen.
+        /// The address of the page where it can be viewed and paid.
         pub hosted_url: Option<String>,
         /// The address of the PDF at Stripe.
         pub pdf_url: Option<String>,
@@ -58,13 +58,13 @@ record! {
 }
 
 impl Invoice {
-    /// The status as an enum; `None` for a word that we do not know.
+    /// The status as an enum; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<InvoiceStatus> {
         InvoiceStatus::from_word(&self.status)
     }
 }
 
-/// Overwrites the row with what was fetched. An invoice never changes its account; that is a
+/// Overwrites the row with what was fetched. An invoice never changes its account; an attempt is a
 /// conflict.
 pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
     let changed = tx.execute(
@@ -137,8 +137,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Invoi
     )
 }
 
-/// The account's invoices that are more than drafts, the newest first, from the one before `before`
-/// on.
+/// The account's invoices except drafts, newest first, after the one given by `before`.
 pub fn page(
     tx: &mut Tx<'_>,
     account: i64,
@@ -174,7 +173,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, invoice_id: &str) -> Result<Option<In
     )
 }
 
-/// The account's open invoices of subscriptions, the oldest first: what dunning counts from.
+/// The account's open subscription invoices, oldest first: the starting point of dunning.
 pub fn unpaid(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Invoice>> {
     tx.query(
         sql!(
@@ -190,7 +189,7 @@ pub fn unpaid(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Invoice>> {
     )
 }
 
-/// The account's invoices that may still change without us, the newest first.
+/// The account's invoices whose status Stripe may still change, newest first.
 pub fn unsettled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String>> {
     tx.query(
         "select invoice_id

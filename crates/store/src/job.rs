@@ -5,18 +5,18 @@ use tokio::sync::oneshot;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Jobs of one kind that follow one another in a batch and share its statements.
+/// Consecutive jobs of one kind in a batch, which share its statements.
 pub(crate) trait BatchJob: Sized {
-    /// Loads, decides and saves for all `jobs`, in order; each keeps its own answer for later.
-    /// An error undoes what was written for all of them. Runs again after a conflict with another
-    /// writer, so it starts by forgetting what an earlier run decided.
+    /// Loads, decides and saves for all `jobs`, in order; each keeps its own result for later. An
+    /// error rolls back what was written for all of them. Runs again after a conflict with another
+    /// writer, so it starts by discarding the decisions of an earlier run.
     fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()>;
 
-    /// Answers, after the commit. `Err` when the batch did not happen.
+    /// Sends the result, after the commit. `Err` when the batch was not written.
     fn answer(self, outcome: Result<()>);
 }
 
-/// A closure with the place in which its value waits for the commit.
+/// A closure with a slot in which its result waits for the commit.
 pub(crate) trait ClosureJob: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
     fn answer(self: Box<Self>, outcome: Result<()>);
@@ -42,12 +42,12 @@ where
     fn answer(self: Box<Self>, outcome: Result<()>) {
         let Closure { value, reply, .. } = *self;
         let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
-        // No one receives it when the caller is gone; the job stands all the same.
+        // The receiver is gone if the caller stopped waiting; the job is committed nevertheless.
         let _ = reply.send(answer);
     }
 }
 
-/// Boxes `job`; its answer arrives at the receiver.
+/// Boxes `job`; its result is sent to the receiver.
 pub(crate) fn closure<F, T>(job: F) -> (Box<dyn ClosureJob>, oneshot::Receiver<Result<T>>)
 where
     F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The positions at which the service's background jobs stopped.
+//! The positions of the service's background jobs.
 
 use domain::time::Timestamp;
 
@@ -18,7 +18,7 @@ record! {
     }
 }
 
-/// Where the job stopped; `None` before its first run.
+/// The state of the job; `None` before its first run.
 pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<JobState>> {
     tx.query_opt(
         "select name, cursor, last_run_at from job_state where name = $1",
@@ -26,7 +26,7 @@ pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<JobState>> {
     )
 }
 
-/// Lists all jobs that ran, by name.
+/// Lists all jobs that have run, by name.
 pub fn all(tx: &mut Tx<'_>) -> Result<Vec<JobState>> {
     tx.query(
         "select name, cursor, last_run_at from job_state order by name",
@@ -34,7 +34,7 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<JobState>> {
     )
 }
 
-/// Notes that the job ran up to `cursor`.
+/// Records that the job ran up to `cursor`.
 pub fn put(tx: &mut Tx<'_>, name: &str, cursor: Option<&str>, now: Timestamp) -> Result<u64> {
     tx.execute(
         "insert into job_state (name, cursor, last_run_at)
@@ -45,8 +45,8 @@ pub fn put(tx: &mut Tx<'_>, name: &str, cursor: Option<&str>, now: Timestamp) ->
     )
 }
 
-/// Claims the job's next run, when its last was at or before `due_before`: of several processes one
-/// gets it.
+/// Claims the job's next run, if its last was at or before `due_before`: only one of several
+/// processes gets it.
 pub fn claim(tx: &mut Tx<'_>, name: &str, due_before: Timestamp, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into job_state (name, last_run_at)

@@ -49,26 +49,26 @@ use crate::error::Result;
 /// The result of a request: an answer or a refusal.
 pub type Decision = std::result::Result<Outcome, Refusal>;
 
-/// What the operator configured: prices, allowances, grace. One value serves a whole batch.
+/// The operator's configuration: prices, allowances, grace period. One value serves a whole batch.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The catalog: what is sold.
     pub catalog: Catalog,
-    /// Days a failed payment keeps its tier.
+    /// Days for which an account keeps its tier after a failed payment.
     pub grace_days: i64,
-    /// The listener that is called for credits that come in.
+    /// The listener that is called when credits are added.
     pub listener: Listener,
 }
 
 type OnCredit = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
-/// A listener that is called for every entry that puts credits in, in the commit that writes it and
-/// whichever way it came; by default there is none.
+/// A listener that is called for every entry that adds credits, whatever its source, in the commit
+/// that writes it; by default there is none.
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<OnCredit>>);
 
 impl Listener {
-    /// Makes a listener. An error of the listener undoes the entry too.
+    /// Makes a listener. An error of the listener also rolls back the entry.
     pub fn new(
         on_credit: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
@@ -108,7 +108,7 @@ pub fn execute(
 }
 
 /// Has every account's plan computed again, at its next command or by the sweep, after another
-/// catalog came into force at `now`.
+/// catalog became effective at `now`.
 pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update wallet set plan_valid_until = $1 where plan_valid_until > $1",
@@ -116,8 +116,8 @@ pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Lets time pass for an account: what is due expires and its allowance comes. Returns the ledger
-/// as it stands then, with every grant that has credits and every pending hold.
+/// Applies what is due for an account: expirations, and its allowance. Returns the resulting
+/// ledger, with every grant that has credits and every pending hold.
 pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Ledger> {
     let mut loaded = load::load(tx, account, &[])?;
     pass_time(tx, rules, &mut loaded, now, true)?;
@@ -126,13 +126,13 @@ pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> R
     Ok(loaded.ledger)
 }
 
-/// The plan of an account from the rows as they are now.
+/// The plan of an account, computed from the current rows.
 pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
     let plan_facts = facts::account_facts(tx, account)?;
     Ok(plan_at(&plan_facts, &rules.catalog, rules.grace_days, now))
 }
 
-/// Whether a read must first let time pass, through [`settle`].
+/// Whether [`settle`] must run before a read.
 pub fn is_due(wallet: Option<&WalletRow>, now: Timestamp) -> bool {
     wallet.is_none_or(|wallet| {
         wallet.plan_valid_until <= now || wallet.next_due_at.is_some_and(|due| due <= now)
@@ -157,7 +157,7 @@ fn decide(
     Ok(decisions)
 }
 
-/// Refreshes the plan when its answer may have changed, and settles what is due.
+/// Recomputes the plan if it may have changed, and settles what is due.
 fn pass_time(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -189,12 +189,12 @@ fn pass_time(
     Ok(())
 }
 
-/// The ledger of an account as it stands, without letting time pass, for reads. It takes no lock.
+/// The ledger of an account as stored, without applying what is due, for reads. It takes no lock.
 pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
     Ok(load::read_only(tx, account)?.ledger)
 }
 
-/// The same with what `requests` name, so that they can be tried on it to preview their outcome.
+/// Like [`loaded()`], including what `requests` name, so that their outcome can be previewed.
 pub fn loaded_for(tx: &mut Tx<'_>, account: i64, requests: &[Request]) -> Result<Ledger> {
     let requests: Vec<&Request> = requests.iter().collect();
     Ok(load::read_only_for(tx, account, &requests)?.ledger)

@@ -1,6 +1,7 @@
-//! The only crate that speaks SQL: rows in and out of SQLite or PostgreSQL, one text for both.
+//! The only crate that contains SQL: rows in and out of SQLite or PostgreSQL, with the same
+//! statements for both.
 //!
-//! Its unit is a job, a closure over [`Tx`] that [`Db`] runs.
+//! Its unit of work is a job, a closure over [`Tx`] that [`Db`] runs.
 
 pub mod account_prices;
 pub mod accounts;
@@ -60,5 +61,5 @@ pub use url::{DatabaseUrl, Kind};
 #[cfg(feature = "testing")]
 pub mod testing;
 
-// The former path of `sealing`, until the callers name the new one.
+// The former path of `sealing`, until all callers use the new one.
 pub use sealing as vault;

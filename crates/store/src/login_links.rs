@@ -1,4 +1,4 @@
-//! One-use sign-in links. Only the hash of a token is kept.
+//! Single-use sign-in links. Only the hash of a token is stored.
 
 use domain::time::Timestamp;
 
@@ -7,13 +7,13 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// A link that signs an email address in once.
+    /// A single-use link that signs in an email address.
     pub struct LoginLink {
         /// The number of the link within this service.
         pub id: i64,
         /// The email address of the user it signs in, in lower case.
         pub email: String,
-        /// The user, when the address was known.
+        /// The user, if the address was known.
         pub user_id: Option<i64>,
         /// The path that the user is sent to after signing in.
         pub next_path: Option<String>,
@@ -45,7 +45,7 @@ pub fn insert(
     )
 }
 
-/// The link with this token, used, ended or good: for the page with its button.
+/// The link with this token, whether used, expired or valid: for the page with its button.
 pub fn find(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<Option<LoginLink>> {
     tx.query_opt(
         "select id, email, user_id, next_path, created_at, expires_at, used_at
@@ -55,7 +55,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<Option<LoginLink>> {
     )
 }
 
-/// Uses the link: the first use before it expires returns it, every other use `None`.
+/// Uses the link: the first use before it expires returns it, every other use returns `None`.
 pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<LoginLink>> {
     tx.query_opt(
         "update login_link

@@ -1,5 +1,5 @@
-//! The figures of the business, each from the rows behind it. They are bounded by indexes and by
-//! the number of subscriptions; the application caches an answer for a minute.
+//! The key figures of the business, computed from rows. Their cost is bounded by indexes and the
+//! number of subscriptions; the application caches results for a minute.
 
 use domain::time::Timestamp;
 
@@ -8,22 +8,22 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// Payments of a span of time that are decided, of one currency.
+    /// Payments of one currency in a period that have a final outcome.
     pub struct Payments {
         /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// Payments that went through, refunded ones included.
+        /// Succeeded payments, including refunded ones.
         pub paid: i64,
-        /// Payments that failed and were not made good.
+        /// Failed payments that did not succeed later.
         pub failed: i64,
-        /// What was paid, less what was given back, in minor units.
+        /// The amount paid, less refunds, in minor units.
         pub net_minor: i64,
-        /// How many accounts paid.
+        /// The number of accounts that paid.
         pub accounts: i64,
     }
 }
 
-/// Payments that happened from `from` and before `until`, by currency.
+/// Payments from `from` until before `until`, by currency.
 pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Payments>> {
     tx.query(
         "select currency,
@@ -55,8 +55,8 @@ pub fn events(tx: &mut Tx<'_>, from: Timestamp) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// Accounts with a wallet that are not closed, and what they have in all, in micro-credits: debt
-/// counts against it.
+/// The number of accounts with a wallet that are not closed, and their total credits less debt, in
+/// micro-credits.
 pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select count(*), cast(coalesce(sum(posted - debt), 0) as bigint)
@@ -66,7 +66,7 @@ pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     )
 }
 
-// A subscription that never began, or was only a trial, does not count. The times are Stripe's, so
+// A subscription that never started, or was only a trial, doesn't count. The times are Stripe's, so
 // a late sync changes nothing.
 macro_rules! subscribed_at {
     ($moment:literal) => {
@@ -83,7 +83,7 @@ macro_rules! subscribed_at {
     };
 }
 
-/// Accounts that subscribed at `from`, and how many of them do not at `until`.
+/// The number of accounts that subscribed at `from`, and how many of them no longer did at `until`.
 pub fn churn(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i64, i64)> {
     tx.query_one(
         concat!(
@@ -100,8 +100,8 @@ pub fn churn(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i64,
     )
 }
 
-/// Numbers of the accounts that subscribed at `from` and do not at `until`, newest first, from
-/// below `before`.
+/// Numbers of the accounts that subscribed at `from` and no longer did at `until`, newest first,
+/// with numbers below `before`.
 pub fn churned(
     tx: &mut Tx<'_>,
     from: Timestamp,
@@ -132,14 +132,15 @@ record! {
         pub currency: String,
         /// The billing interval: `month`, `year`, `week` or `day`.
         pub interval: String,
-        /// How many subscriptions there are.
+        /// The number of subscriptions.
         pub count: i64,
-        /// The sum that they pay in an interval, in minor units.
+        /// The sum of their prices per interval, in minor units.
         pub amount_minor: i64,
     }
 }
 
-/// What running subscriptions pay, without trials, paused ones and first payments that failed.
+/// What running subscriptions pay, excluding trials, paused ones and those whose first payment
+/// failed.
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
@@ -157,7 +158,7 @@ pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     )
 }
 
-/// Numbers of the accounts that pay for a subscription, newest first, from below `before`.
+/// Numbers of the accounts that pay for a subscription, newest first, with numbers below `before`.
 pub fn subscribed(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -178,8 +179,8 @@ pub fn subscribed(
     )
 }
 
-/// Credits that were bought and what the ledger has of them, in micro-credits: completed top-ups of
-/// the transactions, and purchases of the journal.
+/// Purchased credits according to the transactions and the ledger, in micro-credits: completed
+/// top-ups among the transactions, and purchases in the journal.
 pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select (select cast(coalesce(sum(credits_purchased_micros), 0) as bigint)
@@ -194,18 +195,18 @@ pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 }
 
 record! {
-    /// What has been seen since the first customer.
+    /// Milestones observed since the first customer.
     pub struct Seen {
-        /// The time at which the last payment was completed.
+        /// The time of the last completed payment.
         pub paid_at: Option<Timestamp>,
         /// The time at which a plan last changed or ended.
         pub changed_at: Option<Timestamp>,
-        /// How many calls were charged.
+        /// The number of calls that were charged.
         pub calls: i64,
     }
 }
 
-/// What has been seen since the first customer.
+/// Milestones observed since the first customer.
 pub fn seen(tx: &mut Tx<'_>) -> Result<Seen> {
     tx.query_one(
         "select (select max(occurred_at)

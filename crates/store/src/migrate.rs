@@ -1,5 +1,5 @@
 //! The schema: migrations up and down, and its current version. Each migration is one tx, so that
-//! one that is interrupted leaves the schema it found.
+//! an interrupted one leaves the schema unchanged.
 
 use std::path::PathBuf;
 
@@ -24,11 +24,11 @@ mod down_postgres {
     refinery::embed_migrations!("migrations/down/postgres");
 }
 
-/// One process migrates at a time; the number is ours and arbitrary.
+/// The lock that lets one process migrate at a time; the number is arbitrary.
 const LOCK: &str = "select pg_advisory_lock(4907193)";
 const UNLOCK: &str = "select pg_advisory_unlock(4907193)";
 
-/// One step of the schema and whether the database has it.
+/// A migration of the schema and whether it was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The number of the migration.
@@ -39,24 +39,24 @@ pub struct Step {
     pub applied_at: Option<String>,
 }
 
-/// Applies every missing migration; returns their names. An embedded database with rows is copied
-/// first, next to its file.
+/// Applies every missing migration; returns their names. An embedded database that has rows is
+/// copied first, next to its file.
 pub fn up(url: &DatabaseUrl) -> Result<Vec<String>> {
     on_connection(url, up_on)
 }
 
-/// All steps this program knows, with when they were applied.
+/// All migrations that this program knows, with the time at which they were applied.
 pub fn status(url: &DatabaseUrl) -> Result<Vec<Step>> {
     on_connection(url, status_on)
 }
 
-/// Takes back the latest `count` steps, the newest first, with what is in their tables; answers
+/// Reverts the latest `count` migrations, newest first, including the data in their tables; returns
 /// their names.
 pub fn down(url: &DatabaseUrl, count: usize) -> Result<Vec<String>> {
     on_connection(url, move |connection| down_on(connection, count))
 }
 
-/// The steps that the open database has, as numbers and names: for a service that holds it.
+/// Numbers and names of the applied migrations of an open database, for a running service.
 pub fn applied_on(tx: &mut crate::Tx<'_>) -> Result<Vec<(i64, String)>> {
     tx.query(
         "select cast(version as bigint), cast(name as text)
@@ -66,7 +66,7 @@ pub fn applied_on(tx: &mut crate::Tx<'_>) -> Result<Vec<(i64, String)>> {
     )
 }
 
-/// Names of the steps that this program knows and the open database has not.
+/// Names of the migrations that this program knows and that were not applied to the open database.
 pub fn missing_on(tx: &mut crate::Tx<'_>) -> Result<Vec<String>> {
     let applied = applied_on(tx)?;
     let known = match tx {
@@ -97,7 +97,7 @@ fn on_connection<T: Send + 'static>(
     })
 }
 
-/// What [`crate::Db::open`] asks: migrate, or refuse a schema that is not the one of this program.
+/// Called by [`crate::Db::open`]: migrates, or refuses a schema that doesn't match this program.
 pub(crate) fn prepare(connection: &mut Connection, may_migrate: bool) -> Result<()> {
     if may_migrate {
         up_on(connection)?;
@@ -132,7 +132,7 @@ pub(crate) fn up_on(connection: &mut Connection) -> Result<Vec<String>> {
 }
 
 /// Copies an embedded database that has rows before its schema changes, next to its file, as
-/// `FILE.before-V5`. A PostgreSQL server has its own backups.
+/// `FILE.before-V5`. PostgreSQL servers have their own backups.
 fn keep_copy(connection: &mut Connection) -> Result<()> {
     let steps = status_on(connection)?;
     let is_new = steps.iter().all(|step| step.applied_at.is_none());
@@ -142,7 +142,7 @@ fn keep_copy(connection: &mut Connection) -> Result<()> {
     };
     let copy = PathBuf::from(format!("{}.before-V{}", file.display(), missing.version));
     if copy.exists() {
-        // The copy is of an attempt that did not finish: the database is as it was then, or newer.
+        // The copy is from an interrupted attempt: the database is unchanged since then, or newer.
         std::fs::remove_file(&copy).map_err(|error| Error::Unavailable(error.to_string()))?;
     }
     connection.copy_into(&copy)
@@ -186,7 +186,7 @@ fn down_on(connection: &mut Connection, count: usize) -> Result<Vec<String>> {
     })
 }
 
-/// Runs the script that takes `migration` back, and forgets that it was applied, in one tx.
+/// Runs the script that reverts `migration`, and removes it from the history, in one tx.
 fn undo(connection: &mut Connection, migration: &Migration) -> Result<()> {
     let runner = match connection {
         Connection::Sqlite(_) => down_sqlite::migrations::runner(),
@@ -216,7 +216,7 @@ fn undo(connection: &mut Connection, migration: &Migration) -> Result<()> {
     }
 }
 
-/// An older program must not touch rows whose rules it does not know.
+/// An older program must not change rows whose rules it doesn't know.
 fn refuse_newer(connection: &mut Connection) -> Result<()> {
     let newest_known = runner_of(connection)
         .get_migrations()
@@ -246,7 +246,7 @@ fn applied(connection: &mut Connection) -> Result<Vec<Migration>> {
     applied.map_err(|error| Error::Schema(whole(&error)))
 }
 
-/// Looking at a database leaves nothing in it, so the history is not made on the way.
+/// Reading the status must not write to the database, so the history table is not created here.
 fn has_history(connection: &mut Connection) -> Result<bool> {
     let sql = match connection {
         Connection::Sqlite(_) => {
@@ -267,7 +267,7 @@ fn runner_of(connection: &Connection) -> Runner {
     }
 }
 
-/// Keeps other processes from migrating at the same time. SQLite has its guard file.
+/// Prevents other processes from migrating at the same time. For SQLite, the lock file does that.
 fn locked<T>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<T>,

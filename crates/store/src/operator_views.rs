@@ -1,4 +1,4 @@
-//! Searches that an operator saved under a name, for that operator alone.
+//! Searches that an operator saved under a name, visible only to that operator.
 
 use domain::time::Timestamp;
 
@@ -16,13 +16,13 @@ record! {
         pub id: i64,
         /// The operator's name for the search.
         pub name: String,
-        /// The search, as the query of an address.
+        /// The search, as a URL query string.
         pub query: String,
     }
 }
 
-/// Saves a search, or puts it in the place of the one with this name. `false` when the operator
-/// keeps as many as may be.
+/// Saves a search, or replaces the one with this name. `false` when the operator already has
+/// [`VIEWS_MAX`] searches.
 pub fn put(tx: &mut Tx<'_>, user: i64, name: &str, query: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into operator_view (user_id, name, query, created_at)
@@ -46,7 +46,7 @@ pub fn of_user(tx: &mut Tx<'_>, user: i64) -> Result<Vec<View>> {
     )
 }
 
-/// Lets go of one of the operator's searches.
+/// Deletes one of the operator's searches.
 pub fn remove(tx: &mut Tx<'_>, user: i64, id: i64) -> Result<u64> {
     tx.execute(
         "delete from operator_view where user_id = $1 and id = $2",

@@ -1,4 +1,4 @@
-//! The outbox: emails and webhooks to be sent, once for each key.
+//! The outbox: emails and webhooks to send, once per key.
 
 use std::borrow::Cow;
 
@@ -18,37 +18,37 @@ macro_rules! columns {
 }
 
 words! {
-    /// How a message travels.
+    /// How a message is delivered.
     pub enum MessageKind {
-        /// It goes to an email address.
+        /// To an email address.
         Mail = "mail",
-        /// It goes to a webhook endpoint.
+        /// To a webhook endpoint.
         Webhook = "webhook",
     }
 }
 word_column!(MessageKind);
 
 words! {
-    /// Whether a message was sent.
+    /// The delivery state of a message.
     pub enum MessageState {
-        /// It is waiting to be sent, or to be sent again.
+        /// It is waiting to be sent or retried.
         Queued = "queued",
-        /// It was handed over.
+        /// It was delivered to the mail server or the endpoint.
         Sent = "sent",
-        /// It was given up.
+        /// It failed permanently.
         Failed = "failed",
     }
 }
 word_column!(MessageState);
 
 record! {
-    /// A message that leaves the service: an email or a webhook.
+    /// An outgoing message: an email or a webhook.
     pub struct Message {
         /// The number of the message within this service.
         pub id: i64,
         /// The fact that the message is about; at most one message per key.
         pub key: String,
-        /// How the message travels.
+        /// How the message is delivered.
         pub kind: MessageKind,
         /// The account that the message is about; `None` for the service itself.
         pub account_id: Option<i64>,
@@ -56,11 +56,11 @@ record! {
         pub recipient: String,
         /// The content, as JSON.
         pub payload: String,
-        /// Whether the message was sent.
+        /// The delivery state of the message.
         pub state: MessageState,
-        /// How many times sending was attempted.
+        /// The number of delivery attempts.
         pub attempts: i64,
-        /// The time at which it is due.
+        /// The time at which the next attempt is due.
         pub next_attempt_at: Timestamp,
         /// The time at which it was queued.
         pub created_at: Timestamp,
@@ -68,7 +68,7 @@ record! {
         pub sent_at: Option<Timestamp>,
         /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// The HTTP status that the endpoint last answered with.
+        /// The HTTP status of the endpoint's last response.
         pub last_status: Option<i64>,
     }
 }
@@ -78,7 +78,7 @@ record! {
 pub struct NewMessage<'a> {
     /// The fact that the message is about; at most one message per key.
     pub key: &'a str,
-    /// How the message travels.
+    /// How the message is delivered.
     pub kind: MessageKind,
     /// The account that the message is about; `None` for the service itself.
     pub account_id: Option<i64>,
@@ -88,8 +88,8 @@ pub struct NewMessage<'a> {
     pub payload: &'a str,
 }
 
-/// A key as it is stored. Keys are kept for good, so an email address in one is replaced by its
-/// digest.
+/// A key as it is stored. Keys are kept permanently, so a key that contains an email address is
+/// replaced by its digest.
 fn stored_key(key: &str) -> Cow<'_, str> {
     if !key.contains('@') {
         return Cow::Borrowed(key);
@@ -98,8 +98,7 @@ fn stored_key(key: &str) -> Cow<'_, str> {
         if !part.contains('@') {
             return part.to_owned();
         }
-        // The digest covers the whole key, so that two messages cannot be recognized as one
-        // person's.
+        // The digest covers the whole key, so that two messages can't be linked to the same person.
         let digest = Sha256::digest(key.as_bytes());
         digest[..16]
             .iter()
@@ -109,11 +108,11 @@ fn stored_key(key: &str) -> Cow<'_, str> {
     Cow::Owned(parts.collect::<Vec<String>>().join(":"))
 }
 
-/// Queues the message, unless one with its key was queued before. Returns whether it was the first.
+/// Queues the message, unless one with its key was queued before. Returns whether it was queued.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
     let (recipient, payload) = match new.kind {
-        // It holds an endpoint's number and facts without personal data, and the log is searched by
-        // them.
+        // It contains an endpoint's number and facts without personal data, and the delivery log is
+        // searched by them.
         MessageKind::Webhook => (new.recipient.to_owned(), new.payload.to_owned()),
         MessageKind::Mail => (
             tx.seal(new.recipient).into_owned(),
@@ -138,8 +137,8 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
     Ok(changed > 0)
 }
 
-/// Takes messages that are due. One that is not marked until `until` is due again then, so whoever
-/// takes it may send it twice, never not at all.
+/// Takes messages that are due. One that isn't marked as sent or failed by `until` becomes due
+/// again, so a message may be sent twice, but is never lost.
 pub fn take_due(
     tx: &mut Tx<'_>,
     kind: MessageKind,
@@ -176,7 +175,7 @@ pub fn next_due(tx: &mut Tx<'_>, kind: MessageKind) -> Result<Option<Timestamp>>
     )
 }
 
-/// Notes what the endpoint answered.
+/// Records the endpoint's HTTP status.
 pub fn set_status(tx: &mut Tx<'_>, id: i64, status: Option<i64>) -> Result<u64> {
     tx.execute(
         "update outbox set last_status = $2 where id = $1",
@@ -184,7 +183,7 @@ pub fn set_status(tx: &mut Tx<'_>, id: i64, status: Option<i64>) -> Result<u64> 
     )
 }
 
-/// Notices to an endpoint, the latest first, from below number `before`.
+/// Webhook messages to an endpoint, latest first, with numbers below `before`.
 pub fn to_endpoint(
     tx: &mut Tx<'_>,
     endpoint: &str,
@@ -208,7 +207,7 @@ pub fn to_endpoint(
     )
 }
 
-/// Notes that the message was sent.
+/// Records that the message was sent.
 pub fn set_sent(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
@@ -218,7 +217,8 @@ pub fn set_sent(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Notes that it did not leave, and when it is tried again; it is given up when there is no time.
+/// Records that sending failed, and the time of the next attempt; without one, the message has
+/// failed permanently.
 pub fn set_failed(
     tx: &mut Tx<'_>,
     id: i64,
@@ -235,7 +235,7 @@ pub fn set_failed(
     )
 }
 
-/// Sends a message again, whatever became of it.
+/// Sends a message again, whatever its state.
 pub fn requeue(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
@@ -261,7 +261,7 @@ pub fn by_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<Message>> {
     )
 }
 
-/// Messages for administration, the latest first, from below number `before`.
+/// Messages for administration, latest first, with numbers below `before`.
 pub fn list(
     tx: &mut Tx<'_>,
     state: Option<&str>,
@@ -284,7 +284,7 @@ pub fn list(
     )
 }
 
-/// How many messages there are in each state.
+/// The number of messages in each state.
 pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(MessageState, i64)>> {
     tx.query(
         "select state, count(*) from outbox group by state order by state",
@@ -292,7 +292,8 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(MessageState, i64)>> {
     )
 }
 
-/// Empties emails that were sent before `before`; their keys are kept, so that none is sent again.
+/// Erases the contents of emails sent before `before`; their keys are kept, so that none is sent
+/// again.
 pub fn forget_sent(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
@@ -305,8 +306,8 @@ pub fn forget_sent(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     )
 }
 
-/// Empties what notices said that were queued before `before`, whatever became of them; what their
-/// endpoint is and how it went stays.
+/// Erases the contents of webhook messages queued before `before`, whatever their state; their
+/// endpoint and outcome are kept.
 pub fn forget_notices(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox

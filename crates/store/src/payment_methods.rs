@@ -1,4 +1,4 @@
-//! The card that is shown for an account; the card itself is at Stripe.
+//! The card details shown for an account; the card itself is stored at Stripe.
 
 use domain::time::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// What is shown of a card.
+    /// The displayed details of a card.
     pub struct PaymentMethod {
         /// The account that the card belongs to.
         pub account_id: i64,
@@ -17,7 +17,7 @@ record! {
         pub last4: String,
         /// The month in which the card expires, 1 to 12.
         pub exp_month: i64,
-        /// The year in which the card expires, with its century.
+        /// The four-digit year in which the card expires.
         pub exp_year: i64,
         /// The time at which the card was last fetched from Stripe.
         pub synced_at: Timestamp,

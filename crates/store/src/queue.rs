@@ -1,11 +1,11 @@
-//! A bounded queue that its reader empties in one go.
+//! A bounded queue whose reader takes many items at once.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// A queue of what arrived while its reader was busy, in order of arrival.
+/// Items that arrived while the reader was busy, in order of arrival.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -32,7 +32,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts `item` at the end, or refuses at once.
+    /// Appends `item`, or refuses immediately when the queue is full or closed.
     pub(crate) fn push(&self, item: T) -> Result<()> {
         let mut state = self.lock();
         if state.is_closed {
@@ -47,8 +47,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits until something is queued and takes at most `max` of it; the result is empty when the
-    /// queue is closed and everything was taken.
+    /// Waits until something is queued and takes at most `max` items; the result is empty when the
+    /// queue is closed and empty.
     pub(crate) fn take(&self, max: usize) -> Vec<T> {
         let mut state = self.lock();
         while state.items.is_empty() && !state.is_closed {
@@ -61,7 +61,7 @@ impl<T> Queue<T> {
         state.items.drain(..count).collect()
     }
 
-    /// Lets nothing more in; what queued is still taken.
+    /// Stops accepting items; those already queued can still be taken.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.arrived.notify_all();

@@ -12,12 +12,12 @@ use crate::error::Result;
 pub enum Admission {
     /// The request is admitted.
     Allowed,
-    /// The request is refused for this many microseconds.
+    /// The request is refused; retry after this many microseconds.
     RetryAfter(i64),
 }
 
-/// Whether `key` may come now, when `limit` visits may fall into `period_micros`: all of them at
-/// once, then one each time an even share of the period has passed.
+/// Whether `key` is admitted now, when `limit` requests are allowed per `period_micros`: all of
+/// them in one burst, then one each time an even share of the period has passed.
 pub fn admit(
     tx: &mut Tx<'_>,
     key: &str,
@@ -50,7 +50,7 @@ pub fn admit(
     }
 }
 
-/// Deletes keys whose time has passed, since they start over anyway.
+/// Deletes expired keys, whose limit has reset anyway.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from rate_limit where tat <= $1", args![now])
 }

@@ -1,4 +1,5 @@
-//! Which columns hold sealed values, and how they are sealed again with another key.
+//! Which columns contain encrypted ("sealed") values, and how they are re-encrypted with another
+//! key.
 
 use std::borrow::Cow;
 
@@ -7,25 +8,25 @@ use crate::cipher::KEYS_MAX;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
-/// How many forms a value may have in the database: sealed with each key, or plain.
+/// The number of forms a value may have in the database: sealed with each key, or plain text.
 const FORMS: usize = KEYS_MAX + 1;
 
 impl Tx<'_> {
-    /// The value as it is to be written: sealed, where there is a key.
+    /// The value to store: sealed, if a key is configured.
     pub fn seal<'v>(&self, plain: &'v str) -> Cow<'v, str> {
         match self.vault() {
-            // There is nothing to hide, and what was emptied stays empty.
+            // An empty value has nothing to hide, and an erased one stays empty.
             Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal(plain)),
             _ => Cow::Borrowed(plain),
         }
     }
 
-    /// The value as it is to be written, if there is one; see [`Tx::seal`].
+    /// The value to store, if any; see [`Tx::seal`].
     pub fn seal_opt(&self, plain: Option<&str>) -> Option<String> {
         plain.map(|plain| self.seal(plain).into_owned())
     }
 
-    /// The bytes as they are to be written; see [`Tx::seal`].
+    /// The bytes to store; see [`Tx::seal`].
     pub fn seal_bytes<'v>(&self, plain: &'v [u8]) -> Cow<'v, [u8]> {
         match self.vault() {
             Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal_bytes(plain)),
@@ -41,7 +42,7 @@ impl Tx<'_> {
     }
 }
 
-/// Columns that hold sealed values, in the order in which they are sealed again.
+/// Columns that contain sealed values, in the order in which they are resealed.
 pub const PLACES: &[&str] = &[
     "user_account.email",
     "account.email",
@@ -56,10 +57,10 @@ pub const PLACES: &[&str] = &[
     "stripe_event_payload.body",
 ];
 
-/// How far one column was sealed again.
+/// The progress of resealing one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many rows were sealed.
+    /// The number of rows that were sealed.
     pub sealed: u64,
     /// The position to continue from; `None` when the column is done.
     pub next: Option<String>,
@@ -94,7 +95,7 @@ macro_rules! text_column {
     }};
 }
 
-/// The position of a walk through a table: a number or a name.
+/// The position in a table that is being resealed: a number or a name.
 trait Place: Sized {
     fn read(text: Option<&str>) -> Self;
     fn arg(&self) -> crate::Arg<'_>;
@@ -129,8 +130,9 @@ impl Place for String {
     }
 }
 
-/// Seals up to `limit` values of a column of [`PLACES`] with the key in use, from behind `after`.
-/// Values that are sealed with it already are passed over, so it may stop and start at any time.
+/// Seals up to `limit` values of a column of [`PLACES`] with the key in use, after position
+/// `after`. Values that are already sealed with it are skipped, so it may be stopped and resumed at
+/// any time.
 pub fn reseal(tx: &mut Tx<'_>, place: &str, after: Option<&str>, limit: i64) -> Result<Progress> {
     match place {
         "user_account.email" => {
@@ -223,7 +225,8 @@ fn reseal_bodies(tx: &mut Tx<'_>, after: Option<&str>, limit: i64) -> Result<Pro
     })
 }
 
-/// Whether an address is sealed with a key that is not configured: then no one could sign in.
+/// Whether an address is sealed with a key that isn't configured, in which case its user could not
+/// sign in.
 pub fn is_missing_a_key(tx: &mut Tx<'_>) -> Result<bool> {
     let prefixes: Vec<String> = tx
         .vault()

@@ -1,4 +1,4 @@
-//! Sessions of signed-in users. Only the hash of a token is kept.
+//! Sessions of signed-in users. Only the hash of a token is stored.
 
 use domain::people::UserRole;
 use domain::time::Timestamp;
@@ -8,7 +8,7 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// A session that is still good, with its user.
+    /// A valid session, with its user.
     pub struct Session {
         /// The number of the session within this service.
         pub id: i64,
@@ -20,15 +20,15 @@ record! {
         pub email: String,
         /// The name of the user.
         pub name: String,
-        /// The user's role in the service, which decides what they may do as an operator.
+        /// The user's role in the service, which determines their permissions as an operator.
         pub role: UserRole,
-        /// The time at which the session began.
+        /// The time at which the session started.
         pub created_at: Timestamp,
-        /// The time at which the session ends.
+        /// The time at which the session expires.
         pub expires_at: Timestamp,
         /// The time at which it was last used, to about a minute.
         pub last_seen_at: Timestamp,
-        /// The browser with which it was begun, shortened.
+        /// The user agent that started the session, shortened.
         pub user_agent: String,
     }
 }
@@ -51,7 +51,7 @@ pub fn insert(
     )
 }
 
-/// The session with this token, unless it ended or its user is disabled.
+/// The session with this token, unless it expired or its user is disabled.
 pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<Session>> {
     tx.query_opt(
         "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
@@ -65,7 +65,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option
     )
 }
 
-/// The sessions of a user that are still good, the latest seen first.
+/// The valid sessions of a user, most recently used first.
 pub fn of_user(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<Vec<Session>> {
     tx.query(
         "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
@@ -79,7 +79,7 @@ pub fn of_user(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<Vec<Session
     )
 }
 
-/// Notes that the session was used.
+/// Records that the session was used.
 pub fn touch(tx: &mut Tx<'_>, session: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update session set last_seen_at = $2 where id = $1",
@@ -108,12 +108,12 @@ pub fn delete_of_user(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
     tx.execute("delete from session where user_id = $1", args![user])
 }
 
-/// Deletes sessions that ended.
+/// Deletes expired sessions.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from session where expires_at <= $1", args![now])
 }
 
-/// Ends all sessions of the user but the one with this token.
+/// Deletes all sessions of the user except the one with this token.
 pub fn delete_others(tx: &mut Tx<'_>, user: i64, token_hash: &[u8]) -> Result<u64> {
     tx.execute(
         "delete from session where user_id = $1 and token_hash <> $2",

@@ -1,4 +1,4 @@
-//! Small named values: of the service, and of an account.
+//! Small named values of the service and of accounts.
 
 use domain::time::Timestamp;
 
@@ -11,7 +11,7 @@ pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>> {
     tx.query_opt("select value from setting where name = $1", args![name])
 }
 
-/// Sets `name` to `value`, sealed where the name says that it is a secret and there is a key.
+/// Sets `name` to `value`, encrypted if the name marks it as a secret and a key is configured.
 pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u64> {
     let sealed = if name.ends_with("secret") {
         tx.seal(value).into_owned()
@@ -27,8 +27,8 @@ pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u
     )
 }
 
-/// Sets `name` to `value` unless it is set; returns what it is then. Of several processes that
-/// start at once, all get the value of one.
+/// Sets `name` to `value` unless it is already set; returns the resulting value. If several
+/// processes start at once, all get the same value.
 pub fn put_once(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<String> {
     tx.query_one(
         "insert into setting (name, value, updated_at)

@@ -1,4 +1,4 @@
-//! Subscriptions as Stripe had them when their account was last in sync.
+//! Subscriptions as of their account's last sync.
 
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
@@ -25,9 +25,9 @@ record! {
         pub account_id: i64,
         /// Stripe's id of the customer: `cus_...`.
         pub customer_id: String,
-        /// The status; a word that is not known yet is kept.
+        /// The status; an unknown word is kept.
         pub status: SubscriptionStatus,
-        /// The tier of its items; `None` when the price is unknown.
+        /// The tier of its plan; `None` when the price is unknown.
         pub tier: Option<String>,
         /// Stripe's id of the price: `price_...`.
         pub price_id: Option<String>,
@@ -41,9 +41,9 @@ record! {
         pub period_start: Option<Timestamp>,
         /// The end of the current period.
         pub period_end: Option<Timestamp>,
-        /// The time at which it will be canceled.
+        /// The time at which it is scheduled to be canceled.
         pub cancel_at: Option<Timestamp>,
-        /// Whether it ends with its period.
+        /// Whether it ends with the current period.
         pub cancel_at_period_end: bool,
         /// The time at which its cancellation was requested.
         pub canceled_at: Option<Timestamp>,
@@ -70,8 +70,8 @@ record! {
     }
 }
 
-/// Overwrites the row with what was fetched. A subscription never changes its account; that is a
-/// conflict.
+/// Overwrites the row with what was fetched. A subscription never changes its account; an attempt
+/// is a conflict.
 pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
     let changed = tx.execute(
         sql!(
@@ -141,7 +141,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
     Ok(())
 }
 
-/// All subscriptions of the account, the newest first.
+/// All subscriptions of the account, newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
     tx.query(
         sql!(
@@ -155,7 +155,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
     )
 }
 
-/// The account's subscriptions that can still give access, the newest first.
+/// The account's subscriptions that can still give access, newest first.
 pub fn live(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
     tx.query(
         sql!(

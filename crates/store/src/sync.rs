@@ -1,8 +1,8 @@
-//! Which accounts may differ from Stripe, and which worker syncs them.
+//! Which accounts may differ from Stripe, and which worker is syncing them.
 //!
-//! Marking an account for sync raises `dirty_gen`; a worker leases the account with a token, syncs
-//! it, and finishes the generation it began with. A worker whose lease was taken over cannot
-//! finish: its token is old.
+//! Marking an account for sync increments `dirty_gen`; a worker leases the account with a token,
+//! syncs it, and marks the generation it started with as done. A worker whose lease was taken over
+//! can't finish, because its token is outdated.
 
 use domain::time::Timestamp;
 
@@ -11,13 +11,13 @@ use crate::db::{Tx, record, sql};
 use crate::error::{Error, Result};
 
 record! {
-    /// The right to sync one account, until it ends or is taken over.
+    /// The right to sync one account, until it expires or is taken over.
     pub struct Lease {
         /// The number of the account.
         pub account_id: i64,
-        /// The account's generation when the lease began.
+        /// The account's generation when the lease started.
         pub dirty_gen: i64,
-        /// Grows with every lease; the latest is the one that counts.
+        /// Increases with every lease; only the latest is valid.
         pub token: i64,
         /// Failed attempts before this one.
         pub attempts: i64,
@@ -31,32 +31,33 @@ record! {
     pub struct AccountSync {
         /// The number of the account.
         pub account_id: i64,
-        /// How often the account was marked for sync.
+        /// The number of times the account was marked for sync.
         pub dirty_gen: i64,
-        /// The generation up to which it was synced.
+        /// The generation up to which it has been synced.
         pub done_gen: i64,
-        /// The time until which a worker has the lease.
+        /// The time until which a worker holds the lease.
         pub lease_until: Option<Timestamp>,
-        /// How many attempts failed.
+        /// The number of failed attempts.
         pub attempts: i64,
         /// The time of the next attempt.
         pub next_attempt_at: Timestamp,
-        /// The time since which it is parked: it is not synced until an operator acts or it is
+        /// The time since which it is parked: it isn't synced until an operator acts or it is
         /// marked for sync again.
         pub parked_at: Option<Timestamp>,
         /// Why the last attempt failed.
         pub last_error: Option<String>,
         /// The time at which it was last in sync.
         pub last_synced_at: Option<Timestamp>,
-        /// Up to when its history at Stripe was read; `None` before the first time.
+        /// The time up to which its history at Stripe was read; `None` before the first sync.
         pub read_until: Option<Timestamp>,
-        /// Where the part of the history begins that is still to be read; `None` for the beginning.
+        /// The start of the part of the history that still has to be read; `None` for the
+        /// beginning.
         pub backfill_from: Option<Timestamp>,
-        /// Where that part ends; `None` when all is read.
+        /// The end of that part; `None` when everything is read.
         pub backfill_until: Option<Timestamp>,
-        /// What its last sync found that needs manual review: sentences, as a JSON array.
+        /// The findings of its last sync that need manual review: sentences, as a JSON array.
         pub findings: Option<String>,
-        /// The unknown price that it is parked for.
+        /// The unknown price because of which it is parked.
         pub waits_for_price: Option<String>,
     }
 }
@@ -69,7 +70,7 @@ macro_rules! columns {
     };
 }
 
-/// Marks the account for sync; returns the generation that has to be synced. A back-off under way
+/// Marks the account for sync; returns the generation that has to be synced. A back-off in progress
 /// continues; a parked account gets one more attempt.
 pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
     tx.query_one(
@@ -104,8 +105,8 @@ pub fn mark_object(
 
 /// Leases the account that has waited longest, until `until`. `None` when nothing is due.
 pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
-    // The outer condition is checked again on the row as it is by then: of two workers that found
-    // the same account, the second gets nothing and asks again.
+    // The outer condition is checked again on the current row: if two workers selected the same
+    // account, the second gets nothing and asks again.
     tx.query_opt(
         "update account_sync
             set lease_token = lease_token + 1,
@@ -125,7 +126,8 @@ pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<O
     )
 }
 
-/// Leases this account, due or not, unless a worker has it, for a caller that waits for the result.
+/// Leases this account, due or not, unless a worker already has it, for a caller that waits for the
+/// result.
 pub fn lease_account(
     tx: &mut Tx<'_>,
     account: i64,
@@ -147,8 +149,8 @@ pub fn lease_account(
     )
 }
 
-/// Ends the lease with its work done, in the tx that writes the work. [`Error::LeaseLost`] when
-/// another worker has it by now; return it, so that this work is rolled back.
+/// Ends the lease after success, in the tx that writes the results. [`Error::LeaseLost`] when
+/// another worker has taken it over; propagate it, so that the results are rolled back.
 pub fn finish(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
     let changed = tx.execute(
         "update account_sync
@@ -171,8 +173,8 @@ pub fn finish(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
     }
 }
 
-/// Ends the lease without a result, to be attempted again at `next_attempt_at`; without one the
-/// account is parked. [`Error::LeaseLost`] when another worker has the lease.
+/// Ends the lease after a failure, with a retry at `next_attempt_at`; without one the account is
+/// parked. [`Error::LeaseLost`] when another worker has the lease.
 pub fn fail(
     tx: &mut Tx<'_>,
     lease: &Lease,
@@ -199,8 +201,8 @@ pub fn fail(
     }
 }
 
-/// Gives the lease back without a result and without counting a failure: the next worker, also of
-/// another process, may have it at once.
+/// Returns the lease without a result and without counting a failure: another worker, in any
+/// process, may take it immediately.
 pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
     tx.execute(
         "update account_sync
@@ -214,15 +216,15 @@ pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
 /// What a sync has read and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Read {
-    /// Up to when the history is read now.
+    /// The time up to which the history has been read.
     pub until: Option<Timestamp>,
-    /// The part of it that is left out: from (`None`: the beginning), and until.
+    /// The part of it that was skipped: start (`None`: the beginning) and end.
     pub backfill: Option<(Option<Timestamp>, Timestamp)>,
-    /// Sentences for a person, as a JSON array.
+    /// Findings for manual review: sentences, as a JSON array.
     pub findings: Option<String>,
 }
 
-/// Notes what the account's sync has read and found, in the tx that writes it.
+/// Records what the account's sync has read and found, in the tx that writes it.
 pub fn note_read(tx: &mut Tx<'_>, account: i64, read: &Read) -> Result<u64> {
     tx.execute(
         "update account_sync
@@ -252,8 +254,8 @@ pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     )
 }
 
-/// Parks an account that is in sync except for an unknown price. One that was marked for sync
-/// meanwhile is synced once more first, so that nothing is left undone.
+/// Parks an account that is in sync except for an unknown price. If it was marked for sync in the
+/// meantime, it is synced once more first, so that nothing is missed.
 pub fn wait_for_price(
     tx: &mut Tx<'_>,
     account: i64,
@@ -271,7 +273,7 @@ pub fn wait_for_price(
     )
 }
 
-/// Accounts that are parked for an unknown price, with that price.
+/// Accounts that are parked because of an unknown price, with that price.
 pub fn waiting_for_prices(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> {
     tx.query(
         "select account_id, waits_for_price
@@ -283,7 +285,7 @@ pub fn waiting_for_prices(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, Strin
     )
 }
 
-/// Accounts whose last sync found something, and what.
+/// Accounts whose last sync had findings, with the findings.
 pub fn with_findings(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> {
     tx.query(
         "select account_id, findings
@@ -295,7 +297,7 @@ pub fn with_findings(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> 
     )
 }
 
-/// Prolongs a lease that still holds. `false` when another worker has it by now.
+/// Extends a lease that is still held. `false` when another worker has taken it over.
 pub fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update account_sync
@@ -308,7 +310,7 @@ pub fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Timestamp) -> Result<bool> {
     Ok(changed > 0)
 }
 
-/// Lets a parked account be tried again with a full count of tries.
+/// Unparks an account and resets its failed attempts.
 pub fn unpark(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update account_sync
@@ -330,7 +332,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AccountSync>> 
     )
 }
 
-/// Accounts that are due now, those that have waited longest first.
+/// Accounts that are due now, longest waiting first.
 pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<AccountSync>> {
     tx.query(
         sql!(
@@ -361,7 +363,7 @@ pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     )
 }
 
-/// Accounts that are given up, the latest first.
+/// Parked accounts, latest first.
 pub fn parked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<AccountSync>> {
     tx.query(
         sql!(
@@ -376,7 +378,7 @@ pub fn parked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<AccountSync>> {
     )
 }
 
-/// How many accounts are due, and how many are parked.
+/// The number of accounts that are due, and of those that are parked.
 pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select count(*) filter (where done_gen < dirty_gen and parked_at is null),
@@ -393,12 +395,12 @@ record! {
         pub object_type: String,
         /// Stripe's id of the object, such as `ch_...`.
         pub object_id: String,
-        /// The generation that asked for the object.
+        /// The generation that requested the object.
         pub wanted_gen: i64,
     }
 }
 
-/// Notes that the account's sync of generation `wanted_gen` has to fetch this object.
+/// Records that the account's sync of generation `wanted_gen` has to fetch this object.
 pub fn name_object(
     tx: &mut Tx<'_>,
     account: i64,
@@ -416,7 +418,7 @@ pub fn name_object(
     )
 }
 
-/// What the account's sync has to fetch by id.
+/// The objects that the account's sync has to fetch by id.
 pub fn named_objects(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<NamedObject>> {
     tx.query(
         "select object_type, object_id, wanted_gen
@@ -428,7 +430,7 @@ pub fn named_objects(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Na
     )
 }
 
-/// Deletes what was fetched, unless it was asked for again meanwhile.
+/// Deletes the request for a fetched object, unless it was requested again in the meantime.
 pub fn forget_object(tx: &mut Tx<'_>, account: i64, fetched: &NamedObject) -> Result<u64> {
     tx.execute(
         "delete from sync_object

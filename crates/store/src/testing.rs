@@ -1,8 +1,8 @@
 //! Fresh, migrated databases of both kinds for tests.
 //!
-//! PostgreSQL is one throw-away cluster for each test process, found in the usual places, or the
-//! server that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that
-//! skipped PostgreSQL is a failed run.
+//! For PostgreSQL, each test process creates one temporary cluster with the programs found in the
+//! usual places, or uses the server that `LBX_TEST_POSTGRES_URL` names. If there is neither, the
+//! test panics: a run that skips PostgreSQL is a failed run.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -23,13 +23,13 @@ use crate::threads::on_own_thread;
 use crate::transactions::NewTransaction;
 use crate::url::{DatabaseUrl, Kind};
 
-/// A fresh cluster may take half a minute to answer: 300 checks, 0.1 s apart.
+/// A fresh cluster may take half a minute to accept connections: 300 checks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// A completed top-up of nothing, from which tests make the transactions they need.
+/// A completed top-up with empty fields, from which tests build the transactions they need.
 pub fn transaction() -> NewTransaction<'static> {
     NewTransaction {
         public_id: "",
@@ -57,26 +57,26 @@ pub fn transaction() -> NewTransaction<'static> {
     }
 }
 
-/// A database that a test has for itself; it is removed when this is dropped.
+/// A database for the exclusive use of one test; it is removed when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// The kind of database, which tests name in their messages.
+    /// The kind of database, for the messages of tests.
     pub kind: Kind,
     /// The address of the database.
     pub url: DatabaseUrl,
-    /// The address as text, for programs.
+    /// The address as text, for other programs.
     pub url_text: String,
     folder: Option<PathBuf>,
     name: Option<String>,
 }
 
 impl TestDatabase {
-    /// Opens it with the settings of tests: full durability, its schema up to date.
+    /// Opens it with the settings for tests: full durability, and a migrated schema.
     pub fn open(&self) -> Db {
         self.open_with(&Options::default())
     }
 
-    /// Opens it, and closes it when the answer is dropped.
+    /// Opens it, and closes it when the returned value is dropped.
     pub fn opened(self) -> OpenDatabase {
         OpenDatabase {
             db: self.open(),
@@ -90,7 +90,8 @@ impl TestDatabase {
     }
 }
 
-/// An open database that a test has for itself; it is closed and removed when this is dropped.
+/// An open database for the exclusive use of one test; it is closed and removed when this is
+/// dropped.
 #[derive(Debug)]
 pub struct OpenDatabase {
     db: Db,
@@ -122,7 +123,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// A fresh SQLite file in a folder of its own.
+/// A fresh SQLite file in its own folder.
 pub fn sqlite() -> TestDatabase {
     let folder = std::env::temp_dir().join(unique("lbx-test-sqlite"));
     std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
@@ -151,7 +152,7 @@ pub fn postgres() -> TestDatabase {
     }
 }
 
-/// Runs one statement on the test server itself.
+/// Runs one statement on the test server, outside a test database.
 fn on_server(sql: String) -> Result<()> {
     let DatabaseUrl::Postgres(address) = DatabaseUrl::parse(server_url())? else {
         return Err(Error::Address(
@@ -169,8 +170,7 @@ fn on_server(sql: String) -> Result<()> {
 pub struct Blocked(#[expect(dead_code, reason = "held for its lock")] Option<db::Connection>);
 
 impl TestDatabase {
-    /// Makes writes fail: another process holds the file's lock, or the server accepts no
-    /// connection.
+    /// Makes writes fail: another process holds the file's lock, or the server refuses connections.
     pub fn block_writes(&self) -> Blocked {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
@@ -202,7 +202,7 @@ impl TestDatabase {
     }
 }
 
-/// Forgets every customer of this account, as if none had ever been recorded.
+/// Deletes every customer of this account, as if none had ever been recorded.
 pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(
         "delete from stripe_customer where account_id = $1",
@@ -215,7 +215,7 @@ pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> 
     Ok(())
 }
 
-/// Forgets everything that was read from Stripe: the rows that mirror its objects are deleted.
+/// Deletes everything that was read from Stripe: the rows that mirror its objects.
 pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
     for statement in [
         "delete from subscription",
@@ -277,15 +277,16 @@ fn server_url() -> &'static str {
     url
 }
 
-/// A PostgreSQL cluster in a temporary folder, on a free port of the loopback.
+/// A PostgreSQL cluster in a temporary folder, on a free loopback port.
 #[derive(Debug)]
 struct Cluster {
     url: String,
-    /// The server ends when this end of the pipe does: with our process, however it ends.
+    /// The server stops when this end of the pipe is closed, which happens however our process
+    /// ends.
     _lifeline: ChildStdin,
 }
 
-/// Runs the server and, when the pipe it reads from breaks, stops it and removes its folder.
+/// Runs the server; when the pipe it reads from is closed, stops it and removes its folder.
 const KEEPER: &str = r#"
 folder=$1; shift
 "$@" >"$folder.log" 2>&1 &
@@ -349,7 +350,7 @@ impl Cluster {
     }
 }
 
-/// Throw-away data needs no disk; the tests open many connections.
+/// Temporary data doesn't need to be durable; the tests open many connections.
 fn settings(port: u16, folder: &Path) -> Vec<String> {
     vec![
         format!("port={port}"),
@@ -386,7 +387,7 @@ fn wait_until_ready(child: &mut Child, url: &str, folder: &Path) {
     panic!("PostgreSQL does not answer: {log}");
 }
 
-/// The folder with `initdb` and `postgres`: the newest version of the distribution's layout, or the
+/// The folder with `initdb` and `postgres`: the newest version in the distribution's layout, or the
 /// one on the search path.
 #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn server_programs() -> PathBuf {
@@ -412,7 +413,7 @@ fn server_programs() -> PathBuf {
         )
 }
 
-/// PostgreSQL refuses to run as root; then it runs as its own user.
+/// PostgreSQL refuses to run as root; in that case it runs as the `postgres` user.
 fn as_postgres(is_root: bool, program: &Path) -> Command {
     if !is_root {
         return Command::new(program);

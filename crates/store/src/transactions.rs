@@ -1,4 +1,4 @@
-//! Transactions: the records of money, one for each fact, named by its natural key.
+//! Transactions: records of money, one for each fact, identified by a natural key.
 
 mod list;
 mod put;
@@ -27,13 +27,13 @@ use columns;
 record! {
     /// A transaction: the record of a payment, a refund or a change of plan.
     pub struct Transaction {
-        /// The number of the transaction within this service; never shown outside.
+        /// The number of the transaction within this service; never exposed.
         pub id: i64,
         /// The public id of the transaction: `txn_...`.
         pub public_id: String,
         /// The account that the transaction belongs to.
         pub account_id: i64,
-        /// The user who caused the transaction, where one did.
+        /// The user who caused the transaction, if any.
         pub user_id: Option<i64>,
         /// Stripe's id of the payment intent: `pi_...`.
         pub stripe_payment_intent_id: Option<String>,
@@ -43,7 +43,7 @@ record! {
         pub stripe_invoice_id: Option<String>,
         /// Stripe's id of the refund: `re_...`.
         pub stripe_refund_id: Option<String>,
-        /// The fact it records: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
+        /// The key of the recorded fact: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
         pub natural_key: String,
         /// What the transaction records.
         pub kind: TransactionType,
@@ -53,21 +53,21 @@ record! {
         pub amount_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// The part that was given back, in minor units.
+        /// The refunded part, in minor units.
         pub refunded_minor: i64,
         /// What was sold: `subscription` or `credit_topup`.
         pub product_type: String,
         /// The tier that was paid for; `None` for a credit pack.
         pub subscription_tier: Option<String>,
-        /// The credits that were bought, in micro-credits; `None` for a subscription.
+        /// The purchased credits, in micro-credits; `None` for a subscription.
         pub credits_purchased_micros: Option<i64>,
-        /// The line of the payment history.
+        /// The description shown in the payment history.
         pub description: Option<String>,
         /// Further facts, as JSON without personal data.
         pub metadata: Option<String>,
         /// Why the transaction failed; `None` when it did not.
         pub failure: Option<String>,
-        /// How often the payment was attempted.
+        /// The number of payment attempts.
         pub attempts: i64,
         /// The address of the receipt at Stripe.
         pub receipt_url: Option<String>,
@@ -81,7 +81,7 @@ record! {
 }
 
 impl Transaction {
-    /// Where a page that ends with this transaction ended.
+    /// The position after this transaction, for the next page.
     pub fn cursor(&self) -> Cursor {
         Cursor {
             occurred_at: self.occurred_at,
@@ -102,7 +102,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<Option<Tra
     )
 }
 
-/// The record of this fact, if the account has it.
+/// The account's record of this fact, if any.
 pub fn by_natural_key(
     tx: &mut Tx<'_>,
     account: i64,
@@ -118,7 +118,7 @@ pub fn by_natural_key(
     )
 }
 
-/// The account's one row of a type for an invoice, whatever its natural key.
+/// The account's transaction of a type for an invoice, whatever its natural key.
 pub fn of_invoice(
     tx: &mut Tx<'_>,
     account: i64,
@@ -138,7 +138,7 @@ pub fn of_invoice(
     )
 }
 
-/// The account's pending transactions, the newest first, to be synced again.
+/// The account's pending transactions, newest first, to be synced again.
 pub fn pending(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Transaction>> {
     tx.query(
         sql!(
@@ -153,8 +153,8 @@ pub fn pending(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Transact
     )
 }
 
-/// Any account's transaction that a Stripe object or our own id names: for administration, and for
-/// the worker that has only the object's name.
+/// The transaction, of any account, with this public id or Stripe object id: for administration,
+/// and for the sync worker that has only the object's id.
 pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {
     tx.query_opt(
         sql!(
@@ -172,7 +172,7 @@ pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {
     )
 }
 
-/// Any account's payment of an invoice: for administration.
+/// The payment of an invoice, of any account: for administration.
 pub fn paying(tx: &mut Tx<'_>, invoice: &str) -> Result<Option<Transaction>> {
     tx.query_opt(
         sql!(
@@ -189,18 +189,18 @@ pub fn paying(tx: &mut Tx<'_>, invoice: &str) -> Result<Option<Transaction>> {
 }
 
 record! {
-    /// A payment of a subscription of which something can still be given back.
+    /// A payment for a subscription that can still be refunded, at least in part.
     pub struct Refundable {
         /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent_id: String,
-        /// The part that was not given back yet, in minor units.
+        /// The part that was not refunded yet, in minor units.
         pub left_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
     }
 }
 
-/// Payments of the account's subscription since a moment, the newest first.
+/// Payments for the account's subscription since a given time, newest first.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,

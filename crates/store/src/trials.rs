@@ -1,4 +1,4 @@
-//! Trials that were used: one per account and one per card.
+//! Used trials: one per account and one per card.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -8,33 +8,33 @@ use crate::db::{Tx, record, word_column};
 use crate::error::Result;
 
 words! {
-    /// What became of a trial.
+    /// The outcome of a trial's card check.
     pub enum TrialState {
         /// The card had no trial before.
         Granted = "granted",
-        /// The card had one; the subscription is being ended.
+        /// The card already had a trial; the subscription is being ended.
         Refusing = "refusing",
-        /// The card had one; the subscription was ended.
+        /// The card already had a trial; the subscription was ended.
         Refused = "refused",
     }
 }
 word_column!(TrialState);
 
 record! {
-    /// A trial and whether its card may have it.
+    /// A trial and whether its card is eligible.
     pub struct Trial {
         /// Stripe's id of the subscription: `sub_...`.
         pub subscription_id: String,
         /// The account that the trial belongs to.
         pub account_id: i64,
-        /// What became of the trial.
+        /// The outcome of the card check.
         pub state: TrialState,
         /// The time at which its card was checked.
         pub created_at: Timestamp,
     }
 }
 
-/// Finds what became of this trial.
+/// Finds the outcome of this trial's card check.
 pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Trial>> {
     tx.query_opt(
         "select subscription_id, account_id, state, created_at
@@ -44,7 +44,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Opti
     )
 }
 
-/// Lists the account's trials that were checked, including refused ones.
+/// Lists the account's checked trials, including refused ones.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
     tx.query(
         "select subscription_id, account_id, state, created_at
@@ -55,7 +55,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
     )
 }
 
-/// Gives the card its trial, or finds that it had one: of two that come at once, one gets it.
+/// Claims the card's trial for this subscription; if two claim it at once, only one succeeds.
 /// Returns whether this subscription has it.
 pub fn claim_card(
     tx: &mut Tx<'_>,
@@ -75,7 +75,7 @@ pub fn claim_card(
     Ok(holder == subscription_id)
 }
 
-/// Notes what became of a trial.
+/// Records the outcome of a trial's card check.
 pub fn put(tx: &mut Tx<'_>, row: &Trial) -> Result<u64> {
     tx.execute(
         "insert into trial (subscription_id, account_id, state, created_at)

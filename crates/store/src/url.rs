@@ -1,4 +1,4 @@
-//! Where a database is: a SQLite file or a PostgreSQL server.
+//! The address of a database: a SQLite file or a PostgreSQL server.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite://PATH` or `postgres://...`. The message of an error never holds the address,
-    /// which may carry a password.
+    /// Parses `sqlite://PATH` or `postgres://...`. The error message never contains the address,
+    /// which may include a password.
     pub fn parse(url: &str) -> Result<DatabaseUrl> {
         if let Some(path) = url
             .strip_prefix("sqlite://")

@@ -1,4 +1,4 @@
-//! One-use tokens of the host application that were used.
+//! Used single-use tokens of the host application.
 
 use domain::time::Timestamp;
 
@@ -6,7 +6,7 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Uses a token up. `false` when it was used before.
+/// Marks a token as used. `false` if it was already used.
 pub fn take(tx: &mut Tx<'_>, id: &str, expires_at: Timestamp) -> Result<bool> {
     let inserted = tx.execute(
         "insert into used_token (id, expires_at) values ($1, $2) on conflict (id) do nothing",

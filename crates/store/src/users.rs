@@ -1,4 +1,4 @@
-//! Users: who can sign in, and for which accounts.
+//! Users: who can sign in, and to which accounts they belong.
 
 use domain::people::{MemberRole, UserRole};
 use domain::plan::AccountKind;
@@ -17,13 +17,13 @@ macro_rules! columns {
 record! {
     /// A user who can sign in.
     pub struct User {
-        /// The number of the user within this service; never shown outside.
+        /// The number of the user within this service; never exposed.
         pub id: i64,
         /// The public id of the user: `usr_...`.
         pub public_id: String,
         /// The email address, in lower case.
         pub email: String,
-        /// The name of the user, as people see it.
+        /// The display name of the user.
         pub name: String,
         /// The role in the service.
         pub role: UserRole,
@@ -34,7 +34,8 @@ record! {
     }
 }
 
-/// Makes a user, or answers `None` when the address is known. The address is lowered by the caller.
+/// Creates a user; `None` when the address is already in use. The caller converts the address to
+/// lower case.
 pub fn insert(
     tx: &mut Tx<'_>,
     public_id: &str,
@@ -46,7 +47,8 @@ pub fn insert(
     let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
     tx.query_opt(
         sql!(
-            // An address belongs to one user, whether it is sealed, and with whichever key.
+            // An address belongs to one user, whether or not it is encrypted, and with whichever
+            // key.
             "insert into user_account (public_id, email, name, role, created_at)
              select $1, $2, $3, $4, $5
               where not exists (select 1 from user_account where email in ($6, $7, $8, $9))
@@ -68,7 +70,7 @@ pub fn find(tx: &mut Tx<'_>, user: i64) -> Result<Option<User>> {
     )
 }
 
-/// The user with this address, in lower case.
+/// The user with this address, which must be in lower case.
 pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<User>> {
     let forms = tx.forms(email);
     tx.query_opt(
@@ -81,7 +83,7 @@ pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<User>> {
     )
 }
 
-/// The user that the outside calls `public_id`.
+/// The user with this public id.
 pub fn by_public_id(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<User>> {
     tx.query_opt(
         sql!(
@@ -93,7 +95,7 @@ pub fn by_public_id(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<User>> {
     )
 }
 
-/// Users whose name or address holds `search`, newest first, from below number `before`.
+/// Users whose name or address contains `search`, newest first, with numbers below `before`.
 pub fn list(
     tx: &mut Tx<'_>,
     search: Option<&str>,
@@ -101,7 +103,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<User>> {
     let pattern = search.map(like_pattern);
-    // A sealed address can only be found as a whole, not in part.
+    // An encrypted address can only be found by exact match.
     let forms = tx.forms(&search.unwrap_or_default().to_lowercase());
     tx.query(
         sql!(
@@ -120,7 +122,7 @@ pub fn list(
     )
 }
 
-/// Sets what the user may do in administration.
+/// Sets the user's role in the service.
 pub fn set_role(tx: &mut Tx<'_>, user: i64, role: UserRole) -> Result<u64> {
     tx.execute(
         "update user_account set role = $2 where id = $1",
@@ -136,7 +138,7 @@ pub fn rename(tx: &mut Tx<'_>, user: i64, name: &str) -> Result<u64> {
     )
 }
 
-/// Forbids signing in from `at` on, or allows it again.
+/// Blocks sign-in from `at` on, or allows it again.
 pub fn set_disabled(tx: &mut Tx<'_>, user: i64, at: Option<Timestamp>) -> Result<u64> {
     tx.execute(
         "update user_account set disabled_at = $2 where id = $1",
@@ -144,7 +146,7 @@ pub fn set_disabled(tx: &mut Tx<'_>, user: i64, at: Option<Timestamp>) -> Result
     )
 }
 
-/// Forgets who the user was; the number stays for what it is named by.
+/// Erases the user's personal data; the number is kept because other rows refer to it.
 pub fn anonymize(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update user_account
@@ -171,7 +173,7 @@ record! {
     }
 }
 
-/// Gives the user this role in the account, whatever it had before.
+/// Sets the user's role in the account, replacing any previous one.
 pub fn put_member(
     tx: &mut Tx<'_>,
     user: i64,
@@ -187,7 +189,7 @@ pub fn put_member(
     )
 }
 
-/// Takes the user out of the account.
+/// Removes the user from the account.
 pub fn remove_member(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<u64> {
     tx.execute(
         "delete from membership where user_id = $1 and account_id = $2",
@@ -195,7 +197,7 @@ pub fn remove_member(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<u64> {
     )
 }
 
-/// The user's role in the account; none when it is not a member.
+/// The user's role in the account; `None` for a user who isn't a member.
 pub fn role_in(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<Option<MemberRole>> {
     tx.query_opt(
         "select role from membership where user_id = $1 and account_id = $2",
@@ -203,7 +205,7 @@ pub fn role_in(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<Option<Member
     )
 }
 
-/// The user's memberships, its oldest first: the first is its own account.
+/// The user's memberships, oldest first: the first is the user's own account.
 pub fn memberships(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Membership>> {
     tx.query(
         "select user_id, account_id, role, created_at
@@ -260,7 +262,7 @@ record! {
     }
 }
 
-/// The accounts that a user belongs to, the oldest membership first; a thousand at most.
+/// The accounts that a user belongs to, oldest membership first; a thousand at most.
 pub fn places(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Place>> {
     tx.query(
         "select a.id, a.public_id, a.name, a.kind, m.role
@@ -273,8 +275,8 @@ pub fn places(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Place>> {
     )
 }
 
-/// How many owners an account has. Takes the account's row first, so that two changes of its
-/// members cannot both think that another owner stays.
+/// The number of owners of an account. Locks the account's row first, so that two concurrent
+/// changes of its members can't each rely on the other owner.
 pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     tx.execute(
         "update account set updated_at = updated_at where id = $1",
@@ -286,7 +288,7 @@ pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// The time from which tokens of the host application sign the user in; `None` when any does.
+/// The time from which the host application's tokens are accepted for the user; `None` when any is.
 pub fn tokens_after(tx: &mut Tx<'_>, user: i64) -> Result<Option<Timestamp>> {
     let after: Option<Option<Timestamp>> = tx.query_opt(
         "select tokens_after from user_account where id = $1",
@@ -295,7 +297,7 @@ pub fn tokens_after(tx: &mut Tx<'_>, user: i64) -> Result<Option<Timestamp>> {
     Ok(after.flatten())
 }
 
-/// Ends all tokens of the host application from before `now`.
+/// Invalidates all of the host application's tokens for the user from before `now`.
 pub fn end_tokens(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update user_account set tokens_after = $2 where id = $1",

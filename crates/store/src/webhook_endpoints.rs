@@ -48,9 +48,9 @@ record! {
         pub state: EndpointState,
         /// Why it is disabled.
         pub disabled_reason: Option<String>,
-        /// The time since which every delivery failed.
+        /// The time since which every delivery has failed.
         pub failing_since: Option<Timestamp>,
-        /// The person who created the endpoint.
+        /// The operator who created the endpoint.
         pub created_by: String,
         /// The time at which the endpoint was created.
         pub created_at: Timestamp,
@@ -72,7 +72,7 @@ pub struct NewEndpoint<'a> {
     pub events: &'a str,
     /// The secret that deliveries are signed with.
     pub secret: &'a str,
-    /// The person who creates the endpoint.
+    /// The operator who creates the endpoint.
     pub created_by: &'a str,
 }
 
@@ -99,7 +99,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewEndpoint<'_>, now: Timestamp) -> Result<
     )
 }
 
-/// The endpoint that the outside calls `public_id`.
+/// The endpoint with this public id.
 pub fn find(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<WebhookEndpoint>> {
     tx.query_opt(
         sql!(
@@ -111,7 +111,7 @@ pub fn find(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<WebhookEndpoint>>
     )
 }
 
-/// All endpoints, the oldest first; their number is bounded where they are made.
+/// All endpoints, oldest first; their number is limited where they are created.
 pub fn all(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
     tx.query(
         sql!("select ", columns!(), " from webhook_endpoint order by id"),
@@ -119,7 +119,7 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
     )
 }
 
-/// The enabled endpoints: where a notice goes.
+/// The enabled endpoints, to which outgoing webhooks are sent.
 pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
     tx.query(
         sql!(
@@ -131,7 +131,7 @@ pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
     )
 }
 
-/// Changes its address, event types and description.
+/// Changes its URL, event types and description.
 pub fn update(
     tx: &mut Tx<'_>,
     public_id: &str,
@@ -169,7 +169,7 @@ pub fn disable(tx: &mut Tx<'_>, public_id: &str, reason: &str, now: Timestamp) -
     Ok(changed > 0)
 }
 
-/// Signs with `secret` from now on, and with the one before too until `both_until`.
+/// Signs with `secret` from now on, and also with the previous one until `both_until`.
 pub fn rotate(
     tx: &mut Tx<'_>,
     public_id: &str,
@@ -185,7 +185,7 @@ pub fn rotate(
     )
 }
 
-/// Notes that a delivery succeeded.
+/// Records that a delivery succeeded.
 pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
     tx.execute(
         "update webhook_endpoint
@@ -195,7 +195,7 @@ pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
     )
 }
 
-/// Notes that a delivery failed, and returns since when all do.
+/// Records that a delivery failed, and returns the time since which every delivery has failed.
 pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     tx.query_opt(
         "update webhook_endpoint
@@ -206,7 +206,7 @@ pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<
     )
 }
 
-/// Deletes the endpoint and gives up its queued deliveries.
+/// Deletes the endpoint and cancels its queued deliveries.
 pub fn remove(tx: &mut Tx<'_>, public_id: &str) -> Result<bool> {
     tx.execute(
         "update outbox

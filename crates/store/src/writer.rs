@@ -1,7 +1,8 @@
-//! Group commit: queued jobs -> one commit -> many answers.
+//! Group commit: queued jobs -> one commit -> many results.
 //!
-//! A batch is whatever was queued during the last commit. Each of its steps runs under a savepoint,
-//! so that a step that fails is undone alone, and no one is answered before the commit is on disk.
+//! A batch consists of the jobs queued during the last commit. Each of its steps runs under a
+//! savepoint, so that a failed step is rolled back alone, and no caller gets a result before the
+//! commit is on disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,15 +19,14 @@ use crate::queue::Queue;
 
 /// How often a step is run in total while other writers conflict with it.
 const TRIES_MAX: u32 = 5;
-/// The pause before the second try; it doubles.
+/// The pause before the second attempt; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// Between two attempts to reach a database that is down: the first and the longest pause.
+/// The first and the longest pause between two attempts to reach a database that is down.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// The most that SQLite's log may take on the disk (64 MiB) before the writer waits for it to be
-/// copied.
+/// The size of SQLite's log on disk (64 MiB) above which the writer waits until it is copied.
 const LOG_BYTES_MAX: u64 = 64 << 20;
-/// Between two attempts to empty a log that a long read held back.
+/// The pause between two attempts to empty a log that a long read kept from being emptied.
 const LOG_RETRY: Duration = Duration::from_secs(1);
 
 /// A job for the writer threads.
@@ -35,13 +35,13 @@ const LOG_RETRY: Duration = Duration::from_secs(1);
     reason = "most jobs are the large ones, and they are moved"
 )]
 pub(crate) enum Job {
-    /// It is a closure over `Tx`.
+    /// A closure over `Tx`.
     Closure(Box<dyn ClosureJob>),
-    /// A ledger command. Those that follow one another in a batch are decided together.
+    /// A ledger command. Consecutive ones in a batch are decided together.
     Ledger(LedgerJob),
 }
 
-/// The work of one savepoint, and how it ended.
+/// The work of one savepoint, and its result.
 struct Step {
     work: Work,
     outcome: Result<()>,
@@ -60,7 +60,7 @@ impl Step {
         }
     }
 
-    /// Runs the step; a panic in it is its failure, and so is a failed statement it hid.
+    /// Runs the step; a panic or an ignored failed statement makes the step fail.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         let work = &mut self.work;
         let ran = catch_unwind(AssertUnwindSafe(|| match work {
@@ -99,7 +99,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     message
 }
 
-/// Jobs in the order they came; neighboring ledger commands share a step.
+/// Jobs in the order of arrival; consecutive ledger commands share a step.
 fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -117,7 +117,7 @@ fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
     steps
 }
 
-/// A connection that is opened when needed, and again after it was lost.
+/// A connection that is opened when needed, and reopened after it was lost.
 pub(crate) struct Link {
     open: Box<dyn Fn() -> Result<Connection> + Send>,
     vault: Option<Vault>,
@@ -140,8 +140,8 @@ impl Link {
         }
     }
 
-    /// The connection, opened if need be. While the database is down the answer comes at once,
-    /// except once in a while when it is tried again.
+    /// The connection, opened if necessary. While the database is down, this fails immediately,
+    /// except for an occasional attempt to reconnect.
     pub(crate) fn connection(&mut self) -> Result<&mut Connection> {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.connection = None;
@@ -167,7 +167,7 @@ impl Link {
         Ok(self.connection.as_mut().expect("it was opened just now"))
     }
 
-    /// Ends the tx after `error`. Returns whether the connection was lost with it; then the next
+    /// Rolls back the tx after `error`. Returns whether the connection was also lost; then the next
     /// use opens a new one.
     fn give_up(&mut self, error: &Error) -> bool {
         let Some(connection) = &mut self.connection else {
@@ -207,8 +207,8 @@ pub(crate) fn serve_writes(
     }
 }
 
-/// Stops writing until the log is empty when it outgrew [`LOG_BYTES_MAX`]: on a disk that copies
-/// more slowly than it is written to, nothing else would end its growth.
+/// Stops writing until the log is empty if it exceeds [`LOG_BYTES_MAX`]: on a disk that copies more
+/// slowly than it is written to, nothing else would stop its growth.
 fn bound_log(link: &mut Link, tried_at: &mut Option<Instant>) {
     let Ok(connection) = link.connection() else {
         return;
@@ -227,8 +227,8 @@ fn bound_log(link: &mut Link, tried_at: &mut Option<Instant>) {
     }
 }
 
-/// Copies the little that the checkpointer could not, between two batches, so that the log starts
-/// over and does not grow for as long as the load lasts.
+/// Copies what the checkpointer could not, between two batches, so that the log restarts and
+/// doesn't grow for as long as the load lasts.
 fn finish_checkpoint(link: &mut Link) {
     if let Ok(connection) = link.connection()
         && let Err(error) = connection.checkpoint()
@@ -237,8 +237,8 @@ fn finish_checkpoint(link: &mut Link) {
     }
 }
 
-/// Runs `jobs` as one commit and answers them all. When another writer conflicted, each step has
-/// its own commit instead.
+/// Runs `jobs` as one commit and answers them all. After a conflict with another writer, each step
+/// gets its own commit instead.
 pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
     let mut steps = steps_of(jobs);
     let mut outcome = attempt(link, &mut steps, counters);
@@ -276,7 +276,7 @@ fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
 enum Retry {
     /// The database transaction could not begin.
     Batch(Error),
-    /// A step met another writer, or the connection broke during it.
+    /// A step conflicted with another writer, or the connection broke during it.
     Steps(Error),
 }
 
@@ -288,7 +288,7 @@ impl Retry {
     }
 }
 
-/// The tries after the first, with growing pauses.
+/// The attempts after the first, with increasing pauses.
 fn try_again(
     link: &mut Link,
     steps: &mut Vec<Step>,
@@ -307,7 +307,7 @@ fn try_again(
     Err(again)
 }
 
-/// Begins, runs the steps and commits once. `Ok` holds the result of the commit.
+/// Begins, runs the steps and commits once. `Ok` contains the result of the commit.
 fn attempt(
     link: &mut Link,
     steps: &mut Vec<Step>,
@@ -329,7 +329,7 @@ fn attempt(
     }
     if let Err(error) = run_steps(connection, vault.as_ref(), steps) {
         let is_contended = matches!(error, Error::Contended(_));
-        // Before the commit, a lost connection wrote nothing.
+        // If the connection is lost before the commit, nothing was written.
         let is_lost = link.give_up(&error);
         if is_contended || is_lost {
             return Err(Retry::Steps(error));
@@ -350,9 +350,9 @@ fn attempt(
     Ok(committed)
 }
 
-/// Runs each step under its savepoint. An error ends the whole batch; a step's own failure is kept
-/// with it. Ledger commands that failed together are run one by one, so that one of them alone
-/// fails.
+/// Runs each step under its savepoint. An error ends the whole batch; a step's own failure is
+/// stored with it. If ledger commands of one step fail, they are run one by one, so that only the
+/// failing one fails.
 fn run_steps(
     connection: &mut Connection,
     vault: Option<&Vault>,
@@ -382,7 +382,7 @@ fn run_steps(
     Ok(())
 }
 
-/// Gives each ledger command of a step its own step. `false` when there is nothing to split.
+/// Splits a step into one step per ledger command. `false` when there is nothing to split.
 fn split(steps: &mut Vec<Step>, index: usize) -> bool {
     let Work::Ledger(jobs) = &mut steps[index].work else {
         return false;

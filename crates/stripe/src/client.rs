@@ -56,11 +56,11 @@ impl<'a> Call<'a> {
 
 /// How a list is read page by page.
 enum Pages<'a> {
-    /// From its newest object on.
+    /// The whole list, newest object first.
     List(&'a Form),
     /// Only what is newer than this id, oldest first.
     NewerThan(&'a Form, &'a str),
-    /// What a query finds.
+    /// The results of a search query.
     Search(&'a str),
 }
 
@@ -208,8 +208,8 @@ impl Client {
         Ok(all)
     }
 
-    /// Sends the call until there is an answer, the attempts are used up or the deadline would
-    /// pass.
+    /// Sends the call until there is an answer, no retries are left or the next attempt would
+    /// exceed the deadline.
     async fn send<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
         let config = &self.transport.config;
         let deadline = Instant::now() + config.deadline;
@@ -242,8 +242,8 @@ impl Client {
 
 /// The path of an object or of an action on it.
 ///
-/// An id from outside must stay one path segment: an empty one would address the list, and one with
-/// slashes another object.
+/// An externally supplied id must remain one path segment: an empty one would address the list, and
+/// one with slashes another object.
 pub(crate) fn path_of(collection: &str, id: &str, action: &str) -> Result<String> {
     let is_id_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.is_empty() || id.len() > 255 || !id.bytes().all(is_id_byte) {

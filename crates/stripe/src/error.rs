@@ -82,8 +82,8 @@ pub enum Error {
         request_id: Option<Box<str>>,
         /// The time to wait that Stripe asked for.
         retry_after: Option<Duration>,
-        /// Whether this is the answer that Stripe saved under the idempotency key. The key is then
-        /// used up.
+        /// Whether this is the answer that Stripe saved under the idempotency key. In that case,
+        /// the key can't be used for another attempt.
         replayed: bool,
         /// Whether the call may have been executed nevertheless.
         outcome_unknown: bool,
@@ -134,8 +134,8 @@ impl Error {
         )
     }
 
-    /// Whether Stripe answered with what it saved under the idempotency key. The key is used up:
-    /// the same call will get the same answer.
+    /// Whether Stripe replayed the answer that it saved under the idempotency key. The key can't be
+    /// used for another attempt: the same call would get the same answer.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
         matches!(

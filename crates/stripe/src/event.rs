@@ -1,4 +1,4 @@
-//! Parsing of delivered events, as far as they say which account may have changed.
+//! Parsing of delivered events, limited to what identifies the account that may have changed.
 //!
 //! An event is only a signal: its content may be outdated, so only the ids that lead to an account
 //! are read, borrowed from the body. Unknown fields, values and types are ignored. A body that is

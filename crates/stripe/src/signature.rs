@@ -1,8 +1,7 @@
 //! Stripe's webhook signatures: `Stripe-Signature: t=1700000000,v1=<hex>[,v1=<hex>]`.
 //!
 //! The signature is an HMAC-SHA256 of `<t>.<raw body>`, keyed with the whole `whsec_...` text.
-//! Verify the bytes as they arrived: a body that was parsed and serialized again is a different
-//! body.
+//! Verify the bytes as received: parsing and serializing the body again changes them.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -12,8 +11,8 @@ use subtle::{Choice, ConstantTimeEq};
 /// replay.
 pub const DEFAULT_TOLERANCE_SECONDS: i64 = 300;
 
-/// The longest header that is read. Stripe sends about 90 bytes, and one more signature while a
-/// secret is being rolled. A longer header is an attempt to waste our time.
+/// The longest header that is read. Stripe sends about 90 bytes, plus one signature while a secret
+/// is being rolled. A longer header is a denial-of-service attempt.
 pub const HEADER_BYTES_MAX: usize = 4096;
 
 /// The reason why a delivery is not trusted. Each of them is answered with 400.
@@ -31,7 +30,7 @@ pub enum SignatureError {
     /// The header has no `v1` signature that could match.
     #[error("the signature header has no v1 signature")]
     NoSignature,
-    /// No secret or only empty ones were passed, so nothing can be trusted.
+    /// No secret or only empty ones were passed, so nothing can be verified.
     #[error("no webhook secret is set")]
     NoSecret,
     /// No signature matches the body with any of our secrets.

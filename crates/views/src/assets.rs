@@ -1,11 +1,11 @@
-//! The stylesheet, the script and the icon, embedded in the program. Their paths carry a hash of
-//! their content, so a browser may keep them for a year and still sees a change at once.
+//! The stylesheet, the script and the icon, embedded in the program. Their paths contain a hash of
+//! their content, so a browser may cache them for a year and still sees every change immediately.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-/// One embedded file, as the router answers it.
+/// An embedded file, as served by the router.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
     pub bytes: &'static [u8],
@@ -41,13 +41,13 @@ static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths {
     icon: hashed("icon", "svg", ICON.bytes),
 });
 
-/// Where the assets of this build are.
+/// The paths of the assets of this build.
 pub fn paths() -> &'static Paths {
     &PATHS
 }
 
-/// The asset at a path such as `/assets/app.1f2e3d4c5b6a.css`; none for any other path, an older
-/// hash included, since its content is gone.
+/// The asset at a path such as `/assets/app.1f2e3d4c5b6a.css`; `None` for any other path, including
+/// one with an old hash, because that content no longer exists.
 pub fn asset(path: &str) -> Option<Asset> {
     let paths = paths();
     [(&paths.css, CSS), (&paths.js, JS), (&paths.icon, ICON)]

@@ -1,5 +1,5 @@
-//! The banner of each billing state, the same on every page: what happened, what it means, what to
-//! do. The arguments are ready-made text; whether a state holds is decided elsewhere.
+//! The banner for each billing state, the same on every page: what happened, what it means, what to
+//! do. The arguments are ready-made text; the caller decides whether a state applies.
 
 use crate::components::{Action, Banner, Kind, Prose};
 use crate::format;
@@ -13,17 +13,17 @@ const USAGE: &str = "/dashboard/usage";
 
 const PORTAL: &str = "/api/stripe/customer-portal";
 
-/// Where the pages change the plan that is held: `act` says what.
+/// The page that changes the current plan; `act` specifies the change.
 pub const PLAN: &str = "/dashboard/billing/plan";
 
-/// Where a plan is ended immediately.
+/// The page that ends a plan immediately.
 pub const END_NOW: &str = "/dashboard/billing/plan?act=end";
 
 pub fn portal(label: &str) -> Action {
     Action::post(label, PORTAL)
 }
 
-/// A trial that a card is on file for.
+/// A trial with a card on file.
 pub fn trial(plan: &str, ends: When, days_left: &str, price: &str, card: &str) -> Banner {
     let title = format!("Your {plan} trial ends on {}", ends.text);
     let text = format!("{days_left} left. Then {price} on {card}, unless you cancel before.");
@@ -31,7 +31,7 @@ pub fn trial(plan: &str, ends: When, days_left: &str, price: &str, card: &str) -
         .with(Action::link("Cancel trial", format!("{PLAN}?act=cancel")))
 }
 
-/// A trial that ends without a card.
+/// A trial that ends without a card on file.
 pub fn trial_without_card(plan: &str, ends: When) -> Banner {
     let title = format!("Add a card to keep {plan} after {}", ends.text);
     Banner::new(
@@ -42,7 +42,7 @@ pub fn trial_without_card(plan: &str, ends: When) -> Banner {
     .with(portal("Add card").primary())
 }
 
-/// A payment failed and the grace period runs. `pay` is the invoice's page, where it is known.
+/// A payment failed and the grace period is running. `pay` is the invoice's page, if known.
 pub fn past_due(
     plan: &str,
     amount: &str,
@@ -88,14 +88,14 @@ pub fn unpaid(plan: &str, amount: &str, pay: Option<String>) -> Banner {
     }
 }
 
-/// The bank wants the cardholder to confirm.
+/// The bank requires the cardholder's confirmation.
 pub fn confirm_with_bank(amount: &str, href: &str) -> Banner {
     let title = format!("Your bank wants you to confirm {amount}");
     let text = "It takes about a minute on your bank's page. Nothing has been charged yet.";
     Banner::new(Kind::Warn, title, text).with(Action::external("Confirm payment", href).primary())
 }
 
-/// A larger plan waits for its payment, which the bank declined.
+/// An upgrade is waiting for its payment, which the bank declined.
 pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
     let title = format!("Your payment of {amount} did not go through");
     let said = said.map(|said| said.trim_end_matches('.'));
@@ -109,7 +109,7 @@ pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
         .with(Action::post("Keep my plan", PLAN).field("act", "undo"))
 }
 
-/// A trial was ended immediately because the account had one before.
+/// A trial was ended immediately because the account already had one.
 pub fn trial_refused(plan: &str) -> Banner {
     let title = format!("{plan} was not started: its trial was used before");
     let text = "Each account and card gets one trial. Nothing was charged. You can start the plan \
@@ -118,7 +118,7 @@ pub fn trial_refused(plan: &str) -> Banner {
         .with(Action::link(format!("Start {plan}"), UPGRADE).primary())
 }
 
-/// The card that pays the plan ends soon, or has.
+/// The card that pays for the plan expires soon, or has expired.
 pub fn card_expiring(card: &str, is_over: bool) -> Banner {
     let (title, text) = if is_over {
         (
@@ -134,8 +134,7 @@ pub fn card_expiring(card: &str, is_over: bool) -> Banner {
     Banner::new(Kind::Warn, title, text).with(portal("Update card").primary())
 }
 
-/// The plan ends at the end of the period that is paid. `monthly_micros` are the credits that end
-/// with it.
+/// The plan ends at the end of the paid period. `monthly_micros` are the credits that end with it.
 pub fn cancel_scheduled(plan: &str, ends: When, monthly_micros: i64) -> Banner {
     let text = if monthly_micros > 0 {
         format!(
@@ -154,20 +153,20 @@ pub fn cancel_scheduled(plan: &str, ends: When, monthly_micros: i64) -> Banner {
     )
 }
 
-/// A change of the plan costs something else than what was reviewed.
+/// The price of a change of plan is no longer the one that was reviewed.
 pub fn quote_changed() -> Banner {
     let text = "Nothing was charged. Check the new amount below and confirm it.";
     Banner::new(Kind::Warn, "The amount has changed", text)
 }
 
-/// A smaller plan starts at the period's end.
+/// A downgrade starts at the end of the period.
 pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banner {
     let title = format!("You move from {from} to {to} on {}", on.text);
     Banner::new(Kind::Info, title, format!("From then on {price}."))
         .with(Action::post(format!("Stay on {from}"), PLAN).field("act", "undo"))
 }
 
-/// Payments are on hold by the operator or by the customer.
+/// The operator or the customer paused payments.
 pub fn paused(plan: &str) -> Banner {
     let text = "You're on Free until it resumes. Nothing is charged in the meantime.";
     Banner::new(Kind::Warn, format!("{plan} is paused"), text)
@@ -181,7 +180,7 @@ pub fn ended(plan: &str, on: When) -> Banner {
         .with(Action::link(format!("Restart {plan}"), UPGRADE).primary())
 }
 
-/// Few credits are left. `days` is the estimate in words, if there is one.
+/// Few credits are left. `days` is the estimated time they last, in words, if there is an estimate.
 pub fn credits_low(left: &str, days: Option<&str>) -> Banner {
     let pace = days
         .map(|days| format!(", {days} at your current pace"))
@@ -201,7 +200,7 @@ pub fn credits_gone() -> Banner {
         .with(Action::link("Add credits", CREDITS).primary())
 }
 
-/// Money was taken back for credits that were spent already.
+/// A payment was reversed after its credits were spent.
 pub fn debt(owed: &str) -> Banner {
     let text = format!(
         "A payment was refunded or disputed after its credits were spent. Calls are refused until \
@@ -220,14 +219,14 @@ pub fn plan_limit_reached(limit: &str, plan: &str, resets: When) -> Banner {
     Banner::new(Kind::Bad, title, text).with(Action::link("Upgrade", UPGRADE).primary())
 }
 
-/// Paid, and Stripe has not said so yet.
+/// The customer paid, and Stripe hasn't confirmed it yet.
 pub fn payment_pending(amount: &str, brings: &str, check: &str) -> Banner {
     let title = format!("We are waiting for Stripe to confirm {amount}");
     let text = format!("{brings} as soon as it does, usually within seconds.");
     Banner::new(Kind::Info, title, text).with(Action::link("Check now", check))
 }
 
-/// A bank transfer or another slow method.
+/// A payment by bank transfer or another delayed method is in progress.
 pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
     let title = format!("Your bank payment of {amount} is on its way");
     Banner::new(
@@ -237,7 +236,7 @@ pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
     )
 }
 
-/// Stripe does not answer. `again` is the page to try again.
+/// Stripe is unavailable. `again` is the page to retry.
 pub fn stripe_unreachable(again: &str) -> Banner {
     let text = "Stripe is not answering. Your plan, credits and API calls work as usual.";
     Banner::new(Kind::Warn, "Payments are paused for a moment", text)

@@ -19,15 +19,15 @@ pub struct BillingPage {
     pub shell: Shell,
     /// For example "Plan, credits and payments for Acme Robotics".
     pub lead: String,
-    /// What needs attention, the worst first.
+    /// What needs attention, most severe first.
     pub banners: Vec<Banner>,
     pub plan: PlanPanel,
     pub credits: CreditsPanel,
     pub next: NextCharge,
-    /// What was used; none draws the empty state.
+    /// The usage chart; `None` shows the empty state.
     pub usage: Option<Chart>,
     pub history: History,
-    /// Opens Stripe's portal; none when there is no customer at Stripe yet.
+    /// Opens Stripe's portal; `None` when the account has no customer at Stripe yet.
     pub manage: Option<Action>,
 }
 
@@ -47,10 +47,10 @@ pub struct PlanPanel {
     pub actions: Vec<Action>,
 }
 
-/// The balance and what was used of the plan.
+/// The balance and the usage of the plan.
 #[derive(Clone, Debug)]
 pub struct CreditsPanel {
-    /// The big figure: the credits available now.
+    /// The large figure: the credits available now.
     pub available: String,
     /// For example "worth $1.23".
     pub worth: String,
@@ -62,7 +62,7 @@ pub struct CreditsPanel {
     pub actions: Vec<Action>,
 }
 
-/// The next charge, or why there is none.
+/// The next charge, or the reason why there is none.
 #[derive(Clone, Debug)]
 pub struct NextCharge {
     pub when: Option<crate::format::When>,
@@ -78,7 +78,7 @@ pub struct PaymentMethod {
     pub name: String,
     /// For example "Expires 08/2028".
     pub expires: String,
-    /// It expires within 30 days, or has.
+    /// Whether it expires within 30 days or has expired.
     pub expiring: bool,
 }
 

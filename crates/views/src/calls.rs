@@ -29,7 +29,7 @@ pub struct CallPage {
     pub shell: Shell,
     pub title: String,
     pub badge: Badge,
-    /// Time, key, price list, held, charged, returned.
+    /// Time, key, price list, held, charged and released credits.
     pub facts: Vec<Fact>,
     pub grants: Vec<CallGrant>,
 }

@@ -1,4 +1,4 @@
-//! `/dashboard/billing/cancel`: ending a subscription.
+//! `/dashboard/billing/cancel`: the page after leaving Checkout.
 
 use askama::Template;
 
@@ -14,7 +14,7 @@ mod samples;
 #[template(path = "cancel.html")]
 pub struct CancelPage {
     pub shell: Shell,
-    /// What was about to be bought: "5,000 credits for $5.00"; none when that is not known.
+    /// The abandoned purchase: "5,000 credits for $5.00"; `None` if it isn't known.
     pub choice: Option<String>,
     pub retry: Action,
 }

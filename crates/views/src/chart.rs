@@ -1,16 +1,16 @@
-//! Bars by day, drawn by the server: no script, a title on every bar, and the same numbers as a
-//! table beneath. All geometry is in tenths of a unit, as integers.
+//! A bar chart by day, rendered on the server: no script, a title on every bar, and the same
+//! numbers in a table below. All geometry uses integers, in tenths of a unit.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::format;
 
-/// Credits by day and by what they were spent on.
+/// Credits by day and series.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/chart.html")]
 pub struct Chart {
-    /// Unique on its page; the ids inside start with it.
+    /// The element id, unique on its page; ids of inner elements start with it.
     id: String,
     title: String,
     series: Vec<String>,
@@ -23,15 +23,15 @@ impl HtmlSafe for Chart {}
 
 #[derive(Clone, Debug)]
 pub struct Day {
-    /// The start of the day, Unix microseconds.
+    /// The start of the day, in microseconds since 1970.
     pub at: i64,
-    /// Micro-credits spent, one number for each series.
+    /// Micro-credits spent, one number per series.
     pub spent: Vec<i64>,
 }
 
 #[derive(Clone, Debug)]
 struct Drawing {
-    /// Wide for a desk, narrow for a phone, where only the latest days fit.
+    /// The CSS class: wide for desktops, narrow for phones, where only the latest days fit.
     class: &'static str,
     key: &'static str,
     width: String,
@@ -78,20 +78,20 @@ struct TableRow {
     total: String,
 }
 
-/// What a fifth series spent belongs to the fourth, "Other".
+/// The most series; the credits of any further ones are counted under the fourth, "Other".
 pub const SERIES_MAX: usize = 4;
 
-/// The color of each series where the stylesheet is missing, on the page of a host application.
+/// The color of each series without our stylesheet, on a page of the host application.
 const COLORS: [&str; SERIES_MAX] = ["#4450d6", "#1390a0", "#c27a13", "#9aa2b1"];
 
-/// More days than this would draw bars thinner than a line.
+/// The most days; more would make the bars thinner than a line.
 pub const DAYS_MAX: usize = 92;
 
 const DAYS_NARROW: usize = 14;
 
 const GRID_LINES: i64 = 4;
 
-/// Round steps of a scale, as fractions, to be multiplied by a power of ten: 1, 1.25, 1.5, ...
+/// Round steps of the scale, as fractions that are multiplied by a power of ten: 1, 1.25, 1.5, ...
 const STEPS: [(i128, i128); 8] = [
     (1, 1),
     (5, 4),
@@ -103,7 +103,7 @@ const STEPS: [(i128, i128); 8] = [
     (5, 1),
 ];
 
-// Tenths of a unit of the view box.
+// In tenths of a unit of the view box.
 const TOP: i64 = 80;
 
 const BOTTOM: i64 = 1660;
@@ -111,7 +111,7 @@ const BOTTOM: i64 = 1660;
 const LEFT: i64 = 400;
 
 impl Chart {
-    /// Draws `days`, oldest first. Days beyond [`DAYS_MAX`] are left out, the oldest first.
+    /// Draws `days`, oldest first. If there are more than [`DAYS_MAX`], the oldest are omitted.
     pub fn new(id: &str, title: &str, series: Vec<String>, days: &[Day]) -> Self {
         assert!(
             series.len() <= SERIES_MAX,
@@ -254,7 +254,7 @@ fn pieces(day: &Day, x: i64, width: i64, top: i64) -> Vec<Piece> {
     pieces
 }
 
-/// The top of the scale: the smallest round step on each of four lines that holds `most`.
+/// The top of the scale: four grid lines, spaced by the smallest round step that covers `most`.
 fn scale_top(most: i64) -> i64 {
     let need = i128::from(most.max(4));
     let mut power = 1_i128;
@@ -269,7 +269,7 @@ fn scale_top(most: i64) -> i64 {
     }
 }
 
-/// Credits in the width of an axis: "1,500", "12.5k", "3M".
+/// Credits in the width of an axis label: "1,500", "12.5k", "3M".
 fn short(micros: i64) -> String {
     const UNITS: [(i64, &str); 3] = [
         (1_000_000_000_000_000, "B"),
@@ -299,7 +299,7 @@ fn spanned(title: &str, days: &[Day]) -> String {
     }
 }
 
-/// Tenths as SVG writes them: 1076 is "107.6".
+/// Formats tenths for SVG: 1076 is "107.6".
 fn tenths(value: i64) -> String {
     match value % 10 {
         0 => format!("{}", value / 10),

@@ -1,5 +1,5 @@
-//! The parts that pages share. Each renders itself, escaped, so that a template writes
-//! `{{ badge }}` and cannot forget anything.
+//! Components that pages share. Each renders itself, escaped, so a template only has to write
+//! `{{ badge }}`.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -18,13 +18,13 @@ pub use badge::{Badge, Kind};
 pub use json::Json;
 pub use prose::Prose;
 
-/// News about the account: what happened, what it means, what to do.
+/// A message about the account: what happened, what it means, what to do.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/banner.html")]
 pub struct Banner {
     pub kind: Kind,
     pub title: String,
-    /// What it means, and what happens next automatically.
+    /// What it means, and what happens automatically next.
     pub text: Prose,
     pub actions: Vec<Action>,
 }
@@ -55,27 +55,28 @@ impl Banner {
     }
 }
 
-/// How much of a limit is used. A native element, so it works without script and is announced.
+/// How much of a limit is used. A native element, so it works without script and with screen
+/// readers.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/meter.html")]
 pub struct Meter {
-    /// What is counted: "Calls this period".
+    /// The label: "Calls this period".
     pub label: String,
-    /// What is read: "7,988 of 10,000".
+    /// The value as text: "7,988 of 10,000".
     pub text: String,
-    /// How many are used, at most `max`: the bar cannot be more than full.
+    /// The used amount, at most `max`, so that the bar is never more than full.
     pub value: u64,
     pub max: u64,
-    /// From here on the bar is amber.
+    /// The bar is amber from this value on.
     pub low: u64,
-    /// From here on the bar is red.
+    /// The bar is red from this value on.
     pub high: u64,
 }
 
 impl HtmlSafe for Meter {}
 
 impl Meter {
-    /// Amber from 70% and red from 95% of the limit.
+    /// A meter that is amber from 70% and red from 95% of the limit.
     pub fn new(label: impl Into<String>, text: impl Into<String>, value: u64, limit: u64) -> Self {
         let max = limit.max(1);
         let share = |percent: u64| {
@@ -98,7 +99,7 @@ impl Meter {
 pub struct Fact {
     pub name: String,
     pub value: Prose,
-    /// The line under which the others add up.
+    /// Whether it is the total of the others.
     pub total: bool,
 }
 
@@ -119,7 +120,7 @@ impl Fact {
     }
 }
 
-/// A number with a heading and a line beneath, as in the strip on top of a page.
+/// A number with a heading and a line below, for the strip at the top of a page.
 #[derive(Clone, Debug)]
 pub struct Stat {
     pub name: String,
@@ -141,44 +142,44 @@ impl Stat {
 #[derive(Clone, Debug)]
 pub struct TransactionRow {
     pub when: When,
-    /// What was bought: "Pro, 15 Nov to 15 Dec".
+    /// The product: "Pro, 15 Nov to 15 Dec".
     pub title: String,
     pub kind: String,
     pub amount: String,
     pub badge: Badge,
-    /// The receipt, or why there is none yet.
+    /// The receipt, or the reason why there is none.
     pub receipt: Receipt,
 }
 
-/// Where the receipt of a payment is.
+/// The receipt of a payment.
 #[derive(Clone, Debug)]
 pub enum Receipt {
     Link(String),
-    /// Not yet, or never; says why.
+    /// There is none, at least not yet; the text says why.
     None(String),
 }
 
-/// Steps through a long list by cursor; there are no page numbers to go stale.
+/// Cursor-based navigation of a long list; unlike page numbers, cursors don't become outdated.
 #[derive(Clone, Debug, Default, Template)]
 #[template(path = "components/pager.html")]
 pub struct Pager {
-    /// What is shown: "50 of 1,284 transactions".
+    /// The displayed part of the list: "50 of 1,284 transactions".
     pub summary: String,
-    /// Back to the newest rows.
+    /// The link to the newest rows.
     pub newest: Option<String>,
-    /// The next older rows.
+    /// The link to the next older rows.
     pub older: Option<String>,
 }
 
 impl HtmlSafe for Pager {}
 
-/// Shown where a list would be, when there is nothing in it.
+/// Shown in place of an empty list.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/empty.html")]
 pub struct Empty {
     pub icon: Icon,
     pub title: String,
-    /// When it will be there.
+    /// When there will be entries.
     pub text: String,
     pub action: Option<Action>,
 }
@@ -193,7 +194,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The choices of a list with the current one selected.
+    /// Makes the choices of a list with the current one selected.
     pub fn list(choices: &[(&str, &str)], current: &str) -> Vec<Self> {
         let choice = |&(value, label): &(&str, &str)| Self {
             value: value.to_owned(),
@@ -208,19 +209,19 @@ impl Choice {
 #[derive(Clone, Debug)]
 pub struct Tab {
     pub label: String,
-    /// How many rows it has, when that is known.
+    /// The number of rows, if known.
     pub count: Option<String>,
     pub href: String,
     pub current: bool,
 }
 
-/// What happened to a thing, one line.
+/// One entry in the history of an object.
 #[derive(Clone, Debug)]
 pub struct TimelineEntry {
-    /// Good, bad, to look at, or neither.
+    /// Success, failure, warning or neutral.
     pub kind: Kind,
     pub title: String,
-    /// More about it, or the id it concerns.
+    /// Further details, or the id of the object concerned.
     pub detail: Option<String>,
     pub when: When,
 }

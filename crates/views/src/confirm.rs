@@ -1,4 +1,5 @@
-//! The page before an act that is hard to undo: cancel a plan, revoke a key, replay an event.
+//! The confirmation page for actions that are hard to undo: cancel a plan, revoke a key, replay an
+//! event.
 
 use askama::Template;
 
@@ -9,7 +10,7 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// Asks once more, and says what will happen.
+/// Asks for confirmation and describes the consequences.
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
 pub struct ConfirmPage {
@@ -17,19 +18,19 @@ pub struct ConfirmPage {
     /// The question: "Cancel Pro?"
     pub title: String,
     pub text: Prose,
-    /// What changes, one line each.
+    /// The consequences, one line each.
     pub points: Vec<String>,
     pub facts: Vec<Fact>,
-    /// A question whose answer is optional: the field, the words, the choices.
+    /// An optional question: the field, the label, the choices.
     pub why: Option<(String, String, Vec<Choice>)>,
     pub action: String,
     /// Names and values of the hidden fields.
     pub fields: Vec<(String, String)>,
-    /// The button, named for the act: "Cancel Pro".
+    /// The label of the button, which names the action: "Cancel Pro".
     pub label: String,
     pub danger: bool,
     pub back: Action,
-    /// Another way to the same.
+    /// An alternative action with a similar result.
     pub other: Option<Action>,
 }
 
@@ -59,7 +60,7 @@ impl ConfirmPage {
         }
     }
 
-    /// Cancels a plan at the period's end. `ends` is "15 Dec 2026".
+    /// Cancels a plan at the end of the period. `ends` is "15 Dec 2026".
     pub fn cancel_plan(shell: Shell, plan: &str, ends: &str, points: Vec<String>) -> Self {
         let reasons = [
             ("", "Choose a reason"),
@@ -89,7 +90,8 @@ impl ConfirmPage {
         }
     }
 
-    /// Ends a plan at once. `refund` is "$11.40", none when nothing is paid back; `quote` names it.
+    /// Ends a plan immediately. `refund` is "$11.40", `None` when nothing is refunded; `quote`
+    /// identifies it.
     pub fn end_now(
         shell: Shell,
         plan: &str,
@@ -150,7 +152,7 @@ impl ConfirmPage {
         }
     }
 
-    /// Takes a member out of an account, or leaves it.
+    /// Removes a member from an account, or leaves the account.
     pub fn remove_member(shell: Shell, id: &str, name: &str, account: &str, is_you: bool) -> Self {
         let back = Action::link("Not now", "/dashboard/members");
         let action = format!("/dashboard/members/{id}/remove");

@@ -20,20 +20,20 @@ pub struct CreditsPage {
     pub shell: Shell,
     /// For example "1 credit pays for 1 standard API call ($0.001). ...".
     pub lead: String,
-    /// What needs attention: low credits, a debt, Stripe silent.
+    /// What needs attention: low credits, a debt, Stripe being unavailable.
     pub banners: Vec<Banner>,
-    /// Names this attempt, so that a double click opens one checkout.
+    /// Identifies this form submission, so that a double click opens only one Checkout.
     pub attempt: String,
-    /// The packs; empty says that nothing is sold.
+    /// The credit packs; empty when none are sold.
     pub packs: Vec<PackCard>,
-    /// How the days are estimated.
+    /// How the number of days is estimated.
     pub packs_note: String,
     pub error: Option<String>,
-    /// The order, as chosen at first.
+    /// The order for the pack that is initially selected.
     pub order: Order,
-    /// The card of automatic top-up; none hides it.
+    /// The automatic top-up card; `None` hides it.
     pub auto: Option<AutoTopUp>,
-    /// The grants with something left, in the order in which they are spent.
+    /// Grants with remaining credits, in the order in which they are spent.
     pub grants: Vec<GrantRow>,
 }
 
@@ -48,29 +48,29 @@ pub struct Order {
     pub price: String,
     /// For example "6,228".
     pub balance_after: String,
-    /// "about 18 days"; empty when there is too little usage to tell.
+    /// For example "about 18 days"; empty when there is too little usage for an estimate.
     pub lasts: String,
 }
 
-/// The setting that buys a pack automatically: a card of its own, here and on the settings page.
+/// The automatic top-up setting: a separate card, here and on the settings page.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/auto_top_up.html")]
 pub struct AutoTopUp {
     /// For example "On", "Off", "Stopped".
     pub badge: Badge,
-    /// On now; the button then turns it off.
+    /// Whether it is on; if so, the button turns it off.
     pub is_on: bool,
-    /// Why it stopped, or what it lacks.
+    /// Why it was turned off, or what is missing.
     pub reason: Option<String>,
     pub thresholds: Vec<Choice>,
     pub packs: Vec<Choice>,
-    /// At most per month, as typed: "50.00".
+    /// The monthly maximum, as typed: "50.00".
     pub cap: String,
-    /// The sign before it: "USD".
+    /// The currency shown before it: "USD".
     pub currency: String,
-    /// What it spent this month; empty for nothing.
+    /// The amount spent this month; empty for none.
     pub spent: String,
-    /// The field that is wrong, and why.
+    /// The invalid field, and the reason.
     pub error: Option<(String, String)>,
 }
 
@@ -88,10 +88,10 @@ pub struct GrantRow {
     /// For example "Top-up, 10,000".
     pub source: String,
     pub added: When,
-    /// What is left: "1,240".
+    /// The remaining credits: "1,240".
     pub left: String,
-    /// What it had: "10,000".
+    /// The granted credits: "10,000".
     pub of: String,
-    /// "Never" or the day.
+    /// The expiry date, or "Never".
     pub expires: Prose,
 }

@@ -1,4 +1,4 @@
-//! `/docs`: the API reference for people.
+//! `/docs`: the API reference as a web page.
 
 use askama::Template;
 
@@ -9,9 +9,9 @@ use crate::links::filters;
 #[template(path = "docs.html")]
 pub struct DocsPage {
     pub shell: Shell,
-    /// Origin of the API, for the examples.
+    /// The origin of the API, for the examples.
     pub base_url: String,
-    /// Operations in groups, in the order of the document's tags.
+    /// The operations by group, in the order of the document's tags.
     pub groups: Vec<Group>,
 }
 
@@ -26,27 +26,27 @@ pub struct Group {
 
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Anchor of the operation on the page.
+    /// The anchor of the operation on the page.
     pub id: String,
     pub method: String,
-    /// Path with its parameters in braces.
+    /// The path with its parameters in braces.
     pub path: String,
-    /// What it does, in a few words.
+    /// A short summary of the operation.
     pub summary: String,
-    /// What it does, in full.
+    /// The full description of the operation.
     pub description: String,
-    /// Parameters, and fields of the body.
+    /// The parameters and body fields.
     pub inputs: Vec<Input>,
-    /// Fields of a successful answer.
+    /// The fields of a successful response.
     pub outputs: Vec<Input>,
-    /// Status codes it answers, separated by commas.
+    /// The possible status codes, separated by commas.
     pub statuses: String,
 }
 
 #[derive(Clone, Debug)]
 pub struct Input {
     pub name: String,
-    /// Where it is: path, query, header, body or answer.
+    /// The location: path, query, header, body or response.
     pub place: &'static str,
     pub kind: String,
     pub is_required: bool,

@@ -1,4 +1,5 @@
-//! What went wrong, what it means, what to do; with the code and the request's id for support.
+//! Error pages: what went wrong, what it means, what to do, with the code and the request id for
+//! support.
 
 use askama::Template;
 
@@ -20,9 +21,9 @@ pub struct ErrorPage {
     pub title: String,
     pub detail: String,
     pub advice: String,
-    /// The stable code: "`not_found`".
+    /// The stable error code: "`not_found`".
     pub code: String,
-    /// The request's id, as in the log.
+    /// The id of the request, as in the log.
     pub request_id: Option<String>,
     pub actions: Vec<Action>,
 }
@@ -30,7 +31,7 @@ pub struct ErrorPage {
 page!(ErrorPage);
 
 impl ErrorPage {
-    /// Any problem, with what to do for its status.
+    /// A page for any problem, with advice that depends on its status.
     pub fn new(
         shell: Shell,
         status: u16,
@@ -60,7 +61,7 @@ impl ErrorPage {
         self
     }
 
-    /// No such page, or not yours.
+    /// The page doesn't exist, or the reader has no access to it.
     pub fn not_found(shell: Shell) -> Self {
         Self::new(
             shell,

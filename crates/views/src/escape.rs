@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Text in which markup has no power, for the few places that write HTML without a template.
+/// Escapes text for HTML, for the few places that write HTML without a template.
 pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,5 +1,5 @@
-//! Numbers and times as people read them. Money and credits stay integers from end to end: no
-//! float ever touches them.
+//! Formatting of numbers and times for display. Money and credits stay integers throughout; no
+//! floats are used.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::escape::Escaped;
 
 pub use domain::amounts::{count, money};
 
-/// As [`money`], but "$19" when there are no cents: for prices on plans.
+/// Like [`money`], but "$19" when there are no cents, for plan prices.
 pub fn price(minor: i64, currency: &str, exponent: u32) -> String {
     let whole = 10_u64.saturating_pow(exponent);
     if minor.unsigned_abs().is_multiple_of(whole) {
@@ -24,16 +24,17 @@ pub fn price(minor: i64, currency: &str, exponent: u32) -> String {
     money(minor, currency, exponent)
 }
 
-/// As [`money`], in a currency as the store has it; one that is not known is read as US dollars.
+/// Like [`money`], with the currency as stored; an unknown one is treated as US dollars.
 pub fn money_in(minor: i64, currency: &str) -> String {
     let currency = Currency::parse(currency).unwrap_or(Currency::USD);
     money(minor, currency.code(), currency.exponent())
 }
 
-/// What one credit costs when `credits` of them cost `minor`: "$0.001", with as many decimals as
-/// the first four figures that count need, never fewer than the currency has.
+/// The price of one credit when `credits` of them cost `minor`: "$0.001", with up to four
+/// significant digits, and at least the currency's decimals.
 pub fn unit_price(minor: i64, credits: u64, currency: &str, exponent: u32) -> String {
-    // Nine decimals hold a thousandth of the smallest pack's price; the rest is rounded half up.
+    // Nine decimals are enough for a thousandth of the smallest pack's price; the rest is rounded
+    // half up.
     const DECIMALS: u32 = 9;
     let credits = u128::from(credits.max(1));
     let scale = 10_u128.pow(DECIMALS.saturating_sub(exponent));
@@ -62,7 +63,7 @@ pub fn unit_price(minor: i64, credits: u64, currency: &str, exponent: u32) -> St
     }
 }
 
-/// Credits from micro-credits: "1,228", "0.25", "−12". No zeros at the end.
+/// Formats micro-credits as credits: "1,228", "0.25", "−12". Trailing zeros are omitted.
 pub fn credits(micros: i64) -> String {
     let exact = Credits::from_micros(micros).to_string();
     let exact = exact.trim_start_matches('-');
@@ -73,7 +74,7 @@ pub fn credits(micros: i64) -> String {
     }
 }
 
-/// Credits with their word: "1 credit", "1,228 credits".
+/// Credits with the unit: "1 credit", "1,228 credits".
 pub fn credits_worded(micros: i64) -> String {
     let one = micros.unsigned_abs() == MICROS_PER_CREDIT.unsigned_abs();
     let word = if one { "credit" } else { "credits" };
@@ -89,12 +90,12 @@ pub fn credits_change(micros: i64) -> String {
     }
 }
 
-/// A number with its word: `counted(1, "call", "calls")` is "1 call".
+/// A number with a noun: `counted(1, "call", "calls")` is "1 call".
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// A share in whole percent, "80%"; "below 1%" rather than a false zero, and never a false 100.
+/// A share in whole percent, "80%"; "below 1%" instead of 0%, and 100% only for the whole.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0%".to_owned();
@@ -106,14 +107,14 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// A moment as a page says it: the text a person reads, and the exact time for machines.
+/// A time for display: readable text, and the exact time for machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct When {
     /// RFC 3339, UTC, for the `datetime` attribute.
     pub datetime: String,
-    /// What is read: "15 Dec 2026".
+    /// The displayed text: "15 Dec 2026".
     pub text: String,
-    /// The exact time, shown on hover: "2026-12-15 09:30:00 UTC".
+    /// The exact time, shown as a tooltip: "2026-12-15 09:30:00 UTC".
     pub title: String,
 }
 
@@ -134,12 +135,12 @@ impl fmt::Display for When {
 
 impl HtmlSafe for When {}
 
-/// The day of a moment, UTC: "15 Dec 2026".
+/// The UTC date of a time: "15 Dec 2026".
 pub fn day(unix_micros: i64) -> When {
     when(unix_micros, |at| day_text(at.date()))
 }
 
-/// The day and time of a moment: "22 Nov 2026, 10:00 UTC".
+/// The date and time: "22 Nov 2026, 10:00 UTC".
 pub fn moment(unix_micros: i64) -> When {
     when(unix_micros, |at| {
         format!(
@@ -151,7 +152,7 @@ pub fn moment(unix_micros: i64) -> When {
     })
 }
 
-/// The day and time to the second, for logs whose heading says UTC: "22 Nov, 13:52:07".
+/// The date and time to the second, for logs whose heading says UTC: "22 Nov, 13:52:07".
 pub fn second(unix_micros: i64) -> When {
     when(unix_micros, |at| {
         let clock = format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second());
@@ -166,13 +167,13 @@ pub fn clock(unix_micros: i64) -> When {
     })
 }
 
-/// A day without its year, for chart labels: "24 Oct".
+/// A date without its year, for chart labels: "24 Oct".
 pub fn day_short(unix_micros: i64) -> String {
     let at = utc(unix_micros);
     format!("{} {}", at.day(), month(at.date()))
 }
 
-/// Calendar days (UTC) from one moment to another; negative when `to` lies before `from`.
+/// Calendar days (UTC) from one time to another; negative when `to` is before `from`.
 pub fn days_between(from_micros: i64, to_micros: i64) -> i64 {
     const MICROS_PER_DAY: i64 = 86_400_000_000;
     to_micros.div_euclid(MICROS_PER_DAY) - from_micros.div_euclid(MICROS_PER_DAY)
@@ -189,7 +190,7 @@ fn when(unix_micros: i64, say: impl Fn(DateTime) -> String) -> When {
     }
 }
 
-/// A stored time outside the calendar is shown as the calendar's end rather than as a failure.
+/// A stored time outside the calendar's range is shown as the end of the range instead of failing.
 fn utc(unix_micros: i64) -> DateTime {
     let edge = if unix_micros < 0 {
         Timestamp::MIN

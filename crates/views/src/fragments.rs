@@ -1,4 +1,4 @@
-//! Parts of pages for a host application to embed.
+//! Parts of pages that a host application can embed.
 
 use askama::Template;
 
@@ -14,26 +14,26 @@ mod samples;
 pub struct CreditBalance {
     /// For example "1,228".
     pub available: String,
-    /// "12"; none when nothing is held.
+    /// For example "12"; `None` when nothing is held.
     pub held: Option<String>,
-    /// "500 expire on 15 Dec 2026"; none when nothing expires soon.
+    /// For example "500 expire on 15 Dec 2026"; `None` when nothing expires soon.
     pub expiring: Option<Prose>,
-    /// Credits are low or gone: the word that says so.
+    /// A word for the state if credits are low or used up.
     pub state: Option<String>,
-    /// The credits page, a whole address.
+    /// The full URL of the credits page.
     pub add_url: String,
 }
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/payment_method.html")]
 pub struct PaymentMethodFragment {
-    /// "Visa ending 4242"; none says that there is no card.
+    /// For example "Visa ending 4242"; `None` when there is no card.
     pub name: Option<String>,
     /// For example "Expires 08/2028".
     pub expires: String,
-    /// It expires within 30 days, or has: what to do about it.
+    /// What to do if the card expires within 30 days or has expired.
     pub warning: Option<String>,
-    /// The billing page, a whole address.
+    /// The full URL of the billing page.
     pub update_url: String,
 }
 
@@ -42,15 +42,15 @@ pub struct PaymentMethodFragment {
 pub struct InvoiceList {
     /// The rows, newest first.
     pub rows: Vec<InvoiceRow>,
-    /// The invoice to ask for older ones `after`; none when there are none.
+    /// The cursor for requesting older invoices with `after`; `None` when there are none.
     pub last: Option<String>,
 }
 
-/// What an account used, drawn, with the numbers as a table.
+/// A chart of an account's usage, with the numbers in a table.
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/usage_chart.html")]
 pub struct UsageChart {
-    /// None while nothing was used.
+    /// The chart; `None` while there is no usage.
     pub chart: Option<Chart>,
 }
 

@@ -12,7 +12,7 @@ use crate::{
     members, pricing, sessions, settings, success, upgrade, usage,
 };
 
-/// A page of the samples: "billing--past-due" and its HTML.
+/// A rendered sample: its name, such as "billing--past-due", and its HTML.
 pub type Sample = (String, String);
 
 fn render<T: Template>(page: &str, samples: Vec<(&'static str, T)>, links: &Links) -> Vec<Sample> {
@@ -78,7 +78,7 @@ pub fn all_with(links: &Links) -> Vec<Sample> {
     .concat()
 }
 
-/// The samples of the parts that other sites show: HTML without a frame.
+/// The samples of the parts that other sites embed: HTML without a frame.
 pub fn parts() -> Vec<Sample> {
     let links = &Links::default();
     [
@@ -102,7 +102,7 @@ pub fn parts() -> Vec<Sample> {
     .concat()
 }
 
-/// Writes the samples and the assets as files, to be looked at in a browser.
+/// Writes the samples and the assets as files, for viewing in a browser.
 pub fn write_samples(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir.join("assets"))?;
     for (name, html) in all() {

@@ -1,11 +1,11 @@
-//! The icons, drawn for this product. An icon is never the only carrier of a meaning, so all of
-//! them are hidden from screen readers. Their size comes from where they stand (`app.css`).
+//! The icons, drawn for this product. An icon is never the only way a meaning is conveyed, so all
+//! are hidden from screen readers. Their size depends on their context (`app.css`).
 
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-/// An icon, written into a page as inline SVG.
+/// An icon, rendered as inline SVG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     Alert,

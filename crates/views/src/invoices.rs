@@ -11,7 +11,7 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
 
-/// Invoices on one page.
+/// The number of invoices per page.
 pub const ROWS: usize = 20;
 
 pub const INVOICES: &str = "/dashboard/billing/invoices";
@@ -35,9 +35,9 @@ pub struct InvoiceRow {
     pub when: When,
     /// For example "$9.50".
     pub amount: String,
-    /// "$9.50 off", where a code took something off it.
+    /// For example "$9.50 off", if a discount was applied.
     pub discount: Option<String>,
-    /// "$5.00 credited: A1B2-0001-CN-01", a line for each credit note.
+    /// For example "$5.00 credited: A1B2-0001-CN-01", one line per credit note.
     pub credits: Vec<String>,
     pub badge: Badge,
     pub url: Option<String>,

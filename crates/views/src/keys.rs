@@ -14,19 +14,19 @@ mod samples;
 
 pub const KEYS: &str = "/dashboard/keys";
 
-/// The list of keys, the form for a new one, and the new one itself.
+/// The list of keys, the form for a new one, and a newly created one.
 #[derive(Clone, Debug, Template)]
 #[template(path = "keys.html")]
 pub struct KeysPage {
     pub shell: Shell,
-    /// The key that was just made; never shown again.
+    /// The newly created key, which is never shown again.
     pub created: Option<NewKey>,
     /// The keys, newest first.
     pub keys: Vec<KeyRow>,
     pub form: KeyForm,
-    /// The form that limits a key; none where there is no key to limit, or the reader may not.
+    /// The form that limits a key; `None` if there is no key to limit, or the reader may not.
     pub new_limit: Option<NewLimit>,
-    /// Why no more keys can be made, when they cannot.
+    /// Why no more keys can be created, if so.
     pub full: Option<String>,
 }
 
@@ -35,9 +35,9 @@ page!(KeysPage);
 #[derive(Clone, Debug)]
 pub struct NewKey {
     pub name: String,
-    /// The key itself: "`lbx_test`_...".
+    /// The secret key: "`lbx_test`_...".
     pub secret: String,
-    /// A call that uses it, to try right away.
+    /// An example call that uses it.
     pub example: String,
 }
 
@@ -45,9 +45,9 @@ pub struct NewKey {
 pub struct KeyRow {
     pub id: String,
     pub name: String,
-    /// The part of it that is no secret: "`lbx_test_8fK2`…".
+    /// The part of it that isn't secret: "`lbx_test_8fK2`…".
     pub prefix: String,
-    /// Permissions, in words: "Spend credits".
+    /// The permissions, in words: "Spend credits".
     pub scope: String,
     pub created: When,
     pub last_used: Option<When>,
@@ -57,7 +57,7 @@ pub struct KeyRow {
     pub limits: Vec<KeyLimit>,
 }
 
-/// What a key may spend in a window.
+/// The spend limit of a key in a window.
 #[derive(Clone, Debug)]
 pub struct KeyLimit {
     pub id: String,
@@ -79,12 +79,12 @@ impl KeyLimit {
 pub struct KeyForm {
     pub name: String,
     pub name_error: Option<String>,
-    /// What the key may do (`scope`).
+    /// The permissions to choose from (`scope`).
     pub scopes: Vec<Choice>,
 }
 
 impl KeyForm {
-    /// The empty form. Only those who run the host application get the `server` scope offered.
+    /// The empty form. The `server` scope is offered only to administrators.
     pub fn empty(may_make_server_keys: bool) -> Self {
         let all = [
             ("meter", "Spend credits (meter)"),

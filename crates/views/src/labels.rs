@@ -1,12 +1,12 @@
-//! What pages call the words that the store, the journal and Stripe use: a label, or a badge for a
-//! state. A word that is not known here is shown as it is.
+//! Labels for words of the store, the journal and Stripe, and badges for states. An unknown word is
+//! shown unchanged.
 
 use domain::ledger::{EntryKind, GrantKind};
 
 use crate::components::{Badge, Choice};
 use crate::format;
 
-/// The subscription's state in one word, from Stripe's; an unknown one is shown as it is.
+/// The badge for a subscription's status at Stripe; an unknown status is shown unchanged.
 pub fn subscription_badge(status: &str) -> Badge {
     match status.to_ascii_lowercase().as_str() {
         "" | "none" | "free" => Badge::plain("Free"),
@@ -30,7 +30,7 @@ pub fn with_plan(description: &str, title: &str) -> String {
     }
 }
 
-/// The plan and the days that a payment was for: "Pro plan, 24 Jan to 24 Feb 2027".
+/// The plan and the period that a payment was for: "Pro plan, 24 Jan to 24 Feb 2027".
 pub fn plan_payment(description: &str, title: &str) -> String {
     let days = description.rsplit(", ").next().and_then(|days| {
         let (from, to) = days.split_once(" to ")?;
@@ -47,7 +47,7 @@ pub fn plan_payment(description: &str, title: &str) -> String {
     }
 }
 
-/// A stored description with its days as the pages write them: "24 Jan 2027" for "2027-01-24".
+/// A stored description with dates in display format: "24 Jan 2027" for "2027-01-24".
 pub fn with_days(text: &str) -> String {
     let word = |word: &str| {
         let bare = word.trim_end_matches([',', '.']);
@@ -83,7 +83,7 @@ pub fn transaction_kind(kind: &str) -> &str {
     }
 }
 
-/// A webhook event's state in one word.
+/// The badge for a webhook event's state.
 pub fn event_badge(state: &str) -> Badge {
     match state.to_ascii_lowercase().as_str() {
         "received" | "pending" => Badge::info("Waiting"),
@@ -96,7 +96,7 @@ pub fn event_badge(state: &str) -> Badge {
     }
 }
 
-/// What an entry of the journal records.
+/// The label for what a journal entry records.
 pub fn entry_kind(kind: EntryKind) -> &'static str {
     match kind {
         EntryKind::Grant => "Grant",
@@ -175,12 +175,12 @@ const ACTIONS: [(&str, &str); 38] = [
     ("webhook_endpoint.update", "Webhook endpoint changed"),
 ];
 
-/// What someone did, by its key in the audit log.
+/// The label of an action in the audit log.
 pub fn action(key: &str) -> &str {
     label_of(key, &ACTIONS)
 }
 
-/// All actions to choose from, with the current one selected.
+/// All actions as choices, with the current one selected.
 pub fn actions(current: &str) -> Vec<Choice> {
     Choice::list(&[&[("", "Any action")], &ACTIONS[..]].concat(), current)
 }

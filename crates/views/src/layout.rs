@@ -1,4 +1,4 @@
-//! The frame around every page: who reads it, where they are, and what they must know first.
+//! The frame around every page: the reader, the navigation and important notices.
 
 use askama::Template;
 
@@ -10,34 +10,34 @@ use crate::links::Links;
 /// What the frame of a page shows.
 #[derive(Clone, Debug)]
 pub struct Shell {
-    /// The name in the corner and in the title of the browser tab: "`LocalBoxs`".
+    /// The product name in the corner and in the title of the browser tab: "`LocalBoxs`".
     pub product: String,
-    /// Who is signed in; none on public pages.
+    /// The signed-in user; `None` on public pages.
     pub viewer: Option<Viewer>,
     /// The entry of the menu that this page belongs to.
     pub active: Nav,
-    /// The billing feature flag: off hides every entry of the menu that leads to billing.
+    /// The billing feature flag: if off, all menu entries that lead to billing are hidden.
     pub billing_enabled: bool,
-    /// The strip on top whenever payments are not real.
+    /// The strip at the top, present whenever payments are not real.
     pub test_mode: Option<TestMode>,
-    /// What the last form did, shown once above the page.
+    /// The result of the last form, shown once above the page.
     pub flash: Option<Banner>,
     pub docs_url: Option<String>,
-    /// The account that the links of the page carry.
+    /// The account that is added to the links of the page.
     pub links: Links,
 }
 
-/// A whole page: a template within the frame.
+/// A complete page: a template within the frame.
 pub trait Page: Template {
     fn shell(&self) -> &Shell;
 
-    /// The page as HTML. Its links carry the account of the frame.
+    /// The page as HTML. Its links contain the frame's account.
     fn html(&self) -> askama::Result<String> {
         self.render_with_values(&self.shell().links)
     }
 }
 
-/// Makes a page of a template whose field `shell` is its frame.
+/// Implements [`Page`] for a template whose field `shell` is its frame.
 macro_rules! page {
     ($page:ident) => {
         impl $crate::layout::Page for $page {
@@ -53,15 +53,15 @@ pub(crate) use page;
 pub struct Viewer {
     pub account_name: String,
     pub email: String,
-    /// Two letters for the round mark.
+    /// Two letters for the round avatar.
     pub initials: String,
-    /// The reader's role in words: "Owner".
+    /// The reader's role as text: "Owner".
     pub role: String,
-    /// Admins also see the admin's menu.
+    /// Whether the administration menu is shown as well.
     pub is_admin: bool,
-    /// Webhook events that wait for a person; the admin's menu shows the number.
+    /// The number of webhook events that need manual review, shown in the administration menu.
     pub events_failed: u64,
-    /// The accounts to choose from; empty for a reader with one.
+    /// The accounts to choose from; empty for a reader with only one.
     pub accounts: Vec<AccountLink>,
 }
 
@@ -72,18 +72,18 @@ pub struct AccountLink {
     pub current: bool,
 }
 
-/// The strip on top of a page when no real money moves.
+/// The strip at the top of a page when no real money moves.
 #[derive(Clone, Debug)]
 pub struct TestMode {
-    /// What is different: "Test mode: payments go to the built-in Stripe twin. ..."
+    /// The explanation: "Test mode: payments go to the built-in Stripe twin. ..."
     pub text: String,
-    /// Where to look at it: the label and the address.
+    /// A link to where test payments can be viewed: label and address.
     pub link: Option<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nav {
-    /// No entry: sign-in and error pages.
+    /// No entry, as on sign-in and error pages.
     None,
     Billing,
     Plans,
@@ -105,13 +105,13 @@ pub enum Nav {
     AdminAlerts,
 }
 
-/// One line of the menu, ready to be written.
+/// A menu entry, ready for rendering.
 pub struct NavLink {
     pub icon: Icon,
     pub href: &'static str,
     pub label: &'static str,
     pub current: bool,
-    /// How many items on it need attention; zero shows no number.
+    /// The number of its items that need attention; zero shows no number.
     pub open: u64,
 }
 
@@ -138,13 +138,13 @@ impl Shell {
         }
     }
 
-    /// Marks another entry of the menu as the current one.
+    /// Marks another menu entry as the current one.
     pub fn at(mut self, active: Nav) -> Self {
         self.active = active;
         self
     }
 
-    /// Paths of the stylesheet and the script.
+    /// The paths of the stylesheet and the script.
     pub fn assets(&self) -> &'static assets::Paths {
         assets::paths()
     }
@@ -245,7 +245,7 @@ impl Shell {
     }
 }
 
-/// Two letters for the round mark of a reader: "maya.kim@acme.example" is "MK".
+/// Two letters for a reader's round avatar: "maya.kim@acme.example" is "MK".
 pub fn initials(name: &str) -> String {
     let name = name.split('@').next().unwrap_or_default();
     let mut words = name

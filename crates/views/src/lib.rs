@@ -1,9 +1,10 @@
-//! HTML pages and emails: view structs that hold ready-made text, and the templates that show them.
+//! HTML pages and emails: view structs that contain ready-made text, and the templates that show
+//! them.
 //!
 //! Templates neither compute nor query. [`layout`] is the frame around every page, [`components`]
-//! the parts that pages share, [`format`] turns numbers into text, [`banners`] describes each
-//! billing state the same way everywhere, [`labels`] names the words of the store and the journal,
-//! [`emails`] words the emails, [`assets`] is the stylesheet and the script.
+//! are the parts that pages share, [`format`] turns numbers into text, [`banners`] describes each
+//! billing state consistently, [`labels`] names the words of the store and the journal, [`emails`]
+//! renders the emails, [`assets`] contains the stylesheet and the script.
 
 #![expect(
     missing_docs,

@@ -1,22 +1,22 @@
-//! The one place that adds an account to an address.
+//! The only place that adds an account to an address.
 //!
-//! A reader who belongs to several accounts must never act on another than the one in front of
-//! them, so every link, form and refresh of their pages names it. Templates write
+//! A reader who belongs to several accounts must only ever act on the one being displayed, so every
+//! link, form and refresh of their pages names it. Templates write
 //! `href="{{ "/dashboard/keys"|for_account }}"`; the filter reads the [`Links`] that the page is
-//! rendered with, which [`crate::layout::Page::html`] takes from the page's frame. Parts such as
-//! [`crate::components::Action`] do the same, so whoever makes one names a plain path.
+//! rendered with, which [`crate::layout::Page::html`] takes from the page's frame. Components such
+//! as [`crate::components::Action`] do the same, so their callers pass plain paths.
 
 use std::any::Any;
 
 use askama::Values;
 
-/// What a page about one account begins its paths with.
+/// The path prefixes of pages about one account.
 const ABOUT_ACCOUNTS: &[&str] = &["/dashboard", "/api/stripe/", "/api/dashboard/", "/api/v1/"];
 
-/// The name of the links among the values of a template.
+/// The name of the links among the template values.
 const NAME: &str = "links";
 
-/// The account that addresses carry; none for a reader with one account, who cannot mix them up.
+/// The account to add to addresses; `None` for a reader with only one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links {
     account: Option<String>,
@@ -33,7 +33,8 @@ impl Links {
         self.account.as_deref()
     }
 
-    /// `path` with the account in its query, unless it names one already or is about none.
+    /// Adds the account to the query of `path`, unless it already names one or isn't about an
+    /// account.
     pub fn to(&self, path: &str) -> String {
         let names_one = path.contains("?account=") || path.contains("&account=");
         let is_about = ABOUT_ACCOUNTS.iter().any(|start| path.starts_with(start));
@@ -63,13 +64,13 @@ pub mod filters {
 
     use super::{Links, NAME};
 
-    /// An address with the account of the page that is rendered.
+    /// Adds the account of the page being rendered to an address.
     #[askama::filter_fn]
     pub fn for_account(path: impl Display, values: &dyn Values) -> askama::Result<String> {
         let path = path.to_string();
         Ok(match get_value::<Links>(values, NAME) {
             Ok(links) => links.to(&path),
-            // A part that is rendered alone, outside a page, is about no account.
+            // A component rendered outside a page is not about an account.
             Err(_) => path,
         })
     }

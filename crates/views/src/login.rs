@@ -10,7 +10,7 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// Asks for an email address, or says that the link is on its way.
+/// Asks for an email address, or confirms that the link was sent.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
 pub struct LoginPage {
@@ -19,15 +19,15 @@ pub struct LoginPage {
     pub step: LoginStep,
     pub email: String,
     pub email_error: Option<String>,
-    /// Why the reader is here again: a used link, too many tries.
+    /// Why the reader is back on this page: a used link, too many attempts.
     pub banner: Option<Banner>,
-    /// Where to go afterwards, a path of ours.
+    /// The path to continue to after signing in.
     pub next: Option<String>,
-    /// How long a link works: "15 minutes".
+    /// How long a link is valid: "15 minutes".
     pub link_lives: String,
-    /// The twin's mailbox, in test mode: its address.
+    /// The address of the twin's mailbox, in test mode.
     pub mailbox: Option<String>,
-    /// Other ways to sign in, such as the company's account.
+    /// Other ways to sign in, such as single sign-on.
     pub others: Vec<Action>,
 }
 
@@ -35,9 +35,9 @@ page!(LoginPage);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginStep {
-    /// The address is asked for.
+    /// The form for the email address.
     Ask,
-    /// A link was sent, if the address may sign in; we never say whether it may.
+    /// A link was sent if the address may sign in; the page never reveals whether it may.
     Sent,
 }
 
@@ -56,7 +56,7 @@ impl LoginPage {
         }
     }
 
-    /// For example "Check your email".
+    /// The page that says "Check your email".
     pub fn sent(shell: Shell, email: impl Into<String>) -> Self {
         Self {
             step: LoginStep::Sent,
@@ -65,7 +65,7 @@ impl LoginPage {
         }
     }
 
-    /// A link that was used or is too old.
+    /// The link was already used or has expired.
     pub fn link_expired() -> Banner {
         Banner::new(
             Kind::Warn,
@@ -74,7 +74,7 @@ impl LoginPage {
         )
     }
 
-    /// Too many links in a short time.
+    /// Too many links were requested in a short time.
     pub fn too_many(wait: &str) -> Banner {
         Banner::new(
             Kind::Warn,
@@ -83,7 +83,7 @@ impl LoginPage {
         )
     }
 
-    /// A page that needs a session was asked for without one.
+    /// A page that requires a session was requested without one.
     pub fn sign_in_first() -> Banner {
         Banner::new(
             Kind::Info,
@@ -103,11 +103,11 @@ impl LoginPage {
 #[template(path = "login_confirm.html")]
 pub struct LoginConfirmPage {
     pub shell: Shell,
-    /// Where the button posts: `/api/auth/link/{token}`.
+    /// The address that the button posts to: `/api/auth/link/{token}`.
     pub action: String,
-    /// Whom it signs in, where that may be shown.
+    /// The email address of the user who signs in, if it may be shown.
     pub email: Option<String>,
-    /// Where to go afterwards, a path of ours.
+    /// The path to continue to after signing in.
     pub next: Option<String>,
 }
 

@@ -13,7 +13,7 @@ mod samples;
 
 pub const MEMBERS: &str = "/dashboard/members";
 
-/// What each role may do, in words.
+/// The permissions of each role, in words.
 pub const ROLES: [(&str, &str); 3] = [
     ("member", "Member: sees everything"),
     ("billing", "Billing: buys, changes, cancels"),
@@ -28,7 +28,7 @@ pub struct MembersPage {
     pub lead: String,
     pub members: Vec<MemberRow>,
     pub invited: Vec<InvitedRow>,
-    /// The form that invites; none for whoever may not.
+    /// The invitation form; `None` if the reader may not invite.
     pub form: Option<InviteForm>,
     pub accounts: Vec<AccountLink>,
     /// The name of a new organization, as typed.
@@ -45,13 +45,13 @@ pub struct MemberRow {
     pub id: String,
     pub name: String,
     pub email: String,
-    /// "You"; none for the others.
+    /// "You" for the reader; `None` for other members.
     pub badge: Option<Badge>,
     pub role: String,
     pub since: When,
-    /// The roles to choose from; empty for whoever may not.
+    /// The roles to choose from; empty if the reader may not change roles.
     pub roles: Vec<Choice>,
-    /// The action that leaves the account or removes the member.
+    /// The action to leave the account or remove the member.
     pub remove: Option<Action>,
 }
 
@@ -85,7 +85,8 @@ pub fn role_word(role: &str) -> &str {
     }
 }
 
-/// The page that an emailed invitation opens. Opening it does not use it up; the button does.
+/// The page that an emailed invitation opens. Opening it doesn't use the invitation; the button
+/// does.
 #[derive(Clone, Debug, Template)]
 #[template(path = "invitation.html")]
 pub struct InvitationPage {
@@ -93,7 +94,7 @@ pub struct InvitationPage {
     pub action: String,
     pub account: String,
     pub email: String,
-    /// The role that is offered, in a word.
+    /// The name of the offered role.
     pub role: String,
 }
 

@@ -1,4 +1,4 @@
-//! What is sold, from the catalog to the words and cards that pages show.
+//! What is sold: converts the catalog to the text and cards on pages.
 
 use domain::catalog::{Catalog, Pack, Tier};
 use domain::money::{Credits, MICROS_PER_CREDIT, MinorUnits};
@@ -9,7 +9,7 @@ use crate::plans::{CompareRow, Comparison, Mark, PlanCard};
 
 pub use domain::amounts::amount as money;
 
-/// The name of a tier on pages; one that the catalog lost is shown as it is stored.
+/// The display name of a tier; one that is no longer in the catalog is shown as stored.
 pub fn title(catalog: &Catalog, tier: &str) -> String {
     let known = catalog.tier(tier);
     known.map_or_else(|| tier.to_owned(), |tier| tier.title.clone())
@@ -24,7 +24,7 @@ pub fn monthly(tier: &Tier) -> String {
     }
 }
 
-/// "$19", with cents only where there are some.
+/// For example "$19", with cents only if there are any.
 pub(crate) fn short(price: MinorUnits) -> String {
     format::price(
         price.amount,
@@ -33,7 +33,7 @@ pub(crate) fn short(price: MinorUnits) -> String {
     )
 }
 
-/// "$0.001", what a credit of this pack costs.
+/// The price of one credit of this pack, for example "$0.001".
 pub fn unit_price(pack: &Pack) -> String {
     let credits = pack.credits.unsigned_abs();
     let currency = pack.price.currency;
@@ -45,7 +45,7 @@ pub fn unit_price(pack: &Pack) -> String {
     )
 }
 
-/// What so many credits would cost in the smallest pack, rounded down; none where nothing is sold.
+/// The price of these credits in the smallest pack, rounded down; `None` if nothing is sold.
 pub fn worth(catalog: &Catalog, micros: i64) -> Option<String> {
     let pack = catalog.packs.first()?;
     let whole = i128::from(pack.credits) * i128::from(MICROS_PER_CREDIT);
@@ -54,7 +54,7 @@ pub fn worth(catalog: &Catalog, micros: i64) -> Option<String> {
     Some(money(MinorUnits::new(minor, pack.price.currency)))
 }
 
-/// "US dollars", "EUR": how the note under prices names the currency.
+/// The name of the currency for the note below prices: "US dollars", "EUR".
 pub fn note(catalog: &Catalog) -> String {
     let currency = match catalog.currency.code() {
         "usd" => "US dollars".to_owned(),
@@ -64,7 +64,7 @@ pub fn note(catalog: &Catalog) -> String {
     format!("Prices in {currency}, tax added where it applies.")
 }
 
-/// The cards of all tiers; `pick` is the one that is suggested.
+/// The cards of all tiers; `pick` is the suggested one.
 pub fn plan_cards(
     catalog: &Catalog,
     current: Option<&str>,
@@ -102,8 +102,8 @@ pub fn plan_cards(
     catalog.tiers.iter().map(card).collect()
 }
 
-/// Says on the cards which plans can be tried first; `whom` is "for new accounts" where the reader
-/// is not known.
+/// Adds to the cards which plans have a trial; `whom` is "for new accounts" if the reader isn't
+/// known.
 pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom: &str) {
     for card in cards.iter_mut().filter(|_| may_try) {
         let tier = catalog.tier(&card.id);

@@ -1,11 +1,11 @@
-//! What is sold, as cards: plans, credit packs and the table that compares plans. The pricing,
-//! upgrade and credits pages share them.
+//! What is sold, as cards: plans, credit packs and the table that compares plans. Shared by the
+//! pricing, upgrade and credits pages.
 
 use crate::components::{Action, Badge};
 
 #[derive(Clone, Debug)]
 pub struct PlanCard {
-    /// The tier, unique on the page: "`PRO_PLUS`". Part of element ids.
+    /// The id of the tier, unique on the page: "`PRO_PLUS`". Used in element ids.
     pub id: String,
     /// For example "Pro Plus".
     pub name: String,
@@ -13,14 +13,14 @@ pub struct PlanCard {
     pub price: String,
     /// For example "per month".
     pub per: String,
-    /// Whom it is for, in a sentence.
+    /// A sentence that says who the plan is for.
     pub tagline: String,
-    /// What is in it, one line each.
+    /// The features, one line each.
     pub ticks: Vec<String>,
     /// For example "Current", "Suggested".
     pub badge: Option<Badge>,
     pub mark: Mark,
-    /// What the reader can do about it.
+    /// The action that chooses the plan.
     pub action: Action,
 }
 
@@ -65,14 +65,14 @@ impl Comparison {
 pub struct CompareRow {
     /// For example "Calls per month".
     pub feature: String,
-    /// One text for each plan; none where the plan has nothing of it.
+    /// One text per plan; `None` if the plan doesn't include the feature.
     pub cells: Vec<Option<String>>,
 }
 
-/// One credit pack, a radio button with a face.
+/// One credit pack, as a styled radio button.
 #[derive(Clone, Debug)]
 pub struct PackCard {
-    /// What the form sends as `amount`: the pack's credits.
+    /// The value of the form's `amount` field: the pack's credits.
     pub amount: String,
     /// For example "5,000".
     pub credits: String,
@@ -80,9 +80,9 @@ pub struct PackCard {
     pub price: String,
     /// For example "$0.001 per credit".
     pub unit_price: String,
-    /// "lasts about 18 days", when there is enough usage to tell.
+    /// For example "lasts about 18 days", if there is enough usage for an estimate.
     pub lasts: Option<String>,
-    /// The balance afterwards, for the order summary: "6,228".
+    /// The balance after the purchase, for the order summary: "6,228".
     pub balance_after: String,
     pub selected: bool,
 }

@@ -12,14 +12,14 @@ pub(crate) mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "pricing.html")]
 pub struct PricingPage {
-    /// The frame; a signed-in reader sees which plan is theirs.
+    /// The frame; for a signed-in reader, their plan is marked.
     pub shell: Shell,
     pub lead: String,
     pub plans: Vec<PlanCard>,
     pub packs: Vec<PackLine>,
-    /// What a credit is: "One standard API call costs 1 credit."
+    /// What a credit buys: "One standard API call costs 1 credit."
     pub packs_note: String,
-    /// The plans side by side; without rows it is left out.
+    /// The comparison of plans; omitted if it has no rows.
     pub compare: Comparison,
     /// The currency, and what is added to the prices.
     pub note: String,

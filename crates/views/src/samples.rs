@@ -1,24 +1,24 @@
-//! What the samples of all pages share: readers, days, and text that tries to break a page.
+//! Data shared by the samples of all pages: readers, days, and text that could break a page.
 
 use crate::components::{Banner, Kind};
 use crate::format;
 use crate::format::When;
 use crate::layout::{AccountLink, Nav, Shell, TestMode, Viewer};
 
-/// 22 November 2026, 12:00 UTC: the day on which all samples play.
+/// The current time in all samples: 22 November 2026, 12:00 UTC.
 pub const NOW: i64 = 1_795_348_800_000_000;
 
 /// One day in microseconds.
 pub const DAY: i64 = 86_400_000_000;
 
-/// Markup where a name should be.
+/// Markup in place of a name.
 pub const EVIL: &str = "<script>alert(\"x\")</script> & 'Söhne' <img src=x onerror=y>";
 
-/// A name as long as names get.
+/// A very long name.
 pub const LONG: &str =
     "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft mbH";
 
-/// So many days from [`NOW`], as a day.
+/// The date this many days after [`NOW`].
 pub fn day(days: i64) -> When {
     format::day(NOW + days * DAY)
 }
@@ -27,7 +27,7 @@ pub fn customer(active: Nav) -> Shell {
     Shell::signed_in("LocalBoxs", viewer(), active)
 }
 
-/// A customer in the demo, where the twin stands in for Stripe.
+/// A customer in test mode, where the twin stands in for Stripe.
 pub fn customer_in_test_mode(active: Nav) -> Shell {
     Shell {
         test_mode: Some(test_mode()),
@@ -51,7 +51,7 @@ pub fn admin(active: Nav) -> Shell {
     }
 }
 
-/// A reader whose every text is long or markup.
+/// A reader whose texts are all very long or contain markup.
 pub fn worst(active: Nav) -> Shell {
     let viewer = Viewer {
         account_name: format!("{LONG} {EVIL}"),

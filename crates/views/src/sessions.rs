@@ -1,4 +1,4 @@
-//! `/dashboard/sessions`: where the user is signed in.
+//! `/dashboard/sessions`: the user's sessions.
 
 use askama::Template;
 
@@ -17,9 +17,9 @@ pub const SESSIONS: &str = "/dashboard/sessions";
 #[template(path = "sessions.html")]
 pub struct SessionsPage {
     pub shell: Shell,
-    /// The sessions, last seen first.
+    /// The sessions, most recently used first.
     pub rows: Vec<SessionRow>,
-    /// Ends all others; none when there are none.
+    /// The action that ends all other sessions; `None` if there are none.
     pub end_others: Option<Action>,
 }
 
@@ -27,13 +27,13 @@ page!(SessionsPage);
 
 #[derive(Clone, Debug)]
 pub struct SessionRow {
-    /// What the browser calls itself, in short.
+    /// The shortened user agent of the browser.
     pub agent: String,
-    /// "This device"; none for the others.
+    /// "This device" for the current session; `None` for the others.
     pub badge: Option<Badge>,
     pub began: When,
     pub seen: When,
-    /// Ends it; none for this one, which is signed out.
+    /// The action that ends it; `None` for the current session, which has sign-out instead.
     pub end: Option<Action>,
 }
 

@@ -19,17 +19,17 @@ pub const SETTINGS: &str = "/dashboard/settings";
 pub struct SettingsPage {
     pub shell: Shell,
     pub emails: Vec<EmailSetting>,
-    /// The threshold as typed: "500"; empty for none.
+    /// The threshold, as typed: "500"; empty for none.
     pub low: String,
     pub low_error: Option<String>,
-    /// The automatic purchase; none where the reader may not buy.
+    /// The automatic top-up card; `None` if the reader may not buy.
     pub auto: Option<AutoTopUp>,
-    /// The limits, in the order they are judged.
+    /// The limits, in the order in which they are checked.
     pub limits: Vec<LimitRow>,
     pub new_limit: NewLimit,
-    /// Why nothing can be changed, when it cannot.
+    /// Why nothing can be changed, if so.
     pub read_only: Option<String>,
-    /// Where an owner gets what is kept of the account.
+    /// The address of the account's data export, for owners.
     pub data: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub struct LimitRow {
     pub limit: String,
     /// For example "120".
     pub used: String,
-    /// "30", where calls in progress hold some.
+    /// For example "30", if calls in progress hold credits.
     pub held: Option<String>,
     /// For example "850".
     pub left: String,
@@ -63,12 +63,12 @@ pub struct LimitRow {
 /// The form that sets a limit.
 #[derive(Clone, Debug)]
 pub struct NewLimit {
-    /// What can be limited.
+    /// What can be limited, such as the account, an API key or a member.
     pub subjects: Vec<Choice>,
     pub windows: Vec<Choice>,
-    /// As typed.
+    /// The credits, as typed.
     pub credits: String,
-    /// The field that is wrong, and why.
+    /// The invalid field, and the reason.
     pub error: Option<(String, String)>,
 }
 

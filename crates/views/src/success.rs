@@ -1,4 +1,4 @@
-//! `/dashboard/billing/success`: what follows a checkout.
+//! `/dashboard/billing/success`: the page after Checkout.
 
 use askama::Template;
 
@@ -24,7 +24,7 @@ pub struct SuccessPage {
     pub facts: Vec<Fact>,
     pub banner: Option<Banner>,
     pub actions: Vec<Action>,
-    /// Set while the answer is open: the page asks again.
+    /// Set while the result is pending: the page reloads itself.
     pub refresh: Option<Refresh>,
 }
 
@@ -33,7 +33,7 @@ page!(SuccessPage);
 #[derive(Clone, Debug)]
 pub struct Refresh {
     pub seconds: u32,
-    /// At this address, which counts the tries so that they end.
+    /// The address to load, which counts the attempts so that they are limited.
     pub href: String,
 }
 
@@ -77,7 +77,7 @@ impl Step {
 pub const BILLING: &str = "/dashboard/billing";
 
 impl SuccessPage {
-    /// The plan is active. `facts` tell the plan, its limit and the next charge.
+    /// The plan is active. `facts` are the plan, its limit and the next charge.
     pub fn plan_active(shell: Shell, plan: &str, paid: &str, facts: Vec<Fact>) -> Self {
         let steps = vec![
             Step::new(Progress::Done, "Payment received by Stripe"),
@@ -116,7 +116,8 @@ impl SuccessPage {
         }
     }
 
-    /// Paid, and not yet confirmed. `brings` is "5,000 credits" or "Pro".
+    /// The customer paid, and the payment isn't confirmed yet. `brings` is "5,000 credits" or
+    /// "Pro".
     pub fn pending(
         shell: Shell,
         brings: &str,
@@ -149,7 +150,7 @@ impl SuccessPage {
         }
     }
 
-    /// A bank transfer or another slow method: days, not seconds.
+    /// A bank transfer or another delayed method, which takes days instead of seconds.
     pub fn delayed(shell: Shell, brings: &str, paid: &str, facts: Vec<Fact>) -> Self {
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
@@ -180,7 +181,7 @@ impl SuccessPage {
         }
     }
 
-    /// No such checkout on this account.
+    /// The account has no such Checkout.
     pub fn not_found(shell: Shell) -> Self {
         let banner = Banner::new(
             Kind::Info,
@@ -212,7 +213,7 @@ impl SuccessPage {
         }
     }
 
-    /// The page was opened without paying, or the Checkout ended unpaid.
+    /// The page was opened without paying, or the Checkout ended without a payment.
     pub fn not_paid(shell: Shell, brings: &str, go_on: Action) -> Self {
         Self {
             title: "This checkout is not paid".to_owned(),
@@ -230,7 +231,7 @@ impl SuccessPage {
         }
     }
 
-    /// Back from Stripe without a word about what was bought.
+    /// The customer came back from Stripe, without information about a purchase.
     pub fn back(shell: Shell, facts: Vec<Fact>) -> Self {
         Self {
             title: "Welcome back".to_owned(),

@@ -1,4 +1,4 @@
-//! All samples of all pages, rendered, and what must hold for each.
+//! Renders all samples of all pages, and checks the rules that apply to each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     Some(rest.split_once('"')?.0)
 }
 
-/// The names of a tag's attributes; text in quotes is not one.
+/// The names of a tag's attributes, ignoring quoted text.
 fn names(tag: &str) -> Vec<&str> {
     let outside = tag.split('"').step_by(2);
     outside
@@ -215,7 +215,7 @@ fn the_samples_are_written_where_the_browser_test_wants_them() {
     );
 }
 
-/// Every state of the design and of the seed's section 5, and what its page must say.
+/// Every state of the design and of section 5 of the seed, and what its page must say.
 #[test]
 fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
     let states = [
@@ -301,7 +301,8 @@ fn a_form_that_is_sent_by_get_names_the_account_in_a_field() {
     );
 }
 
-/// What a reader sees of a page: the text between tags, and the attributes that are read aloud.
+/// The text of a page that a reader perceives: the text between tags, and the attributes that
+/// screen readers announce.
 fn readable(html: &str) -> String {
     let between = html
         .split('<')

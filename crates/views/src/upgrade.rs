@@ -18,33 +18,33 @@ pub struct UpgradePage {
     /// For example "You are on Pro. Upgrades start now; downgrades start on 15 Dec 2026.".
     pub lead: Prose,
     pub banners: Vec<Banner>,
-    /// The plans. A choice posts `planId`, or leads to the review of a change.
+    /// The plans. Choosing one posts `planId`, or leads to the review of the change.
     pub plans: Vec<PlanCard>,
     /// The currency, and why a plan is suggested.
     pub note: String,
-    /// The change that was chosen, before it is paid.
+    /// The review of the chosen change, before it is paid.
     pub review: Option<Review>,
     pub compare: Comparison,
-    /// Whether a plan is held that can be changed.
+    /// Whether there is a live subscription that can be changed.
     pub has_live: bool,
 }
 
 page!(UpgradePage);
 
-/// A change of plan with what it costs today.
+/// A change of plan and what it costs today.
 #[derive(Clone, Debug)]
 pub struct Review {
     /// For example "Review your change: Pro to Pro Plus".
     pub title: String,
     /// How long the quote is valid.
     pub badge: Badge,
-    /// When it starts and what is paid when.
+    /// When the change starts and what is charged when.
     pub text: Prose,
     pub points: Vec<String>,
     pub lines: Vec<Fact>,
-    /// "Pay $23.00 and upgrade", with the quote in its hidden fields.
+    /// The confirmation, "Pay $23.00 and upgrade", with the quote in its hidden fields.
     pub confirm: Action,
-    /// Which card is charged.
+    /// The card that is charged.
     pub note: Prose,
 }
 

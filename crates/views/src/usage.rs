@@ -1,4 +1,4 @@
-//! `/dashboard/usage`: what was used and what it cost.
+//! `/dashboard/usage`: usage and its cost.
 
 use askama::Template;
 
@@ -18,16 +18,16 @@ pub struct UsagePage {
     pub shell: Shell,
     /// For example "24 Oct to 22 Nov 2026, counted in UTC".
     pub lead: String,
-    /// Low credits, no credits.
+    /// Banners about low or no credits.
     pub banners: Vec<Banner>,
-    /// Balance, used, mean cost of a call, how long it lasts, calls this period.
+    /// Balance, usage, average cost of a call, how long the balance lasts, calls this period.
     pub stats: Vec<Stat>,
     /// The periods to choose from (`period`).
     pub periods: Vec<Choice>,
     pub keys: Vec<Choice>,
-    /// Credits by day; none while there is nothing to draw.
+    /// Credits by day; `None` if there is nothing to draw.
     pub chart: Option<Chart>,
-    /// By operation, the dearest first.
+    /// Usage by operation, highest cost first.
     pub by_operation: Vec<UsageRow>,
     pub by_key: Vec<UsageRow>,
     pub recent: Vec<CallRow>,
@@ -37,7 +37,7 @@ pub struct UsagePage {
 
 page!(UsagePage);
 
-/// What one operation or one key used.
+/// The usage of one operation or one key.
 #[derive(Clone, Debug)]
 pub struct UsageRow {
     /// For example "chat" or "prod-web".
@@ -62,8 +62,8 @@ pub struct CallRow {
     pub badge: Badge,
 }
 
-/// How long the balance lasts at the pace of the last seven days, in words: credits per day are
-/// `spent_micros / 7`. Without any spending there is no estimate, rather than forever.
+/// How long the balance lasts at the rate of the last seven days, in words; the rate per day is
+/// `spent_micros / 7`. Without any spending there is no estimate, rather than an infinite one.
 pub fn lasts(available_micros: i64, spent_micros_in_seven_days: i64) -> String {
     if spent_micros_in_seven_days <= 0 {
         return "not enough data yet".to_owned();
@@ -77,7 +77,7 @@ pub fn lasts(available_micros: i64, spent_micros_in_seven_days: i64) -> String {
     }
 }
 
-/// A table of the page: its element id, its heading, its first column, its rows.
+/// A table of the page: its element id, heading, title of the first column, and rows.
 type Table<'a> = (&'static str, &'static str, &'static str, &'a [UsageRow]);
 
 impl UsagePage {

@@ -1,10 +1,10 @@
-//! Words that nothing a user reads may contain: `words-to-avoid.txt`, and the search for them.
+//! Words that user-facing text must not contain: `words-to-avoid.txt`, and the search for them.
 
 const LIST: &str = include_str!("../words-to-avoid.txt");
 
-/// The words to avoid that stand in `text`, each with what to write instead.
+/// The words to avoid that occur in `text`, each with its replacement.
 pub fn found_in(text: &str) -> Vec<(&'static str, &'static str)> {
-    // What stands between backticks is a value of the API, not a word.
+    // Text between backticks is a value of the API, not prose.
     let prose: Vec<&str> = text.split('`').step_by(2).collect();
     let text = prose.join("`").to_ascii_lowercase();
     let entries = LIST.lines().filter(|line| !line.starts_with('#'));
@@ -14,7 +14,7 @@ pub fn found_in(text: &str) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// Whether `word` stands in `text` as a whole word; an address such as `a@mail.example` does not
+/// Whether `word` occurs in `text` as a whole word; an address such as `a@mail.example` doesn't
 /// count, nor does an identifier such as `mail_id`.
 fn has_word(text: &str, word: &str) -> bool {
     let joins = |c: char| c.is_alphanumeric() || "_@.-/?=&".contains(c);
@@ -22,7 +22,7 @@ fn has_word(text: &str, word: &str) -> bool {
         let (before, after) = (&text[..at], &text[at + word.len()..]);
         let mut next = after.chars();
         let ends = match next.next() {
-            // A full stop ends a sentence only where no name goes on after it.
+            // A period ends a sentence only if no name continues after it.
             Some('.') => next.next().is_none_or(|c| !c.is_alphanumeric()),
             Some(c) => !joins(c),
             None => true,

@@ -1,5 +1,5 @@
-//! The rule of admission: whether a call may be made now. The ledger decides by it, and so does
-//! every answer that predicts what the ledger would decide.
+//! The admission rule: whether a call may be made now. Both the ledger and every answer that
+//! predicts the ledger's decision use it.
 
 use super::Ledger;
 use super::limits::{Limit, Spender, first_broken};
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 pub struct Admission<'a> {
     /// Whether the account may spend at all.
     pub status: WalletStatus,
-    /// What a reversal of money could not take back.
+    /// Clawed-back credits that could not be collected.
     pub debt: Credits,
     /// Credits that may be spent.
     pub available: Credits,
@@ -21,17 +21,17 @@ pub struct Admission<'a> {
     pub calls_limit: Option<i64>,
     /// Calls that were authorized in the current period.
     pub calls_this_period: i64,
-    /// The account's spend limits, in the order they are judged.
+    /// The account's spend limits, in the order in which they are checked.
     pub limits: &'a [Limit],
-    /// The key and the member that would spend.
+    /// The API key and the member that would spend.
     pub spender: Spender,
 }
 
 impl Admission<'_> {
     /// Why a call that costs `needed` would be refused at `now`; `None` when it is admitted.
     ///
-    /// The order is part of the rule: an account that may not spend learns that first, then its
-    /// debt, its plan's limit, its own spend limits and, last, that its credits are too few.
+    /// The order is part of the rule: the account's status is reported first, then its debt, its
+    /// plan's limit, its own spend limits and, last, insufficient credits.
     pub fn refusal(&self, needed: Credits, now: Timestamp) -> Option<Refusal> {
         let available = self.available;
         if self.status != WalletStatus::Active {
@@ -63,7 +63,7 @@ impl Admission<'_> {
 }
 
 impl Ledger {
-    /// What the admission of a call of `spender` depends on now.
+    /// The inputs that decide whether a call by `spender` is admitted now.
     pub fn admission(&self, spender: Spender, now: Timestamp) -> Admission<'_> {
         Admission {
             status: self.terms.status,
@@ -76,7 +76,7 @@ impl Ledger {
         }
     }
 
-    /// The first limit that a call of `needed` would break, as a refusal.
+    /// The first limit that a call of `needed` would exceed, as a refusal.
     pub fn limit_refusal(
         &self,
         spender: Spender,

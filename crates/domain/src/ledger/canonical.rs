@@ -1,7 +1,8 @@
 //! The canonical bytes of an entry: what is hashed, stored and replayed.
 //!
-//! Version 1, fields in this order: every integer eight bytes big-endian, every text or digest its
-//! length (four bytes) and its bytes, every optional field a byte 0 or 1 before it.
+//! Version 1, fields in this order: every integer as eight bytes big-endian, every text or digest
+//! as its length (four bytes) followed by its bytes, every optional field preceded by a byte 0 or
+//! 1.
 
 use super::GrantKind;
 use super::entry::{Body, Context, Entry, EntryKind, Line};
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 
 const VERSION: u8 = 1;
 
-/// The bytes of a journal row are not an entry: tampered with, or of a newer version.
+/// The bytes of a journal row are not a valid entry: tampered with, or written by a newer version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal row's bytes are not an entry of a known version")]
 pub struct CorruptEntry;
@@ -122,7 +123,7 @@ impl Entry {
         w.0
     }
 
-    /// Reads canonical bytes back; `hash` is the row's own.
+    /// Parses canonical bytes; `hash` is the hash stored in the row.
     pub fn from_canonical(bytes: &[u8], hash: [u8; 32]) -> Result<Entry, CorruptEntry> {
         let mut r = Reader(bytes);
         if r.byte()? != VERSION {

@@ -1,8 +1,8 @@
-//! Clawback: what a payment bought is taken back in proportion to what of the payment was reversed.
+//! Clawback: taking back the credits of a payment in proportion to how much of it was reversed.
 //!
-//! The input is a level, not an event: how much of the payment is reversed *now*. So the same event
-//! twice, a second partial refund, or a dispute won after it was lost all lead to what the charge
-//! says (`ledger.md`, Money back).
+//! The input is a level, not an event: how much of the payment is reversed *now*. So a repeated
+//! event, a second partial refund, or a dispute won after it was lost all lead to the state of the
+//! charge (`ledger.md`, Money back).
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
@@ -11,8 +11,8 @@ use crate::money::{Credits, share_of};
 use crate::time::Timestamp;
 
 impl Ledger {
-    /// Makes what was asked back for a purchase, and for its bonus, agree with `reversed_minor` of
-    /// what was paid. `None` when it agrees already.
+    /// Makes the reversed credits of a purchase and its bonus match `reversed_minor` of what was
+    /// paid. `None` when they already match.
     pub(super) fn clawback(
         &mut self,
         request: &Request,
@@ -46,7 +46,7 @@ impl Ledger {
         Ok(last)
     }
 
-    /// Freezes or frees a disputed purchase and its bonus. Pinned holds may still be captured.
+    /// Freezes or unfreezes a disputed purchase and its bonus. Pinned holds may still be captured.
     pub(super) fn freeze(
         &mut self,
         request: &Request,
@@ -79,7 +79,7 @@ impl Ledger {
         Ok(last)
     }
 
-    /// The grant and the bonus grants that belong to it.
+    /// The grant and its bonus grants.
     fn family(&self, id: LotId) -> Vec<LotId> {
         let children = self.lots.values().filter(|lot| lot.parent == Some(id));
         std::iter::once(id)
@@ -87,8 +87,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes back the grant's unpinned credits; what is missing is debt until other credits settle
-    /// it.
+    /// Takes back the grant's unpinned credits; the shortfall becomes debt until other credits
+    /// settle it.
     fn take_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let taken = self.lots[&id].unheld().min(delta);
         let draft = Draft {
@@ -107,8 +107,9 @@ impl Ledger {
         self.post(draft, Some(request), now)
     }
 
-    /// Lowers debt, returns to the grant what was taken from it, and grants the rest separately:
-    /// what was spent on debt meanwhile, or belongs to a grant that has ended.
+    /// Reinstates credits: lowers debt, returns to the grant what was taken from it, and makes a
+    /// new grant for the rest: what was spent on debt in the meantime, or belongs to a grant that
+    /// has ended.
     fn give_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let lot = &self.lots[&id];
         let (clawed_back, ended) = (lot.clawed_back, lot.state(now).has_ended());

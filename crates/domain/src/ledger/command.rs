@@ -5,7 +5,7 @@ use super::lot::GrantKind;
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
 
-/// A caller's name for one attempt, and what it asked for.
+/// The caller's name for one attempt, and the digest of what was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// The caller's name for the attempt, unique within an account.
@@ -21,20 +21,20 @@ pub struct NewGrant {
     pub kind: GrantKind,
     /// The key that makes the grant unique: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
     pub source_key: String,
-    /// Source key of the grant it belongs to.
+    /// The source key of the grant that this one belongs to, such as a bonus to its purchase.
     pub parent: Option<String>,
     /// How many credits to grant; positive.
     pub amount: Credits,
-    /// The time from which the credits may be spent; `None` for at once.
+    /// The time from which the credits may be spent; `None` for immediately.
     pub effective_at: Option<Timestamp>,
     /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// What was paid for it, tax excluded.
+    /// What was paid for the grant, excluding tax.
     pub paid: Option<MinorUnits>,
 }
 
 impl NewGrant {
-    /// A grant effective at once that never expires and was not paid for.
+    /// A grant that is effective immediately, never expires and was not paid for.
     pub fn new(kind: GrantKind, source_key: impl Into<String>, amount: Credits) -> NewGrant {
         NewGrant {
             kind,
@@ -57,18 +57,18 @@ pub enum Command {
         hold: String,
         /// How many credits to set aside; positive.
         amount: Credits,
-        /// How long the hold lives: 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX)
+        /// How long the hold lasts: 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX)
         /// seconds.
         ttl_seconds: i64,
     },
-    /// Charges a hold; `None` charges all of it. Zero equals release.
+    /// Charges a hold; `None` charges all of it. Zero has the same effect as a release.
     Capture {
         /// The id of the hold.
         hold: String,
-        /// The final cost of the call; `None` for all of the hold.
+        /// The final cost of the call; `None` for the full amount of the hold.
         amount: Option<Credits>,
     },
-    /// Gives a hold's credits back.
+    /// Returns a hold's credits to its grants.
     Release {
         /// The id of the hold.
         hold: String,
@@ -80,26 +80,26 @@ pub enum Command {
     },
     /// Puts credits in, once per source key.
     Grant(NewGrant),
-    /// Corrects the balance, on behalf of a person.
+    /// Corrects the balance, on behalf of an operator.
     Adjust {
         /// How many credits to add or, when negative, to take; not zero.
         amount: Credits,
-        /// The key that lets the correction happen once.
+        /// The key that makes the correction happen only once.
         source_key: String,
     },
-    /// Ends a grant: its unheld remainder is gone.
+    /// Ends a grant: its remaining credits that no hold has pinned are removed.
     Void {
         /// The source key of the grant.
         source_key: String,
     },
-    /// Makes what was taken back for a payment agree with what of it was reversed.
+    /// Makes the credits clawed back for a payment match how much of it was reversed.
     Clawback {
         /// The source key of the purchase.
         source_key: String,
-        /// Money given back so far, of `paid`; in minor units, tax excluded in proportion.
+        /// Money reversed so far, out of `paid`; in minor units, with tax excluded in proportion.
         reversed_minor: i64,
     },
-    /// Sets a disputed purchase and its bonus aside, or frees them again.
+    /// Freezes a disputed purchase and its bonus, or unfreezes them.
     Freeze {
         /// The source key of the purchase.
         source_key: String,
@@ -111,23 +111,23 @@ pub enum Command {
         /// How many credits of debt to forgive; positive, at most the debt.
         amount: Credits,
     },
-    /// Lets time pass: expires what is due and mints nothing.
+    /// Expires what is due at the current time; grants nothing.
     Settle,
 }
 
-/// A command with who asked and under which name.
+/// A command, with its caller and idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What the ledger is asked to do.
     pub command: Command,
     /// The caller's idempotency key; `None` for the system's own commands.
     pub key: Option<IdempotencyKey>,
-    /// Who asked, through what, and how the call was priced.
+    /// Who made the request, through what, and how the call was priced.
     pub context: Context,
 }
 
 impl Request {
-    /// A command of the system's own, without key or caller.
+    /// A command issued by the system, without a key or caller.
     pub fn internal(command: Command) -> Request {
         Request {
             command,
@@ -140,10 +140,11 @@ impl Request {
 /// The answer of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The entry that answers, as it stands in the journal; `None` when nothing had to change.
+    /// The entry that answers the request, as recorded in the journal; `None` when nothing had to
+    /// change.
     pub entry: Option<Entry>,
     /// Whether this repeats the answer to an earlier request with the same key.
     pub replayed: bool,
-    /// Credits that may be spent after the command. On a replay: as first answered.
+    /// Credits that may be spent after the command. On a replay, as first answered.
     pub available: Credits,
 }

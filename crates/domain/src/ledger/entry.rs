@@ -1,4 +1,4 @@
-//! A line of the journal: what it says and how it is hashed.
+//! An entry of the journal: its contents and how it is hashed.
 
 use sha2::{Digest, Sha256};
 
@@ -9,8 +9,8 @@ use crate::time::Timestamp;
 use crate::words::words;
 
 words! {
-    /// What an entry records. A variant's position is its code in the canonical bytes, so their
-    /// order never changes.
+    /// What an entry records. A variant's position is its code in the canonical bytes, so the order
+    /// of the variants never changes.
     pub enum EntryKind {
         /// Credits were put in.
         Grant = "grant",
@@ -18,45 +18,45 @@ words! {
         Hold = "hold",
         /// A hold was charged.
         Capture = "capture",
-        /// A hold was given back.
+        /// A hold was released.
         Release = "release",
-        /// A hold's time ran out.
+        /// A hold expired.
         HoldExpired = "hold_expired",
-        /// A call was authorized and captured in one.
+        /// A call was authorized and captured in one step.
         Debit = "debit",
-        /// Credits ended unspent.
+        /// Credits expired unspent.
         Expire = "expire",
-        /// Credits were taken back because money went back; what was missing became debt.
+        /// Credits were taken back because their payment was reversed; the shortfall became debt.
         Clawback = "claw",
         /// Debt was settled from other credits.
         Repay = "repay",
-        /// A reversal of money was reversed.
+        /// The reversal of a payment was itself reversed.
         Reinstate = "reinstate",
-        /// A person corrected the balance downward.
+        /// An operator corrected the balance downward.
         Adjust = "adjust",
-        /// A person ended a grant.
+        /// An operator ended a grant.
         Void = "void",
-        /// A disputed grant was set aside.
+        /// A disputed grant was frozen.
         Freeze = "freeze",
-        /// A grant was freed again.
+        /// A grant was unfrozen.
         Unfreeze = "unfreeze",
         /// Debt was forgiven.
         Forgive = "forgive",
     }
 }
 
-/// What an entry takes from one grant.
+/// How an entry changes one grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The number of the grant.
     pub lot: LotId,
-    /// By how much the grant's remaining credits fall; negative gives credits back.
+    /// By how much the grant's remaining credits fall; a negative number returns credits.
     pub taken: Credits,
     /// By how much the grant's pinned credits rise.
     pub held: Credits,
 }
 
-/// What an entry of a kind says beyond its sums: all that replay and a repeated answer need.
+/// What an entry says beyond its sums: everything that replay and a repeated answer require.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// The body of a grant; the entry's `seq` is the grant's number.
@@ -86,69 +86,69 @@ pub enum Body {
         amount: Credits,
         /// The time at which the hold expires.
         expires_at: Timestamp,
-        /// The start of the plan period that the hold counts in.
+        /// The start of the plan period that the hold counts toward.
         period_start: Timestamp,
     },
     /// The body of a capture, release or expiry of a hold.
     Settlement {
         /// The id of the hold.
         hold: String,
-        /// Credits charged, what was taken above the hold included.
+        /// Credits charged, including those taken beyond the hold.
         captured: Credits,
         /// Credits that were released.
         released: Credits,
-        /// Credits that were asked for and could not be collected.
+        /// Credits that were requested and could not be collected.
         uncollected: Credits,
-        /// Whether the hold had expired before.
+        /// Whether the hold had already expired.
         late: bool,
     },
     /// The body of a debit.
     Debit {
         /// Credits that were charged.
         amount: Credits,
-        /// The start of the plan period that the call counts in.
+        /// The start of the plan period that the call counts toward.
         period_start: Timestamp,
     },
-    /// The body of what concerns one grant: expire, claw, reinstate, void, freeze, unfreeze.
+    /// The body of an entry that concerns one grant: expire, clawback, reinstate, void, freeze,
+    /// unfreeze.
     Lot {
         /// The number of the grant.
         lot: LotId,
-        /// By how much the credits that were asked back for the grant rise.
+        /// By how much the credits that were reversed on the grant rise.
         reversed: Credits,
     },
-    /// The body of what concerns the whole account: repay, adjust, forgive.
+    /// The body of an entry that concerns the whole account: repay, adjust, forgive.
     Account {
-        /// The key that lets the entry exist once, where it must.
+        /// The key that prevents a second such entry, for kinds that must happen only once.
         source_key: Option<String>,
     },
 }
 
-/// Who asked, through what, and how it was priced. None of it changes what an entry does.
+/// Who made the request, through what, and how it was priced. None of it changes an entry's effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// The operation that was priced.
     pub operation: Option<String>,
     /// Units of the operation.
     pub units: Option<i64>,
-    /// Version of the catalog that priced it.
+    /// The version of the catalog that priced it.
     pub rate_card: Option<i64>,
-    /// The caller's name for the endpoint it meters.
+    /// The caller's name for the endpoint that the call is metered under.
     pub endpoint: Option<String>,
     /// The number of the API key.
     pub api_key: Option<i64>,
     /// The number of the user.
     pub user: Option<i64>,
-    /// The person or part of the system that acted.
+    /// The operator or part of the system that acted.
     pub actor: Option<String>,
-    /// The reason code that a person gave.
+    /// The reason code that the operator gave.
     pub reason: Option<String>,
-    /// The salted digest of the free text that came with it; the text is kept elsewhere and can be
-    /// erased.
+    /// The salted digest of the free-text note; the text is stored separately and can be erased.
     pub note_digest: Option<[u8; 32]>,
 }
 
 impl Context {
-    /// Who spends: the key, and the member who made it.
+    /// The spender: the API key, and the member who created it.
     pub fn spender(&self) -> Spender {
         Spender {
             key: self.api_key,
@@ -157,7 +157,7 @@ impl Context {
     }
 }
 
-/// One immutable line of the journal.
+/// One immutable entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The number of the account.
@@ -174,23 +174,23 @@ pub struct Entry {
     pub held_delta: Credits,
     /// By how much the debt rises; negative when it falls.
     pub debt_delta: Credits,
-    /// What the entry takes from which grants.
+    /// How the entry changes each grant.
     pub lines: Vec<Line>,
     /// What the entry says beyond its sums.
     pub body: Body,
     /// The caller's idempotency key; `None` for the system's own entries.
     pub key: Option<String>,
-    /// SHA-256 of what the caller sent under the key.
+    /// The SHA-256 digest of what the caller sent with the key.
     pub request_hash: Option<[u8; 32]>,
-    /// Available credits right after it, as answered.
+    /// Available credits right after the entry, as reported to the caller.
     pub available: Credits,
-    /// Who asked and how it was priced.
+    /// Who made the request and how it was priced.
     pub context: Context,
-    /// The link in the chain: the hash of the previous entry's hash and these canonical bytes.
+    /// The link in the hash chain: the hash of the previous entry's hash and these canonical bytes.
     pub hash: [u8; 32],
 }
 
-/// The chain: SHA-256 over the previous entry's hash and this entry's canonical bytes.
+/// The hash chain: SHA-256 over the previous entry's hash and this entry's canonical bytes.
 pub fn chain_hash(previous: &[u8; 32], canonical: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(previous);
@@ -199,7 +199,7 @@ pub fn chain_hash(previous: &[u8; 32], canonical: &[u8]) -> [u8; 32] {
 }
 
 impl Entry {
-    /// The cost of the call, for kinds that meter one; zero for all others.
+    /// The cost of the call, for kinds that are metered; zero for all others.
     pub fn charged(&self) -> Credits {
         match &self.body {
             Body::Debit { amount, .. } => *amount,

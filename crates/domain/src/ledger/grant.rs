@@ -1,4 +1,4 @@
-//! Grants: credits that are put in, and grants that a person ends.
+//! Grants: adding credits, and voiding grants.
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
@@ -12,7 +12,7 @@ impl Ledger {
         self.lots.values().find(|lot| lot.source_key == source_key)
     }
 
-    /// Puts credits in. A source key that exists already changes nothing: no entry.
+    /// Adds credits. A source key that already exists changes nothing and produces no entry.
     pub(super) fn grant(
         &mut self,
         request: &Request,
@@ -47,7 +47,7 @@ impl Ledger {
         Ok(Some(self.post(draft, Some(request), now)))
     }
 
-    /// Ends a grant: what no hold has pinned of it is gone.
+    /// Ends a grant: its remaining credits that no hold has pinned are removed.
     pub(super) fn void(
         &mut self,
         request: &Request,
@@ -78,7 +78,7 @@ impl Ledger {
     }
 }
 
-/// A grant's name outside: its number within its account.
+/// A grant's public id, made from its number within its account.
 pub fn id_of(lot: i64) -> String {
     format!("grant_{lot}")
 }

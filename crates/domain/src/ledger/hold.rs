@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use crate::words::words;
 
 words! {
-    /// Where a hold stands.
+    /// The state of a hold.
     pub enum HoldState {
         /// Its credits are set aside.
         Pending = "pending",
@@ -15,7 +15,7 @@ words! {
         Captured = "captured",
         /// It was settled without a charge.
         Released = "released",
-        /// Its time ran out; a late capture is possible for a while.
+        /// It expired; a late capture is still possible for a while.
         Expired = "expired",
     }
 }
@@ -23,21 +23,22 @@ words! {
 /// Credits set aside for one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Its name, chosen by the caller of the ledger.
+    /// The hold's id, chosen by the caller of the ledger.
     pub id: String,
     /// Credits that the hold set aside.
     pub amount: Credits,
-    /// Credits charged, what a capture took above the hold included.
+    /// Credits charged, including those that a capture took beyond the hold.
     pub captured: Credits,
-    /// Credits a capture asked for and could not collect.
+    /// Credits that a capture requested and could not collect.
     pub uncollected: Credits,
     /// The state of the hold.
     pub state: HoldState,
-    /// The spender that the hold was authorized for: its capture counts for them, whoever sends it.
+    /// The spender that the hold was authorized for: its capture counts toward them, whichever key
+    /// sends it.
     pub spender: Spender,
     /// Which grants the hold pinned, and how much of each.
     pub pins: Vec<(LotId, Credits)>,
-    /// The start of the plan period that the hold counts in.
+    /// The start of the plan period that the hold counts toward.
     pub period_start: Timestamp,
     /// The time at which the hold was authorized.
     pub authorized_at: Timestamp,

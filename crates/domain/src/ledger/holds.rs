@@ -44,8 +44,8 @@ impl Ledger {
         Ok(self.post(draft, Some(request), now))
     }
 
-    /// Charges a hold: from its pins first, in order; beyond them from what is available; what
-    /// is still missing is recorded as uncollected. Usage never makes a balance negative.
+    /// Charges a hold: from its pins first, in order, then from what is available; the shortfall is
+    /// recorded as uncollected. Usage never makes a balance negative.
     pub(super) fn capture(
         &mut self,
         request: &Request,
@@ -92,7 +92,7 @@ impl Ledger {
         Ok(self.post(draft, Some(&request), now))
     }
 
-    /// Gives a pending hold's credits back to its grants.
+    /// Returns a pending hold's credits to its grants.
     pub(super) fn release(
         &mut self,
         request: &Request,
@@ -107,7 +107,7 @@ impl Ledger {
         Ok(self.post(draft, Some(request), now))
     }
 
-    /// Ends every pending hold whose time has run out, soonest first.
+    /// Expires every pending hold whose time has run out, soonest first.
     pub(super) fn expire_holds(&mut self, now: Timestamp) {
         let mut due: Vec<&Hold> = self
             .holds
@@ -124,7 +124,8 @@ impl Ledger {
         }
     }
 
-    /// Checks that a call of `amount` may be made now, and finds the grants that would pay for it.
+    /// Checks that a call of `amount` may be made now, and selects the grants that would pay for
+    /// it.
     pub(super) fn admit(
         &self,
         request: &Request,
@@ -142,8 +143,8 @@ impl Ledger {
     }
 }
 
-/// The request with the hold's spender: a call counts for the key that was admitted, whichever key
-/// settles it. A hold without a spender leaves the request's own.
+/// The request with the hold's spender: a call counts toward the key that was admitted, whichever
+/// key settles it. For a hold without a spender, the request's own spender is kept.
 fn spent_by(request: &Request, hold: &Hold) -> Request {
     let mut request = request.clone();
     if hold.spender != Spender::default() {
@@ -153,7 +154,7 @@ fn spent_by(request: &Request, hold: &Hold) -> Request {
     request
 }
 
-/// Lines that unpin everything and take `wanted` from the pins in order, as far as they go.
+/// Lines that unpin everything and take `wanted` from the pins in order, up to what they hold.
 fn settle_pins(pins: &[(LotId, Credits)], wanted: Credits) -> Vec<Line> {
     let mut left = wanted;
     pins.iter()

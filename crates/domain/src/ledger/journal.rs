@@ -1,4 +1,4 @@
-//! The journal: how an entry gets its place in it, and how the state follows from an entry.
+//! The journal: how an entry is added to it, and how the state is derived from an entry.
 
 use super::Ledger;
 use super::command::Request;
@@ -8,7 +8,7 @@ use super::lot::Lot;
 use crate::money::Credits;
 use crate::time::Timestamp;
 
-/// An entry before it has a place in the journal.
+/// An entry that is not in the journal yet.
 pub(super) struct Draft {
     pub kind: EntryKind,
     pub lines: Vec<Line>,
@@ -17,7 +17,7 @@ pub(super) struct Draft {
 }
 
 impl Ledger {
-    /// Gives a draft its place in the journal and applies it.
+    /// Adds a draft to the journal and applies it.
     pub(super) fn post(
         &mut self,
         draft: Draft,
@@ -55,11 +55,11 @@ impl Ledger {
     }
 
     /// Applies one entry: the only place where the wallet, grants and holds change. A rebuild calls
-    /// it for every line of the journal and then sets the wallet's `hash` from the entry.
+    /// it for every entry of the journal and then sets the wallet's `hash` from the entry.
     ///
     /// # Panics
-    /// When the entry contradicts the state: a bug or a tampered journal. `audit` checks the chain
-    /// before it replays.
+    /// When the entry contradicts the state, through a bug or a tampered journal. `audit` verifies
+    /// the chain before it replays.
     pub fn replay(&mut self, entry: &Entry) {
         assert_eq!(entry.seq, self.wallet.seq + 1, "the journal has no gaps");
         self.wallet.seq = entry.seq;

@@ -1,8 +1,8 @@
 //! Spend limits: what an account, one of its keys or one of its members may spend in a window.
 //!
-//! A limit counts what was charged in its window and what pending holds set aside now. It is judged
-//! together with the hold or debit it bounds, so of two simultaneous calls only those with room
-//! pass.
+//! A limit counts what was charged in its window and what pending holds set aside now. It is
+//! checked in the same step as the hold or debit it limits, so simultaneous calls can't exceed it
+//! together.
 
 use super::Ledger;
 use crate::money::Credits;
@@ -10,25 +10,25 @@ use crate::time::Timestamp;
 use crate::words::words;
 
 words! {
-    /// Whose spending a limit bounds.
+    /// Whose spending is limited.
     pub enum LimitScope {
-        /// It bounds what the whole account spends.
+        /// The spending of the whole account.
         Account = "account",
-        /// It bounds what one API key spends.
+        /// The spending of one API key.
         Key = "key",
-        /// It bounds what the keys that one member made spend.
+        /// The spending of all API keys that one member created.
         Member = "member",
     }
 }
 
 words! {
-    /// How long a limit counts before it starts over.
+    /// How long a limit counts before it resets.
     pub enum LimitWindow {
-        /// It counts for a day, UTC.
+        /// A UTC day.
         Day = "day",
-        /// It counts for a calendar month, UTC.
+        /// A UTC calendar month.
         Month = "month",
-        /// It never starts over: everything ever spent counts.
+        /// It never resets: everything ever spent counts.
         Lifetime = "lifetime",
     }
 }
@@ -53,20 +53,20 @@ impl LimitWindow {
     }
 }
 
-/// A bound on spending, and how much of it is used.
+/// A limit on spending, and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The number of the limit in the store.
     pub id: i64,
-    /// Whose spending the limit bounds.
+    /// Whose spending is limited.
     pub scope: LimitScope,
-    /// Number of the key or member; 0 for the account.
+    /// The number of the API key or member; 0 for the account.
     pub subject: i64,
-    /// How long the limit counts before it starts over.
+    /// How long the limit counts before it resets.
     pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub cap: Credits,
-    /// The start of the window that `used` counts in.
+    /// The start of the window that `used` counts toward.
     pub window_start: Timestamp,
     /// Credits that were charged in that window.
     pub used: Credits,
@@ -75,7 +75,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// A limit that has counted nothing yet.
+    /// A new limit with nothing counted.
     pub fn new(
         id: i64,
         scope: LimitScope,
@@ -95,7 +95,7 @@ impl Limit {
         }
     }
 
-    /// Begins the window that holds `now`, unless it is the one that counts already.
+    /// Starts the window that contains `now`, unless it is already the current one.
     pub fn roll(&mut self, now: Timestamp) {
         let start = self.window.start(now);
         if start > self.window_start {
@@ -104,7 +104,7 @@ impl Limit {
         }
     }
 
-    /// What may still be spent under the limit at `now`; zero when its cap was lowered below what
+    /// What may still be spent under the limit at `now`; zero when the cap was lowered below what
     /// is used.
     pub fn left(&self, now: Timestamp) -> Credits {
         let mut current = self.clone();
@@ -112,12 +112,12 @@ impl Limit {
         (current.cap - current.used - current.held).max(Credits::ZERO)
     }
 
-    /// The name of the limit in answers: `key_day`.
+    /// The name of the limit in API responses: `key_day`.
     pub fn name(&self) -> String {
         format!("{}_{}", self.scope.word(), self.window.word())
     }
 
-    /// The time at which its window ends and it starts over; `None` for a lifetime.
+    /// The time at which its window ends and it resets; `None` for a lifetime.
     pub fn resets_at(&self) -> Option<Timestamp> {
         self.window.end(self.window_start)
     }
@@ -131,7 +131,7 @@ impl Limit {
     }
 }
 
-/// Who spends: a key, and the member who made it.
+/// The spender: an API key, and the member who created it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spender {
     /// The number of the API key.
@@ -140,7 +140,7 @@ pub struct Spender {
     pub member: Option<i64>,
 }
 
-/// The first of `limits` that a call of `needed` would break, rolled to `now`.
+/// The first of `limits`, rolled to `now`, that a call of `needed` would exceed.
 pub(super) fn first_broken(
     limits: &[Limit],
     spender: Spender,
@@ -154,8 +154,8 @@ pub(super) fn first_broken(
 }
 
 impl Ledger {
-    /// What a capture may take above its hold: the limits bound that too. The hold's own part is
-    /// counted as set aside still, so `from_pins` of `pinned` makes room.
+    /// What a capture may take beyond its hold, which the limits also restrict. The hold still
+    /// counts as set aside, so its `pinned` credits are replaced by those charged, `from_pins`.
     pub(super) fn left_beyond(
         &self,
         spender: Spender,
@@ -176,17 +176,17 @@ impl Ledger {
             .min()
     }
 
-    /// Counts what a new hold sets aside.
+    /// Counts the credits that a new hold sets aside.
     pub(super) fn limits_hold(&mut self, spender: Spender, amount: Credits, at: Timestamp) {
         self.count(spender, amount, Credits::ZERO, at);
     }
 
-    /// Counts what a debit charges.
+    /// Counts the credits that a debit charges.
     pub(super) fn limits_debit(&mut self, spender: Spender, amount: Credits, at: Timestamp) {
         self.count(spender, Credits::ZERO, amount, at);
     }
 
-    /// Counts what a settlement charges, and that it sets `pinned` aside no more.
+    /// Counts what a settlement charges, and stops counting `pinned` as set aside.
     pub(super) fn limits_settle(
         &mut self,
         spender: Spender,

@@ -1,4 +1,4 @@
-//! Grants in memory: what they are, what remains of them and which state they are in.
+//! Grants in memory: their fields, their remaining credits and their states.
 
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
@@ -8,28 +8,28 @@ use crate::words::words;
 pub type LotId = i64;
 
 words! {
-    /// What a grant's credits are.
+    /// The origin of a grant's credits.
     pub enum GrantKind {
-        /// They were bought in a pack.
+        /// Bought in a pack.
         Purchase = "purchase",
-        /// They came on top of a purchase, and go with it.
+        /// Added as a bonus to a purchase; expires and is clawed back with it.
         Bonus = "bonus",
-        /// They are a tier's monthly credits.
+        /// A tier's monthly credits.
         Allowance = "allowance",
-        /// The operator gave them for a time.
+        /// Given by the operator for a limited time.
         Promo = "promo",
-        /// A person corrected the balance upward.
+        /// An operator corrected the balance upward.
         Adjustment = "adjustment",
-        /// An allowance carried them into the next period.
+        /// Carried over from an allowance into the next period.
         Rollover = "rollover",
-        /// They were given back after a reversal of money was itself reversed.
+        /// Returned after the reversal of a payment was itself reversed.
         Reinstatement = "reinstatement",
     }
 }
 
 impl GrantKind {
-    /// The order in which grants are spent, smaller numbers first. Expiring and free credits go
-    /// before bought ones (`ledger.md`, Order).
+    /// The order in which grants are spent, smaller numbers first. Expiring and free credits are
+    /// spent before purchased ones (`ledger.md`, Order).
     pub const fn default_priority(self) -> i64 {
         match self {
             GrantKind::Rollover => 5,
@@ -42,17 +42,17 @@ impl GrantKind {
 }
 
 words! {
-    /// The state of a grant at a moment. Where several apply, the first of these counts.
+    /// The state of a grant at a point in time. Where several apply, the first of these counts.
     pub enum LotState {
-        /// A person ended the grant.
+        /// An operator ended the grant.
         Voided = "voided",
-        /// Its end has come.
+        /// Its expiry time has passed.
         Expired = "expired",
         /// Its payment is disputed.
         Frozen = "frozen",
-        /// Its beginning has not come yet.
+        /// Its start time has not been reached.
         Scheduled = "scheduled",
-        /// Nothing remains of it.
+        /// No credits remain in it.
         Exhausted = "exhausted",
         /// Calls may draw on it.
         Active = "active",
@@ -65,13 +65,13 @@ impl LotState {
         matches!(self, LotState::Active | LotState::Exhausted)
     }
 
-    /// Whether the grant has ended for good.
+    /// Whether the grant has ended permanently.
     pub const fn has_ended(self) -> bool {
         matches!(self, LotState::Voided | LotState::Expired)
     }
 }
 
-/// Credits put in together: one grant, what became of it, and when it ends.
+/// Credits that were granted together: the grant, how its credits were used, and when it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
     /// The number of the grant within its account.
@@ -88,11 +88,11 @@ pub struct Lot {
     pub used: Credits,
     /// Credits that expired unspent.
     pub expired: Credits,
-    /// Credits taken back because money went back.
+    /// Credits clawed back because their payment was reversed.
     pub clawed_back: Credits,
     /// Credits pinned by pending holds.
     pub held: Credits,
-    /// How much of `amount` its payment's reversals have asked back so far, debt included.
+    /// How much of `amount` was reversed with its payment so far, including what became debt.
     pub reversed: Credits,
     /// The order in which grants are spent: smaller numbers first.
     pub priority: i64,
@@ -102,14 +102,14 @@ pub struct Lot {
     pub expires_at: Option<Timestamp>,
     /// Whether its payment is disputed.
     pub frozen: bool,
-    /// Whether a person ended the grant.
+    /// Whether an operator ended the grant.
     pub voided: bool,
-    /// What was paid for it, tax excluded.
+    /// What was paid for it, excluding tax.
     pub paid: Option<MinorUnits>,
 }
 
 impl Lot {
-    /// Credits neither spent, expired nor taken back.
+    /// Credits neither spent, expired nor clawed back.
     pub fn remaining(&self) -> Credits {
         self.amount - self.used - self.expired - self.clawed_back
     }
@@ -119,7 +119,7 @@ impl Lot {
         self.remaining() - self.held
     }
 
-    /// The state of the grant at `now`: the one rule for pages, answers and the ledger itself.
+    /// The state of the grant at `now`: the single rule for pages, the API and the ledger itself.
     pub fn state(&self, now: Timestamp) -> LotState {
         if self.voided {
             LotState::Voided
@@ -136,12 +136,12 @@ impl Lot {
         }
     }
 
-    /// Whether its end has come, voided or not.
+    /// Whether its expiry time has passed, voided or not.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether a call may draw on it now.
+    /// Whether a call may draw on it at `now`.
     pub fn is_spendable(&self, now: Timestamp) -> bool {
         self.state(now).is_spendable()
     }

@@ -1,9 +1,10 @@
 //! The credit ledger of one account, as a pure state machine.
 //!
-//! The **journal** is the truth. A command is decided on the state in memory and becomes journal
-//! entries; everything else (wallet, grants, holds) follows from them by [`Ledger::replay`], the
-//! same function that applies an entry when it is first written. So a rebuild cannot differ from
-//! the running state. The rules are in `docs/reference/ledger.md`. A grant in memory is a [`Lot`].
+//! The **journal** is the source of truth. A command is decided on the state in memory and becomes
+//! journal entries; everything else (wallet, grants, holds) is derived from them by
+//! [`Ledger::replay`], the same function that applies an entry when it is first written. So a
+//! rebuild cannot differ from the running state. The rules are in `docs/reference/ledger.md`. A
+//! grant in memory is a [`Lot`].
 
 mod admission;
 mod canonical;
@@ -39,25 +40,25 @@ pub use wallet::{Terms, Wallet, WalletStatus};
 use crate::money::Credits;
 use crate::time::Timestamp;
 
-/// A hold lives this long when its caller does not say, in seconds.
+/// How long a hold lasts when the caller doesn't specify it, in seconds.
 pub const HOLD_TTL_SECONDS_DEFAULT: i64 = 120;
-/// The longest a hold may live, in seconds.
+/// The longest that a hold may last, in seconds.
 pub const HOLD_TTL_SECONDS_MAX: i64 = 86_400;
-/// A capture may come this long after its hold expired, in seconds.
+/// How long after its hold expired a capture is still accepted, in seconds.
 pub const LATE_CAPTURE_SECONDS: i64 = 86_400;
-/// Open holds one account may have; above that `authorize` refuses.
+/// The most open holds an account may have; above that, `authorize` refuses.
 pub const OPEN_HOLDS_MAX: i64 = 1_000;
 
-/// The ledger of one account: what a command needs of it, in memory.
+/// The ledger of one account: the part that a command requires, in memory.
 ///
 /// The store loads every grant with credits left or pinned, the grants and holds that the commands
 /// name, the answers to their keys, and (once [`Ledger::next_due_at`] has passed) all pending
 /// holds.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    /// The account's number: part of what an entry's hash covers.
+    /// The account's number, which is covered by the hash of each entry.
     pub account: i64,
-    /// The sums and the head of the journal.
+    /// The sums of the journal and its latest entry.
     pub wallet: Wallet,
     /// What the plan allows.
     pub terms: Terms,
@@ -65,11 +66,11 @@ pub struct Ledger {
     pub lots: BTreeMap<LotId, Lot>,
     /// The holds, by id.
     pub holds: BTreeMap<String, Hold>,
-    /// The spend limits of the account, in the order in which they are judged.
+    /// The spend limits of the account, in the order in which they are checked.
     pub limits: Vec<Limit>,
     /// Earlier entries by the idempotency key they answered.
     pub answered: HashMap<String, Entry>,
-    /// Nothing falls due before this moment. A lower bound: it may be early, never late.
+    /// Nothing becomes due before this time. A lower bound: it may be early, never late.
     pub next_due_at: Option<Timestamp>,
     changes: Changes,
 }
@@ -103,7 +104,7 @@ impl Ledger {
         }
     }
 
-    /// Credits that may be spent now: active, unexpired, unfrozen, unpinned, less the debt.
+    /// Credits that may be spent now: active, unexpired, unfrozen and unpinned, less the debt.
     pub fn available(&self, now: Timestamp) -> Credits {
         let free = self.spendable(now) - self.wallet.debt;
         free.max(Credits::ZERO)
@@ -163,7 +164,7 @@ impl Ledger {
         })
     }
 
-    /// Takes what changed since the last call.
+    /// Takes the changes since the last call.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
     }
@@ -177,8 +178,7 @@ impl Ledger {
             .sum()
     }
 
-    /// Lines that draw `amount` from the spendable grants in order, as far as they go, and how far
-    /// that is.
+    /// Lines that draw up to `amount` from the spendable grants in order, and the total they cover.
     fn draw(&self, amount: Credits, now: Timestamp) -> (Vec<(LotId, Credits)>, Credits) {
         let mut order: Vec<&Lot> = self
             .lots

@@ -5,7 +5,8 @@ use super::limits::Limit;
 use super::wallet::WalletStatus;
 use crate::money::Credits;
 
-/// A rule said no. Nothing changed, and nothing is remembered: the same key is judged afresh.
+/// A rule refused the command. Nothing changed and the refusal isn't stored: a retry with the same
+/// key is decided again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Fewer credits are available than the call needs.
@@ -16,7 +17,7 @@ pub enum Refusal {
         /// Credits that may be spent.
         available: Credits,
     },
-    /// Money was reversed; its debt blocks spending.
+    /// A payment was reversed and left a debt, which blocks spending.
     #[error("{debt} credits of debt must be settled first")]
     Debt {
         /// The debt, in credits.
@@ -34,10 +35,10 @@ pub enum Refusal {
         /// Credits that may be spent.
         available: Credits,
     },
-    /// A limit that the account's people set is reached.
+    /// A spend limit that the account's members set is reached.
     #[error("the limit {} leaves too little for {needed} credits", .limit.name())]
     SpendLimit {
-        /// The limit, as it stands now.
+        /// The limit, in its current state.
         limit: Box<Limit>,
         /// Credits that the call needs.
         needed: Credits,
@@ -53,19 +54,19 @@ pub enum Refusal {
     /// The account has no such hold.
     #[error("there is no such hold")]
     HoldNotFound,
-    /// The hold was settled before.
+    /// The hold was already settled.
     #[error("the hold is {} already", .state.word())]
     HoldSettled {
         /// How the hold was settled.
         state: HoldState,
     },
-    /// The key was used for something else.
+    /// The key was used for a different request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
     /// The account has no such grant.
     #[error("there is no such grant")]
     GrantNotFound,
-    /// The debt is smaller than that.
+    /// The debt is smaller than the requested amount.
     #[error("the debt is {debt} credits")]
     DebtExceeded {
         /// The debt, in credits.
@@ -77,7 +78,7 @@ pub enum Refusal {
         /// The status of the account.
         status: WalletStatus,
     },
-    /// The account's credits would leave 64 bits.
+    /// The account's credits would overflow 64 bits.
     #[error("that is more credits than an account can hold")]
     TooLarge,
 }

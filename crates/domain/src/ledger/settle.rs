@@ -1,4 +1,4 @@
-//! Lazy time: what falls due is done before the next command, whenever that comes.
+//! Lazy time: whatever is due is applied before the next command, whenever that arrives.
 
 use super::entry::{Body, EntryKind, Line};
 use super::journal::Draft;
@@ -9,21 +9,22 @@ use crate::money::Credits;
 use crate::time::Timestamp;
 
 impl Ledger {
-    /// Whether something fell due: then every pending hold must be loaded before the next command.
+    /// Whether something is due: then every pending hold must be loaded before the next command.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.next_due_at.is_some_and(|due| due <= now)
     }
 
-    /// Does what is due at `now`: expires holds, then grants, mints `due_grants` (the allowance of
-    /// the period, each once by its source key), and settles debt from what became free.
+    /// Applies what is due at `now`: expires holds, then grants, adds `due_grants` (the allowance
+    /// of the period, each once per source key), and settles debt from the credits that became
+    /// free.
     ///
-    /// All pending holds must be loaded, since the next due moment is computed from them.
+    /// All pending holds must be loaded, because the next due time is computed from them.
     pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
         self.expire_holds(now);
         self.expire_lots(now);
         for new in due_grants {
             let request = Request::internal(Command::Grant(new.clone()));
-            // Refused only for an amount beyond all bounds, which a catalog cannot name.
+            // Refused only for an amount above the maximum, which a catalog can't contain.
             let minted = self.grant(&request, new, now);
             debug_assert!(minted.is_ok(), "a catalog's allowance can be granted");
         }
@@ -31,8 +32,8 @@ impl Ledger {
         self.finish(now);
     }
 
-    /// What unspent allowances carry on under the plan's rule, once each: to be minted by the same
-    /// [`Ledger::settle`] that lets them expire. Together with what was carried on before they
+    /// The unspent allowances that the plan's rule carries over, once each: to be granted by the
+    /// same [`Ledger::settle`] that expires them. Together with credits carried over earlier, they
     /// never exceed the rule's cap.
     pub fn rollover_due(&self, rule: Option<Rollover>, now: Timestamp) -> Vec<NewGrant> {
         let Some(rule) = rule else {
@@ -68,8 +69,7 @@ impl Ledger {
         due
     }
 
-    /// After every command: nothing expired lingers, debt is settled first, the next due moment
-    /// is known.
+    /// Runs after every command: expires grants, settles debt first and computes the next due time.
     pub(super) fn finish(&mut self, now: Timestamp) {
         self.expire_lots(now);
         self.settle_debt(now);
@@ -94,7 +94,8 @@ impl Ledger {
         };
     }
 
-    /// Expires grants whose end has come: what no hold has pinned of them is breakage.
+    /// Expires grants whose expiry time has passed: their credits that no hold has pinned are
+    /// breakage.
     fn expire_lots(&mut self, now: Timestamp) {
         let due: Vec<Line> = self
             .lots
@@ -125,7 +126,7 @@ impl Ledger {
         }
     }
 
-    /// Debt is paid from whatever credits are free, before any call may use them.
+    /// Settles debt from any free credits, before a call may use them.
     fn settle_debt(&mut self, now: Timestamp) {
         if !self.wallet.debt.is_positive() {
             return;

@@ -1,4 +1,4 @@
-//! Spending without a hold: debits, and corrections by a person.
+//! Spending without a hold: debits, and corrections by an operator.
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
@@ -28,7 +28,7 @@ impl Ledger {
     }
 
     /// Corrects the balance. An upward correction is a grant, once per source key; a downward one
-    /// takes what is available and refuses to go beyond.
+    /// takes what is available and is refused beyond that.
     pub(super) fn adjust(
         &mut self,
         request: &Request,
@@ -61,7 +61,7 @@ impl Ledger {
         Ok(Some(self.post(draft, Some(request), now)))
     }
 
-    /// Lets debt go, for a reason that the request's context carries.
+    /// Forgives debt, for the reason given in the request's context.
     pub(super) fn forgive(
         &mut self,
         request: &Request,

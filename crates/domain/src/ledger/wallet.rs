@@ -13,7 +13,7 @@ words! {
         Active = "active",
         /// An operator suspended it.
         Frozen = "frozen",
-        /// It was deleted; only its books remain.
+        /// It was deleted; only its accounting records remain.
         Closed = "closed",
     }
 }
@@ -25,7 +25,7 @@ pub struct Wallet {
     pub posted: Credits,
     /// Credits pinned by pending holds.
     pub held: Credits,
-    /// What a reversal of money could not take back.
+    /// Clawed-back credits that could not be collected.
     pub debt: Credits,
     /// The number of the last journal entry.
     pub seq: i64,
@@ -33,9 +33,9 @@ pub struct Wallet {
     pub hash: [u8; 32],
     /// How many holds are pending.
     pub open_holds: i64,
-    /// The plan period that `period_calls` counts in.
+    /// The plan period that `period_calls` counts toward.
     pub period_start: Timestamp,
-    /// Calls authorized in that period, released ones not counted.
+    /// Calls authorized in that period, excluding released ones.
     pub period_calls: i64,
 }
 
@@ -49,7 +49,7 @@ impl Wallet {
         self.period_calls += 1;
     }
 
-    /// A call that was not charged does not count; a late capture of an expired one does again.
+    /// A call that wasn't charged doesn't count; a late capture of an expired hold counts it again.
     pub(super) fn recount_call(&mut self, period_start: Timestamp, captured: bool, late: bool) {
         if period_start != self.period_start {
             return;
@@ -57,7 +57,8 @@ impl Wallet {
         match (captured, late) {
             (true, true) => self.period_calls += 1,
             (true, false) => {}
-            // A plan that ended and came back has restarted its count; earlier holds are not in it.
+            // If a plan ended and started again, the count was reset and no longer includes earlier
+            // holds.
             (false, _) => self.period_calls = (self.period_calls - 1).max(0),
         }
     }
@@ -68,7 +69,7 @@ impl Wallet {
 pub struct Terms {
     /// The start of the current plan period.
     pub period_start: Timestamp,
-    /// Calls a period allows; `None` for no limit.
+    /// Calls allowed per period; `None` for no limit.
     pub calls_limit: Option<i64>,
     /// Whether the account may spend at all.
     pub status: WalletStatus,

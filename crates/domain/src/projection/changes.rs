@@ -1,4 +1,4 @@
-//! Pending changes of a plan: they wait for their payment, or for the end of the period.
+//! Pending changes of a plan: they take effect after their payment, or at the end of the period.
 
 use super::snapshot::{Schedule, Snapshot, Subscription};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};
@@ -7,24 +7,24 @@ use crate::money::Currency;
 use crate::time::Timestamp;
 use crate::words::words;
 
-/// A change of a plan that has not happened yet.
+/// A change of plan that has not taken effect yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingChange {
     /// What the change is waiting for.
     pub kind: PendingKind,
     /// The tier after the change.
     pub tier: String,
-    /// The time of the change or, for one that waits for its payment, the time at which it is given
-    /// up.
+    /// The time of the change or, for one that is waiting for its payment, the time at which it
+    /// lapses.
     pub at: Timestamp,
 }
 
 words! {
     /// What a pending change is waiting for.
     pub enum PendingKind {
-        /// It waits for its time.
+        /// It is waiting for its scheduled time.
         Scheduled = "scheduled",
-        /// It waits for its payment.
+        /// It is waiting for its payment.
         Payment = "payment",
     }
 }
@@ -74,7 +74,7 @@ pub(super) fn project_downgrades(
     }
 }
 
-/// The first phase that gives less than the one before it.
+/// The first phase with a lower tier than the phase before it.
 fn lesser<'a>(schedule: &Schedule, known: &Known<'a>) -> Option<(&'a String, Timestamp)> {
     let tier = |price: &Option<String>| known.tier_of_price.get(price.as_ref()?);
     schedule.phases.windows(2).find_map(|pair| {

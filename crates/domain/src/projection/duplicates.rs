@@ -1,5 +1,5 @@
-//! Duplicate subscriptions: found while another one is live, and undone when a customer bought them
-//! from us.
+//! Duplicate subscriptions: detected while another one is live, and undone when the customer bought
+//! them on our pages.
 
 use super::findings::Finding;
 use super::snapshot::Snapshot;
@@ -12,14 +12,14 @@ use crate::plan::SubscriptionFacts;
 pub struct DuplicatePurchase {
     /// Stripe's id of the later subscription.
     pub subscription: String,
-    /// Stripe's id of the payment intent that paid its first invoice, if that cost something.
+    /// Stripe's id of the payment intent that paid its first invoice, if that wasn't free.
     pub payment_intent: Option<String>,
-    /// Whether it was canceled before, and only its payment came now: a bank debit takes days.
+    /// Whether it was already canceled and only its payment arrived now: a bank debit takes days.
     pub is_late: bool,
 }
 
 impl DuplicatePurchase {
-    /// The object that names the undoing, so that it happens once.
+    /// The Stripe object that identifies this correction, so that it happens only once.
     pub fn object(&self) -> &str {
         match &self.payment_intent {
             Some(payment) if self.is_late => payment,
@@ -31,10 +31,10 @@ impl DuplicatePurchase {
 /// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
 /// on one of our pages.
 pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Desired) {
-    // Lists come newest first; of two made in the same second the later one is the duplicate.
+    // Lists are newest first; of two created in the same second, the later one is the duplicate.
     let subscriptions = wanted.subscriptions.iter().rev();
     let mut live: Vec<&SubscriptionFacts> = subscriptions
-        // Add-ons that are billed separately are no second plan.
+        // Add-ons that are billed separately aren't a second plan.
         .filter(|subscription| !items::is_addons_only(&subscription.fetched, known))
         .map(|subscription| &subscription.facts)
         .filter(|facts| facts.status.is_live())
@@ -63,8 +63,7 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut D
     }
 }
 
-/// Finds the payment of a duplicate that arrived after the duplicate was undone: it is refunded
-/// too.
+/// Finds payments that arrived after their duplicate was undone: they are also refunded.
 pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mut Desired) {
     for invoice in &snapshot.invoices {
         let Some(subscription) = invoice.subscription_id.as_ref() else {

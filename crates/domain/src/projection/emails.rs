@@ -1,4 +1,4 @@
-//! Which emails a snapshot asks for, each once under its key.
+//! The emails that a snapshot requires, each sent once per key.
 
 use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
 use super::states::{BillingReason, RefundStatus};
@@ -37,8 +37,8 @@ pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted:
     plan_ending(fetched, tier, now, wanted);
 }
 
-/// The end of a trial that is near. It is read from the trial itself, so a lost event does not
-/// matter; a trial that is not paid for afterward is reported as an end instead.
+/// The end of a trial that is near. It is read from the trial itself, so a lost event doesn't
+/// matter; a trial without a payment afterward is reported as an ending plan instead.
 fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
     let at = fetched.trial_end?;
     let is_near = at.plus_days(-TRIAL_WARNING_DAYS) <= now && now < at;
@@ -127,7 +127,7 @@ pub(super) fn invoice(
                 wanted.mails.push(Mail { key, letter });
             }
         }
-        // A change of plan that the bank wants confirmed leaves the plan unchanged until then.
+        // A change of plan that needs the bank's confirmation leaves the plan unchanged until then.
         TransactionStatus::Failed | TransactionStatus::Pending
             if invoice.needs_confirmation
                 && recent
@@ -150,7 +150,7 @@ fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Desired) {
     wanted.mails.push(Mail { key, letter });
 }
 
-/// Whether a renewal failed before it was paid: its attempts stay visible at Stripe.
+/// Whether a renewal failed before it was paid: Stripe keeps the number of attempts.
 fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     let is_renewal = invoice.billing_reason() == Some(BillingReason::SubscriptionCycle);
     let failed = |charge: &Charge| {
@@ -162,8 +162,8 @@ fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     is_renewal && (invoice.attempt_count > 1 || snapshot.charges.iter().any(failed))
 }
 
-/// Only a failed payment of a subscription that is past due is dunned: a first payment that was
-/// declined at Checkout was seen there.
+/// Dunning covers only failed payments of a past-due subscription: the customer saw a first payment
+/// being declined at Checkout.
 fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     snapshot.subscriptions.iter().any(|subscription| {
         Some(subscription.id.as_str()) == invoice.subscription_id.as_deref()
@@ -174,7 +174,7 @@ fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     })
 }
 
-/// The email about money that was given back, once it was.
+/// The email about a refund, once it succeeded.
 pub(super) fn refund(
     charge: &Charge,
     refund: &Refund,

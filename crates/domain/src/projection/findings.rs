@@ -3,21 +3,21 @@
 /// Something that needs manual review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A live subscription has a price the catalog never had: its tier is kept, the account is
-    /// parked.
+    /// A live subscription has a price that was never in the catalog: its tier is kept and the
+    /// account is parked.
     UnknownPrice {
         /// Stripe's id of the subscription.
         subscription: String,
         /// Stripe's id of the price.
         price: String,
     },
-    /// Two subscriptions can charge the account.
+    /// Two live subscriptions can charge the account.
     DuplicateSubscription {
         /// Stripe's id of the subscription that does not count.
         subscription: String,
     },
-    /// A subscription has an item besides its plan that is no add-on of the catalog: the plan
-    /// counts; the item is charged and brings nothing.
+    /// A subscription has an item besides its plan that isn't an add-on of the catalog: the plan
+    /// counts; the item is charged but grants nothing.
     StrayItem {
         /// Stripe's id of the subscription.
         subscription: String,
@@ -27,7 +27,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The sentence for the operator.
+    /// The description shown to the operator.
     pub fn text(&self) -> String {
         match self {
             Finding::UnknownPrice {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Known, Subscription};
 
-/// The place of the plan's price among the prices of a subscription's items, a phase's or an
-/// invoice's lines: the highest tier's, else the first that is no add-on's, else the first.
+/// The position of the plan's price among the prices of a subscription's items, a phase's items or
+/// an invoice's lines: the highest tier's, else the first that isn't an add-on's, else the first.
 pub fn plan_among<'a>(
     prices: impl IntoIterator<Item = Option<&'a str>>,
     tier_of_price: &HashMap<String, String>,
@@ -23,7 +23,7 @@ pub fn plan_among<'a>(
     let mut best: Option<(usize, (Option<usize>, bool))> = None;
     for (place, price) in prices.into_iter().enumerate() {
         let worth = worth(price);
-        // Of two with the same value the first counts.
+        // Of two with the same rank, the first counts.
         if best.is_none_or(|(_, known)| worth > known) {
             best = Some((place, worth));
         }
@@ -31,7 +31,7 @@ pub fn plan_among<'a>(
     best.map(|(place, _)| place)
 }
 
-/// Whether a subscription sells add-ons and no plan.
+/// Whether a subscription has add-ons and no plan.
 pub(super) fn is_addons_only(fetched: &Subscription, known: &Known) -> bool {
     let price = fetched.price_id.as_ref();
     price.is_some_and(|price| known.addon_prices.contains(price))

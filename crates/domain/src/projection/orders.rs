@@ -1,5 +1,5 @@
 //! The seven events of the acceptance story in all their orders. An event only marks an account for
-//! sync: whichever comes first, and however often, what is fetched decides.
+//! sync: whichever comes first, and however often, the fetched state decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ const EVENTS: [&str; 7] = [
     "customer.subscription.deleted",
 ];
 
-/// What we hold of an account.
+/// The stored state of an account.
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     rows: BTreeMap<String, Transaction>,
@@ -106,8 +106,8 @@ impl Account {
     }
 }
 
-/// Stripe after each step of the story, with its moment: a trial, its end in sight, a renewal that
-/// fails, is paid, a larger plan, a pack, the end.
+/// Stripe's state after each step of the story, with its time: a trial, its approaching end, a
+/// renewal that fails and is then paid, an upgrade, a pack, the end.
 fn story() -> Vec<(Snapshot, Timestamp)> {
     let mut snapshot = Snapshot::default();
     let mut steps = Vec::new();
@@ -241,14 +241,14 @@ fn events_that_arrive_during_the_story_lead_to_the_same_state_whichever_are_lost
     for heard in 0..1_u32 << last {
         let mut account = Account::new();
         for (index, (snapshot, now)) in story.iter().enumerate() {
-            // Twice, as when a delivery is repeated. The sweep syncs in the end.
+            // Twice, as when a delivery is repeated. A final sweep syncs in any case.
             if index == last || heard & (1 << index) != 0 {
                 account.sync(snapshot, *now);
                 account.sync(snapshot, *now);
             }
         }
         ended_well(&account.state);
-        // No email reports a moment that was missed; everything else is the same.
+        // No email reports a state that was never observed; everything else is the same.
         assert_eq!(silent(&account.state), silent(&expected.state), "{heard:b}");
         assert!(
             account.state.mails.is_superset(&expected.state.mails),

@@ -1,4 +1,4 @@
-//! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
+//! The fact of a payment at Checkout: a credit pack, or a plan's pending first payment.
 
 use super::emails::Mail;
 use super::reversal::clawback_for;
@@ -36,15 +36,15 @@ pub(super) fn project_sessions(
     }
 }
 
-/// A pack that was taken on our page and cost nothing.
+/// A pack that was ordered on our page and was free of charge.
 fn is_given_away(session: &Session) -> bool {
     session.status() == Some(SessionStatus::Complete)
         && session.payment_status() == Some(PaymentStatus::NoPaymentRequired)
         && session.amount_total == Some(0)
 }
 
-/// A pack that was given away is a gift of the operator: it is spent before what was bought, and
-/// there is no payment that could take it back.
+/// A free pack is a gift from the operator: it is spent before purchased credits, and there is no
+/// payment whose reversal could claw it back.
 fn give_pack(session: &Session, intent: &Intent, wanted: &mut Desired) {
     let ends = |days: i64| session.created_at.plus_days(days);
     wanted.commands.push(Command::Grant(NewGrant {
@@ -141,14 +141,14 @@ fn topup_status(session: &Session, is_refunded: bool, is_given: bool) -> Transac
         (Some(Paid), _) => TransactionStatus::Completed,
         (_, Some(Expired)) => TransactionStatus::Cancelled,
         (Some(Unpaid), Some(Complete)) if session.payment_failed => TransactionStatus::Failed,
-        // Credits are not given away by a coupon unless the operator says so (F10).
+        // A coupon grants free credits only if the operator allows it (F10).
         (Some(NoPaymentRequired), Some(Complete)) if !is_given => TransactionStatus::Cancelled,
         (Some(NoPaymentRequired), Some(Complete)) => TransactionStatus::Completed,
         _ => TransactionStatus::Pending,
     }
 }
 
-/// The pack's credits, and its bonus as a child that ends and goes back with them.
+/// The pack's credits, and its bonus as a child grant that expires and is clawed back with them.
 fn grant_pack(
     session: &Session,
     intent: &Intent,
@@ -183,7 +183,7 @@ fn pack_description(intent: &Intent) -> String {
     format!("{credits} credits")
 }
 
-/// A subscription Checkout that has no invoice yet, or never will.
+/// A subscription Checkout without an invoice, so far or for good.
 fn pending_subscription(session: &Session, intent: &Intent) -> Transaction {
     let expired = session.status() == Some(SessionStatus::Expired);
     Transaction {

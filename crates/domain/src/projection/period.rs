@@ -81,7 +81,7 @@ fn invoice_status(invoice: &Invoice, refunded: i64) -> Option<TransactionStatus>
         InvoiceStatus::Open => TransactionStatus::Pending,
         InvoiceStatus::Void => TransactionStatus::Cancelled,
         InvoiceStatus::Uncollectible => TransactionStatus::Failed,
-        // It asks for nothing yet.
+        // A draft doesn't request payment yet.
         InvoiceStatus::Draft => return None,
     };
     Some(status)

@@ -25,7 +25,8 @@ pub(super) fn project_subscriptions(
                 price: price.cloned().unwrap_or_default(),
             });
         }
-        // A price that is unknown now keeps the tier it gave before; add-ons alone give none.
+        // If the price is unknown now, the subscription keeps its previous tier; add-ons alone give
+        // none.
         let held = known.tier_held.get(&fetched.id);
         let held = held.filter(|_| !items::is_addons_only(fetched, known));
         let tier = mapped.or(held).cloned();
@@ -67,7 +68,7 @@ pub(super) fn project_subscriptions(
     duplicates::find_late_payments(snapshot, known, wanted);
 }
 
-/// Reports items besides the plan that the catalog does not know: they are charged and bring
+/// Reports items besides the plan that the catalog doesn't know: they are charged but grant
 /// nothing.
 fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Desired) {
     let is_stray = |addon: &&Addon| !known.addon_prices.contains(&addon.price_id);

@@ -1,4 +1,4 @@
-//! The fact of money that goes back: refunds and disputes.
+//! The fact of a reversed payment: refunds and disputes.
 
 use std::collections::HashMap;
 
@@ -64,8 +64,8 @@ pub fn refund_status(word: &str) -> TransactionStatus {
     }
 }
 
-/// The clawback for a payment: how much of it is reversed now, by refunds, and entirely when a
-/// dispute was lost.
+/// The clawback for a payment: the amount reversed so far by refunds, or all of it when a dispute
+/// was lost.
 pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) -> Command {
     let lost = charge.dispute() == Some(DisputeStatus::Lost);
     let reversed = if lost {

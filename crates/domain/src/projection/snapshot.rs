@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub charges: Vec<Charge>,
     /// The schedules that change its subscriptions, including ended ones.
     pub schedules: Vec<Schedule>,
-    /// Its credit notes: documents about its invoices. The money they move shows elsewhere.
+    /// Its credit notes: documents about its invoices. The money they move is recorded elsewhere.
     pub credit_notes: Vec<CreditNote>,
 }
 
@@ -32,7 +32,7 @@ impl Snapshot {
             .find(|charge| charge.is_paid)
     }
 
-    /// Why the last attempt of a payment that is not paid yet failed.
+    /// The error of the last attempt of a payment that hasn't succeeded yet.
     pub(super) fn failure_of(&self, payment_intent: Option<&str>) -> Option<String> {
         let payment_intent = payment_intent?;
         if self.paid_charge(payment_intent).is_some() {
@@ -50,7 +50,7 @@ impl Snapshot {
             .filter(move |charge| charge.payment_intent.as_deref() == Some(payment_intent))
     }
 
-    /// Invoices of a subscription that ask for money which has not come, in no certain order.
+    /// Unpaid invoices of a subscription, in no particular order.
     pub(super) fn unpaid_invoices(&self, subscription: &str) -> impl Iterator<Item = &Invoice> {
         self.invoices.iter().filter(move |invoice| {
             invoice.subscription_id.as_deref() == Some(subscription)
@@ -65,7 +65,7 @@ impl Snapshot {
 pub struct Subscription {
     /// Stripe's id of the subscription.
     pub id: String,
-    /// The customer that pays it: the account's current one or a former.
+    /// The customer that pays for it: the account's current one or a former one.
     pub customer_id: Option<String>,
     /// The status as it was fetched.
     pub status: SubscriptionStatus,
@@ -83,19 +83,19 @@ pub struct Subscription {
     pub period_end: Timestamp,
     /// Whether it ends with the current period.
     pub cancel_at_period_end: bool,
-    /// The time at which it will end, if that is set.
+    /// The time at which it is scheduled to end, if any.
     pub cancel_at: Option<Timestamp>,
-    /// The time at which its end was requested.
+    /// The time at which its cancellation was requested.
     pub canceled_at: Option<Timestamp>,
     /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// The end of the trial, also of one that is over; `None` without a trial.
+    /// The end of the trial, including a past one; `None` without a trial.
     pub trial_end: Option<Timestamp>,
     /// Whether Stripe has paused the collection of payments.
     pub is_paused: bool,
     /// Stripe's id of the schedule that will change it.
     pub schedule_id: Option<String>,
-    /// A change that waits for its payment: the new price, and the time at which it is given up.
+    /// A change that is waiting for its payment: the new price, and the time at which it lapses.
     pub pending_update: Option<(String, Timestamp)>,
     /// The time at which the subscription was created.
     pub created_at: Timestamp,
@@ -115,7 +115,7 @@ pub struct Addon {
 }
 
 impl Subscription {
-    /// The moment it ends by request, from either of Stripe's two ways to say so.
+    /// The time at which it ends by request, from either of Stripe's two fields for it.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.cancel_at
             .or(self.cancel_at_period_end.then_some(self.period_end))
@@ -132,7 +132,7 @@ pub struct Invoice {
     /// Stripe's status: `draft`, `open`, `paid`, `void` or `uncollectible`; read by
     /// [`Invoice::status`].
     pub status: String,
-    /// Why it exists, in Stripe's words, such as `subscription_create`; read by
+    /// The reason for the invoice, in Stripe's words, such as `subscription_create`; read by
     /// [`Invoice::billing_reason`].
     pub billing_reason: String,
     /// The subscription that the invoice is for.
@@ -151,9 +151,9 @@ pub struct Invoice {
     pub created_at: Timestamp,
     /// The time at which the invoice was paid; `None` while it is not.
     pub paid_at: Option<Timestamp>,
-    /// How often the payment was attempted.
+    /// The number of payment attempts.
     pub attempt_count: i64,
-    /// The time at which Stripe attempts the payment again.
+    /// The time of Stripe's next payment attempt.
     pub next_payment_attempt: Option<Timestamp>,
     /// Whether the payment requires the cardholder to confirm it.
     pub needs_confirmation: bool,
@@ -172,7 +172,7 @@ pub struct Invoice {
 pub struct Session {
     /// Stripe's id of the session.
     pub id: String,
-    /// The intent of ours that created it; `None` for a session that another program created.
+    /// The intent of ours behind it; `None` for a session that another program created.
     pub intent: Option<Intent>,
     /// What the session is for: `payment`, `subscription` or `setup`; read by [`Session::mode`].
     pub mode: String,
@@ -181,37 +181,37 @@ pub struct Session {
     /// Whether it was paid: `paid`, `unpaid` or `no_payment_required`; read by
     /// [`Session::payment_status`].
     pub payment_status: String,
-    /// The total, tax included.
+    /// The total including tax, in minor units.
     pub amount_total: Option<i64>,
-    /// The tax in the total.
+    /// The tax included in the total, in minor units.
     pub amount_tax: i64,
     /// The currency of the amounts.
     pub currency: Option<Currency>,
     /// The payment intent that pays the session.
     pub payment_intent: Option<String>,
-    /// Whether that payment was tried after the session was completed, and failed.
+    /// Whether that payment was attempted after the session was completed, and failed.
     pub payment_failed: bool,
     /// The subscription that it created.
     pub subscription_id: Option<String>,
     /// The first invoice of that subscription.
     pub invoice_id: Option<String>,
-    /// Whether there was no session: the service requested the payment automatically, and its
-    /// payment intent names it.
+    /// Whether there was no session: the service requested the payment automatically, and the
+    /// payment intent names the order.
     pub is_automatic: bool,
     /// The time at which the session was created.
     pub created_at: Timestamp,
 }
 
-/// The order behind a session, frozen when the session was created.
+/// The order behind a session, as recorded when the session was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The id of the intent.
     pub id: String,
-    /// The number of the user who asked.
+    /// The number of the user who placed the order.
     pub user: Option<i64>,
     /// Credits of the pack; zero for a subscription.
     pub credits: Credits,
-    /// Credits that come on top.
+    /// Bonus credits, in addition to the pack's.
     pub bonus: Credits,
     /// The number of days after which the credits and the bonus expire; `None` for never.
     pub expires_after_days: Option<i64>,
@@ -228,15 +228,15 @@ pub struct Charge {
     pub id: String,
     /// The payment intent that the charge belongs to.
     pub payment_intent: Option<String>,
-    /// The amount that was charged.
+    /// The amount that was charged, in minor units.
     pub amount: i64,
-    /// The part that was given back; it falls again when a refund fails.
+    /// The refunded part, in minor units; it decreases again when a refund fails.
     pub amount_refunded: i64,
     /// The currency of all amounts of the charge.
     pub currency: Currency,
     /// Stripe's page for the receipt.
     pub receipt_url: Option<String>,
-    /// Why it failed, in Stripe's words for customers.
+    /// The reason for the failure, in Stripe's words for customers.
     pub failure: Option<String>,
     /// Whether it was paid.
     pub is_paid: bool,
@@ -253,7 +253,7 @@ pub struct Charge {
 pub struct Refund {
     /// Stripe's id of the refund.
     pub id: String,
-    /// The amount that is given back.
+    /// The refunded amount, in minor units.
     pub amount: i64,
     /// Stripe's status: `pending`, `succeeded`, `failed`, `canceled` or `requires_action`; read by
     /// [`Refund::status`].
@@ -269,7 +269,7 @@ pub struct Schedule {
     pub id: String,
     /// The subscription that it controls or controlled.
     pub subscription_id: Option<String>,
-    /// The phases that the subscription goes through, the earliest first.
+    /// The phases of the subscription, earliest first.
     pub phases: Vec<Phase>,
     /// The time at which it was released, canceled or completed; `None` while it is in control.
     pub ended_at: Option<Timestamp>,
@@ -286,10 +286,10 @@ pub struct Phase {
     pub price_id: Option<String>,
 }
 
-/// A credit note as fetched: a correction of an invoice, on paper. Of an open invoice it lowers
-/// what is asked. Of a paid one it says how the money went back: as a refund, which is a refund
-/// like any other and is recorded as such; to the customer's balance, which a later invoice asks
-/// less for; or outside Stripe. So a credit note itself is never a transaction.
+/// A credit note as fetched: a formal correction of an invoice. For an open invoice, it lowers the
+/// amount due. For a paid one, it says how the money was returned: as a refund, which is recorded
+/// like any other; to the customer's balance, which reduces a later invoice; or outside Stripe. So
+/// a credit note itself is never a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditNote {
     /// Stripe's id of the credit note.
@@ -302,11 +302,11 @@ pub struct CreditNote {
     pub status: String,
     /// The total, in minor units.
     pub amount: i64,
-    /// The part that was refunded.
+    /// The part that was refunded, in minor units.
     pub refunded: i64,
-    /// The part that was paid back outside Stripe.
+    /// The part that was repaid outside Stripe, in minor units.
     pub out_of_band: i64,
-    /// The part that lowered an open invoice.
+    /// The part that reduced an open invoice, in minor units.
     pub pre_payment: i64,
     /// The currency of all amounts of the credit note.
     pub currency: Currency,
@@ -316,17 +316,17 @@ pub struct CreditNote {
     pub pdf_url: Option<String>,
     /// The time at which the credit note was created.
     pub created_at: Timestamp,
-    /// The time at which the credit note was voided; `None` while it counts.
+    /// The time at which the credit note was voided; `None` while it is valid.
     pub voided_at: Option<Timestamp>,
 }
 
 impl Invoice {
-    /// The status as an enum; `None` for a word that we do not know.
+    /// The status as an enum; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<InvoiceStatus> {
         InvoiceStatus::from_word(&self.status)
     }
 
-    /// The reason as we know it; `None` for one that makes no difference here.
+    /// The reason as an enum; `None` for one that makes no difference here.
     pub fn billing_reason(&self) -> Option<BillingReason> {
         BillingReason::from_word(&self.billing_reason)
     }
@@ -338,39 +338,39 @@ impl Invoice {
 }
 
 impl Session {
-    /// What the session is for; `None` for a mode that we do not know.
+    /// What the session is for; `None` for a mode that this version doesn't know.
     pub fn mode(&self) -> Option<SessionMode> {
         SessionMode::from_word(&self.mode)
     }
 
-    /// Where the session stands; `None` for a status that we do not know.
+    /// The status of the session; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<SessionStatus> {
         SessionStatus::from_word(&self.status)
     }
 
-    /// Whether the session was paid; `None` for a status that we do not know.
+    /// Whether the session was paid; `None` for a word that this version doesn't know.
     pub fn payment_status(&self) -> Option<PaymentStatus> {
         PaymentStatus::from_word(&self.payment_status)
     }
 }
 
 impl Refund {
-    /// Where the refund stands; `None` for a status that we do not know.
+    /// The status of the refund; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<RefundStatus> {
         RefundStatus::from_word(&self.status)
     }
 }
 
 impl Charge {
-    /// Where the charge's dispute stands; `None` without a dispute or for a status that we do not
-    /// know.
+    /// The status of the charge's dispute; `None` without a dispute or for a word that this version
+    /// doesn't know.
     pub fn dispute(&self) -> Option<DisputeStatus> {
         DisputeStatus::from_word(self.dispute.as_deref()?)
     }
 }
 
 impl CreditNote {
-    /// Where the credit note stands; `None` for a status that we do not know.
+    /// The status of the credit note; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<CreditNoteStatus> {
         CreditNoteStatus::from_word(&self.status)
     }

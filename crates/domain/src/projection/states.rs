@@ -1,26 +1,26 @@
-//! Stripe's words for the states of its objects. Fields keep the word as fetched, since Stripe adds
-//! words; the words that decide something are read here, in one place.
+//! Stripe's words for the states of its objects. Fields keep the word as fetched, because Stripe
+//! adds words; the words that matter to a decision are parsed here, in one place.
 
 use crate::words::words;
 
 words! {
-    /// Where an invoice stands at Stripe.
+    /// The status of an invoice at Stripe.
     pub enum InvoiceStatus {
-        /// It is being made and asks for nothing yet.
+        /// It is being prepared; no payment is due yet.
         Draft = "draft",
-        /// It asks for its amount.
+        /// Its payment is due.
         Open = "open",
-        /// It was paid, or asked for nothing.
+        /// It was paid, or its total was zero.
         Paid = "paid",
-        /// It was withdrawn.
+        /// It was voided.
         Void = "void",
-        /// It was given up; a late payment still counts.
+        /// It was written off; a late payment still counts.
         Uncollectible = "uncollectible",
     }
 }
 
 impl InvoiceStatus {
-    /// Whether its payment may still come.
+    /// Whether its payment may still arrive.
     pub const fn is_unpaid(self) -> bool {
         matches!(
             self,
@@ -30,11 +30,11 @@ impl InvoiceStatus {
 }
 
 words! {
-    /// Why an invoice of a subscription exists, as far as it matters here.
+    /// The reason for a subscription's invoice, as far as it matters here.
     pub enum BillingReason {
-        /// The subscription was made.
+        /// The subscription was created.
         SubscriptionCreate = "subscription_create",
-        /// A period began.
+        /// A new period began.
         SubscriptionCycle = "subscription_cycle",
         /// The plan or its items changed.
         SubscriptionUpdate = "subscription_update",
@@ -54,13 +54,13 @@ words! {
 }
 
 words! {
-    /// Where a Checkout session stands.
+    /// The status of a Checkout session.
     pub enum SessionStatus {
         /// The customer may still complete it.
         Open = "open",
         /// The customer completed it; the payment may still be under way.
         Complete = "complete",
-        /// Its time ran out.
+        /// It expired.
         Expired = "expired",
     }
 }
@@ -78,23 +78,23 @@ words! {
 }
 
 words! {
-    /// Where a refund stands.
+    /// The status of a refund.
     pub enum RefundStatus {
-        /// It is under way.
+        /// It is in progress.
         Pending = "pending",
         /// The customer has to act before it can continue.
         RequiresAction = "requires_action",
-        /// The money went back.
+        /// The money was returned.
         Succeeded = "succeeded",
-        /// The bank sent the money back to us.
+        /// The bank returned the money to us.
         Failed = "failed",
-        /// It was taken back.
+        /// It was canceled.
         Canceled = "canceled",
     }
 }
 
 words! {
-    /// Where a dispute stands.
+    /// The status of a dispute.
     pub enum DisputeStatus {
         /// An inquiry needs our response.
         WarningNeedsResponse = "warning_needs_response",
@@ -104,11 +104,11 @@ words! {
         WarningClosed = "warning_closed",
         /// The dispute needs our response.
         NeedsResponse = "needs_response",
-        /// The bank decides.
+        /// The bank is reviewing the dispute.
         UnderReview = "under_review",
-        /// The money came back to us.
+        /// It was decided in our favor; the money was returned to us.
         Won = "won",
-        /// The money is gone.
+        /// It was decided against us; the money is lost.
         Lost = "lost",
         /// Stripe prevented it.
         Prevented = "prevented",
@@ -116,8 +116,7 @@ words! {
 }
 
 impl DisputeStatus {
-    /// Whether the credits that were bought are set aside: a dispute does that, an inquiry does
-    /// not.
+    /// Whether the purchased credits are frozen: a dispute freezes them, an inquiry doesn't.
     pub const fn is_open(self) -> bool {
         matches!(
             self,
@@ -127,11 +126,11 @@ impl DisputeStatus {
 }
 
 words! {
-    /// Where a credit note stands.
+    /// The status of a credit note.
     pub enum CreditNoteStatus {
-        /// It counts.
+        /// It is valid.
         Issued = "issued",
-        /// It was taken back.
+        /// It was voided.
         Void = "void",
     }
 }

@@ -1,4 +1,4 @@
-//! What a snapshot asks for, fact by fact.
+//! The projection of a snapshot, fact by fact.
 
 mod duplicates;
 mod payment;

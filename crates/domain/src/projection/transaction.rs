@@ -1,4 +1,4 @@
-//! Transactions as they should be, and the rule by which their statuses move.
+//! Transactions as they should be, and the rule for changes of their status.
 
 use crate::money::{Credits, Currency, MinorUnits};
 use crate::time::Timestamp;
@@ -17,13 +17,13 @@ words! {
         SubscriptionCancel = "SUBSCRIPTION_CANCEL",
         /// A customer bought a credit pack.
         CreditTopup = "CREDIT_TOPUP",
-        /// Money was given back for a payment.
+        /// A payment was refunded, in full or in part.
         Refund = "REFUND",
     }
 }
 
 impl TransactionType {
-    /// Whether it records money that came in.
+    /// Whether it records an incoming payment.
     pub const fn is_payment(self) -> bool {
         matches!(
             self,
@@ -37,13 +37,13 @@ impl TransactionType {
 words! {
     /// The status of a transaction.
     pub enum TransactionStatus {
-        /// It is under way.
+        /// It is in progress.
         Pending = "PENDING",
-        /// It went through.
+        /// It succeeded.
         Completed = "COMPLETED",
         /// The payment failed; a later one may still succeed.
         Failed = "FAILED",
-        /// It went through and was given back in full.
+        /// It succeeded and was refunded in full.
         Refunded = "REFUNDED",
         /// It was never paid.
         Cancelled = "CANCELLED",
@@ -54,9 +54,9 @@ impl TransactionStatus {
     /// The status of a recorded transaction of type `kind` once Stripe shows `seen`.
     ///
     /// `Pending` moves to any other; `Failed` to `Completed` or `Refunded`, and to `Cancelled` when
-    /// its invoice was voided; `Completed` to `Refunded`, and back when the refund failed in the
-    /// end. A refund itself moves from `Completed` to `Failed` or `Cancelled`, and stays `Failed`.
-    /// Any other step comes from an older look at Stripe and changes nothing.
+    /// its invoice was voided; `Completed` to `Refunded`, and back if the refund eventually failed.
+    /// A refund itself moves from `Completed` to `Failed` or `Cancelled`, and stays `Failed`. Any
+    /// other change comes from an outdated read of Stripe and has no effect.
     #[must_use]
     pub const fn after(self, seen: TransactionStatus, kind: TransactionType) -> TransactionStatus {
         use TransactionStatus::{Cancelled, Completed, Failed, Pending, Refunded};
@@ -70,12 +70,13 @@ impl TransactionStatus {
         if is_allowed { seen } else { self }
     }
 
-    /// Whether the amount and the time of the transaction may still change: nothing was paid yet.
+    /// Whether the amount and time of the transaction may still change, because nothing was paid
+    /// yet.
     pub const fn is_open(self) -> bool {
         matches!(self, TransactionStatus::Pending | TransactionStatus::Failed)
     }
 
-    /// Whether the payment went through, whatever was given back afterward.
+    /// Whether the payment succeeded, regardless of later refunds.
     pub const fn is_paid(self) -> bool {
         matches!(
             self,
@@ -87,7 +88,7 @@ impl TransactionStatus {
 /// A transaction row as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// The fact that it records, at most once: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
+    /// The key of the recorded fact, unique: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
     pub natural_key: String,
     /// What the transaction records.
     pub kind: TransactionType,
@@ -95,7 +96,7 @@ pub struct Transaction {
     pub status: TransactionStatus,
     /// The amount of money.
     pub amount: MinorUnits,
-    /// The part that was given back, in minor units.
+    /// The refunded part, in minor units.
     pub refunded_minor: i64,
     /// Stripe's id of the payment intent.
     pub payment_intent: Option<String>,
@@ -109,13 +110,13 @@ pub struct Transaction {
     pub user: Option<i64>,
     /// The tier that was paid for.
     pub tier: Option<String>,
-    /// The credits that were bought.
+    /// The purchased credits.
     pub credits: Option<Credits>,
-    /// The line of the payment history.
+    /// The description shown in the payment history.
     pub description: String,
     /// Why the transaction failed; `None` when it did not.
     pub failure: Option<String>,
-    /// How often the payment was attempted.
+    /// The number of payment attempts.
     pub attempts: i64,
     /// Stripe's page for the receipt or the invoice.
     pub receipt_url: Option<String>,

@@ -2,7 +2,7 @@
 
 use domain::time::Timestamp;
 
-/// A value bound to a statement. Nulls carry their type, since PostgreSQL asks for it.
+/// A value bound to a statement. Nulls have a type, because PostgreSQL requires it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg<'a> {
     /// Binds a `bigint`.

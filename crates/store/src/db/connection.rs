@@ -1,4 +1,4 @@
-//! One connection to either database, and the steps of a database transaction on it.
+//! A connection to either database, and the steps of a database transaction on it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::{Role, Tx};
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// One connection to either database, as the writer and reader threads hold it.
+/// A connection to either database, owned by a writer or reader thread.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Sqlite(Box<rusqlite::Connection>),
@@ -20,7 +20,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// The tx that runs on this connection now; `begin` comes first.
+    /// The tx in progress on this connection; call `begin` first.
     pub(crate) fn tx<'a>(&'a mut self, vault: Option<&'a Vault>) -> Tx<'a> {
         match self {
             Connection::Sqlite(connection) => Tx::Sqlite(SqliteTx {
@@ -36,7 +36,7 @@ impl Connection {
         }
     }
 
-    /// Opens a tx for writing and, inside it, the savepoint of the first step.
+    /// Begins a tx for writing and, inside it, the savepoint of the first step.
     pub(crate) fn begin_write(&mut self) -> Result<()> {
         match self {
             Connection::Sqlite(connection) => {
@@ -49,7 +49,7 @@ impl Connection {
         }
     }
 
-    /// Opens a tx that reads one state of the database.
+    /// Begins a tx that reads a single snapshot of the database.
     pub(crate) fn begin_read(&mut self) -> Result<()> {
         match self {
             Connection::Sqlite(connection) => run(connection, "begin"),
@@ -60,7 +60,7 @@ impl Connection {
         }
     }
 
-    /// Keeps what the step wrote and opens the next one.
+    /// Keeps what the step wrote and begins the next step.
     pub(crate) fn keep_step(&mut self) -> Result<()> {
         match self {
             Connection::Sqlite(connection) => {
@@ -73,7 +73,7 @@ impl Connection {
         }
     }
 
-    /// Undoes what the step wrote and opens the next one in its place.
+    /// Rolls back what the step wrote and begins the next step.
     pub(crate) fn undo_step(&mut self) -> Result<()> {
         match self {
             Connection::Sqlite(connection) => run(connection, "rollback to step"),
@@ -83,7 +83,8 @@ impl Connection {
         }
     }
 
-    /// Makes all kept steps durable. An error says whether that may have happened all the same.
+    /// Makes all kept steps durable. The error says whether the commit may have happened
+    /// nevertheless.
     pub(crate) fn commit(&mut self) -> Result<()> {
         match self {
             Connection::Sqlite(connection) => {
@@ -92,7 +93,7 @@ impl Connection {
                     .and_then(|mut statement| statement.execute([]));
                 match committed {
                     Ok(_) => Ok(()),
-                    // A failed sync does not say what a crash would leave.
+                    // After a failed fsync, it is unknown what would survive a crash.
                     Err(error) if code_of(&error) == Some(ErrorCode::SystemIoFailure) => {
                         Err(Error::OutcomeUnknown(error.to_string()))
                     }
@@ -116,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Ends the tx without a trace. Harmless when there is none.
+    /// Rolls back the tx. Does nothing when there is none.
     pub(crate) fn rollback(&mut self) {
         let ended = match self {
             Connection::Sqlite(connection) if connection.is_autocommit() => Ok(()),
@@ -131,7 +132,8 @@ impl Connection {
         }
     }
 
-    /// Whether the tx is still open: a full disk makes SQLite roll all of it back at once.
+    /// Whether the tx is still open: SQLite rolls all of it back automatically when the disk is
+    /// full.
     pub(crate) fn is_in_tx(&self) -> bool {
         match self {
             Connection::Sqlite(connection) => !connection.is_autocommit(),
@@ -139,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Whether the connection is known to be of no more use.
+    /// Whether the connection is known to be closed.
     pub(crate) fn is_closed(&self) -> bool {
         match self {
             Connection::Sqlite(_) => false,
@@ -147,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Whether `error` means that the connection is gone; asks the server when it may be.
+    /// Whether `error` means that the connection is lost; queries the server when in doubt.
     pub(crate) fn is_lost_by(&mut self, error: &Error) -> bool {
         match self {
             Connection::Sqlite(_) => false,
@@ -159,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// Writes the SQLite database, as this connection sees it now, into a new file.
+    /// Copies the SQLite database, as this connection currently sees it, into a new file.
     pub(crate) fn copy_into(&mut self, to: &Path) -> Result<()> {
         let Connection::Sqlite(connection) = self else {
             return Err(Error::Database("this is not SQLite".into()));
@@ -171,8 +173,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Copies what the log holds into the database file, without waiting for anyone. Answers how
-    /// many pages the log holds; none on PostgreSQL, which maintains its own log.
+    /// Copies the contents of the log into the database file, without waiting for other
+    /// connections. Returns the number of pages in the log; zero on PostgreSQL, which maintains its
+    /// own log.
     pub(crate) fn checkpoint(&mut self) -> Result<i64> {
         match self {
             Connection::Sqlite(connection) => {
@@ -183,7 +186,7 @@ impl Connection {
         }
     }
 
-    /// The file of an embedded database; none in memory and on PostgreSQL.
+    /// The file of an embedded database; `None` for an in-memory one and on PostgreSQL.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         let Connection::Sqlite(connection) = self else {
             return None;
@@ -192,15 +195,16 @@ impl Connection {
         path.map(PathBuf::from)
     }
 
-    /// How many bytes SQLite's log takes on the disk; none in memory and on PostgreSQL.
+    /// The size of SQLite's log on disk, in bytes; zero for an in-memory database and on
+    /// PostgreSQL.
     pub(crate) fn log_bytes(&self) -> u64 {
         let log = self.file().map(|file| format!("{}-wal", file.display()));
         log.and_then(|log| std::fs::metadata(log).ok())
             .map_or(0, |log| log.len())
     }
 
-    /// Copies the whole log into the database file and truncates it, waiting for whoever
-    /// reads or copies, up to the busy limit. Returns whether it succeeded.
+    /// Copies the whole log into the database file and truncates it, waiting for other readers and
+    /// the checkpointer up to the busy timeout. Returns whether it succeeded.
     pub(crate) fn empty_log(&mut self) -> Result<bool> {
         let Connection::Sqlite(connection) = self else {
             return Ok(true);
@@ -216,7 +220,7 @@ pub(crate) fn open_sqlite(path: &Path, role: Role, synchronous: bool) -> Result<
     Ok(Connection::Sqlite(Box::new(connection)))
 }
 
-/// Opens a SQLite database that lives as long as its connection.
+/// Opens a SQLite database that exists as long as its connection.
 pub(crate) fn open_sqlite_in_memory() -> Result<Connection> {
     Ok(Connection::Sqlite(Box::new(sqlite::open_in_memory()?)))
 }

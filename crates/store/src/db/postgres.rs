@@ -1,4 +1,4 @@
-//! The PostgreSQL driver: how a server is reached, statements run and errors are read.
+//! The PostgreSQL driver: how to connect, run statements and classify errors.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Arg, Record, Role, Row, STATEMENT_CACHE};
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// A database that does not answer the handshake in this time counts as down.
+/// A database that doesn't complete the handshake within this time counts as down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A [`Tx`](super::Tx) on PostgreSQL.
@@ -101,7 +101,7 @@ pub(super) fn query<T: Record>(
         .collect()
 }
 
-/// Where a PostgreSQL server is. It may hold a password, so it is never shown.
+/// The address of a PostgreSQL server. It may contain a password, so it is never displayed.
 #[derive(Clone)]
 pub struct PostgresAddress(postgres::Config);
 
@@ -125,7 +125,7 @@ impl PostgresAddress {
     }
 }
 
-/// Connects to PostgreSQL. The one place where a TLS connector would be chosen.
+/// Connects to PostgreSQL. The one place to configure a TLS connector.
 pub(crate) fn open(address: &PostgresAddress, role: Role, synchronous: bool) -> Result<Session> {
     let mut config = address.0.clone();
     if config.get_connect_timeout().is_none() {
@@ -160,7 +160,7 @@ pub(crate) fn open(address: &PostgresAddress, role: Role, synchronous: bool) -> 
     })
 }
 
-/// The message with its causes: this driver's own says only "db error".
+/// The message including its causes: the driver's own message is only "db error".
 fn with_causes(error: &postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
@@ -177,7 +177,8 @@ impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         let said = with_causes(&error);
         let Some(code) = error.code() else {
-            // The server did not answer: the connection broke, unless a value had the wrong type.
+            // The error isn't from the server: the connection broke, unless a value had the wrong
+            // type.
             let is_broken = error.is_closed()
                 || std::error::Error::source(&error)
                     .is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>);
@@ -197,7 +198,8 @@ impl From<postgres::Error> for Error {
             }
             other => match other.code().get(..2) {
                 Some("23") => Error::Constraint(said),
-                // Connections, resources, shutdown, the operating system.
+                // SQLSTATE classes: connection, insufficient resources, operator intervention,
+                // system error.
                 Some("08" | "53" | "57" | "58") => Error::Unavailable(said),
                 _ => Error::Database(said),
             },

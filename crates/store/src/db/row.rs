@@ -1,4 +1,4 @@
-//! How rows are read: columns by position, whole records in the order of the statement.
+//! How rows are read: columns by position, whole records in the column order of the statement.
 
 use domain::ledger::{EntryKind, GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
 use domain::money::Credits;
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Row<'_> {
 }
 
 impl Row<'_> {
-    /// How many columns the row has.
+    /// The number of columns in the row.
     pub(crate) fn len(&self) -> usize {
         match self {
             Row::Sqlite(row, _) => row.as_ref().column_count(),
@@ -40,9 +40,9 @@ impl Row<'_> {
     }
 }
 
-/// What a column can be read as.
+/// A type that a column can be read as.
 pub trait Column: Sized {
-    /// Reads column `index` of `row`; a null where none may be, or another type, is an error.
+    /// Reads column `index` of `row`; an unexpected null or another type is an error.
     fn read(row: &Row<'_>, index: usize) -> Result<Self>;
 }
 
@@ -50,7 +50,8 @@ impl Column for Option<i64> {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         match row {
             Row::Sqlite(row, _) => Ok(row.get(index)?),
-            // A comparison is a boolean and a bare literal an `int` here, both integers in SQLite.
+            // In PostgreSQL, a comparison is a boolean and a bare literal an `int`; both are
+            // integers in SQLite.
             Row::Postgres(row, _) => match *row.columns()[index].type_() {
                 Type::BOOL => Ok(row.try_get::<_, Option<bool>>(index)?.map(i64::from)),
                 Type::INT4 => Ok(row.try_get::<_, Option<i32>>(index)?.map(i64::from)),
@@ -61,7 +62,7 @@ impl Column for Option<i64> {
 }
 
 impl Column for Option<String> {
-    /// Opens sealed text, whatever statement asked for it.
+    /// Decrypts sealed text, whichever statement selected it.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         let (text, vault): (Option<String>, _) = match row {
             Row::Sqlite(row, vault) => (row.get(index)?, vault),
@@ -75,7 +76,7 @@ impl Column for Option<String> {
 }
 
 impl Column for Option<Vec<u8>> {
-    /// Opens sealed bytes, as for text.
+    /// Decrypts sealed bytes, as for text.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         let (bytes, vault): (Option<Vec<u8>>, _) = match row {
             Row::Sqlite(row, vault) => (row.get(index)?, vault),
@@ -121,7 +122,7 @@ macro_rules! present_column {
 }
 present_column!(i64, String, Vec<u8>, Timestamp, Credits);
 
-/// Reads a column of words as the enum that has them, and binds the enum as its word.
+/// Reads a column of words as the corresponding enum, and binds the enum as its word.
 macro_rules! word_column {
     ($($name:ty),+ $(,)?) => {$(
         impl $crate::Column for $name {
@@ -165,7 +166,7 @@ word_column!(
 );
 
 impl Column for SubscriptionStatus {
-    /// Reads Stripe's word; one that is not known yet is kept.
+    /// Reads Stripe's word; an unknown word is kept.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         Ok(SubscriptionStatus::from_word(&row.get::<String>(index)?))
     }
@@ -179,7 +180,7 @@ impl Column for bool {
 
 /// A type that a whole row is read as.
 pub trait Record: Sized {
-    /// Reads the row; the columns stand in the order of the statement.
+    /// Reads the row; its columns are in the order of the statement.
     fn from_row(row: &Row<'_>) -> Result<Self>;
 }
 

@@ -1,4 +1,4 @@
-//! The SQLite driver: how a file is opened, statements run and errors are read.
+//! The SQLite driver: how to open a file, run statements and classify errors.
 
 use std::path::Path;
 use std::time::Duration;
@@ -64,8 +64,9 @@ pub(super) fn query<T: Record>(
     Ok(records)
 }
 
-/// Binds `$1` to the first argument and so on. To SQLite `$1` is a name like any other: it counts
-/// parameters as they appear, so a statement that says `$2` first would get them crossed.
+/// Binds `$1` to the first argument and so on. For SQLite, `$1` is just a name: it numbers
+/// parameters in order of appearance, so a statement that uses `$2` first would get its arguments
+/// swapped.
 pub(crate) fn bind(statement: &mut rusqlite::Statement<'_>, args: &[Arg<'_>]) -> Result<()> {
     let count = statement.parameter_count();
     if count != args.len() {
@@ -88,7 +89,7 @@ pub(super) fn run(connection: &rusqlite::Connection, sql: &'static str) -> Resul
     Ok(())
 }
 
-/// Opens `path` for writing, creating the file when there is none.
+/// Opens `path` for writing, creating the file if it doesn't exist.
 pub(crate) fn open(path: &Path, role: Role, synchronous: bool) -> Result<rusqlite::Connection> {
     let flags = match role {
         Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -96,7 +97,7 @@ pub(crate) fn open(path: &Path, role: Role, synchronous: bool) -> Result<rusqlit
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
         }
     };
-    // Each connection has one thread: SQLite's own mutexes are needless.
+    // Each connection is used by one thread, so SQLite's own mutexes are unnecessary.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(|error| {
         Error::Unavailable(format!(
@@ -108,7 +109,7 @@ pub(crate) fn open(path: &Path, role: Role, synchronous: bool) -> Result<rusqlit
     Ok(connection)
 }
 
-/// A database that lives as long as its connection.
+/// A database that exists as long as its connection.
 pub(crate) fn open_in_memory() -> Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open_in_memory()?;
     configure(&connection, Role::Writer, false)?;
@@ -130,7 +131,7 @@ fn configure(connection: &rusqlite::Connection, role: Role, synchronous: bool) -
         connection.pragma_update(None, "journal_mode", "wal")?;
         let level = if synchronous { "full" } else { "normal" };
         connection.pragma_update(None, "synchronous", level)?;
-        // The checkpointer does it; on the writer it would delay whoever waits for the commit.
+        // The checkpointer does this; on the writer, it would delay callers waiting for the commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What `audit` reads: rows as they stand, to be compared with what the journal says.
+//! What `audit` reads: rows as stored, to be compared with what the journal says.
 
 use domain::ledger::{EntryKind, Lot};
 use domain::projection::TransactionStatus;
@@ -11,7 +11,7 @@ use crate::db::{Tx, record, sql};
 use crate::error::Result;
 
 record! {
-    /// A line of the journal with all its columns; amounts in micro-credits.
+    /// A journal row with all its columns; amounts in micro-credits.
     pub struct JournalLine {
         /// The position in the journal of all accounts.
         pub n: i64,
@@ -41,7 +41,7 @@ record! {
         pub charged: i64,
         /// The bytes that were hashed: the whole entry.
         pub canonical: Vec<u8>,
-        /// The entry's link in the chain of hashes.
+        /// The entry's link in the hash chain.
         pub hash: Vec<u8>,
     }
 }
@@ -77,7 +77,7 @@ pub fn lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Lot>> {
     )
 }
 
-/// How many holds an account has or had.
+/// The number of holds that an account has or had.
 pub fn holds_count(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     tx.query_one(
         "select count(*) from hold where account_id = $1",
@@ -94,7 +94,7 @@ record! {
         pub operation: String,
         /// The number of the API key; zero for none.
         pub api_key_id: i64,
-        /// How many calls were charged.
+        /// The number of calls that were charged.
         pub calls: i64,
         /// Credits that were charged.
         pub credits: i64,
@@ -113,7 +113,7 @@ pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
 }
 
 record! {
-    /// The part of a top-up's transaction that its grant must agree with.
+    /// The part of a top-up's transaction that its grant must match.
     pub struct Topup {
         /// The public id of the transaction: `txn_...`.
         pub public_id: String,
@@ -125,9 +125,9 @@ record! {
         pub credits_micros: Option<i64>,
         /// The time at which the transaction happened, on Stripe's clock.
         pub occurred_at: Timestamp,
-        /// Whether it is a top-up; else a payment of another kind.
+        /// Whether it is a top-up; otherwise a payment of another kind.
         pub is_topup: bool,
-        /// The fact that the transaction records: `topup:cs_...`.
+        /// The key of the fact that the transaction records: `topup:cs_...`.
         pub natural_key: String,
     }
 }

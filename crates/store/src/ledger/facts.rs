@@ -1,4 +1,4 @@
-//! What an account's plan depends on, as the rows of accounts and subscriptions stand.
+//! The facts that an account's plan depends on, from the rows of accounts and subscriptions.
 
 use domain::ledger::WalletStatus;
 use domain::money::Credits;
@@ -9,7 +9,7 @@ use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
 
-/// Source keys and amounts of the allowances that began in the plan period.
+/// Source keys and amounts of the allowances granted for the plan period.
 pub(super) fn allowances_since(
     tx: &mut Tx<'_>,
     account: i64,
@@ -57,7 +57,7 @@ record! {
     }
 }
 
-/// The facts that an account's plan depends on, as the rows stand.
+/// The facts that an account's plan depends on, from the current rows.
 pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
     facts_and_status(tx, account).map(|(facts, _)| facts)
 }

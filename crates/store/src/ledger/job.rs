@@ -1,4 +1,4 @@
-//! A ledger command on its way to the writer, and how a batch of them is decided.
+//! A queued ledger command, and how a batch of them is decided.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::job::BatchJob;
 
-/// A ledger command on its way to the writer.
+/// A ledger command queued for the writer.
 #[derive(Debug)]
 pub(crate) struct LedgerJob {
     account: i64,
@@ -24,7 +24,7 @@ pub(crate) struct LedgerJob {
 }
 
 impl LedgerJob {
-    /// A job for the writer; its decision arrives at the receiver after its commit.
+    /// Makes a job for the writer; its decision is sent to the receiver after its commit.
     pub(crate) fn new(
         rules: Arc<Rules>,
         account: i64,
@@ -51,7 +51,7 @@ impl BatchJob for LedgerJob {
             job.decision = None;
             by_account.entry(job.account).or_default().push(index);
         }
-        // In the order of accounts: two writers that need the same rows lock them in the same
+        // In account order, so that two writers that need the same rows lock them in the same
         // order.
         for (account, indexes) in by_account {
             let (rules, now) = (jobs[indexes[0]].rules.clone(), jobs[indexes[0]].now);
@@ -69,7 +69,7 @@ impl BatchJob for LedgerJob {
             self.decision
                 .expect("a batch that succeeded decided every job")
         });
-        // No one receives it when the caller is gone; the entry stands all the same.
+        // The receiver is gone if the caller stopped waiting; the entry is committed nevertheless.
         let _ = self.reply.send(answer);
     }
 }

@@ -1,4 +1,4 @@
-//! Spend limits of an account: rows in which the ledger counts, set by the account's people.
+//! Spend limits of an account: rows that the ledger counts in, set by the account's members.
 
 use domain::ledger::{Limit, LimitScope, LimitWindow, Spender};
 use domain::money::Credits;
@@ -10,7 +10,7 @@ use crate::args;
 use crate::db::{Record, Row, Tx, sql};
 use crate::error::Result;
 
-/// Limits one account may have: each is judged with every call.
+/// Limits one account may have: each is checked with every call.
 pub const LIMITS_MAX: usize = 200;
 
 macro_rules! columns {
@@ -20,14 +20,14 @@ macro_rules! columns {
     };
 }
 
-/// A limit with what its owners see of it.
+/// A limit with the fields shown to its owners.
 #[derive(Clone, Debug)]
 pub struct LimitRow {
     /// The public id of the limit: `limit_...`.
     pub public_id: String,
-    /// The limit itself; `used` is of the window that began at `window_start`.
+    /// The limit itself; `used` counts for the window that started at `window_start`.
     pub limit: Limit,
-    /// The person who first set it.
+    /// The user or operator who first set it.
     pub created_by: String,
     /// The time at which it was first set.
     pub created_at: Timestamp,
@@ -59,20 +59,20 @@ impl Record for LimitRow {
 pub struct NewLimit<'a> {
     /// The public id for a limit that does not exist yet: `limit_...`.
     pub public_id: &'a str,
-    /// Whose spending the limit bounds.
+    /// Whose spending is limited.
     pub scope: LimitScope,
-    /// Number of the key or member; 0 for the account.
+    /// The number of the API key or member; 0 for the account.
     pub subject: i64,
-    /// How long the limit counts before it starts over.
+    /// How long the limit counts before it resets.
     pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub cap: Credits,
-    /// The person who sets it.
+    /// The user or operator who sets it.
     pub created_by: &'a str,
 }
 
-/// The account's limits, in the order in which they are judged. They are as stored, so `used` may
-/// count in a window that has ended ([`Limit::roll`]).
+/// The account's limits, in the order in which they are checked. They are as stored, so `used` may
+/// be for a window that has ended ([`Limit::roll`]).
 pub fn rows(tx: &mut Tx<'_>, account: i64) -> Result<Vec<LimitRow>> {
     tx.query(
         sql!(
@@ -84,8 +84,8 @@ pub fn rows(tx: &mut Tx<'_>, account: i64) -> Result<Vec<LimitRow>> {
     )
 }
 
-/// Sets a limit, or changes the cap of the one of this scope, subject and window. What was spent
-/// in the window already counts. `None` when the account has [`LIMITS_MAX`] of them.
+/// Sets a limit, or changes the cap of the existing one with this scope, subject and window.
+/// Credits already spent in the window count. `None` when the account has [`LIMITS_MAX`] limits.
 pub fn set(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -93,7 +93,7 @@ pub fn set(
     new: &NewLimit<'_>,
     now: Timestamp,
 ) -> Result<Option<LimitRow>> {
-    // Locks the wallet and lets time pass, so that no command counts at the same time.
+    // Locks the wallet and settles what is due, so that no command counts at the same time.
     super::settle(tx, rules, account, now)?;
     lock_wallet(tx, account)?;
     let known = rows(tx, account)?;
@@ -149,7 +149,7 @@ fn insert(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, now: Timestamp) -> 
     )
 }
 
-/// Micro-credits charged from day `start` on. A member's are those of the keys that they created.
+/// Micro-credits charged since day `start`. A member's are those of the keys that they created.
 fn spent(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, start: Timestamp) -> Result<i64> {
     let (all, key, member) = filter(new);
     tx.query_one(
@@ -176,7 +176,7 @@ fn held(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>) -> Result<i64> {
     )
 }
 
-/// Whether all counts, else the one key or member; -1 is none.
+/// Whether everything counts, or one key or member; -1 is none.
 fn filter(new: &NewLimit<'_>) -> (i64, i64, i64) {
     match new.scope {
         LimitScope::Account => (1, -1, -1),
@@ -185,7 +185,7 @@ fn filter(new: &NewLimit<'_>) -> (i64, i64, i64) {
     }
 }
 
-/// Takes a limit away; returns whether it was there.
+/// Removes a limit; returns whether it existed.
 pub fn remove(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<bool> {
     lock_wallet(tx, account)?;
     let removed = tx.execute(
@@ -206,7 +206,7 @@ fn count(tx: &mut Tx<'_>, account: i64) -> Result<()> {
     Ok(())
 }
 
-/// Writes what the ledger counted.
+/// Saves the ledger's counts.
 pub(super) fn save(tx: &mut Tx<'_>, limit: &Limit, now: Timestamp) -> Result<()> {
     tx.execute(
         "update spend_limit
@@ -223,7 +223,7 @@ pub(super) fn save(tx: &mut Tx<'_>, limit: &Limit, now: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// Finds who spends with this key, to preview a call that was not made yet.
+/// Finds the spender of this key, to preview a call.
 pub fn spender(tx: &mut Tx<'_>, key: i64) -> Result<Spender> {
     let member: Option<Option<i64>> =
         tx.query_opt("select user_id from api_key where id = $1", args![key])?;

@@ -1,4 +1,4 @@
-//! Loads what the commands of an account need.
+//! Loads what the commands of an account require.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
     Ok(loaded)
 }
 
-/// An account without limits pays nothing for them: its wallet says that it has none.
+/// Costs nothing for an account without limits: its wallet row has their number.
 fn load_limits(tx: &mut Tx<'_>, loaded: &mut Loaded) -> Result<()> {
     if loaded.watch.limits > 0 {
         let rows = limits::rows(tx, loaded.ledger.account)?;
@@ -122,7 +122,7 @@ fn load_pinned(tx: &mut Tx<'_>, ledger: &mut Ledger, hold: &Hold) -> Result<()> 
     Ok(())
 }
 
-/// All pending holds, before something due is settled.
+/// Loads all pending holds, before what is due is settled.
 pub(super) fn load_pending_holds(tx: &mut Tx<'_>, ledger: &mut Ledger) -> Result<()> {
     for hold in pending_holds(tx, ledger.account)? {
         load_pinned(tx, ledger, &hold)?;

@@ -4,11 +4,10 @@ use domain::ledger::Ledger;
 use domain::money::Credits;
 use domain::time::Timestamp;
 
-/// The threshold below which a new account is notified that its credits run low, until it sets
-/// another.
+/// The default threshold below which an account is notified of low credits.
 pub const LOW_BELOW_DEFAULT: Credits = Credits::new(50);
 
-/// How much of an account's credits is left; the number is what the wallet's row keeps.
+/// How much of an account's credits is left; the number is stored in the wallet row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// The credits reach the threshold.
@@ -34,17 +33,17 @@ impl Level {
 /// An account's ledger with what the store keeps besides it.
 pub(super) struct Loaded {
     pub(super) ledger: Ledger,
-    /// The time until which the stored answer of the plan holds.
+    /// The time until which the stored plan is valid.
     pub(super) plan_valid_until: Timestamp,
-    /// Whether the wallet row must be written although no entry was.
+    /// Whether the wallet row must be written although there is no new entry.
     pub(super) is_changed: bool,
-    /// Whether the wallet row is to be made.
+    /// Whether the wallet row has to be created.
     pub(super) is_new: bool,
-    /// What is watched for when credits move.
+    /// The thresholds and notification state.
     pub(super) watch: Watch,
 }
 
-/// What is watched for when credits move, as the wallet's row has it.
+/// Thresholds and notification state, as stored in the wallet row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
     pub(super) limits: i64,
@@ -56,7 +55,7 @@ pub(super) struct Watch {
 }
 
 impl Default for Watch {
-    /// A new wallet has nothing, and no one is notified of that.
+    /// A new wallet has no credits, and no one is notified of that.
     fn default() -> Watch {
         Watch {
             limits: 0,
@@ -69,8 +68,8 @@ impl Default for Watch {
     }
 }
 
-/// What is compared with the thresholds: credits that may be spent, including those that calls in
-/// progress set aside. So a hold that is released crosses nothing.
+/// The amount compared with the thresholds: available credits plus those set aside by calls in
+/// progress. So releasing a hold never crosses a threshold.
 pub(super) fn measure(ledger: &Ledger, now: Timestamp) -> Credits {
     ledger.available(now) + ledger.wallet.held
 }

@@ -1,4 +1,4 @@
-//! Rebuilds the rows that follow from the journal.
+//! Rebuilds the rows that are derived from the journal.
 
 use domain::ledger::{Hold, HoldState, Ledger, Limit};
 use domain::time::Timestamp;
@@ -8,13 +8,13 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// How many journal entries are in memory at once.
+/// The number of journal entries in memory at once.
 const PAGE: i64 = 1_000;
-/// An expired hold may be captured for a day; after two days it is settled for good.
+/// An expired hold may be captured for a day; after two days it is final.
 const EXPIRED_HOLD_DAYS_KEPT: i64 = 2;
 
-/// Writes an account's wallet, grants, holds, usage and limits as its journal says, whatever they
-/// said before. The journal itself is only read: the caller has checked that it is whole.
+/// Rewrites an account's wallet, grants, holds, usage and limits from its journal, whatever they
+/// contained. The journal itself is only read: the caller has verified it.
 pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<()> {
     let mut loaded = load::load(tx, account, &[])?;
     let mut ledger = Ledger::new(account, loaded.ledger.terms);
@@ -34,7 +34,7 @@ pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> 
         limits::save(tx, limit, now)?;
     }
     loaded.ledger = ledger;
-    // What the plan allows and what is due is computed again.
+    // The plan's limits and what is due are computed again.
     loaded.plan_valid_until = Timestamp::from_micros(0);
     save::save_wallet(tx, &loaded, now)?;
     super::settle(tx, rules, account, now).map(|_| ())
@@ -63,7 +63,7 @@ fn replay(tx: &mut Tx<'_>, ledger: &mut Ledger) -> Result<()> {
     }
 }
 
-/// Whether no later entry can change it.
+/// Whether no later entry can change the hold.
 fn is_settled(hold: &Hold, until: Timestamp) -> bool {
     match hold.state {
         HoldState::Captured | HoldState::Released => true,

@@ -68,7 +68,7 @@ pub(super) fn lot_by_number(tx: &mut Tx<'_>, account: i64, lot: LotId) -> Result
     )
 }
 
-/// The grant of a source key, and its bonuses.
+/// The grant with a source key, and its bonus grants.
 pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<Lot>> {
     tx.query(
         sql!(
@@ -158,7 +158,7 @@ pub(super) fn entry_by_key(tx: &mut Tx<'_>, account: i64, key: &str) -> Result<O
     )
 }
 
-/// Writes pins as the number of a grant and its micro-credits: `3:40000000,5:1000`.
+/// Formats pins as grant number and micro-credits: `3:40000000,5:1000`.
 pub(super) fn write_pins(pins: &[(LotId, Credits)]) -> String {
     let parts: Vec<String> = pins
         .iter()
@@ -185,7 +185,7 @@ pub(super) fn digest(bytes: Vec<u8>) -> Result<[u8; 32]> {
     bytes.try_into().map_err(|_| unreadable("hash"))
 }
 
-/// The hold an entry is about, for the journal's own column.
+/// The hold that an entry is about, for a separate column of the journal.
 pub(super) fn hold_of(entry: &Entry) -> Option<&str> {
     match &entry.body {
         Body::Hold { hold, .. } | Body::Settlement { hold, .. } => Some(hold),

@@ -1,4 +1,4 @@
-//! Saves what a run of commands changed.
+//! Saves the changes made by a run of commands.
 
 use domain::ledger::{Body, Entry, EntryKind, Hold, Lot};
 use domain::time::Timestamp;
@@ -10,11 +10,10 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// The operation's name in the usage table when a call named none.
+/// The operation's name in the usage table when a call didn't specify one.
 const UNNAMED: &str = "call";
 
-/// Writes the journal's new entries, and after them the rows that follow from them. Answers the
-/// entries.
+/// Writes the journal's new entries, and then the rows derived from them. Returns the entries.
 pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Result<Vec<Entry>> {
     let changes = loaded.ledger.take_changes();
     if changes.entries.is_empty() && !loaded.is_changed {
@@ -69,7 +68,7 @@ fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-/// A charged call adds to its day; one that was given back was never counted.
+/// A charged call adds to its day; a released one was never counted.
 pub(super) fn count_usage(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
     if !matches!(entry.kind, EntryKind::Debit | EntryKind::Capture) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The thresholds of a wallet: below one its account is notified, below the other more credits are
+//! The thresholds of a wallet: below one the account is notified, below the other more credits are
 //! bought.
 
 use domain::money::Credits;
@@ -22,7 +22,8 @@ pub fn thresholds(tx: &mut Tx<'_>, account: i64) -> Result<(Option<Credits>, Opt
     Ok((credits(low), credits(topup)))
 }
 
-/// Sets both thresholds. A level that is low only because of the new thresholds is not reported.
+/// Sets both thresholds. If the level is low only because of the new thresholds, no one is
+/// notified.
 pub fn set_thresholds(
     tx: &mut Tx<'_>,
     rules: &Rules,

@@ -1,4 +1,5 @@
-//! Usage by day, operation and API key, for pages and answers. Every read takes its account.
+//! Usage by day, operation and API key, for pages and API responses. Every read requires its
+//! account.
 
 use crate::args;
 use crate::db::{Tx, record};
@@ -11,7 +12,7 @@ record! {
         pub day: i64,
         /// The operation that was metered.
         pub operation: String,
-        /// How many calls were charged.
+        /// The number of calls that were charged.
         pub calls: i64,
         /// Credits that were charged.
         pub credits: i64,
@@ -19,7 +20,7 @@ record! {
 }
 
 /// Usage by day and operation on the days from `from` up to but not including `until`, oldest
-/// first: of one key where `key` names one.
+/// first; only that of `key`, if given.
 pub fn usage_by_day(
     tx: &mut Tx<'_>,
     account: i64,
@@ -49,17 +50,17 @@ record! {
         pub operation: String,
         /// The public id of the key; `None` for calls without one.
         pub public_id: Option<String>,
-        /// What its owner calls it.
+        /// The owner's name for the key.
         pub name: Option<String>,
-        /// How many calls were charged.
+        /// The number of calls that were charged.
         pub calls: i64,
         /// Credits that were charged.
         pub credits: i64,
     }
 }
 
-/// Usage line by line on the days from `from` up to but not including `until`, oldest first: of
-/// one key where `key` names one.
+/// Usage by day, operation and key on the days from `from` up to but not including `until`, oldest
+/// first; only that of `key`, if given.
 pub fn usage_lines(
     tx: &mut Tx<'_>,
     account: i64,
@@ -87,16 +88,16 @@ record! {
     pub struct KeyUsage {
         /// The public id of the key; `None` for calls without one.
         pub public_id: Option<String>,
-        /// What its owner calls it.
+        /// The owner's name for the key.
         pub name: Option<String>,
-        /// How many calls were charged.
+        /// The number of calls that were charged.
         pub calls: i64,
         /// Credits that were charged.
         pub credits: i64,
     }
 }
 
-/// Usage by API key on the days from `from` up to but not including `until`, dearest first.
+/// Usage by API key on the days from `from` up to but not including `until`, highest cost first.
 pub fn usage_by_key_between(
     tx: &mut Tx<'_>,
     account: i64,

@@ -1,4 +1,4 @@
-//! The wallet row: how it is read, locked, and turned into the ledger of its account.
+//! The wallet row: how it is read, locked, and converted into the ledger of its account.
 
 use domain::ledger::{Ledger, Terms, Wallet, WalletStatus};
 use domain::money::Credits;
@@ -11,26 +11,26 @@ use crate::db::{Tx, record, sql};
 use crate::error::{Result, unreadable};
 
 record! {
-    /// The sums of an account's journal, and until when they hold without a settlement. Credits are
-    /// in micro-credits.
+    /// The sums of an account's journal, and until when they are valid without a settlement.
+    /// Credits are in micro-credits.
     pub struct WalletRow {
         /// Credits in all grants.
         pub posted: i64,
         /// Credits pinned by holds.
         pub held: i64,
-        /// Credits that are owed.
+        /// Clawed-back credits that could not be collected.
         pub debt: i64,
         /// The number of the last journal entry.
         pub seq: i64,
         /// The hash of the last journal entry.
         pub hash: Vec<u8>,
-        /// How many holds are pending.
+        /// The number of pending holds.
         pub open_holds: i64,
-        /// The period the calls are counted in.
+        /// The start of the period that the calls are counted for.
         pub period_start: Timestamp,
         /// Calls that were authorized in the period.
         pub period_calls: i64,
-        /// The time before which nothing falls due.
+        /// The time before which nothing becomes due.
         pub next_due_at: Option<Timestamp>,
         /// Whether the account may spend.
         pub status: WalletStatus,
@@ -38,19 +38,19 @@ record! {
         pub plan_start: Timestamp,
         /// Calls that the plan allows in the period; `None` for no limit.
         pub plan_calls_limit: Option<i64>,
-        /// The time until which the stored answer of the plan holds.
+        /// The time until which the stored plan is valid.
         pub plan_valid_until: Timestamp,
-        /// How many spend limits the account has.
+        /// The number of spend limits that the account has.
         pub limits: i64,
-        /// The credits below which its people are notified.
+        /// The credits below which the account's members are notified.
         pub low_below: Option<i64>,
-        /// The number of the [`Level`] that the credits are at.
+        /// The number of the current [`Level`] of credits.
         pub low_level: i64,
-        /// Whether its people must be notified of low credits.
+        /// Whether a notification about low credits is due.
         pub low_due: bool,
         /// The credits below which a pack is bought automatically.
         pub topup_below: Option<i64>,
-        /// Whether the credits are below that.
+        /// Whether the credits are below that threshold and a purchase is due.
         pub topup_due: bool,
         /// The time at which the wallet last changed.
         pub updated_at: Timestamp,
@@ -72,8 +72,8 @@ pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
     tx.query_opt(select!(), args![account])
 }
 
-/// On PostgreSQL the row lock is what makes several processes right; SQLite has one writer. A
-/// wallet that does not exist yet is made first, so that there is a row to lock.
+/// On PostgreSQL, the row lock makes several processes safe; SQLite has one writer. A missing
+/// wallet is created first, so that there is a row to lock.
 pub(super) fn lock_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
     match tx {
         Tx::Sqlite(_) => wallet(tx, account),

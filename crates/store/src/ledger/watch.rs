@@ -1,5 +1,5 @@
-//! Watches a wallet's level as its credits move, so that a crossing is noted in the commit that
-//! made it; jobs report it and buy credits later.
+//! Tracks a wallet's level as its credits change, so that crossing a threshold is recorded in the
+//! same commit; background jobs send the notifications and buy credits later.
 
 use domain::time::Timestamp;
 
@@ -8,8 +8,8 @@ use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
 
-/// Notes a crossing. A level that rose again arms the next one; most commands change nothing here
-/// and write nothing.
+/// Records a threshold crossing. Once the level has risen again, the next crossing is recorded;
+/// most commands change nothing here and write nothing.
 pub(super) fn note(tx: &mut Tx<'_>, loaded: &Loaded, now: Timestamp) -> Result<()> {
     let (before, measure) = (&loaded.watch, measure(&loaded.ledger, now));
     let level = before.level(measure);
@@ -52,12 +52,12 @@ record! {
         pub is_gone: bool,
         /// The threshold that was crossed, in micro-credits.
         pub low_below: Option<i64>,
-        /// The journal entry that crossed it: the crossing's name.
+        /// The number of the journal entry that crossed it, which identifies the crossing.
         pub seq: i64,
     }
 }
 
-/// Crossings to report, of accounts after number `after`.
+/// Crossings to report, of accounts with numbers above `after`.
 pub fn crossings(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<Crossing>> {
     tx.query(
         "select account_id, low_level = 2, low_below, coalesce(low_seq, 0)
@@ -70,8 +70,8 @@ pub fn crossings(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<Crossing
     )
 }
 
-/// Notes that the crossing was reported. `false` when the wallet recovered or crossed again
-/// meanwhile.
+/// Records that the crossing was reported. `false` if the wallet recovered or crossed again in the
+/// meantime.
 pub fn mark_notified(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<bool> {
     let changed = tx.execute(
         "update wallet

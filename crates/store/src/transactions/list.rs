@@ -1,4 +1,4 @@
-//! Lists of transactions, their pages and what they add up to.
+//! Lists of transactions, their pages and sums.
 
 use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
@@ -11,21 +11,22 @@ use crate::error::Result;
 /// The conditions that narrow a list of transactions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// Only this account's. Lists for anyone but an operator set it.
+    /// Only transactions of this account. Must be set in lists for anyone but an operator.
     pub account_id: Option<i64>,
     /// Only this type, or `PAYMENT` for the three types of payments.
     pub kind: Option<&'a str>,
-    /// Only this status, or `PAID` for the two statuses of a payment that went through.
+    /// Only this status, or `PAID` for the two statuses of a succeeded payment.
     pub status: Option<&'a str>,
-    /// Only what happened at or after this time.
+    /// Only transactions that happened at or after this time.
     pub from: Option<Timestamp>,
-    /// Only what happened before this time.
+    /// Only transactions that happened before this time.
     pub until: Option<Timestamp>,
-    /// Only what has this text in an id, the description, or the account's name or address.
+    /// Only transactions with this text in an id, the description, or the account's name or email
+    /// address.
     pub search: Option<&'a str>,
 }
 
-/// Where a page of a list ended: the next begins after it.
+/// The end of a page of a list: the next page starts after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The time of the page's last transaction.
@@ -35,7 +36,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The position before everything.
+    /// The position of the first page.
     pub const START: Cursor = Cursor {
         occurred_at: Timestamp::from_micros(i64::MAX),
         id: i64::MAX,
@@ -71,7 +72,7 @@ macro_rules! filtered {
     };
 }
 
-/// Transactions, the latest first, from behind `after`.
+/// Transactions, latest first, after position `after`.
 pub fn list(
     tx: &mut Tx<'_>,
     filter: &Filter<'_>,
@@ -103,7 +104,7 @@ pub fn list(
     )
 }
 
-/// The account's transactions, the latest first, from behind `after`.
+/// The account's transactions, latest first, after position `after`.
 pub fn of_account(
     tx: &mut Tx<'_>,
     account: i64,
@@ -133,16 +134,16 @@ record! {
         pub kind: TransactionType,
         /// The status of the transactions.
         pub status: TransactionStatus,
-        /// How many transactions there are.
+        /// The number of transactions.
         pub count: i64,
         /// The sum of their amounts, in minor units.
         pub amount_minor: i64,
-        /// The sum of what was given back, in minor units.
+        /// The sum of refunds, in minor units.
         pub refunded_minor: i64,
     }
 }
 
-/// Sums the transactions that a filter finds, by currency, type and status.
+/// Sums the transactions that match a filter, by currency, type and status.
 pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
     let pattern = filter.search.map(like_pattern);
     tx.query(

@@ -1,4 +1,4 @@
-//! How a fact is recorded, and its record brought up to date.
+//! How a fact is recorded, and how its record is updated.
 
 use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
@@ -8,7 +8,7 @@ use crate::args;
 use crate::db::{Tx, record, sql};
 use crate::error::{Error, Result};
 
-/// How often a record is read again because another process changed it in between.
+/// How often a record is read again after another process changed it in between.
 const TRIES_MAX: u32 = 5;
 
 /// A fact to record.
@@ -18,7 +18,7 @@ pub struct NewTransaction<'a> {
     pub public_id: &'a str,
     /// The account that the transaction belongs to.
     pub account_id: i64,
-    /// The user who caused the transaction, where one did.
+    /// The user who caused the transaction, if any.
     pub user_id: Option<i64>,
     /// Stripe's id of the payment intent: `pi_...`.
     pub stripe_payment_intent_id: Option<&'a str>,
@@ -28,7 +28,7 @@ pub struct NewTransaction<'a> {
     pub stripe_invoice_id: Option<&'a str>,
     /// Stripe's id of the refund: `re_...`.
     pub stripe_refund_id: Option<&'a str>,
-    /// The fact that the transaction records; at most one transaction per fact.
+    /// The key of the recorded fact; at most one transaction per fact.
     pub natural_key: &'a str,
     /// What the transaction records.
     pub kind: TransactionType,
@@ -38,21 +38,21 @@ pub struct NewTransaction<'a> {
     pub amount_minor: i64,
     /// The currency, as an ISO code in lower case.
     pub currency: &'a str,
-    /// The part that was given back, in minor units.
+    /// The refunded part, in minor units.
     pub refunded_minor: i64,
     /// What was sold: `subscription` or `credit_topup`.
     pub product_type: &'a str,
     /// The tier that was paid for; `None` for a credit pack.
     pub subscription_tier: Option<&'a str>,
-    /// The credits that were bought, in micro-credits; `None` for a subscription.
+    /// The purchased credits, in micro-credits; `None` for a subscription.
     pub credits_purchased_micros: Option<i64>,
-    /// The line of the payment history.
+    /// The description shown in the payment history.
     pub description: Option<&'a str>,
     /// Further facts, as JSON without personal data.
     pub metadata: Option<&'a str>,
     /// Why the transaction failed; `None` when it did not.
     pub failure: Option<&'a str>,
-    /// How often the payment was attempted.
+    /// The number of payment attempts.
     pub attempts: i64,
     /// The address of the receipt at Stripe.
     pub receipt_url: Option<&'a str>,
@@ -69,12 +69,12 @@ record! {
     }
 }
 
-/// Records the fact, or brings its record up to date, and returns the record as it is then.
+/// Records the fact, or updates its record, and returns the resulting record.
 ///
-/// The status moves by [`TransactionStatus::after`]: a step that is not allowed comes from an older
-/// look at Stripe and is ignored. What was paid is frozen from `COMPLETED` on. A natural key,
-/// payment intent, session or refund of another record is a conflict, and so is a record of another
-/// account.
+/// The status changes according to [`TransactionStatus::after`]: a change that isn't allowed comes
+/// from an outdated read of Stripe and is ignored. The amount is frozen from `COMPLETED` on. A
+/// natural key, payment intent, session or refund of another record is a conflict, and so is a
+/// record of another account.
 pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<Transaction> {
     for _ in 0..TRIES_MAX {
         let written = match recorded(tx, new.natural_key)? {
@@ -90,7 +90,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
         if let Some(transaction) = written {
             return Ok(transaction);
         }
-        // Another process recorded or moved it since it was read: its status is judged again.
+        // Another process recorded or changed it since it was read: its status is evaluated again.
     }
     let said = format!("{} keeps changing", new.natural_key);
     Err(Error::Contended(said))
@@ -103,7 +103,7 @@ fn recorded(tx: &mut Tx<'_>, natural_key: &str) -> Result<Option<Recorded>> {
     )
 }
 
-/// A new record; `None` when the fact has one by now.
+/// Inserts a record; `None` when the fact already has one.
 fn insert(
     tx: &mut Tx<'_>,
     new: &NewTransaction<'_>,
@@ -152,7 +152,8 @@ fn insert(
     )
 }
 
-/// The record with what is new about its fact; `None` when its status is not the one before.
+/// Updates the record with what is new about its fact; `None` when its status is no longer the one
+/// that was read.
 fn update(
     tx: &mut Tx<'_>,
     before: &Recorded,

@@ -9,8 +9,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
 /// Whether an answer that reports an error may be followed by another attempt.
 ///
-/// Stripe's own `Stripe-Should-Retry` comes first. Without it, 409 (another call with the same key
-/// or for the same object is in progress), 429 and 5xx are retried. A saved answer never changes.
+/// Stripe's own `Stripe-Should-Retry` takes precedence. Without it, 409 (another call with the same
+/// key or for the same object is in progress), 429 and 5xx are retried. A replayed answer never
+/// changes.
 pub(super) fn may_retry(status: u16, should_retry: Option<&str>, replayed: bool) -> bool {
     if replayed {
         return false;

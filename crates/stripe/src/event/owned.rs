@@ -1,11 +1,11 @@
-//! Events without a borrow from the body they were parsed from.
+//! Events that own their data instead of borrowing from the body.
 
 use std::borrow::Cow;
 
 use super::{Event, EventObject};
 
 impl Event<'_> {
-    /// The event without a borrow from its body.
+    /// Converts the event into one that doesn't borrow from its body.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         Event {
@@ -42,7 +42,7 @@ impl EventObject<'_> {
         }
     }
 
-    /// The ids that may lead to an account by rows that know them, the most telling first.
+    /// The ids by which stored rows may lead to an account, the most specific first.
     pub fn leads(&self) -> impl Iterator<Item = &str> {
         [
             &self.subscription,

@@ -35,11 +35,11 @@ pub struct Charge {
     /// The customer who was charged.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// The payment to which the attempt belongs.
+    /// The payment intent that the attempt belongs to.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// The invoice that it pays. Since basil it is absent, and the invoice's `payments` say it
-    /// instead.
+    /// The invoice that it pays. Absent since basil, where the invoice's `payments` refer to the
+    /// payment instead.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
     /// The refunds if they were expanded, newest first and at most ten. `None` doesn't mean that

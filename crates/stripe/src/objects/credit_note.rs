@@ -75,7 +75,7 @@ impl CreditNote {
         ids
     }
 
-    /// The amount that was refunded, in minor units, if the version says so.
+    /// The amount that was refunded, in minor units; zero if the API version doesn't include it.
     #[must_use]
     pub fn refunded(&self) -> i64 {
         self.refunds.iter().map(|one| one.amount_refunded).sum()

@@ -1,4 +1,4 @@
-//! A dispute: the cardholder's bank claims the money back.
+//! A dispute: the cardholder's bank reclaims a payment.
 
 use super::string_enum::string_enum;
 use super::{Charge, Expandable, Metadata, PaymentIntent, or_default};
@@ -36,8 +36,8 @@ pub struct Dispute {
 }
 
 impl DisputeStatus {
-    /// Whether the bank may take the money, or has it: an inquiry takes none, and a dispute that we
-    /// won gave it back.
+    /// Whether the bank may withdraw the money or has withdrawn it. An inquiry withdraws nothing,
+    /// and the money of a dispute that we won was returned.
     #[must_use]
     pub fn claims_money(&self) -> bool {
         !matches!(

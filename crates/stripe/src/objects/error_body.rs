@@ -22,12 +22,12 @@ pub struct ApiError {
     pub decline_code: Option<String>,
     /// The parameter at fault, such as `items[0][price]`.
     pub param: Option<String>,
-    /// The message for people.
+    /// The human-readable message.
     pub message: Option<String>,
     /// The id of the charge that failed.
     pub charge: Option<String>,
-    /// The id of the payment intent that failed. Stripe sends the whole object; whatever its shape,
-    /// a declined card must still be reported as one.
+    /// The id of the payment intent that failed. Stripe sends the whole object; a declined card
+    /// must be reported as such even if that object can't be parsed.
     #[serde(default, deserialize_with = "id_of")]
     pub payment_intent: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! An event in a list, as the poll for missed events reads it.
+//! An event in a list, as read when polling for missed events.
 
 use crate::event::{self, EventError};
 use serde::{Deserialize, Deserializer, de};

@@ -1,4 +1,4 @@
-//! References to other objects: the id, or the object itself if `expand[]` asked for it.
+//! References to other objects: the id, or the whole object if `expand[]` requested it.
 
 use super::Identified;
 use serde::de::{DeserializeOwned, Error as _};

@@ -25,7 +25,7 @@ pub struct Invoice {
     pub amount_due: i64,
     /// The amount that was paid, in minor units.
     pub amount_paid: i64,
-    /// The part that was paid outside Stripe, in minor units, if the version says so.
+    /// The part that was paid outside Stripe, in minor units, if the API version includes it.
     pub amount_paid_off_stripe: Option<i64>,
     /// The amount that isn't paid yet, in minor units.
     pub amount_remaining: i64,
@@ -127,7 +127,7 @@ impl Invoice {
         }
     }
 
-    /// The charge that paid the invoice, if the version says so.
+    /// The charge that paid the invoice, if the API version includes it.
     #[must_use]
     pub fn charge(&self) -> &Expandable<Charge> {
         match self.payment() {
@@ -136,8 +136,8 @@ impl Invoice {
         }
     }
 
-    /// Whether the invoice is paid although no money moved through Stripe. Acacia says so directly.
-    /// Since basil the payments show it, and `None` is returned if they were not expanded.
+    /// Whether the invoice is paid although no money moved through Stripe. Acacia has a field for
+    /// it. Since basil it follows from the payments; `None` is returned if they were not expanded.
     #[must_use]
     pub fn is_paid_out_of_band(&self) -> Option<bool> {
         if self.top_paid_out_of_band.is_some() {
@@ -164,7 +164,7 @@ impl Invoice {
         self.status_transitions.as_ref()?.paid_at
     }
 
-    /// Of several payments, the paid one, or else the default one, or else the first.
+    /// The paid one of several payments, or else the default one, or else the first.
     fn payment(&self) -> Option<&InvoicePayment> {
         let payments = &self.payments.as_ref()?.data;
         let paid = payments.iter().find(|payment| payment.is_paid());
@@ -264,7 +264,7 @@ pub struct InvoiceStatusTransitions {
 pub struct FinalizationError {
     /// Stripe's code for what prevented the invoice from being finalized.
     pub code: Option<String>,
-    /// The message for people.
+    /// The human-readable message.
     pub message: Option<String>,
 }
 
@@ -273,7 +273,7 @@ string_enum! {
     InvoiceStatus {
         /// The invoice can still change.
         Draft = "draft",
-        /// The invoice is finalized and waits for payment.
+        /// The invoice is finalized and awaits payment.
         Open = "open",
         /// The invoice was paid, or there was nothing to pay.
         Paid = "paid",

@@ -31,8 +31,8 @@ pub struct PaymentIntent {
     pub payment_method: Expandable<PaymentMethod>,
     /// The error of the latest attempt.
     pub last_payment_error: Option<PaymentError>,
-    /// The invoice that it pays. Since basil it is absent, and the invoice's `payments` say it
-    /// instead.
+    /// The invoice that it pays. Absent since basil, where the invoice's `payments` refer to the
+    /// payment instead.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
     /// The reason why the payment was canceled.

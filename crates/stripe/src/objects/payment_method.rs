@@ -11,7 +11,7 @@ pub struct PaymentMethod {
     /// The type, such as `card`, `sepa_debit` or `link`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The customer to whom it is attached.
+    /// The customer that it is attached to.
     #[serde(default)]
     pub customer: Expandable<Customer>,
     /// The card, if the payment method is a card.

@@ -12,7 +12,7 @@ pub struct Price {
     /// Whether the price was deleted.
     #[serde(default, deserialize_with = "or_default")]
     pub deleted: bool,
-    /// Whether it can be sold.
+    /// Whether it is available for new purchases.
     #[serde(default, deserialize_with = "or_default")]
     pub active: bool,
     /// The lookup key that we chose. It is unique among active prices.

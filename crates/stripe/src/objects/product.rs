@@ -11,7 +11,7 @@ pub struct Product {
     /// Whether the product was deleted.
     #[serde(default, deserialize_with = "or_default")]
     pub deleted: bool,
-    /// Whether it can be sold.
+    /// Whether it is available for new purchases.
     #[serde(default, deserialize_with = "or_default")]
     pub active: bool,
     /// The name that Checkout and invoices show.

@@ -35,7 +35,7 @@ pub struct Refund {
 string_enum! {
     /// The state of a refund.
     RefundStatus {
-        /// The refund is on its way.
+        /// The refund is in progress.
         Pending = "pending",
         /// The customer must take an action.
         RequiresAction = "requires_action",

@@ -33,9 +33,9 @@ pub struct Subscription {
     /// The end of the period in acacia, in seconds since 1970.
     #[serde(rename = "current_period_end")]
     top_period_end: Option<i64>,
-    /// The time that anchors the billing periods, in seconds since 1970.
+    /// The time from which billing periods are counted, in seconds since 1970.
     pub billing_cycle_anchor: Option<i64>,
-    /// The time at which the subscription will end, in seconds since 1970.
+    /// The time at which the subscription is scheduled to end, in seconds since 1970.
     pub cancel_at: Option<i64>,
     /// Whether the subscription ends at the end of the period.
     #[serde(default, deserialize_with = "or_default")]
@@ -53,7 +53,7 @@ pub struct Subscription {
     pub trial_end: Option<i64>,
     /// The pause of collection, if any. It doesn't change the status.
     pub pause_collection: Option<PauseCollection>,
-    /// The change that waits for its payment, if any.
+    /// The change that is waiting for its payment, if any.
     pub pending_update: Option<PendingUpdate>,
     /// The schedule that manages the subscription, if any.
     #[serde(default)]
@@ -119,7 +119,7 @@ pub struct SubscriptionItem {
     pub id: String,
     /// The price. Stripe always sends the whole object rather than its id.
     pub price: Option<Price>,
-    /// The number of units, if the line counts any.
+    /// The quantity, if the price has one.
     pub quantity: Option<i64>,
     /// The start of the period, in seconds since 1970. Versions before basil omit it.
     pub current_period_start: Option<i64>,
@@ -150,10 +150,10 @@ pub struct PauseCollection {
     pub resumes_at: Option<i64>,
 }
 
-/// A change to a subscription that waits for its payment.
+/// A change to a subscription that is waiting for its payment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PendingUpdate {
-    /// The time at which the change is dropped unless it is paid, in seconds since 1970.
+    /// The time at which the change lapses unless it is paid, in seconds since 1970.
     pub expires_at: Option<i64>,
     /// The items after the change.
     #[serde(default, deserialize_with = "or_default")]
@@ -165,7 +165,7 @@ pub struct PendingUpdate {
 string_enum! {
     /// The state of a subscription.
     SubscriptionStatus {
-        /// The first payment is still due. Stripe gives up after 23 hours.
+        /// The first payment is still due. It expires after 23 hours.
         Incomplete = "incomplete",
         /// The first payment was not made in time.
         IncompleteExpired = "incomplete_expired",
@@ -173,9 +173,9 @@ string_enum! {
         Trialing = "trialing",
         /// The subscription is paid.
         Active = "active",
-        /// A payment failed, and Stripe tries again.
+        /// A payment failed, and Stripe is retrying it.
         PastDue = "past_due",
-        /// Stripe has given up on the payment, but the subscription continues.
+        /// Stripe no longer retries the payment, but the subscription continues.
         Unpaid = "unpaid",
         /// The subscription has ended.
         Canceled = "canceled",

@@ -94,7 +94,7 @@ pub struct ScheduleItem {
     /// The price, as an id or expanded.
     #[serde(default)]
     pub price: Expandable<Price>,
-    /// The number of units, if the line counts any.
+    /// The quantity, if the price has one.
     pub quantity: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! `/admin/accounts/{id}`: one account as support sees it.
+//! `/admin/accounts/{id}`: one account, for operators.
 
 use askama::Template;
 
@@ -17,7 +17,7 @@ pub struct AccountPage {
     pub shell: Shell,
     pub id: String,
     pub name: String,
-    /// The email address, the kind of account and since when it exists.
+    /// The email address, the kind of account and its creation date.
     pub lead: Prose,
     pub banners: Vec<Banner>,
     /// For example "Pro", "$19.00 per month".
@@ -26,9 +26,9 @@ pub struct AccountPage {
     pub credits: Panel,
     pub stripe: Panel,
     pub timeline: Vec<TimelineEntry>,
-    /// Where everything can be downloaded as a file.
+    /// The link to download the account's data as a file.
     pub csv: Option<String>,
-    /// The form that adjusts credits; none hides it.
+    /// The form that adjusts credits; `None` hides it.
     pub adjust: Option<AdjustForm>,
     /// Sync from Stripe, open at Stripe.
     pub actions: Vec<Action>,
@@ -38,29 +38,29 @@ pub struct AccountPage {
 
 page!(AccountPage);
 
-/// One card on top of the page.
+/// A card at the top of the page.
 #[derive(Clone, Debug)]
 pub struct Panel {
     pub badge: Badge,
-    /// The big word or number; empty for none.
+    /// The large word or number; empty for none.
     pub figure: String,
     pub note: String,
     pub facts: Vec<Fact>,
 }
 
-/// Adds credits or takes them away, with a reason.
+/// A form that adds or removes credits, with a reason.
 #[derive(Clone, Debug)]
 pub struct AdjustForm {
-    /// Names this attempt, so that a double click adjusts once.
+    /// Identifies this form submission, so that a double click adjusts only once.
     pub attempt: String,
-    /// `credits`, as typed, signed.
+    /// The `credits` field, as typed, signed.
     pub credits: String,
     pub credits_error: Option<String>,
-    /// `reason`
+    /// The `reason` field.
     pub reasons: Vec<Choice>,
     pub note: String,
     pub note_error: Option<String>,
-    /// What the operator's role allows, where it has a limit.
+    /// The limit of the operator's role, if any.
     pub limit: Option<String>,
 }
 

@@ -16,7 +16,7 @@ mod samples;
 #[template(path = "admin/accounts.html")]
 pub struct AccountsPage {
     pub shell: Shell,
-    /// All, those that subscribe, those that left.
+    /// All accounts, subscribers, former subscribers.
     pub tabs: Vec<Tab>,
     /// The search, as typed (`q`): an email address, a name or an id.
     pub q: String,

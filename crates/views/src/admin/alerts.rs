@@ -27,12 +27,12 @@ page!(AlertsPage);
 #[derive(Clone, Debug)]
 pub struct AlertRow {
     pub summary: String,
-    /// The rule, and what it is about.
+    /// The rule and the subject.
     pub rule: String,
     pub opened: When,
     pub closed: Option<When>,
     pub badge: Badge,
-    /// The action that acknowledges it, until someone has.
+    /// The action that acknowledges it; `None` once it was acknowledged.
     pub acknowledge: Option<Action>,
 }
 

@@ -17,16 +17,16 @@ pub struct EventPage {
     pub id: String,
     pub kind: String,
     pub badge: Badge,
-    /// What became of it, in words; the worst cases say what to do.
+    /// The result of processing it; a failure says what to do.
     pub outcome: Option<Banner>,
     /// Object, account, signature, API version, effect.
     pub facts: Vec<Fact>,
     pub timeline: Vec<TimelineEntry>,
-    /// The payload; none once it was dropped.
+    /// The payload; `None` once it was deleted.
     pub payload: Option<Json>,
-    /// Said about the payload: what is hidden, or when it was dropped.
+    /// A note about the payload: what is hidden, or when it was deleted.
     pub payload_note: String,
-    /// Replays it: a post to `/admin/events/{id}/replay`, or a link to the page that asks first.
+    /// Replays it: a POST to `/admin/events/{id}/replay`, or a link to the confirmation page.
     pub replay: Option<Action>,
     pub at_stripe: Option<String>,
 }
@@ -34,7 +34,7 @@ pub struct EventPage {
 page!(EventPage);
 
 impl EventPage {
-    /// Leads to the page that says what a replay would change, and asks.
+    /// The link to the page that previews a replay and asks for confirmation.
     pub fn replay_link(id: &str) -> Action {
         Action::link("Replay", format!("/admin/events/{id}/replay"))
             .small()

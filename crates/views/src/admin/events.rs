@@ -15,12 +15,13 @@ mod samples;
 #[template(path = "admin/events.html")]
 pub struct EventsPage {
     pub shell: Shell,
-    /// Last event, received, processed, latency, bad signatures; empty leaves the strip out.
+    /// Last event, received, processed, latency, invalid signatures; if empty, the strip is
+    /// omitted.
     pub stats: Vec<Stat>,
     pub tabs: Vec<Tab>,
     /// The search, as typed (`q`): event id, object id or account.
     pub q: String,
-    /// `type`
+    /// The `type` filter.
     pub types: Vec<Choice>,
     /// The rows, newest first.
     pub rows: Vec<EventRow>,
@@ -34,9 +35,9 @@ page!(EventsPage);
 pub struct EventRow {
     pub id: String,
     pub kind: String,
-    /// The object it is about: `cs_test_c9Hd`.
+    /// The id of the object: `cs_test_c9Hd`.
     pub object: String,
-    /// Whose it is: the name and the page; none while that is not known.
+    /// The account's name and page; `None` while it isn't known.
     pub account: Option<(String, String)>,
     pub received: When,
     pub attempts: String,

@@ -1,4 +1,4 @@
-//! `/admin`: the figures of the business.
+//! `/admin`: the key figures of the business.
 
 use askama::Template;
 use domain::amounts::amount as money;
@@ -18,12 +18,12 @@ mod samples;
 #[template(path = "admin/overview.html")]
 pub struct OverviewPage {
     pub shell: Shell,
-    /// The moment the figures are of.
+    /// The time at which the figures were computed.
     pub lead: Prose,
     pub banners: Vec<Banner>,
     pub actions: Vec<Action>,
     pub figures: Vec<Figure>,
-    /// How they came about, and how the machine does.
+    /// The breakdown of the figures, and the state of the service.
     pub panels: Vec<Panel>,
 }
 
@@ -45,7 +45,7 @@ pub struct Panel {
     pub action: Action,
 }
 
-/// The page from the figures; `may_export` adds the download links.
+/// Makes the page from the figures; `may_export` adds the download links.
 pub fn page(shell: Shell, figures: &Figures, may_export: bool) -> OverviewPage {
     let export = Action::link("Export all rows", "/admin/export");
     OverviewPage {
@@ -96,7 +96,7 @@ fn of(share: Share, what: &str) -> String {
     format!("{} of {} {what}", count(share.part), count(share.whole))
 }
 
-/// The day that rows of the span are looked for from.
+/// The first day of the period, for links to lists of rows.
 fn since(figures: &Figures) -> String {
     figures.from.rfc3339().chars().take(10).collect()
 }

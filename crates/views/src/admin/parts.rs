@@ -1,4 +1,4 @@
-//! What operators' pages share: a page of tables, and a page with one form.
+//! Components shared by the operators' pages: a page of tables, and a page with one form.
 
 use askama::Template;
 
@@ -13,10 +13,10 @@ mod samples;
 pub struct Table {
     pub title: String,
     pub columns: Vec<Column>,
-    /// Its rows; as many cells as columns.
+    /// The rows, each with as many cells as there are columns.
     pub rows: Vec<Vec<Prose>>,
     pub empty: String,
-    /// What can be done with all of it.
+    /// Actions on the whole list.
     pub actions: Vec<Action>,
     pub pager: Option<Pager>,
 }
@@ -24,7 +24,7 @@ pub struct Table {
 #[derive(Clone, Debug)]
 pub struct Column {
     pub label: &'static str,
-    /// `r num` for numbers, `wide-only` for what a phone leaves out.
+    /// The CSS class: `r num` for numbers, `wide-only` for columns hidden on phones.
     pub class: &'static str,
 }
 
@@ -36,7 +36,7 @@ impl Column {
 }
 
 impl Table {
-    /// A table of these columns: heading and class.
+    /// Makes a table with these columns, given as heading and class.
     pub fn new(
         title: impl Into<String>,
         columns: &[(&'static str, &'static str)],
@@ -64,7 +64,7 @@ impl Table {
     }
 }
 
-/// The fields that a list is narrowed by.
+/// The filter form of a list.
 #[derive(Clone, Debug)]
 pub struct Filters {
     pub action: String,
@@ -75,7 +75,7 @@ pub struct Filters {
 #[template(path = "admin/list.html")]
 pub struct ListPage {
     pub shell: Shell,
-    /// Where it belongs: the words and the address.
+    /// The parent page: its label and its address.
     pub crumb: Option<(String, String)>,
     pub title: String,
     pub lead: Prose,
@@ -89,7 +89,7 @@ pub struct ListPage {
 page!(ListPage);
 
 impl ListPage {
-    /// A page with nothing on it yet.
+    /// Makes an empty page.
     pub fn new(shell: Shell, title: impl Into<String>, lead: impl Into<Prose>) -> Self {
         Self {
             shell,
@@ -122,7 +122,7 @@ pub struct Field {
     pub value: String,
     pub required: bool,
     pub hint: &'static str,
-    /// What is wrong with what was typed.
+    /// The error in the input, if any.
     pub error: Option<String>,
 }
 
@@ -149,14 +149,14 @@ impl Field {
         self
     }
 
-    /// With what is wrong, if this field is meant.
+    /// Sets the error message if it is about this field.
     pub fn error(mut self, wrong: Option<&(String, String)>) -> Self {
         let meant = wrong.filter(|(name, _)| name == self.name);
         self.error = meant.map(|(_, error)| error.clone());
         self
     }
 
-    /// Why something is done, in a line that stays in the audit log.
+    /// The field for the reason of an action, which is kept in the audit log.
     pub fn reason(value: &str) -> Self {
         Self::new("reason", "Reason", FieldKind::Input("text"), value)
             .required()
@@ -168,18 +168,18 @@ impl Field {
 #[template(path = "admin/form.html")]
 pub struct FormPage {
     pub shell: Shell,
-    /// Where it belongs: the words and the address.
+    /// The parent page: its label and its address.
     pub crumb: (String, String),
     pub title: String,
     pub text: Prose,
     pub banners: Vec<Banner>,
     pub fields: Vec<Field>,
     pub facts: Vec<Fact>,
-    /// `get` looks, `post` acts.
+    /// The HTTP method: `get` for reads, `post` for changes.
     pub method: &'static str,
     pub action: String,
     pub hidden: Vec<(&'static str, String)>,
-    /// The button, named for the act.
+    /// The label of the button, which names the action.
     pub label: String,
     pub danger: bool,
     pub back: Action,
@@ -188,7 +188,7 @@ pub struct FormPage {
 page!(FormPage);
 
 impl FormPage {
-    /// A form that posts to `action`, with the way back to where it came from.
+    /// Makes a form that posts to `action`, with a link back to the previous page.
     pub fn new(
         shell: Shell,
         crumb: (String, String),
@@ -219,7 +219,7 @@ impl FormPage {
     }
 }
 
-/// An address with what is set of a filter.
+/// Makes an address whose query contains the filter values that are set.
 pub fn address(path: &str, parts: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in parts.iter().filter(|(_, value)| !value.is_empty()) {
@@ -233,7 +233,7 @@ pub fn address(path: &str, parts: &[(&str, &str)]) -> String {
     }
 }
 
-/// Tabs of a list that `field` narrows to one of its values, with the current one marked.
+/// Makes the tabs of a list that filter it by values of `field`, with the current one marked.
 pub fn tabs(path: &str, field: &str, views: &[(&str, &str)], current: &str) -> Vec<Tab> {
     let tab = |&(label, value): &(&str, &str)| Tab {
         label: label.to_owned(),
@@ -244,7 +244,7 @@ pub fn tabs(path: &str, field: &str, views: &[(&str, &str)], current: &str) -> V
     views.iter().map(tab).collect()
 }
 
-/// A word that was typed, if one was.
+/// The trimmed text; `None` if it is empty.
 pub fn set(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }

@@ -16,9 +16,9 @@ mod samples;
 #[template(path = "admin/transactions.html")]
 pub struct TransactionsPage {
     pub shell: Shell,
-    /// MRR, ARPU, churn, success rates; empty leaves the strip out.
+    /// MRR, ARPU, churn, success rates; if empty, the strip is omitted.
     pub stats: Vec<Stat>,
-    /// Views of the shop, and those the operator saved.
+    /// The built-in views, and those that the operator saved.
     pub tabs: Vec<Tab>,
     /// Saves the search as a view, or removes the view that is shown.
     pub view: ViewForm,
@@ -26,34 +26,34 @@ pub struct TransactionsPage {
     /// The rows, newest first.
     pub rows: Vec<AdminTransaction>,
     pub pager: Pager,
-    /// What is shown, as a file: the words and the address.
+    /// The download link for the current list: label and address.
     pub csv: Option<(String, String)>,
 }
 
 page!(TransactionsPage);
 
-/// The search as a view under a name.
+/// The form that saves the search as a named view.
 #[derive(Clone, Debug)]
 pub struct ViewForm {
     /// The search as the query of a URL; empty hides the form.
     pub query: String,
-    /// Lets go of the saved view that is shown.
+    /// The action that deletes the current saved view.
     pub remove: Option<Action>,
 }
 
-/// The search form; every field is sent as it is named.
+/// The search form; each field is sent under its name.
 #[derive(Clone, Debug)]
 pub struct Filters {
-    /// `q`: an email address, a name or a Stripe id.
+    /// The `q` field: an email address, a name or a Stripe id.
     pub q: String,
-    /// `type`
+    /// The `type` field.
     pub types: Vec<Choice>,
-    /// `status`
+    /// The `status` field.
     pub statuses: Vec<Choice>,
-    /// `from`, a date: "2026-11-01".
+    /// The `from` field, a date: "2026-11-01".
     pub from: String,
     pub to: String,
-    /// What is wrong with what was typed.
+    /// The error in the input, if any.
     pub error: Option<String>,
 }
 
@@ -92,9 +92,9 @@ impl Filters {
 
 #[derive(Clone, Debug)]
 pub struct AdminTransaction {
-    /// When, to the second.
+    /// The time, to the second.
     pub when: When,
-    /// Stripe's id, or ours where Stripe has none.
+    /// Stripe's id, or our own if Stripe has none.
     pub id: String,
     pub account: String,
     pub account_href: String,
@@ -106,9 +106,9 @@ pub struct AdminTransaction {
     /// The amount, with its sign.
     pub amount: String,
     pub badge: Badge,
-    /// Why it is so: "`insufficient_funds`, retry 24 Nov".
+    /// The reason for the status: "`insufficient_funds`, retry 24 Nov".
     pub note: String,
-    /// Gives the money back, where that can be.
+    /// The link to the refund form, if the payment can be refunded.
     pub refund: Option<Action>,
 }
 

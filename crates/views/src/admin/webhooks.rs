@@ -16,7 +16,7 @@ mod samples;
 #[template(path = "admin/webhooks.html")]
 pub struct WebhooksPage {
     pub shell: Shell,
-    /// The secret of the endpoint that was just made, shown this once.
+    /// The secret of a newly created endpoint, shown only once.
     pub secret: Option<String>,
     pub may_act: bool,
     pub url: String,
@@ -40,7 +40,7 @@ pub struct EndpointRow {
 #[template(path = "admin/webhook.html")]
 pub struct EndpointPage {
     pub shell: Shell,
-    /// A new secret, shown this once.
+    /// A new secret, shown only once.
     pub secret: Option<String>,
     pub row: EndpointRow,
     pub actions: Vec<Action>,

@@ -26,7 +26,7 @@ impl BillingPage {
     }
 }
 
-/// The chart that the samples of the usage page share.
+/// The chart shared with the samples of the usage page.
 pub fn sample_chart() -> Chart {
     chart()
 }
@@ -52,7 +52,7 @@ pub fn all() -> Vec<(&'static str, BillingPage)> {
 const CARD: &str = "Visa ending 4242";
 const INVOICE: &str = "https://invoice.stripe.example/i/1";
 
-/// Pro in another state than active.
+/// The Pro plan in a state other than active.
 fn pro(status: &str, text: impl Into<Prose>, banner: Banner) -> BillingPage {
     let mut page = active();
     page.plan.badge = labels::subscription_badge(status);
@@ -61,7 +61,7 @@ fn pro(status: &str, text: impl Into<Prose>, banner: Banner) -> BillingPage {
     page
 }
 
-/// Nothing is charged, but the card is known.
+/// Nothing will be charged, but a card is on file.
 fn uncharged(mut page: BillingPage, why: &str) -> BillingPage {
     page.next = NextCharge {
         method: page.next.method,
@@ -70,7 +70,7 @@ fn uncharged(mut page: BillingPage, why: &str) -> BillingPage {
     page
 }
 
-/// Access is that of Free.
+/// A paid plan with the access of Free.
 fn on_free(mut page: BillingPage) -> BillingPage {
     page.plan.price = String::new();
     page.credits.meter = free().credits.meter;
@@ -217,7 +217,7 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
     ]
 }
 
-/// Payments that are on their way, or cannot be made now.
+/// Payments in progress, and those that can't be made now.
 fn payments() -> Vec<(&'static str, BillingPage)> {
     let state = |banner| BillingPage {
         banners: vec![banner],
@@ -327,7 +327,7 @@ fn active() -> BillingPage {
     }
 }
 
-/// Pro, with credits for three days.
+/// The Pro plan, with credits for three days.
 fn low() -> BillingPage {
     let mut page = active();
     page.banners = vec![banners::credits_low("1,228 credits", Some("about 3 days"))];

@@ -16,7 +16,7 @@ impl CallsPage {
 }
 
 impl CallPage {
-    /// A capture and the worst names.
+    /// A capture, and the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         call()
     }

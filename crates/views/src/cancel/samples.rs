@@ -4,7 +4,7 @@ use super::*;
 use crate::components::Action;
 
 impl CancelPage {
-    /// With and without a choice that is still known.
+    /// With and without a known choice.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::layout::Nav;
         use crate::samples;

@@ -1,4 +1,4 @@
-//! Something the reader can do: a link or a button.
+//! An action offered to the reader: a link or a button.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -6,7 +6,7 @@ use askama::filters::HtmlSafe;
 use crate::icons::Icon;
 use crate::links::filters;
 
-/// How a button looks. One primary button a card.
+/// The style of a button. At most one primary button per card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
     #[default]
@@ -16,17 +16,17 @@ pub enum Look {
     Quiet,
 }
 
-/// Something the reader can do: a link, or a form with one button.
+/// An action offered to the reader: a link, or a form with one button.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/action.html")]
 pub struct Action {
-    /// The words on the button; they say the result ("Pay $23.00 and upgrade").
+    /// The label of the button, which states the result ("Pay $23.00 and upgrade").
     pub label: String,
-    /// Words that only screen readers say, where the label alone is not unique on its page.
+    /// Text for screen readers only, where the label alone isn't unique on its page.
     pub spoken: Option<String>,
     pub look: Look,
     pub icon: Option<Icon>,
-    /// Small, for dense rows.
+    /// Whether it is small, for dense rows.
     pub small: bool,
     pub block: bool,
     pub target: Target,
@@ -34,12 +34,12 @@ pub struct Action {
 
 impl HtmlSafe for Action {}
 
-/// Where an [`Action`] leads.
+/// The target of an [`Action`].
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// A page of ours.
+    /// One of our pages.
     Link(String),
-    /// A page elsewhere, opened in its own tab without telling it where from.
+    /// An external page, linked without a referrer.
     External(String),
     /// A form post, with hidden fields.
     Post {
@@ -47,7 +47,7 @@ pub enum Target {
         /// Names and values of the hidden fields.
         fields: Vec<(String, String)>,
     },
-    /// Nothing to do; shown as a button that is off.
+    /// No action; shown as a disabled button.
     None,
 }
 
@@ -64,7 +64,7 @@ impl Action {
         }
     }
 
-    /// A link to a page of ours.
+    /// A link to one of our pages.
     pub fn link(label: impl Into<String>, href: impl Into<String>) -> Self {
         Self::to(label, Target::Link(href.into()))
     }
@@ -83,12 +83,12 @@ impl Action {
         )
     }
 
-    /// A button that is off ("Your current plan").
+    /// A disabled button ("Your current plan").
     pub fn off(label: impl Into<String>) -> Self {
         Self::to(label, Target::None)
     }
 
-    /// Adds a hidden field; only a post has any.
+    /// Adds a hidden field; has no effect on anything but a POST.
     pub fn field(mut self, name: &str, value: impl Into<String>) -> Self {
         if let Target::Post { fields, .. } = &mut self.target {
             fields.push((name.to_owned(), value.into()));
@@ -96,7 +96,7 @@ impl Action {
         self
     }
 
-    /// Makes it the one that most people want.
+    /// Makes it the primary action.
     pub fn primary(mut self) -> Self {
         self.look = Look::Primary;
         self
@@ -128,7 +128,7 @@ impl Action {
         self
     }
 
-    /// Adds words for screen readers only.
+    /// Adds text for screen readers only.
     pub fn spoken(mut self, words: impl Into<String>) -> Self {
         self.spoken = Some(words.into());
         self

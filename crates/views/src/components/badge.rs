@@ -1,24 +1,24 @@
-//! A state in one or two words, and what it means.
+//! A short label for a state, with its severity.
 
 use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-/// What a badge or a banner means; each kind has its own colour and its own shape.
+/// The severity of a badge or a banner; each kind has its own color and shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Neither good nor bad: a grey dot.
+    /// Neutral: a gray dot.
     #[default]
     Plain,
-    /// Fine: a round dot.
+    /// OK: a round dot.
     Ok,
-    /// Waiting, or good to know: a ring.
+    /// Pending or informational: a ring.
     Info,
     /// Needs attention: a diamond.
     Warn,
     Bad,
-    /// The reader's own: no shape.
+    /// Refers to the reader: no shape.
     Accent,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A state in one or two words.
+/// A short label for a state.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(
     ext = "html",

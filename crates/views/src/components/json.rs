@@ -1,4 +1,4 @@
-//! JSON as pages show it: indented, escaped and colored.
+//! JSON for display: indented, escaped and colored.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use askama::filters::HtmlSafe;
 
 use crate::escape::Escaped;
 
-/// JSON, indented, escaped and coloured. Text that is not JSON is shown as it is.
+/// JSON, indented, escaped and colored. Text that isn't valid JSON is shown unchanged.
 #[derive(Clone, Debug)]
 pub struct Json(String);
 
-/// A longer payload is cut in the page; the whole of it is at Stripe.
+/// A longer payload is truncated on the page; the full payload is available at Stripe.
 const JSON_BYTES_MAX: usize = 60_000;
 
 impl Json {
-    /// Indents `text` without changing its order or its numbers; keys, strings and numbers get
-    /// their colours.
+    /// Indents `text` while preserving the order of keys and the digits of numbers; keys, strings
+    /// and numbers are colored.
     pub fn new(text: &str) -> Self {
         if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
             return Self(cut(&Escaped(text).to_string()).to_owned());
@@ -33,8 +33,8 @@ impl Json {
     }
 }
 
-/// Valid JSON with one member or element a line. Serde's own pretty printer would need a value
-/// in between, which loses the order of the members and the digits of the numbers.
+/// Formats valid JSON with one member or element per line. Serde's own pretty printer would need an
+/// intermediate value, which loses the order of members and the digits of numbers.
 fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -104,7 +104,8 @@ fn cut(text: &str) -> &str {
     &text[..end.expect("zero is a boundary")]
 }
 
-/// One line of pretty-printed JSON: an indent, perhaps `"key": `, and a value or a bracket.
+/// Colors one line of pretty-printed JSON: an indent, an optional `"key": `, and a value or a
+/// bracket.
 fn coloured(line: &str) -> String {
     let body = line.trim_start();
     let indent = &line[..line.len() - body.len()];

@@ -1,4 +1,4 @@
-//! A sentence with times, strong words, code or links in it.
+//! A sentence that may contain times, strong text, code or links.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::badge::Badge;
 use crate::escape::Escaped;
 use crate::format::When;
 
-/// A sentence with times, strong words, code or links in it.
+/// A sentence that may contain times, strong text, code or links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prose(Vec<Part>);
 
@@ -42,13 +42,13 @@ impl Prose {
         self
     }
 
-    /// Continues with an id or a command.
+    /// Appends an id or a command.
     pub fn code(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Code(text.into()));
         self
     }
 
-    /// Continues with a link to a path of ours.
+    /// Appends a link to one of our paths.
     pub fn link(mut self, text: impl Into<String>, href: impl Into<String>) -> Self {
         self.0.push(Part::Link(text.into(), href.into()));
         self

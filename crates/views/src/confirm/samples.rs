@@ -4,7 +4,7 @@ use super::*;
 use crate::components::Fact;
 
 impl ConfirmPage {
-    /// The three acts, and markup in a key's name.
+    /// The three actions, and markup in a key's name.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::layout::Nav;
         use crate::samples;

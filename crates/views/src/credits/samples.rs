@@ -13,18 +13,18 @@ use crate::samples::LONG;
 use crate::samples::day;
 
 impl CreditsPage {
-    /// The first purchase, a typical one, nothing for sale, a refused choice, the worst names.
+    /// The first purchase, a typical one, nothing for sale, a rejected choice, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }
 }
 
-/// The card of the samples.
+/// The automatic top-up card of the samples.
 pub fn sample_auto() -> AutoTopUp {
     auto()
 }
 
-/// The card that stopped, with a cap that cannot be read.
+/// The automatic top-up card with an invalid monthly cap.
 pub fn sample_auto_refused() -> AutoTopUp {
     let detail = "Enter a monthly cap in US dollars, for example 50.00.".to_owned();
     AutoTopUp {

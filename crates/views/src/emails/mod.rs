@@ -1,6 +1,6 @@
-//! The emails: each is worded from the fact that the outbox keeps, as a subject, a text and the
-//! same as HTML. Email programs know neither stylesheets nor scripts, so here, and only here,
-//! styles are in the tags.
+//! The emails: each is rendered from the fact stored in the outbox, as a subject, a text and an
+//! HTML version of the text. Email programs support neither stylesheets nor scripts, so here, and
+//! only here, styles are inline.
 
 mod credits;
 mod payments;
@@ -23,27 +23,27 @@ use crate::offer;
 pub struct Email {
     pub subject: String,
     pub text: String,
-    /// Says the same as `text`.
+    /// The HTML version of `text`.
     pub html: String,
 }
 
 impl Email {
-    /// Words the fact that the outbox keeps.
+    /// Renders an email from the fact stored in the outbox.
     pub fn new(letter: &Letter, context: &Context<'_>) -> Self {
         content(letter, context).email()
     }
 }
 
-/// What an email is worded from, beside the fact that it reports.
+/// What an email is rendered from, besides the fact that it reports.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub product: &'a str,
     /// The origin of links: scheme, host and port.
     pub base_url: &'a str,
     pub catalog: &'a Catalog,
-    /// The billing clock's time.
+    /// The current time of the billing clock.
     pub now: Timestamp,
-    /// The account's name, where the email is about one.
+    /// The account's name, if the email is about an account.
     pub account: Option<&'a str>,
     /// The account's public id.
     pub account_id: Option<&'a str>,
@@ -66,7 +66,8 @@ impl Context<'_> {
         format!("{}{path}", self.base_url)
     }
 
-    /// A page of the account: its reader may belong to several.
+    /// The address of a page of the account, with the account in it because its reader may belong
+    /// to several.
     fn page(&self, path: &str) -> String {
         match self.account_id {
             Some(id) => self.address(&format!("{path}?account={id}")),
@@ -96,9 +97,9 @@ pub(crate) struct Content {
     subject: String,
     paragraphs: Vec<Prose>,
     facts: Vec<Fact>,
-    /// The one thing to do: the label and the whole address.
+    /// The main action: the label and the full URL.
     button: Option<(String, String)>,
-    /// Why this email was sent, and how to get fewer of them.
+    /// Why this email was sent, and how to turn such emails off.
     footer: String,
 }
 

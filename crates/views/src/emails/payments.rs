@@ -123,7 +123,7 @@ fn or_billing(url: Option<&str>, context: &Context<'_>) -> String {
     url.map_or_else(|| context.billing(), str::to_owned)
 }
 
-/// `text` as the beginning of a sentence.
+/// Capitalizes `text` for the beginning of a sentence.
 fn first_upper(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(char::to_uppercase);

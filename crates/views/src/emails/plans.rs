@@ -3,7 +3,7 @@
 use crate::emails::{Content, Context};
 use crate::{format, offer};
 
-/// The plan was canceled and ends with the period that is paid.
+/// The plan was canceled and ends with the paid period.
 pub(super) fn ending(context: &Context<'_>, tier: &str, at: i64) -> Content {
     let (plan, ends) = (context.plan(Some(tier)), format::day(at).text);
     context

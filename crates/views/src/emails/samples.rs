@@ -1,4 +1,4 @@
-//! Each kind of email, typical and at its worst.
+//! Samples of each kind of email, typical and worst.
 
 use domain::catalog::Catalog;
 use domain::dunning::DunningStep;

@@ -3,7 +3,7 @@
 use super::*;
 
 impl ErrorPage {
-    /// One of each family, and the worst.
+    /// One of each kind, and the worst.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::layout::Nav;
         use crate::samples;

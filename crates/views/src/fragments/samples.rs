@@ -5,7 +5,7 @@ use crate::components::Prose;
 use crate::invoices;
 
 impl InvoiceList {
-    /// Some, none, and markup.
+    /// With rows, without rows, and with markup.
     pub fn samples() -> Vec<(&'static str, Self)> {
         let some = Self {
             rows: invoices::samples::sample_rows(),
@@ -23,7 +23,7 @@ impl InvoiceList {
 }
 
 impl UsageChart {
-    /// A month, and nothing.
+    /// A month of usage, and none.
     pub fn samples() -> Vec<(&'static str, Self)> {
         let month = Self {
             chart: Some(crate::billing::samples::sample_chart()),
@@ -33,7 +33,7 @@ impl UsageChart {
 }
 
 impl CreditBalance {
-    /// Plenty, low, and markup.
+    /// Many credits, few credits, and markup.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples::EVIL;
         use crate::samples::day;
@@ -63,7 +63,7 @@ impl CreditBalance {
 }
 
 impl PaymentMethodFragment {
-    /// A card, one that expires, none.
+    /// A card, an expiring card, no card.
     pub fn samples() -> Vec<(&'static str, Self)> {
         let card = Self {
             name: Some("Visa ending 4242".to_owned()),

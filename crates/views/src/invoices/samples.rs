@@ -48,7 +48,7 @@ impl InvoicesPage {
     }
 }
 
-/// Rows that the samples share.
+/// Rows shared by the samples.
 pub(crate) fn sample_rows() -> Vec<InvoiceRow> {
     let row = |number: &str, days, amount: &str, status: &str| InvoiceRow {
         number: number.to_owned(),

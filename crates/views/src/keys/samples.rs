@@ -11,7 +11,7 @@ use crate::samples::NOW;
 use crate::samples::day;
 
 impl KeysPage {
-    /// No keys, some, a new one, a refused name, the worst names.
+    /// No keys, some, a new one, a rejected name, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

@@ -5,7 +5,8 @@ use crate::components::{Action, Badge, Choice};
 use crate::layout::Nav;
 
 impl MembersPage {
-    /// Alone, several as their owner and as a member, a refused address, the worst names.
+    /// A single member, several seen by an owner and by a member, a rejected address, the worst
+    /// names.
     #[expect(clippy::too_many_lines, reason = "a table of samples")]
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;

@@ -13,7 +13,7 @@ use crate::samples::EVIL;
 use crate::samples::LONG;
 
 impl PricingPage {
-    /// Nobody, a customer on Pro, no packs, and the worst names.
+    /// No user, a customer on Pro, no packs, and the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }
@@ -65,7 +65,7 @@ fn page(shell: Shell, current: Option<&str>) -> PricingPage {
     }
 }
 
-/// The four plans as a reader on `current` sees them.
+/// The four plans as seen by a reader on `current`.
 pub fn plans(current: Option<&str>, choose: &str) -> Vec<PlanCard> {
     let data = [
         (
@@ -159,7 +159,7 @@ pub fn compare(current: Option<&str>) -> Comparison {
     }
 }
 
-/// An empty cell is one that the plan has nothing of.
+/// An empty text means that the plan doesn't include the feature.
 fn row(feature: &str, cells: &[&str]) -> CompareRow {
     let cell = |text: &&str| Some((*text).to_owned()).filter(|text| !text.is_empty());
     CompareRow {

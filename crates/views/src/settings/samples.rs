@@ -11,7 +11,8 @@ use domain::letters;
 use domain::letters::NOTICES;
 
 impl SettingsPage {
-    /// A new account, a typical one, refused fields, a member who may only look, the worst names.
+    /// A new account, a typical one, rejected fields, a member with read-only access, the worst
+    /// names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

@@ -11,7 +11,7 @@ use crate::samples::NOW;
 use crate::samples::day;
 
 impl SuccessPage {
-    /// Each thing that can become of a payment.
+    /// Each possible outcome of a payment.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

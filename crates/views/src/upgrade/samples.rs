@@ -13,7 +13,7 @@ use crate::samples::LONG;
 use crate::samples::day;
 
 impl UpgradePage {
-    /// On Free, on Pro, with a review, while Stripe is silent, and the worst names.
+    /// On Free, on Pro, with a review, while Stripe is unavailable, and the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

@@ -1,4 +1,4 @@
-//! Money that goes back, and corrections.
+//! Reversed payments, and corrections.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Grants: their order, their end and what is carried over.
+//! Grants: their order, their expiry and rollover.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Idempotency keys and the chain of hashes.
+//! Idempotency keys and the hash chain.
 
 use super::*;
 

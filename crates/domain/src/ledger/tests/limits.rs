@@ -159,8 +159,8 @@ fn a_limit_that_was_lowered_below_what_is_used_lets_nothing_through() {
 }
 
 proptest! {
-    /// No sequence of calls spends more than a limit allows, and its count is what the journal
-    /// gives again.
+    /// No sequence of calls spends more than a limit allows, and its count matches what is rebuilt
+    /// from the journal.
     #[test]
     fn a_limit_is_never_broken_and_is_rebuilt_from_the_journal(
         steps in proptest::collection::vec((0..5u8, 0..4u8, 1..90i64, 0..40_000i64), 1..80)

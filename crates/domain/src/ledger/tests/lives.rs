@@ -1,10 +1,10 @@
-//! Random lives of an account.
+//! Random command sequences of an account.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One step of a random life of an account.
+/// One step of a random command sequence.
 #[derive(Clone, Debug)]
 enum Step {
     Grant {
@@ -152,7 +152,7 @@ fn command(step: &Step, index: usize, now: Timestamp) -> Option<Request> {
     Some(Request::internal(command))
 }
 
-/// Resolves `h3` to the newest hold whose name starts so.
+/// Resolves `h3` to the newest hold whose name starts with it.
 fn resolve(ledger: &Ledger, mut request: Request) -> Request {
     let newest = |prefix: &str| {
         let prefix = format!("{prefix}-");
@@ -221,8 +221,8 @@ fn without_hash_of_lots(ledger: &Ledger) -> (Wallet, BTreeMap<LotId, Lot>, BTree
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
-    /// No sequence of commands loses a credit, makes a sum negative, or leaves a state that the
-    /// journal alone does not give again.
+    /// No sequence of commands loses a credit, makes a sum negative, or leaves a state that can't
+    /// be rebuilt from the journal alone.
     #[test]
     fn every_life_of_an_account_keeps_the_invariants_and_replays_to_the_same_state(steps in steps()) {
         let mut ledger = Ledger::new(7, terms());
@@ -260,7 +260,7 @@ proptest! {
         prop_assert_eq!(without_hash_of_lots(&rebuilt), without_hash_of_lots(&ledger));
     }
 
-    /// Bytes that are not an entry are an error, never a panic.
+    /// Bytes that aren't an entry produce an error, never a panic.
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = Entry::from_canonical(&bytes, [0; 32]);

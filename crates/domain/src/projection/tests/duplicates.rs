@@ -1,4 +1,4 @@
-//! Subscriptions that were bought beside another one.
+//! Subscriptions that were bought while another one was live.
 
 use super::*;
 

@@ -200,7 +200,7 @@ fn an_add_on_besides_a_plan_does_not_change_it_and_a_stray_item_is_a_finding() {
 
 #[test]
 fn a_subscription_whose_plan_was_taken_out_keeps_its_add_ons_and_no_tier() {
-    // The tier that it had was the plan's, not the add-on's.
+    // The previous tier was the plan's, not the add-on's.
     let snapshot = Snapshot {
         subscriptions: vec![Subscription {
             price_id: Some("price_seats".into()),

@@ -12,7 +12,7 @@ use domain::money::{Credits, MinorUnits};
 use domain::time::Timestamp;
 
 impl OverviewPage {
-    /// A new shop, a typical one, the worst numbers.
+    /// A new installation, a typical one, the worst numbers.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

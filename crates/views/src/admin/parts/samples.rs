@@ -63,7 +63,7 @@ impl ListPage {
 }
 
 impl FormPage {
-    /// A refund to look at, one that is refused, the worst names.
+    /// A refund to confirm, a refused one, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

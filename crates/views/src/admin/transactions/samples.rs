@@ -11,7 +11,7 @@ use crate::samples::LONG;
 use crate::samples::NOW;
 
 impl TransactionsPage {
-    /// None, a page of them, a filter that is wrong, the worst names.
+    /// No transactions, a page of them, an invalid filter, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         all()
     }

@@ -6,7 +6,7 @@ use crate::format;
 use crate::layout::Nav;
 
 impl WebhooksPage {
-    /// None, some, a form that was refused, the worst texts.
+    /// No endpoints, some, a rejected form, the worst texts.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;
@@ -61,7 +61,7 @@ fn sample_row(url: &str) -> EndpointRow {
 }
 
 impl EndpointPage {
-    /// None sent yet, some, the worst texts.
+    /// No deliveries yet, some, the worst texts.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::jobs::{low, sweep, topup};
+use crate::jobs::{auto_topup, low, sweep};
 
 /// Maximum time that the twin may hold a poll, in milliseconds.
 const WAIT_MILLIS: u64 = 1_000;
@@ -114,7 +114,7 @@ async fn settle_down(app: &App) {
         if let Err(error) = sweep::once(app).await {
             tracing::warn!(%error, "A sweep failed");
         }
-        for done in [low::once(app).await, topup::once(app).await] {
+        for done in [low::once(app).await, auto_topup::once(app).await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "Failed to check accounts with low credits");
             }

@@ -1,6 +1,7 @@
 //! Background jobs, one per file; each is safe to run twice.
 
 pub mod alerts;
+pub mod auto_topup;
 pub mod clock;
 pub mod low;
 pub mod nightly;
@@ -9,7 +10,6 @@ pub mod outbox;
 pub mod poll;
 pub mod reload;
 pub mod sweep;
-pub mod topup;
 pub mod turns;
 
 use crate::app::App;
@@ -53,7 +53,7 @@ pub fn start(app: &App) -> Jobs {
     jobs.spawn(sweep::run(app.clone()));
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(nightly::run(app.clone()));
-    jobs.spawn(topup::run(app.clone()));
+    jobs.spawn(auto_topup::run(app.clone()));
     if !app.settings.clock.follow.is_empty() {
         jobs.spawn(clock::follow(app.clone()));
     }

@@ -6,12 +6,12 @@
 //! object, and what was sold is read from our row, never from Stripe's response.
 
 pub mod addons;
+pub mod auto_topup;
 pub mod checkout;
 pub mod checkout_progress;
 pub mod customer;
 pub mod plan;
 pub mod portal;
-pub mod topup;
 
 use crate::app::App;
 use crate::error::{Error, Result};

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use billing::config::Settings;
 use billing::jobs::alerts;
+use billing::jobs::auto_topup;
 use billing::jobs::low;
 use billing::jobs::nightly;
-use billing::jobs::topup;
 use billing::notices::EVENTS;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -231,7 +231,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
         .await
         .unwrap();
     program.debit("most", 1_000).await;
-    topup::once(&stage.app).await.unwrap();
+    auto_topup::once(&stage.app).await.unwrap();
     ann.billing_when(|body| body["credits"]["available"] == 5_140)
         .await;
     host.until("credits.granted", 5).await;

@@ -52,7 +52,7 @@ async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> A
 /// Runs the job often enough that no work is left.
 async fn finish_top_up(stage: &Stage) {
     for _ in 0..3 {
-        billing::jobs::topup::once(&stage.app).await.unwrap();
+        billing::jobs::auto_topup::once(&stage.app).await.unwrap();
         stage.settled().await;
     }
 }
@@ -211,7 +211,7 @@ async fn several_concurrent_processes_make_one_payment(stage: &Stage) {
     turned_on(&person, "20.00").await;
 
     program.debit("low", 700).await;
-    let rounds = (0..8).map(|_| billing::jobs::topup::once(&stage.app));
+    let rounds = (0..8).map(|_| billing::jobs::auto_topup::once(&stage.app));
     for round in join_all(rounds).await {
         round.unwrap();
     }

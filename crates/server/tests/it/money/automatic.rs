@@ -49,7 +49,7 @@ async fn automatic(stage: &Stage) -> Vec<Value> {
 
 async fn automatic_when(stage: &Stage, status: &str) {
     let bought = async || {
-        billing::jobs::topup::once(&stage.app).await.unwrap();
+        billing::jobs::auto_topup::once(&stage.app).await.unwrap();
         automatic(stage).await
     };
     eventually(bought, |all| all.iter().any(|one| one["status"] == status)).await;
@@ -84,7 +84,7 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
     program.debit(&fresh_key(), 200).await;
     for _ in 0..3 {
         for _ in 0..2 {
-            billing::jobs::topup::once(&stage.app).await.unwrap();
+            billing::jobs::auto_topup::once(&stage.app).await.unwrap();
             stage.settled().await;
         }
         stage.twin.advance("7h").await.unwrap();
@@ -114,7 +114,7 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
     let account = maya.account;
     let state = async || {
         stage.twin.advance("5d").await.unwrap();
-        billing::jobs::topup::once(&stage.app).await.unwrap();
+        billing::jobs::auto_topup::once(&stage.app).await.unwrap();
         let row = stage.read(move |tx| store::auto_topup::of_account(tx, account));
         row.await.unwrap()
     };

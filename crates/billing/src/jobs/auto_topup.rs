@@ -9,7 +9,7 @@ use store::auto_topup;
 use crate::app::App;
 use crate::error::Result;
 use crate::jobs::low;
-use crate::payments::topup;
+use crate::payments;
 
 /// How often wallets below their threshold are searched for, in real time.
 const EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub async fn once(app: &App) -> Result<()> {
     }
     for account in due {
         let _busy = app.busy();
-        topup::buy(app, account).await?;
+        payments::auto_topup::buy(app, account).await?;
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ pub struct View {
     pub used_this_month: Credits,
     /// When the wallet last changed.
     pub updated_at: Timestamp,
+    /// The moment of this state. Whatever is judged by it uses the same moment.
+    pub at: Timestamp,
 }
 
 impl View {
@@ -74,9 +76,10 @@ where
     F: FnMut(&mut Tx<'_>, &View, A) -> store::Result<T> + Clone + Send + 'static,
     T: Send + 'static,
 {
-    let (now, rules) = (app.now(), app.rules());
+    let rules = app.rules();
     let seen = |may_be_due: bool| {
         let (rules, mut find, mut more) = (rules.clone(), find.clone(), more.clone());
+        let now = app.now();
         app.read(move |tx| {
             let Some((account, found)) = find(tx)? else {
                 return Ok(Seen::Nothing);
@@ -92,7 +95,7 @@ where
     };
     let mut first = seen(false).await?;
     if let Seen::Due(account) = first {
-        let rules = rules.clone();
+        let (rules, now) = (rules.clone(), app.now());
         let settle =
             move |tx: &mut Tx<'_>| store::ledger::settle(tx, &rules, account, now).map(|_| ());
         app.write(account, settle).await?;
@@ -133,6 +136,7 @@ fn look(
         lots: ledger.lots.into_values().collect(),
         used_this_month: Credits::from_micros(used),
         updated_at: wallet.map_or(now, |wallet| wallet.updated_at),
+        at: now,
     })
 }
 

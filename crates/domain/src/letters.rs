@@ -76,6 +76,9 @@ pub enum Letter {
     ConfirmPayment {
         /// What the payment was for.
         description: String,
+        /// The tier of the payment, if it is for a plan.
+        #[serde(default)]
+        tier: Option<String>,
         /// The amount, in minor units.
         amount: i64,
         /// The currency, as an ISO code in lower case.

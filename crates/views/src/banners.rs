@@ -137,10 +137,12 @@ pub fn card_expiring(card: &str, is_over: bool) -> Banner {
 /// The plan ends at the end of the paid period. `monthly_micros` are the credits that end with it.
 pub fn cancel_scheduled(plan: &str, ends: When, monthly_micros: i64) -> Banner {
     let text = if monthly_micros > 0 {
+        let (one, many) = ("monthly credit expires", "monthly credits expire");
+        let is_one = format::credits(monthly_micros) == "1";
         format!(
-            "You won't be charged again. Credits you bought stay; your {} monthly credits expire \
-             on {}.",
+            "You won't be charged again. Credits you bought stay; your {} {} on {}.",
             format::credits(monthly_micros),
+            if is_one { one } else { many },
             ends.text
         )
     } else {

@@ -2,6 +2,7 @@
 //! shown unchanged.
 
 use domain::ledger::{EntryKind, GrantKind};
+use domain::plan::AccountKind;
 
 use crate::components::{Badge, Choice};
 use crate::format;
@@ -92,6 +93,7 @@ pub fn event_badge(state: &str) -> Badge {
         "failed" | "dead" | "parked" => Badge::bad("Failed"),
         "ignored" => Badge::plain("Ignored"),
         "duplicate" => Badge::plain("Duplicate"),
+        "unmatched" => Badge::warn("Without account"),
         _ => Badge::warn(state),
     }
 }
@@ -182,7 +184,16 @@ pub fn action(key: &str) -> &str {
 
 /// All actions as choices, with the current one selected.
 pub fn actions(current: &str) -> Vec<Choice> {
-    Choice::list(&[&[("", "Any action")], &ACTIONS[..]].concat(), current)
+    let known = [&[("", "Any action")], &ACTIONS[..]].concat();
+    let mut choices = Choice::list(&known, current);
+    if choices.iter().all(|choice| !choice.selected) {
+        choices.push(Choice {
+            value: current.to_owned(),
+            label: current.to_owned(),
+            selected: true,
+        });
+    }
+    choices
 }
 
 /// The reasons for which an operator adjusts credits, each with its label.
@@ -193,6 +204,14 @@ pub const ADJUSTMENT_REASONS: [(&str, &str); 5] = [
     ("migration", "Migration"),
     ("other", "Other"),
 ];
+
+/// The kind of an account in a sentence.
+pub fn account_kind(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Personal => "personal account",
+        AccountKind::Organisation => "organization",
+    }
+}
 
 /// The label of the reason for an adjustment.
 pub fn adjustment_reason(reason: &str) -> &str {

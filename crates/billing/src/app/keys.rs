@@ -60,6 +60,7 @@ impl KeyCache {
         {
             return Ok(key);
         }
+        let asked = Instant::now();
         let found = app
             .read(move |tx| store::api_keys::by_secret(tx, &hash))
             .await?;
@@ -67,7 +68,7 @@ impl KeyCache {
         if let Some(key) = &found {
             touch(app, key);
         }
-        self.0.insert(hash, (Instant::now(), found.clone()));
+        self.0.insert(hash, (asked, found.clone()));
         Ok(found)
     }
 

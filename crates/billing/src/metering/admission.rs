@@ -33,11 +33,13 @@ impl Admission {
 /// Checks whether a call of `cost` would be admitted now, by the ledger's own rule. Expiries and
 /// allowances that are due are applied first, so the result is what the next call would meet.
 pub async fn look(app: &App, account: i64, cost: Credits, spender: Spender) -> Result<Admission> {
-    let now = app.now();
-    let read = move |tx: &mut Tx<'_>, _: &View| {
+    let read = move |tx: &mut Tx<'_>, view: &View| {
         let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
         let ledger = store::ledger::loaded(tx, account)?;
-        Ok((row, ledger.admission(spender, now).refusal(cost, now)))
+        Ok((
+            row,
+            ledger.admission(spender, view.at).refusal(cost, view.at),
+        ))
     };
     let (view, (account, refusal)) = view_with(app, account, read).await?;
     Ok(Admission {

@@ -6,13 +6,12 @@
 //! after a pause, and after repeated declines automatic top-up is turned off; a payment that
 //! requires the cardholder's authentication is never retried automatically.
 
-use store::auto_topup::{AutoTopup, AutoTopupState};
-
-use domain::amounts::amount as money;
+use domain::amounts::{amount as money, count};
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
 use store::auto_topup;
+use store::auto_topup::{AutoTopup, AutoTopupState};
 use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
@@ -259,15 +258,19 @@ async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()>
     .await
 }
 
+/// The credits that an intent buys: "5,000 credits".
+fn credits_text(intent: &Intent) -> String {
+    let credits = Credits::from_micros(intent.credits_micros.unwrap_or(0)).floor();
+    format!("{} credits", count(credits.unsigned_abs()))
+}
+
 /// The bank requires the cardholder's authentication: an email asks for it, and nothing is retried
 /// until there are enough credits again or a member saves the settings.
 async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     let url = app.page_of(&app.public_id(intent.account_id).await?, TOP_UP);
     let letter = Letter::ConfirmPayment {
-        description: format!(
-            "{} credits",
-            Credits::from_micros(intent.credits_micros.unwrap_or(0)).floor()
-        ),
+        description: credits_text(intent),
+        tier: None,
         amount: intent.amount_minor.unwrap_or(0),
         currency: intent.currency.clone().unwrap_or_default(),
         url: Some(url),
@@ -353,7 +356,8 @@ struct End {
 }
 
 /// In one commit: marks the intent failed, sets when or whether the next attempt is made, and
-/// queues the email. A second worker that got the same response changes nothing.
+/// queues the email. A second worker that got the same response only causes
+/// another sync.
 async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
     let (now, real_now) = (app.now(), app.real_now());

@@ -142,6 +142,7 @@ pub(super) fn invoice(
 fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Desired) {
     let letter = Letter::ConfirmPayment {
         description: row.description.clone(),
+        tier: row.tier.clone(),
         amount: row.amount.amount,
         currency: row.amount.currency.code().to_owned(),
         url: invoice.hosted_url.clone(),

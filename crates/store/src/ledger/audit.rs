@@ -1,6 +1,6 @@
 //! What `audit` reads: rows as stored, to be compared with what the journal says.
 
-use domain::ledger::{EntryKind, Lot};
+use domain::ledger::Lot;
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 
@@ -17,8 +17,8 @@ record! {
         pub n: i64,
         /// The position in the account's journal.
         pub seq: i64,
-        /// What the entry records.
-        pub kind: EntryKind,
+        /// The word for what the entry records, unchecked: an audit reports an unknown one.
+        pub kind: String,
         /// The time of the entry.
         pub at: Timestamp,
         /// By how much the balance rose; negative when it fell.

@@ -40,10 +40,8 @@ impl DisputeStatus {
     /// and the money of a dispute that we won was returned.
     #[must_use]
     pub fn claims_money(&self) -> bool {
-        !matches!(
-            self,
-            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::Won
-        )
+        let is_inquiry = self.as_str().starts_with("warning_");
+        !is_inquiry && *self != Self::Won
     }
 }
 

@@ -16,10 +16,7 @@ pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
             url,
         } => {
             let amount = format::money_in(*amount, currency);
-            let what = match tier {
-                Some(tier) => labels::plan_payment(description, &context.plan(Some(tier))),
-                None => description.clone(),
-            };
+            let what = bought(description, tier.as_deref(), context);
             context
                 .content(format!("Receipt: {what}"))
                 .say(format!("Thank you. Your payment of {amount} went through."))
@@ -31,15 +28,17 @@ pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
         }
         Letter::ConfirmPayment {
             description,
+            tier,
             amount,
             currency,
             url,
         } => {
             let amount = format::money_in(*amount, currency);
+            let what = bought(description, tier.as_deref(), context);
             context
                 .content(format!("Confirm your payment of {amount}"))
                 .say(format!(
-                    "Your bank asks you to confirm the payment of {amount} for {description}. \
+                    "Your bank asks you to confirm the payment of {amount} for {what}. \
                      Nothing is charged until you do."
                 ))
                 .button("Confirm the payment", or_billing(url.as_deref(), context))
@@ -117,6 +116,14 @@ pub(super) fn failed(letter: &Letter, context: &Context<'_>) -> Content {
             first_upper(&plan)
         ))
         .button("Fix the payment", or_billing(url.as_deref(), context))
+}
+
+/// What a payment was for, in a customer's words.
+fn bought(description: &str, tier: Option<&str>, context: &Context<'_>) -> String {
+    match tier {
+        Some(_) => labels::plan_payment(description, &context.plan(tier)),
+        None => labels::with_days(description),
+    }
 }
 
 fn or_billing(url: Option<&str>, context: &Context<'_>) -> String {

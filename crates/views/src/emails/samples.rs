@@ -162,6 +162,7 @@ fn receipt(description: &str) -> Letter {
 fn confirm(description: &str) -> Letter {
     Letter::ConfirmPayment {
         description: description.to_owned(),
+        tier: None,
         amount: 500,
         currency: "usd".to_owned(),
         url: None,

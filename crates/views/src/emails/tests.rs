@@ -85,16 +85,22 @@ fn says(letter: &Letter, parts: &[&str]) {
 
 #[test]
 fn a_payment_to_confirm_names_its_amount_and_leads_to_where_it_is_confirmed() {
-    let letter = Letter::ConfirmPayment {
-        description: "5,000 credits".to_owned(),
+    let letter = |description: &str, tier: Option<&str>| Letter::ConfirmPayment {
+        description: description.to_owned(),
+        tier: tier.map(str::to_owned),
         amount: 500,
         currency: "usd".to_owned(),
         url: Some("https://stripe.example/confirm".to_owned()),
     };
 
     says(
-        &letter,
+        &letter("5,000 credits", None),
         &["$5.00", "5,000 credits", "https://stripe.example/confirm"],
+    );
+    let renewal = "Plan, renewal, 2026-12-29 to 2027-01-29";
+    says(
+        &letter(renewal, Some("PRO")),
+        &["$5.00 for Pro plan, 29 Dec 2026 to 29 Jan 2027."],
     );
 }
 

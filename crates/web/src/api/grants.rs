@@ -103,12 +103,12 @@ pub async fn list(
     ListsOf(account): ListsOf,
     list: List<1>,
 ) -> HttpResult<Response> {
-    let (now, limit) = (app.now(), list.limit_of_file()?);
+    let limit = list.limit_of_file()?;
     let before = list.before().unwrap_or(i64::MAX);
     // Time passes first: what is due expires, and the allowance that is due comes.
     let read =
         move |tx: &mut Tx<'_>, _: &View| store::ledger::grants(tx, account, before, count(limit));
-    let (_, rows) = view_with(&app, account, read).await?;
-    let page = Page::of(rows, limit, |row| [row.id], |row| Grant::of(row, now));
+    let (view, rows) = view_with(&app, account, read).await?;
+    let page = Page::of(rows, limit, |row| [row.id], |row| Grant::of(row, view.at));
     Ok(list.answer(page))
 }

@@ -67,7 +67,7 @@ impl Audit<'_> {
         let pairs = [
             ("account_id", self.ledger.account == entry.account),
             ("seq", line.seq == entry.seq),
-            ("kind", line.kind == entry.kind),
+            ("kind", line.kind == entry.kind.word()),
             ("at", line.at == entry.at),
             (
                 "posted_delta",

@@ -121,6 +121,15 @@ async fn a_column_that_its_bytes_do_not_say_is_found() {
 }
 
 #[tokio::test]
+async fn an_unknown_word_for_an_entry_is_found_and_the_audit_continues() {
+    let (app, _) = books().await;
+    tamper(&app, "update journal set kind = 'x' where seq = 3").await;
+    tamper(&app, "update journal set charged = 9 where seq = 7").await;
+
+    assert_eq!(rows_found(&app).await, ["journal 3", "journal 7"]);
+}
+
+#[tokio::test]
 async fn a_missing_entry_is_found_in_the_middle_and_at_the_end() {
     let (app, _) = books().await;
     tamper(&app, "delete from journal where seq = 7").await;

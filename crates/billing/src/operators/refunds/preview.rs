@@ -53,9 +53,10 @@ pub struct Before {
     now: Timestamp,
 }
 
-/// Reads a payment and its account, and asks Stripe for the charge. Changes nothing.
+/// Reads a payment and its account, then asks Stripe for the charge. Changes nothing. The credits
+/// are those of the moment before the call to Stripe.
 pub async fn before(app: &App, name: &str) -> Result<Before> {
-    let (name, now) = (name.to_owned(), app.now());
+    let name = name.to_owned();
     let find = move |tx: &mut Tx<'_>| {
         let found = find(tx, &name)?;
         Ok(found.map(|found| (found.1.id, found)))
@@ -66,13 +67,13 @@ pub async fn before(app: &App, name: &str) -> Result<Before> {
         Ok((found, ledger))
     };
     let found = view_of(app, find, read).await?;
-    let (_, ((payment, account), ledger)) = found.ok_or_else(no_payment)?;
+    let (view, ((payment, account), ledger)) = found.ok_or_else(no_payment)?;
     Ok(Before {
         charge: charge(app, &payment).await?,
         payment,
         account,
         ledger,
-        now,
+        now: view.at,
     })
 }
 

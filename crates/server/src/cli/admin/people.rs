@@ -44,12 +44,20 @@ pub async fn session(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let (user, account) = access::user(app, email, role).await?;
+    let account = |scope| (scope == KeyScope::Meter).then_some(account);
+    // First, so that a refused key leaves no session behind.
+    let key = match with_key {
+        Some(scope) => Some(
+            billing::keys::make(app, account(scope), "command line", "cli")
+                .await?
+                .1,
+        ),
+        None => None,
+    };
     let cookie = access::session_cookie(app, user).await?;
     let mut headers = json!({ "Cookie": cookie });
     let mut text = format!("Cookie: {cookie}");
-    if let Some(scope) = with_key {
-        let account = (scope == KeyScope::Meter).then_some(account);
-        let (_, key) = billing::keys::make(app, account, "command line", "cli").await?;
+    if let Some(key) = key {
         let value = format!("Bearer {key}");
         text.push_str(&format!("\nAuthorization: {value}"));
         headers["Authorization"] = value.into();

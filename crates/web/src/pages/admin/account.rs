@@ -159,7 +159,7 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
             .clone()
             .unwrap_or_else(|| "no email address".to_owned()),
     )
-    .text(format!(", {}, since ", account.kind))
+    .text(format!(", {}, since ", labels::account_kind(account.kind)))
     .time(format::day(account.created_at.micros()));
     let mut actions = offered(operator, account, view.debt.is_positive());
     let customer = rows.customer.as_deref();

@@ -20,8 +20,8 @@ use store::accounts::Account;
 use views::admin::account::AdjustForm;
 use views::admin::parts::{Field, FieldKind, FormPage};
 use views::components::{Choice, Fact, Prose};
-use views::format;
 use views::layout::Nav;
+use views::{format, labels, offer};
 
 use crate::frame;
 use crate::http::callers::OnAccount;
@@ -222,7 +222,10 @@ async fn void_page(request: &OperatorRequest, typed: &Acting) -> Result<FormPage
          captured."
         .into();
     page.facts = vec![
-        Fact::new("Grant", format!("{}, entry {lot}", grant.kind)),
+        Fact::new(
+            "Grant",
+            format!("{}, entry {lot}", labels::grant_kind(grant.kind.word())),
+        ),
         Fact::new("Granted", format::credits(grant.amount.micros())),
         Fact::total("Ends", format::credits(grant.unheld().micros())),
     ];
@@ -271,8 +274,8 @@ fn plan_page(request: &OperatorRequest, typed: &Acting) -> FormPage {
     let mut facts = vec![Fact::new(
         "Current override",
         match current.as_str() {
-            "" => "none",
-            tier => tier,
+            "" => "None".to_owned(),
+            tier => offer::title(&catalog, tier),
         },
     )];
     facts.extend(

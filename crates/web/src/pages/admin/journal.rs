@@ -119,7 +119,7 @@ fn row(entry: &Entry, names: &HashMap<String, String>, home: &str, may_adjust: b
     let who = actor.map(|actor| names.get(actor).unwrap_or(actor).clone());
     let mut why = Prose::new(who.unwrap_or_default());
     if let Some(reason) = &context.reason {
-        why = why.text(format!(", {reason}"));
+        why = why.text(format!(", {}", labels::adjustment_reason(reason)));
     }
     if may_adjust && is_adjustment(entry) {
         let undo = format!("{home}/undo?entry={}", entry.seq);

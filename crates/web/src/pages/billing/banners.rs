@@ -57,7 +57,8 @@ pub(super) fn plan_banners(
         }
         (PlanStatus::Trialing | PlanStatus::Active, Some(end), _) => {
             let monthly = view.lots.iter();
-            let monthly = monthly.filter(|lot| lot.kind == GrantKind::Allowance);
+            let monthly = monthly
+                .filter(|lot| lot.kind == GrantKind::Allowance && lot.expires_at == Some(end));
             let monthly: Credits = monthly.map(Lot::remaining).sum();
             banners::cancel_scheduled(&title, day(end), monthly.micros())
         }

@@ -43,7 +43,9 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<TimelineEntry> {
             TimelineEntry {
                 kind: Kind::Warn,
                 title: format!("{} by {who}", labels::action(&act.action)),
-                detail: detail["reason"].as_str().map(str::to_owned),
+                detail: detail["reason"]
+                    .as_str()
+                    .map(|reason| labels::adjustment_reason(reason).to_owned()),
                 when: format::moment(act.at.micros()),
             },
         ));
@@ -76,7 +78,10 @@ fn line(entry: &Entry) -> TimelineEntry {
         },
         title: match entry.posted_delta.micros() {
             0 => label.to_owned(),
-            moved => format!("{label}, {} credits", format::credits_change(moved)),
+            moved => {
+                let sign = if moved > 0 { "+" } else { "" };
+                format!("{label}, {sign}{}", format::credits_worded(moved))
+            }
         },
         detail: Some(format!("entry {}", entry.seq)),
         when: format::moment(entry.at.micros()),

@@ -21,7 +21,7 @@ use store::Tx;
 use store::accounts::Account;
 use views::admin::account::AdjustForm;
 use views::components::Fact;
-use views::format;
+use views::{format, labels};
 
 /// An adjustment as it is typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -142,7 +142,7 @@ async fn review(
         Fact::new("Available now", show(view.available)),
         Fact::new("Available afterwards", show(left.available)),
         Fact::new("Debt afterwards", show(left.debt)),
-        Fact::new("Reason", typed.reason.clone()),
+        Fact::new("Reason", labels::adjustment_reason(&typed.reason)),
         Fact::new("Note", typed.note.trim()),
         Fact::new("Notify customer", tell),
     ];

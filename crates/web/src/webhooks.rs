@@ -1,5 +1,5 @@
-//! Stripe's deliveries: verify, record, mark for sync. Nothing is granted here and no call is made; the
-//! event says only which account may have changed.
+//! Stripe's webhook events: verify, record, mark for sync. Nothing is granted here and no call is
+//! made; the event only tells which account may have changed.
 
 use std::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::json::body_error;
 
-/// Seconds a signature's time may lie from ours, either way.
+/// Seconds by which a signature's timestamp may differ from our clock, in either direction.
 const TOLERANCE_SECONDS: i64 = 300;
 
 /// Receives Stripe's deliveries. 200 only once the event is on disk.
@@ -66,6 +66,6 @@ fn verify(
     let secrets = app.webhook_secrets();
     let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
     let now = app.real_now().seconds();
-    // Two headers count as one with everything twice, which is refused.
+    // Several headers are joined, which yields duplicate fields and is refused.
     stripe::verify(body, &all.join(","), &secrets, now, TOLERANCE_SECONDS).map(|_| ())
 }

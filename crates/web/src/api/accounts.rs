@@ -1,5 +1,5 @@
-//! Accounts as the host application and operators change them: who they are, and their credits by
-//! hand.
+//! Accounts as the host application and operators change them: their details, and manual
+//! adjustments and grants of credits.
 
 use axum::Json;
 use axum::extract::{Path, State};

@@ -1,4 +1,4 @@
-//! What operators see of all accounts: transactions, accounts, Stripe's events.
+//! Operators' lists across accounts: transactions, accounts, webhook events and the audit log.
 
 use axum::extract::{Path, State};
 use axum::response::Response;

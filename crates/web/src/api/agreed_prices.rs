@@ -1,5 +1,4 @@
-//! Prices that were agreed with one account: what operators set so that a plan without a list price
-//! can be bought (U14).
+//! Custom prices agreed with one account, which let it buy a plan that has no list price (U14).
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

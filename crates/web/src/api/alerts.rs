@@ -1,4 +1,4 @@
-//! Incidents: what needs an operator, or did.
+//! Incidents: problems that need an operator, and closed ones.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};

@@ -1,7 +1,7 @@
-//! Sign-in by email link that works once: no passwords are stored.
+//! Sign-in with a single-use emailed link: no passwords are stored.
 //!
-//! The mailed address opens a page with one button, since mail scanners follow links; the button's
-//! POST uses the link up. The operator's own command prints one whose GET signs in.
+//! The emailed link opens a page with a button, since email scanners follow links; the button's
+//! POST uses up the link. A link printed by the operator's CLI signs in with a GET.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -95,7 +95,7 @@ pub async fn redeem(
     enter(&app, user, &headers, next).await
 }
 
-/// Opens a session and redirects to a path of ours.
+/// Opens a session and redirects to a path on this site.
 pub async fn enter(
     app: &App,
     user: i64,
@@ -109,7 +109,7 @@ pub async fn enter(
     Ok(([(header::SET_COOKIE, session)], Redirect::to(&next)).into_response())
 }
 
-/// What the host application hands a user over with.
+/// The query with which the host application hands over a user.
 #[derive(Debug, Deserialize)]
 pub struct HandedOver {
     token: String,
@@ -146,7 +146,7 @@ pub async fn hand_over(
     enter(app, user, &headers, query.next).await
 }
 
-/// What a hand-over token says that is good now.
+/// The claims of a hand-over token, if it is valid now.
 async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
     let app = &site.app;
     let session = &app.settings.session;
@@ -187,13 +187,13 @@ pub async fn leave(
     sessions::sign_out(&app, host_user.map(|(user, ())| user.id), token).await?;
     let headers = [
         (header::SET_COOKIE, cookie(&app, SESSION, "", 0)?),
-        // What a page left behind goes with the session; the theme may stay.
+        // Clears cached pages with the session; local storage (the theme) may stay.
         (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\"")),
     ];
     Ok((headers, Redirect::to("/login")).into_response())
 }
 
-/// Opens a session and answers its cookie: always a fresh token (case A9).
+/// Opens a session and returns its cookie, always with a new token (case A9).
 pub async fn new_session(app: &App, user: i64, headers: &HeaderMap) -> Result<HeaderValue> {
     let agent = headers
         .get(header::USER_AGENT)

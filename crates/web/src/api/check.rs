@@ -1,10 +1,10 @@
-//! The gateway check: a sub-request that nginx (`auth_request`), Traefik, Caddy or Envoy make
-//! before they pass a call on.
+//! The gateway check: a subrequest that nginx (`auth_request`), Traefik, Caddy or Envoy makes
+//! before it forwards a call.
 //!
-//! With a key (`Idempotency-Key`, else `X-Request-Id`, which a gateway makes for every call) the
-//! check **is** the spend: authorize and debit in one. Without either it only tells whether the
-//! call would be admitted, and charges nothing. The gateway must set the key itself and never pass
-//! on one from outside: a caller who could repeat it would pay once for many calls.
+//! With a key (`Idempotency-Key`, else `X-Request-Id`, which gateways generate for every call) the
+//! check **is** the spend: it authorizes and debits in one step. Without either it only reports
+//! whether the call would be admitted, and charges nothing. The gateway must set the key itself and
+//! never forward one from outside: a caller who repeats it would pay once for many calls.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -96,7 +96,7 @@ async fn judge(
     ))
 }
 
-/// The refusal, with headers that a gateway can pass on although it drops the body.
+/// The refusal, with headers that a gateway can forward even though it drops the body.
 fn refused(mut error: HttpError, deny: bool) -> Response {
     let code = error.error.0.code;
     let is_refusal = matches!(

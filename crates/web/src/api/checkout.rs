@@ -138,7 +138,7 @@ fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
         Some(Sold::Topup) => {
             let amount = body.amount.as_deref();
             let amount = amount.ok_or_else(|| Error::field("amount", "Name the pack."))?;
-            // A whole number as text: 500.0, 5e2 and "500" are not the name of a pack.
+            // Must be an integer literal: 500.0, 5e2 and "500" don't name a pack.
             let credits = amount.get().parse::<i64>();
             let credits = credits.map_err(|_| {
                 Error::field("amount", "amount is a pack's credits, a whole number.")

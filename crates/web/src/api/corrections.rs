@@ -1,4 +1,4 @@
-//! What a person takes back or lets go: a grant that should not be, a debt that is not collected.
+//! Manual corrections: voiding a grant and forgiving debt.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -83,7 +83,7 @@ pub async fn void(
     Ok(created(outcome.replayed, &body))
 }
 
-/// Whoever may correct: the host application, and operators who decide over money.
+/// Who may make corrections: the host application, and operators with the right to move money.
 fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Result<Justification> {
     if let Authority::Operator(visitor) = caller {
         Operator(visitor.clone()).with(Right::Money)?;

@@ -58,7 +58,7 @@ pub struct Debit {
 }
 
 impl Debit {
-    /// The answer from an entry of the journal: the same the first time and on every replay.
+    /// The response from a journal entry: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Debit> {
         match &outcome.entry {
             Some(entry) if matches!(entry.body, EntryBody::Debit { .. }) => Ok(Debit {
@@ -185,7 +185,7 @@ pub async fn batch(
     }))
 }
 
-/// Reads one debit of a batch; its key comes along so that a refusal can name it.
+/// Parses one debit of a batch; its key is kept so that a refusal can name it.
 fn read(raw: &RawValue) -> BatchItem {
     match parse::<NewDebit>(raw.get().as_bytes()) {
         Ok(mut body) => BatchItem {

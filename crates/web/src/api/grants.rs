@@ -1,4 +1,4 @@
-//! Grants: where an account's credits came from and what became of them.
+//! Grants: where an account's credits came from and how they were used.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -105,7 +105,7 @@ pub async fn list(
 ) -> HttpResult<Response> {
     let (now, limit) = (app.now(), list.limit_of_file()?);
     let before = list.before().unwrap_or(i64::MAX);
-    // Time passes first: what is due expires, and the allowance that is due comes.
+    // Due expiries and allowances are applied before reading.
     let read =
         move |tx: &mut Tx<'_>, _: &View| store::ledger::grants(tx, account, before, count(limit));
     let (_, rows) = view_with(&app, account, read).await?;

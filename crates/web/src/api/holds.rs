@@ -1,4 +1,4 @@
-//! Holds: credits set aside before a call, charged or given back after it.
+//! Holds: credits set aside before a call, then captured or released.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -102,7 +102,7 @@ impl From<NewHold> for MeteredCall {
 }
 
 impl Hold {
-    /// The answer from an entry of the journal: the same the first time and on every replay.
+    /// The response from a journal entry: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Hold> {
         match outcome.entry.as_ref().map(|entry| &entry.body) {
             Some(EntryBody::Hold {
@@ -334,7 +334,7 @@ pub async fn receipt(
     let read = move |tx: &mut Tx<'_>, _: &View, (account, origin): (i64, Entry)| {
         Receipt::read(tx, account, &id, &origin)
     };
-    // Time passes first, so that a hold whose time ran out says so.
+    // Due expiries are applied first, so an expired hold is reported as such.
     let found = view_of(&app, find, read).await?;
     let (_, receipt) = found.ok_or_else(holds::no_such_hold)?;
     Ok(Json(receipt))
@@ -370,7 +370,7 @@ impl Receipt {
         lots: Vec<ReceiptLot>,
     ) -> Receipt {
         let (returned, is_late) = match end.map(|entry| &entry.body) {
-            // All of it went back when it expired; what was captured later came from elsewhere.
+            // The whole hold was released when it expired; a late capture took other credits.
             Some(EntryBody::Settlement { late: true, .. }) => (row.amount, true),
             Some(EntryBody::Settlement { released, .. }) => (*released, false),
             _ => (Credits::ZERO, false),

@@ -1,4 +1,4 @@
-//! API keys: made, listed, revoked. The secret is shown once; only its hash is kept.
+//! API keys: creating, listing, revoking. The secret is shown once; only its hash is stored.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -184,7 +184,7 @@ pub async fn delete(
     Ok(Json(revoked.into()))
 }
 
-/// Whose keys: an account's; without one named, a server key means the host application's.
+/// The account whose keys are meant; a server key that names none means the host application's.
 async fn owner(app: &App, caller: &Reader, named: Option<&str>) -> Result<Option<i64>> {
     caller.may_list()?;
     match (caller, named) {

@@ -1,4 +1,4 @@
-//! Spend limits: what an account, one of its keys or one of its members may spend in a window.
+//! Spending limits: what an account, one of its keys or one of its members may spend in a window.
 
 use axum::Json;
 use axum::extract::{Path, State};

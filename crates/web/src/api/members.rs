@@ -1,4 +1,4 @@
-//! The people of an account over HTTP: members, invitations, organisations, and closing it.
+//! An account's members, invitations and organizations, exporting its data, and closing it.
 
 use axum::Json;
 use axum::extract::{Path, State};

@@ -1,5 +1,5 @@
-//! Signing in with the organisation's OpenID Connect provider. There is no such address in a build
-//! without the feature `oidc`, nor while no issuer is set.
+//! Signing in with the organization's OpenID Connect provider. The routes don't exist in a build
+//! without the feature `oidc`, or while no issuer is set.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,13 +13,13 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::site::Site;
 
-/// Where to continue afterwards.
+/// The page to continue to after signing in.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     next: Option<String>,
 }
 
-/// What the provider sends people back with.
+/// The query with which the provider redirects the browser back.
 #[derive(Debug, Deserialize)]
 pub struct Said {
     code: Option<String>,
@@ -107,10 +107,10 @@ mod inner {
     use billing::people::sign_in::{count_wrong_link, is_own_path};
     use billing::people::users as people;
 
-    /// The cookie of a sign-in that was begun.
+    /// The cookie that holds the state of a sign-in.
     const KEPT: &str = "lbx_oidc";
 
-    /// How long a sign-in at the provider may take.
+    /// The longest that a sign-in at the provider may take.
     const KEPT_SECONDS: i64 = 600;
 
     pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what can be called, generated from the handlers.
+//! `GET /openapi.json`: the OpenAPI document, generated from the handlers.
 
 use axum::Extension;
 use axum::http::header;
@@ -8,7 +8,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema};
 
-/// What the document says beside the endpoints.
+/// The document's general part, such as title and tags.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(
@@ -36,7 +36,7 @@ use utoipa::{OpenApi, ToSchema};
 )]
 struct About;
 
-/// The document without any endpoint.
+/// The document without endpoints.
 pub fn about() -> utoipa::openapi::OpenApi {
     let mut document = About::openapi();
     let components = document.components.get_or_insert_with(Default::default);
@@ -47,17 +47,17 @@ pub fn about() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The document as it is served.
+/// The document as served.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// As it is sent.
+    /// The document as JSON text.
     pub text: String,
-    /// The document as a value.
+    /// The document as a JSON value.
     pub json: serde_json::Value,
 }
 
 impl Document {
-    /// Finishes the document that the router put together.
+    /// Completes the document that the router assembled.
     pub fn new(mut document: utoipa::openapi::OpenApi) -> Document {
         word_all(&mut document);
         let text = document.to_json().expect("the document is plain data");
@@ -91,7 +91,7 @@ struct Problem {
     request_id: String,
 }
 
-/// Says of every answer what it is, and cuts a handler's comment into a title and the rest.
+/// Describes every response, and splits a handler's comment into a summary and a description.
 fn word_all(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
         let all = [
@@ -114,7 +114,7 @@ fn word(operation: &mut Operation) {
     operation.summary = Some(title.trim_end_matches('.').to_owned());
     operation.description = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let answers = &mut operation.responses.responses;
-    // Wrong methods, bodies and content types, full queues and bugs of ours can meet any call.
+    // Any call can fail with a wrong method, body or content type, a full queue or a bug.
     let other = ResponseBuilder::new().description("Any other problem");
     answers.insert("default".to_owned(), RefOr::T(other.build()));
     for (status, answer) in answers {

@@ -1,4 +1,4 @@
-//! Changes of the plan that an account holds: previewed, confirmed, taken back.
+//! Changes of an account's plan: previewing, confirming, undoing.
 
 use axum::Json;
 use axum::extract::State;
@@ -172,7 +172,7 @@ async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Prev
     Ok(to_free(app, held.tier, ends, nothing))
 }
 
-/// The end of a plan, with what is paid back.
+/// The preview of a plan's end, with the refund.
 fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -> Preview {
     let nothing = || MinorUnits::new(0, refund.currency).into();
     Preview {
@@ -230,7 +230,7 @@ fn of_ending(app: &App, ending: &Ending) -> Preview {
     }
 }
 
-/// The amount is another by now: nothing was done, and this is what it is.
+/// The error for an amount that changed since the preview, with the new preview. Nothing was done.
 fn differs(preview: &Preview) -> Error {
     let detail = "The amount has changed. Nothing was done; look at the new one and confirm it.";
     Error::conflict("quote_changed", detail).with("preview", json!(preview))

@@ -40,7 +40,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     (cache, Json(body)).into_response()
 }
 
-/// The answer. Its credits are no `Value`, which would round large ones.
+/// The response. It isn't a `Value`, which would round large credits.
 #[derive(Debug, Serialize)]
 struct Pricing {
     #[serde(rename = "publishableKey", skip_serializing_if = "Option::is_none")]

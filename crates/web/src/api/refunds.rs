@@ -1,4 +1,4 @@
-//! Money back by an operator: what it would come to, and the refund itself.
+//! Refunds by an operator: the preview and the refund itself.
 
 use axum::Json;
 use axum::extract::State;

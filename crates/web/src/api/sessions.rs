@@ -1,4 +1,4 @@
-//! A person's sessions.
+//! A user's sessions.
 
 use axum::Json;
 use axum::extract::{Path, State};

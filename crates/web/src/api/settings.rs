@@ -1,4 +1,4 @@
-//! What an account's people chose: mails, thresholds, automatic purchases.
+//! An account's settings: emails, thresholds, automatic top-up.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ pub struct NewSettings {
     auto_topup: Option<NewAutoTopup>,
 }
 
-/// Tells a field that is null from one that is left out.
+/// Distinguishes a field that is null from one that is left out.
 fn present<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
 where
     D: serde::Deserializer<'de>,

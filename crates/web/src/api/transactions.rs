@@ -1,4 +1,4 @@
-//! Transactions: the records of money.
+//! Transactions: payments and refunds.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -46,7 +46,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// The times between which transactions are listed.
+    /// The time range of the transactions to list.
     fn bounds(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         one_of("type", self.kind.as_deref(), &TYPES)?;
         one_of("status", self.status.as_deref(), &STATUSES)?;
@@ -64,7 +64,7 @@ fn one_of(field: &str, word: Option<&str>, words: &[&str]) -> Result<()> {
     Err(Error::field(field, detail))
 }
 
-/// A moment as it is, or a date `days` later.
+/// Parses a timestamp as is, or a date, to which `days` are added.
 fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestamp>> {
     let Some(text) = text else {
         return Ok(None);
@@ -79,7 +79,7 @@ fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Time
     }))
 }
 
-/// A page of transactions of the account that `whose` finds; of all accounts without one.
+/// A page of transactions of the account that `whose` finds; of all accounts if that is `None`.
 pub(crate) async fn page<F>(
     app: &App,
     mut whose: F,
@@ -109,7 +109,7 @@ where
             search: search.as_deref(),
         };
         let rows = store::transactions::list(tx, &filter, after, count(limit))?;
-        // Only operators see whose a transaction is.
+        // Only operators see the account of a transaction.
         let of_all = rows.iter().filter(|_| account_id.is_none());
         let names = names(tx, of_all.map(|row| row.account_id))?;
         Ok(Ok((rows, names)))

@@ -1,4 +1,4 @@
-//! What an account has, used and may do: for its own people and for programs.
+//! An account's credits, usage and access: for its members and for programs.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,10 +23,10 @@ use crate::http::params::Params;
 use crate::rows::usage as rows;
 use crate::rows::usage::date_text;
 
-/// Days of usage without dates, today included.
+/// Days of usage if no dates are given, today included.
 const DAYS_DEFAULT: i64 = 30;
 
-/// Days of usage in one answer.
+/// Maximum number of days of usage in one response.
 const DAYS_MAX: i64 = 400;
 
 /// Credits of an account.
@@ -203,7 +203,7 @@ pub async fn usage(
     Ok(Json(Usage::of(from, to, &days, keys)).into_response())
 }
 
-/// The first and the last day, as numbers since the epoch.
+/// The first and the last day, counted since the Unix epoch.
 fn read_days(query: &Days, now: Timestamp) -> Result<(i64, i64)> {
     let read = |field: &str, text: &Option<String>| match text {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! Where notices go: endpoints, their deliveries, and sending one again.
+//! Endpoints of outgoing webhooks, their deliveries, and resending one.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
@@ -23,7 +23,7 @@ use crate::http::params::Params;
 use crate::lists::{List, Page, PageParams, count};
 use crate::site::Site;
 
-/// Whoever may look: the host application, or any operator.
+/// A caller who may list endpoints: the host application, or any operator.
 #[derive(Clone, Debug)]
 pub struct Watcher;
 

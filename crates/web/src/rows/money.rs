@@ -1,10 +1,10 @@
-//! An amount of money in a JSON answer.
+//! An amount of money in a JSON response.
 
 use domain::money::{Currency, MinorUnits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An amount as a row holds it: minor units and the code of their currency.
+/// An amount from a database row: minor units and a currency code.
 pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
     MinorUnits::new(minor, Currency::parse(currency).unwrap_or(Currency::USD))
 }

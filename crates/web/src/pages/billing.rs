@@ -155,7 +155,7 @@ async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     page(StatusCode::CONFLICT, &question)
 }
 
-/// `POST /dashboard/billing/plan`: changes or ends the plan, or undoes a scheduled change or end.
+/// `POST /dashboard/billing/plan`: changes or ends the plan, or undoes a pending change or end.
 pub async fn act(
     State(app): State<App>,
     caller: SignedIn,

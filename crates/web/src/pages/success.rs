@@ -31,7 +31,7 @@ use crate::pages::cancel;
 /// How long the page waits for the sync it started; the sync itself continues.
 const SYNC_WAIT: Duration = Duration::from_secs(8);
 
-/// How often a pending page reloads, and the seconds between reloads.
+/// How many times a pending page reloads, and the seconds between reloads.
 const TRIES_MAX: u32 = 20;
 
 const TRY_EVERY_SECONDS: u32 = 3;

@@ -23,13 +23,15 @@ const LIMIT_MAX: i64 = 100;
 /// Maximum number of rows in one CSV file; the `X-Next-After` header has the cursor of the rest.
 pub const CSV_ROWS_MAX: usize = 10_000;
 
-/// Which page of a list.
+/// The query parameters that select a page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
-    /// Rows on the page: 1 to 100; 20 without.
+    /// The maximum number of items per page, from 1 to 100. The default is 20. Ignored for CSV,
+    /// which returns up to 10,000 rows.
     limit: Option<i64>,
-    /// The `next` of the page before.
+    /// The cursor of the page to return: the `next` value of the previous page. Left out for the
+    /// first page.
     after: Option<String>,
 }
 
@@ -74,9 +76,9 @@ pub fn cursor(parts: &[i64]) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// The rows of this page.
+    /// The items on this page.
     data: Vec<T>,
-    /// Send it as `after` for the next page; none on the last.
+    /// The cursor to pass as `after` for the next page, or null on the last page.
     next: Option<String>,
 }
 

@@ -22,14 +22,20 @@ use crate::http::json::body_error;
 /// Seconds by which a signature's timestamp may differ from our clock, in either direction.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// Receives Stripe's deliveries. 200 only once the event is on disk.
+/// Receives a webhook event from Stripe. Returns 200 only once the event is stored.
 #[utoipa::path(
     post,
     path = "/api/stripe/webhook",
     operation_id = "receiveStripeEvent",
     tag = "billing",
-    params(("Stripe-Signature" = String, Header, description = "Stripe's signature of the body")),
-    request_body(content = String, content_type = "application/json", description = "Stripe's event"),
+    params((
+        "Stripe-Signature" = String, Header,
+        description = "Stripe's signature of the request body"
+    )),
+    request_body(
+        content = String, content_type = "application/json",
+        description = "The event, as Stripe sent it"
+    ),
     responses((status = 200), (status = 400), (status = 413), (status = 503)),
     security(())
 )]

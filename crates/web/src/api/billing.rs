@@ -22,13 +22,17 @@ use crate::rows::money::of_row;
 /// Maximum number of invoices in the response.
 const INVOICES_MAX: i64 = 12;
 
-/// Plan, credits and recent invoices. Reading mints the allowance that is due.
+/// Returns an account's plan, credits and recent invoices. Reading them also grants any allowance
+/// that is due.
 #[utoipa::path(
     get,
     path = "/api/dashboard/billing",
     operation_id = "getBilling",
     tag = "billing",
-    params(("account" = Option<String>, Query, description = "The account; default: the first one")),
+    params((
+        "account" = Option<String>, Query,
+        description = "The account. The default is the caller's first account"
+    )),
     responses((status = 200), (status = 401), (status = 404))
 )]
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {

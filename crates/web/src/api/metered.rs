@@ -24,11 +24,12 @@ pub const REMAINING: HeaderName = HeaderName::from_static("x-credits-remaining")
 /// The header that is `true` when the response replays an earlier one.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Which account a call is about, in the query.
+/// The query parameter that names the account of a call.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AccountParam {
-    /// The account, by our id or the host application's: for server keys.
+    /// The account: its `acc_...` id, or the host application's id for it. Used with server keys;
+    /// other callers default to their own account.
     pub account: Option<String>,
 }
 

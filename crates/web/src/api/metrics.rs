@@ -13,7 +13,7 @@ use domain::figures::Figures;
 
 use crate::http::error::HttpResult;
 
-/// Reports queues, backlogs and rows in Prometheus's text format.
+/// Returns the service's metrics in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> HttpResult<Response> {
     let (figures, counts) = figures::of_with(&app, Counts::read).await?;

@@ -26,14 +26,17 @@ pub struct Said {
     state: Option<String>,
 }
 
-/// Leads to the provider's page.
+/// Starts signing in with the OpenID Connect provider. Redirects to the provider's sign-in page.
 #[utoipa::path(
     get,
     path = "/api/auth/oidc",
     operation_id = "beginOidcSignIn",
     tag = "sign-in",
     security(()),
-    params(("next" = Option<String>, Query, description = "A path on this site to continue to")),
+    params((
+        "next" = Option<String>, Query,
+        description = "The path on this site to open after signing in"
+    )),
     responses((status = 303), (status = 404), (status = 503))
 )]
 pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> HttpResult<Response> {
@@ -41,7 +44,8 @@ pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> Ht
     inner::begin(&site, query.next).await
 }
 
-/// Signs in whom the provider proved; only in the browser that began it.
+/// Completes signing in with the OpenID Connect provider. It works only in the browser that started
+/// the sign-in.
 #[utoipa::path(
     get,
     path = "/api/auth/oidc/callback",
@@ -49,8 +53,11 @@ pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> Ht
     tag = "sign-in",
     security(()),
     params(
-        ("code" = Option<String>, Query, description = "What the provider knows the sign-in by"),
-        ("state" = Option<String>, Query, description = "What this service knows it by")
+        ("code" = Option<String>, Query, description = "The authorization code from the provider"),
+        (
+            "state" = Option<String>, Query,
+            description = "The state that this service sent to the provider"
+        )
     ),
     responses((status = 303), (status = 400), (status = 403), (status = 404), (status = 429))
 )]

@@ -22,14 +22,14 @@ use utoipa::{OpenApi, ToSchema};
     ),
     tags(
         (name = "metering", description = "Spend credits"),
-        (name = "account", description = "What belongs to an account"),
+        (name = "account", description = "Data and settings of an account"),
         (name = "accounts", description = "Manual changes to accounts and credits"),
         (name = "billing", description = "Plans, packs and payments"),
         (name = "people", description = "Members, organizations and sessions"),
         (name = "sign-in", description = "Sign-in by email link"),
         (name = "notices", description = "Outgoing webhooks to your application"),
-        (name = "admin", description = "What operators see"),
-        (name = "operation", description = "For those who run it"),
+        (name = "admin", description = "Operators' tools"),
+        (name = "operation", description = "Health and metrics"),
     ),
     components(schemas(Problem)),
     security(("key" = []), ("session" = []))
@@ -66,7 +66,7 @@ impl Document {
     }
 }
 
-/// What every error says (RFC 9457).
+/// An error response (RFC 9457).
 #[derive(ToSchema)]
 #[schema(title = "Problem")]
 #[expect(
@@ -75,19 +75,19 @@ impl Document {
 )]
 #[serde(rename_all = "camelCase")]
 struct Problem {
-    /// A page about this kind of problem.
+    /// The URL of a page about this kind of problem.
     r#type: String,
-    /// What kind of problem it is, in few words.
+    /// A short name of the kind of problem.
     title: String,
     /// The HTTP status.
     status: u16,
-    /// Stable; programs may depend on it.
+    /// A stable code for programs to use.
     code: String,
-    /// What happened and what to do.
+    /// What happened and what to do about it.
     detail: String,
-    /// The same as `detail`, for callers that read it.
+    /// The same text as `detail`, for clients that read this field.
     error: String,
-    /// Leads us to the log.
+    /// The id of the request, by which to find it in the logs.
     request_id: String,
 }
 
@@ -140,7 +140,7 @@ fn description(status: &str) -> &'static str {
         "304" => "Not modified",
         "400" => "Invalid input",
         "401" => "Not signed in",
-        "402" => "Not enough credits, debt, or the plan's limit",
+        "402" => "Not enough credits, outstanding debt, or a plan or spending limit",
         "403" => "Not allowed, or from another site",
         "404" => "Not found, or belongs to another account",
         "409" => "Conflict with the current state",

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What is sold. Cacheable; 304 for a known `ETag`.
+/// Returns the plans, credit packs and operations on sale. The response can be cached; a request
+/// whose `If-None-Match` header has the current `ETag` gets a 304.
 #[utoipa::path(
     get,
     path = "/api/pricing",

@@ -30,18 +30,20 @@ const TYPES: [&str; 6] = [
 /// The statuses of a transaction.
 const STATUSES: [&str; 5] = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
 
-/// Which transactions to list.
+/// The query parameters that filter transactions.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Query {
-    /// Only transactions of this type.
+    /// Returns only transactions of this type: `SUBSCRIPTION_PAYMENT`, `SUBSCRIPTION_UPGRADE`,
+    /// `SUBSCRIPTION_DOWNGRADE`, `SUBSCRIPTION_CANCEL`, `CREDIT_TOPUP` or `REFUND`.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// Only transactions in this status.
+    /// Returns only transactions in this status: `PENDING`, `COMPLETED`, `FAILED`, `REFUNDED` or
+    /// `CANCELLED`.
     status: Option<String>,
-    /// Happened at or after: a date or a moment.
+    /// Returns only transactions at or after this date or RFC 3339 time.
     from: Option<String>,
-    /// Happened before; a date counts whole.
+    /// Returns only transactions before this RFC 3339 time. A date includes the whole day.
     to: Option<String>,
 }
 
@@ -122,7 +124,7 @@ where
     }))
 }
 
-/// An account's transactions, the latest first; CSV by `Accept: text/csv`.
+/// Lists an account's transactions, newest first. Returns CSV if the `Accept` header is `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/v1/transactions",

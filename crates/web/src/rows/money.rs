@@ -12,9 +12,9 @@ pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Money {
-    /// The amount, as decimal text.
+    /// The amount as a decimal string in the currency's main unit, such as `19.00`.
     amount: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
 }
 

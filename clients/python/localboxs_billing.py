@@ -137,248 +137,249 @@ def _read(text: bytes) -> Dict[str, Any]:
 
 
 class Access(TypedDict, total=False):
-    """What an account may do now."""
+    """Whether an account can make a call now, and why not."""
 
-    # The tier that counts for what the account may do.
+    # The tier that determines what the account may do.
     accessTier: str
     # Whether the call would be admitted now.
     allowed: bool
-    # What may be spent.
+    # The credits available to spend now.
     available: Number
-    # Calls the plan allows in its period; none without a limit.
+    # The number of calls that the plan allows in each period, or null if there is no limit.
     callsLimit: Union[int, None]
-    # Calls made in it.
+    # The number of calls made in the current period.
     callsThisPeriod: int
-    # What the call would cost.
+    # The number of credits that the call would cost.
     cost: Number
-    # When the period ends.
+    # The time at which the current period ends (RFC 3339, UTC).
     periodEnd: str
-    # Why not: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or `insufficient_credits`.
+    # Why the call would be refused: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or `insufficient_credits`. Null if it would be admitted.
     reason: Union[str, None]
-    # `ACTIVE`, `PAST_DUE`, `NONE` and the like.
+    # The status of the subscription: `NONE`, `INCOMPLETE`, `TRIALING`, `ACTIVE`, `PAST_DUE`, `UNPAID`, `PAUSED` or `CANCELED`.
     status: str
-    # The tier of the subscription, or the one that was set over it.
+    # The tier of the account's subscription, or the tier that overrides it.
     tier: str
-    # Where to buy credits.
+    # The URL of the page for buying credits.
     topUpUrl: str
-    # Where to change the plan.
+    # The URL of the page for changing the plan.
     upgradeUrl: str
 
 
 class Balance(TypedDict, total=False):
-    """Credits of an account."""
+    """An account's credits."""
 
-    # What may be spent now.
+    # The credits available to spend now.
     available: Number
-    # All credits, less the debt.
+    # All credits, minus the debt.
     balance: Number
-    # What a reversed payment could not take back.
+    # The credits owed, because a payment was reversed after its credits had been spent.
     debt: Number
-    # Grants with credits left, in the order they are spent.
+    # The grants with credits left, in the order in which they are spent.
     grants: List["BalanceGrant"]
-    # Set aside by holds.
+    # The credits set aside by holds.
     held: Number
-    # When a credit last moved.
+    # The time at which the account's credits last changed (RFC 3339, UTC).
     updatedAt: str
 
 
 class BalanceGrant(TypedDict, total=False):
-    """One grant with credits left."""
+    """A grant with credits left."""
 
-    # When it ends.
+    # The time at which unspent credits expire (RFC 3339, UTC), or null for never.
     expiresAt: Union[str, None]
-    # `grant_...`
+    # The id of the grant (`grant_...`).
     id: str
-    # What the credits are.
+    # The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or `reinstatement`.
     kind: str
-    # What is left of it.
+    # The number of credits left, including those held.
     remaining: Number
 
 
 class Batch(TypedDict, total=False):
-    """What became of each debit, in the order they were sent."""
+    """The results of a batch of debits."""
 
+    # One result for each debit, in the order in which they were sent.
     results: List["BatchResult"]
 
 
 class BatchCharged(TypedDict, total=False):
-    """A debit that was charged."""
+    """A debit of a batch that was charged."""
 
-    # What may be spent after it.
+    # The credits available to spend after the debit.
     available: Number
-    # What was charged.
+    # The number of credits charged.
     credits: Number
-    # `deb_...`: its place in the account's journal, and the beginning of that entry's hash.
+    # The id of the debit (`deb_...`), made of its position in the account's journal and the start of the entry's hash.
     id: str
-    # The operation that priced it.
+    # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
-    # Units of it.
+    # The number of units charged, or null if the request named `credits`.
     units: Union[int, None]
-    # The debit's key.
+    # The idempotency key of the debit.
     key: str
-    # Whether this repeats an earlier answer.
+    # Whether this is the response to an earlier request with the same key.
     replayed: bool
-    # 201.
+    # The HTTP status: always 201.
     status: int
 
-# The answer a debit would have had alone, with its status.
+# The result of one debit: what a single debit would have returned, with its status.
 BatchResult = Union["BatchCharged", Dict[str, Any]]
 
 
 class Debit(TypedDict, total=False):
-    """A charged call."""
+    """A call that was charged."""
 
-    # What may be spent after it.
+    # The credits available to spend after the debit.
     available: Number
-    # What was charged.
+    # The number of credits charged.
     credits: Number
-    # `deb_...`: its place in the account's journal, and the beginning of that entry's hash.
+    # The id of the debit (`deb_...`), made of its position in the account's journal and the start of the entry's hash.
     id: str
-    # The operation that priced it.
+    # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
-    # Units of it.
+    # The number of units charged, or null if the request named `credits`.
     units: Union[int, None]
 
 
 class Hold(TypedDict, total=False):
-    """Credits set aside."""
+    """Credits that are set aside."""
 
-    # What may be spent besides.
+    # The credits available to spend besides the hold.
     available: Number
-    # What is set aside.
+    # The number of credits set aside.
     credits: Number
-    # When it expires.
+    # The time at which the hold expires (RFC 3339, UTC).
     expiresAt: str
-    # `hold_...`
+    # The id of the hold (`hold_...`).
     id: str
-    # `pending`
+    # The state of the hold: `pending`.
     state: str
 
 
 class NewBatch(TypedDict, total=False):
-    """Debits to charge together. One that is refused does not stop the others."""
+    """Debits to charge in one request. If one is refused, the others aren't affected."""
 
-    # At most 1,000, each with its `key`.
+    # Up to 1,000 debits, each with its own `key`.
     debits: List["NewDebit"]
 
 
 class NewCapture(TypedDict, total=False):
-    """What the call cost in the end: `credits`, or `units` of the hold's operation; all of the hold without either. Zero equals a release."""
+    """The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold."""
 
-    # The account; only checked where it is named, since the hold says whose it is.
+    # The account of the hold. Optional; if it is sent, it must match the hold's account.
     account: Union[str, None]
-    # Credits, with at most six decimals.
+    # The number of credits to charge, with at most six decimals.
     credits: Union[Number, None]
-    # Units of the hold's operation, at the price of the hold's time.
+    # The number of units of the hold's operation, at the price when the hold was created.
     units: Union[int, None]
 
 
 class NewDebit(TypedDict, total=False):
-    """What to charge: `credits`, or `units` of an `operation`; one `call` without either."""
+    """A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the operation `call` is charged."""
 
-    # The account, by our id or the host application's. A server key must name it.
+    # The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key charges its own account.
     account: Union[str, None]
-    # Credits, with at most six decimals.
+    # The number of credits to charge: a positive number with at most six decimals. It can't be combined with `operation` or `units`.
     credits: Union[Number, None]
-    # The caller's name for what it meters.
+    # Your name for what is metered, up to 200 characters.
     endpoint: Union[str, None]
-    # In a batch: the debit's own idempotency key.
+    # The idempotency key of a debit in a batch, where it is required. A single debit has its key in the `Idempotency-Key` header instead.
     key: Union[str, None]
-    # An operation of the catalog.
+    # The name of an operation in the catalog. The default is `call`.
     operation: Union[str, None]
-    # Units of it; 1 without.
+    # The number of units of the operation. The default is 1.
     units: Union[int, None]
 
 
 class NewHold(TypedDict, total=False):
-    """What to set aside: `credits`, or `units` of an `operation`; one `call` without either."""
+    """The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside."""
 
-    # The account, by our id or the host application's. A server key must name it.
+    # The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key uses its own account.
     account: Union[str, None]
-    # Credits, with at most six decimals.
+    # The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `operation` or `units`.
     credits: Union[Number, None]
-    # The caller's name for what it meters.
+    # Your name for what is metered, up to 200 characters.
     endpoint: Union[str, None]
-    # An operation of the catalog.
+    # The name of an operation in the catalog. The default is `call`.
     operation: Union[str, None]
-    # Seconds until the hold expires: 1 to 86,400; default 120.
+    # The number of seconds until the hold expires, from 1 to 86,400. The default is 120.
     ttlSeconds: Union[int, None]
-    # Units of it; 1 without.
+    # The number of units of the operation. The default is 1.
     units: Union[int, None]
 
 
 class Receipt(TypedDict, total=False):
-    """All about a hold."""
+    """The details of a hold and its charge."""
 
-    # When it was authorized.
+    # The time at which the hold was created (RFC 3339, UTC).
     authorizedAt: str
-    # Charged, the difference above the hold included.
+    # The number of credits charged, including any beyond the hold.
     charged: Number
-    # The caller's name for what it meters.
+    # The caller's name for what was metered, or null if none was given.
     endpoint: Union[str, None]
-    # When it expires.
+    # The time at which the hold expires (RFC 3339, UTC).
     expiresAt: str
-    # Set aside.
+    # The number of credits set aside.
     held: Number
-    # The hold.
+    # The id of the hold (`hold_...`).
     id: str
-    # Whether it was captured after its time had run out.
+    # Whether the hold was captured after it had expired.
     isLate: bool
     key: Union["ReceiptKey", None]
-    # The grants it was pinned to and charged to.
+    # The grants that the credits were held from and charged to.
     lots: List["ReceiptLot"]
-    # The operation that priced it.
+    # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
-    # Version of the catalog that priced it.
+    # The version of the catalog that determined the price, or null if it is not known.
     rateCardVersion: Union[int, None]
-    # When it was settled.
+    # The time at which the hold was captured, released or expired (RFC 3339, UTC), or null while it is pending.
     resolvedAt: Union[str, None]
-    # Given back out of the hold.
+    # The number of held credits given back.
     returned: Number
-    # `pending`, `captured`, `released` or `expired`.
+    # The state of the hold: `pending`, `captured`, `released` or `expired`.
     state: str
-    # Requested but not collected.
+    # The number of credits that were requested but couldn't be charged.
     uncollected: Number
-    # Units of it.
+    # The number of units authorized, or null if the request named `credits`.
     units: Union[int, None]
 
 
 class ReceiptKey(TypedDict, total=False):
-    """The key that made a call."""
+    """The API key that made a call."""
 
-    # `key_...`
+    # The id of the key (`key_...`).
     id: str
-    # What its owner calls it.
+    # The name of the key.
     name: str
 
 
 class ReceiptLot(TypedDict, total=False):
-    """One grant's part in a hold."""
+    """One grant's share of a hold."""
 
-    # Charged in the end.
+    # The number of credits charged to the grant.
     charged: Number
-    # `grant_...`
+    # The id of the grant (`grant_...`).
     grant: str
-    # Pinned by the hold.
+    # The number of credits held from the grant.
     held: Number
-    # What its credits are.
+    # The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or `reinstatement`.
     kind: str
 
 
 class Settled(TypedDict, total=False):
-    """What became of a hold."""
+    """The result of a capture or a release."""
 
-    # What may be spent now.
+    # The credits available to spend now.
     available: Number
-    # Everything charged, the difference above the hold included.
+    # The number of credits charged, including any beyond the hold.
     captured: Number
-    # The hold.
+    # The id of the hold (`hold_...`).
     id: str
-    # Given back out of the hold.
+    # The number of held credits given back.
     released: Number
-    # `captured` or `released`.
+    # The state of the hold: `captured` or `released`.
     state: str
-    # Requested but not collected.
+    # The number of credits that were requested but couldn't be charged.
     uncollected: Number
 
 
@@ -386,37 +387,37 @@ class Billing(Core):
     """The calls; each returns what the service answered, or raises BillingError."""
 
     def authorize(self, idempotency_key: str, body: NewHold) -> Union[Hold, Refusal]:
-        """Sets credits aside for a call"""
+        """Creates a hold, which sets credits aside for a call"""
         return self._call("POST", "/api/v1/holds", body=body, key=idempotency_key, refuses=True)
 
     def capture(self, id: str, body: Optional[NewCapture] = None, *, account: Optional[str] = None) -> Settled:
-        """Charges a hold"""
+        """Captures a hold, which charges its credits"""
         return self._call("POST", f"/api/v1/holds/{quote(id, safe='')}/capture", body=body, query={"account": account})
 
     def release(self, id: str, *, account: Optional[str] = None) -> Settled:
-        """Gives a hold's credits back"""
+        """Releases a hold, which gives its credits back"""
         return self._call("POST", f"/api/v1/holds/{quote(id, safe='')}/release", query={"account": account})
 
     def hold(self, id: str, *, account: Optional[str] = None) -> Receipt:
-        """The receipt of a hold: what was set aside and charged, out of which grants, at which price"""
+        """Returns the receipt of a hold: the credits set aside and charged, the grants they came from, and the price"""
         return self._call("GET", f"/api/v1/holds/{quote(id, safe='')}", query={"account": account})
 
     def debit(self, idempotency_key: str, body: NewDebit) -> Union[Debit, Refusal]:
-        """Charges a call"""
+        """Charges a call in one step, without a hold"""
         return self._call("POST", "/api/v1/debits", body=body, key=idempotency_key, refuses=True)
 
     def debit_batch(self, body: NewBatch) -> Batch:
-        """Charges up to 1,000 calls, each under its own key"""
+        """Charges up to 1,000 calls in one request"""
         return self._call("POST", "/api/v1/debits/batch", body=body)
 
     def balance(self, *, account: Optional[str] = None) -> Balance:
-        """The credits of an account now"""
+        """Returns an account's credits"""
         return self._call("GET", "/api/v1/balance", query={"account": account})
 
     def access(self, *, account: Optional[str] = None, operation: Optional[str] = None, units: Optional[int] = None) -> Access:
-        """What an account may do now, and why not more"""
+        """Reports whether a call would be admitted now, and why not"""
         return self._call("GET", "/api/v1/access", query={"account": account, "operation": operation, "units": units})
 
     def pricing(self) -> Dict[str, Any]:
-        """What is sold"""
+        """Returns the plans, credit packs and operations on sale"""
         return self._call("GET", "/api/pricing")

@@ -1,233 +1,234 @@
 // Written by bin/clients from /openapi.json. Do not edit.
 
-/** What an account may do now. */
+/** Whether an account can make a call now, and why not. */
 export interface Access {
-  /** The tier that counts for what the account may do. */
+  /** The tier that determines what the account may do. */
   accessTier: string;
   /** Whether the call would be admitted now. */
   allowed: boolean;
-  /** What may be spent. */
+  /** The credits available to spend now. */
   available: number;
-  /** Calls the plan allows in its period; none without a limit. */
+  /** The number of calls that the plan allows in each period, or null if there is no limit. */
   callsLimit?: number | null;
-  /** Calls made in it. */
+  /** The number of calls made in the current period. */
   callsThisPeriod: number;
-  /** What the call would cost. */
+  /** The number of credits that the call would cost. */
   cost: number;
-  /** When the period ends. */
+  /** The time at which the current period ends (RFC 3339, UTC). */
   periodEnd: string;
-  /** Why not: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or `insufficient_credits`. */
+  /** Why the call would be refused: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or `insufficient_credits`. Null if it would be admitted. */
   reason?: string | null;
-  /** `ACTIVE`, `PAST_DUE`, `NONE` and the like. */
+  /** The status of the subscription: `NONE`, `INCOMPLETE`, `TRIALING`, `ACTIVE`, `PAST_DUE`, `UNPAID`, `PAUSED` or `CANCELED`. */
   status: string;
-  /** The tier of the subscription, or the one that was set over it. */
+  /** The tier of the account's subscription, or the tier that overrides it. */
   tier: string;
-  /** Where to buy credits. */
+  /** The URL of the page for buying credits. */
   topUpUrl: string;
-  /** Where to change the plan. */
+  /** The URL of the page for changing the plan. */
   upgradeUrl: string;
 }
 
-/** Credits of an account. */
+/** An account's credits. */
 export interface Balance {
-  /** What may be spent now. */
+  /** The credits available to spend now. */
   available: number;
-  /** All credits, less the debt. */
+  /** All credits, minus the debt. */
   balance: number;
-  /** What a reversed payment could not take back. */
+  /** The credits owed, because a payment was reversed after its credits had been spent. */
   debt: number;
-  /** Grants with credits left, in the order they are spent. */
+  /** The grants with credits left, in the order in which they are spent. */
   grants: Array<BalanceGrant>;
-  /** Set aside by holds. */
+  /** The credits set aside by holds. */
   held: number;
-  /** When a credit last moved. */
+  /** The time at which the account's credits last changed (RFC 3339, UTC). */
   updatedAt: string;
 }
 
-/** One grant with credits left. */
+/** A grant with credits left. */
 export interface BalanceGrant {
-  /** When it ends. */
+  /** The time at which unspent credits expire (RFC 3339, UTC), or null for never. */
   expiresAt?: string | null;
-  /** `grant_...` */
+  /** The id of the grant (`grant_...`). */
   id: string;
-  /** What the credits are. */
+  /** The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or `reinstatement`. */
   kind: string;
-  /** What is left of it. */
+  /** The number of credits left, including those held. */
   remaining: number;
 }
 
-/** What became of each debit, in the order they were sent. */
+/** The results of a batch of debits. */
 export interface Batch {
+  /** One result for each debit, in the order in which they were sent. */
   results: Array<BatchResult>;
 }
 
-/** A debit that was charged. */
+/** A debit of a batch that was charged. */
 export interface BatchCharged {
-  /** What may be spent after it. */
+  /** The credits available to spend after the debit. */
   available: number;
-  /** What was charged. */
+  /** The number of credits charged. */
   credits: number;
-  /** `deb_...`: its place in the account's journal, and the beginning of that entry's hash. */
+  /** The id of the debit (`deb_...`), made of its position in the account's journal and the start of the entry's hash. */
   id: string;
-  /** The operation that priced it. */
+  /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
-  /** Units of it. */
+  /** The number of units charged, or null if the request named `credits`. */
   units?: number | null;
-  /** The debit's key. */
+  /** The idempotency key of the debit. */
   key: string;
-  /** Whether this repeats an earlier answer. */
+  /** Whether this is the response to an earlier request with the same key. */
   replayed: boolean;
-  /** 201. */
+  /** The HTTP status: always 201. */
   status: number;
 }
 
-/** The answer a debit would have had alone, with its status. */
+/** The result of one debit: what a single debit would have returned, with its status. */
 export type BatchResult = BatchCharged | Record<string, unknown>;
 
-/** A charged call. */
+/** A call that was charged. */
 export interface Debit {
-  /** What may be spent after it. */
+  /** The credits available to spend after the debit. */
   available: number;
-  /** What was charged. */
+  /** The number of credits charged. */
   credits: number;
-  /** `deb_...`: its place in the account's journal, and the beginning of that entry's hash. */
+  /** The id of the debit (`deb_...`), made of its position in the account's journal and the start of the entry's hash. */
   id: string;
-  /** The operation that priced it. */
+  /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
-  /** Units of it. */
+  /** The number of units charged, or null if the request named `credits`. */
   units?: number | null;
 }
 
-/** Credits set aside. */
+/** Credits that are set aside. */
 export interface Hold {
-  /** What may be spent besides. */
+  /** The credits available to spend besides the hold. */
   available: number;
-  /** What is set aside. */
+  /** The number of credits set aside. */
   credits: number;
-  /** When it expires. */
+  /** The time at which the hold expires (RFC 3339, UTC). */
   expiresAt: string;
-  /** `hold_...` */
+  /** The id of the hold (`hold_...`). */
   id: string;
-  /** `pending` */
+  /** The state of the hold: `pending`. */
   state: string;
 }
 
-/** Debits to charge together. One that is refused does not stop the others. */
+/** Debits to charge in one request. If one is refused, the others aren't affected. */
 export interface NewBatch {
-  /** At most 1,000, each with its `key`. */
+  /** Up to 1,000 debits, each with its own `key`. */
   debits: Array<NewDebit>;
 }
 
-/** What the call cost in the end: `credits`, or `units` of the hold's operation; all of the hold without either. Zero equals a release. */
+/** The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold. */
 export interface NewCapture {
-  /** The account; only checked where it is named, since the hold says whose it is. */
+  /** The account of the hold. Optional; if it is sent, it must match the hold's account. */
   account?: string | null;
-  /** Credits, with at most six decimals. */
+  /** The number of credits to charge, with at most six decimals. */
   credits?: number | null;
-  /** Units of the hold's operation, at the price of the hold's time. */
+  /** The number of units of the hold's operation, at the price when the hold was created. */
   units?: number | null;
 }
 
-/** What to charge: `credits`, or `units` of an `operation`; one `call` without either. */
+/** A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the operation `call` is charged. */
 export interface NewDebit {
-  /** The account, by our id or the host application's. A server key must name it. */
+  /** The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key charges its own account. */
   account?: string | null;
-  /** Credits, with at most six decimals. */
+  /** The number of credits to charge: a positive number with at most six decimals. It can't be combined with `operation` or `units`. */
   credits?: number | null;
-  /** The caller's name for what it meters. */
+  /** Your name for what is metered, up to 200 characters. */
   endpoint?: string | null;
-  /** In a batch: the debit's own idempotency key. */
+  /** The idempotency key of a debit in a batch, where it is required. A single debit has its key in the `Idempotency-Key` header instead. */
   key?: string | null;
-  /** An operation of the catalog. */
+  /** The name of an operation in the catalog. The default is `call`. */
   operation?: string | null;
-  /** Units of it; 1 without. */
+  /** The number of units of the operation. The default is 1. */
   units?: number | null;
 }
 
-/** What to set aside: `credits`, or `units` of an `operation`; one `call` without either. */
+/** The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside. */
 export interface NewHold {
-  /** The account, by our id or the host application's. A server key must name it. */
+  /** The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key uses its own account. */
   account?: string | null;
-  /** Credits, with at most six decimals. */
+  /** The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `operation` or `units`. */
   credits?: number | null;
-  /** The caller's name for what it meters. */
+  /** Your name for what is metered, up to 200 characters. */
   endpoint?: string | null;
-  /** An operation of the catalog. */
+  /** The name of an operation in the catalog. The default is `call`. */
   operation?: string | null;
-  /** Seconds until the hold expires: 1 to 86,400; default 120. */
+  /** The number of seconds until the hold expires, from 1 to 86,400. The default is 120. */
   ttlSeconds?: number | null;
-  /** Units of it; 1 without. */
+  /** The number of units of the operation. The default is 1. */
   units?: number | null;
 }
 
-/** All about a hold. */
+/** The details of a hold and its charge. */
 export interface Receipt {
-  /** When it was authorized. */
+  /** The time at which the hold was created (RFC 3339, UTC). */
   authorizedAt: string;
-  /** Charged, the difference above the hold included. */
+  /** The number of credits charged, including any beyond the hold. */
   charged: number;
-  /** The caller's name for what it meters. */
+  /** The caller's name for what was metered, or null if none was given. */
   endpoint?: string | null;
-  /** When it expires. */
+  /** The time at which the hold expires (RFC 3339, UTC). */
   expiresAt: string;
-  /** Set aside. */
+  /** The number of credits set aside. */
   held: number;
-  /** The hold. */
+  /** The id of the hold (`hold_...`). */
   id: string;
-  /** Whether it was captured after its time had run out. */
+  /** Whether the hold was captured after it had expired. */
   isLate: boolean;
   key?: ReceiptKey | null;
-  /** The grants it was pinned to and charged to. */
+  /** The grants that the credits were held from and charged to. */
   lots: Array<ReceiptLot>;
-  /** The operation that priced it. */
+  /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
-  /** Version of the catalog that priced it. */
+  /** The version of the catalog that determined the price, or null if it is not known. */
   rateCardVersion?: number | null;
-  /** When it was settled. */
+  /** The time at which the hold was captured, released or expired (RFC 3339, UTC), or null while it is pending. */
   resolvedAt?: string | null;
-  /** Given back out of the hold. */
+  /** The number of held credits given back. */
   returned: number;
-  /** `pending`, `captured`, `released` or `expired`. */
+  /** The state of the hold: `pending`, `captured`, `released` or `expired`. */
   state: string;
-  /** Requested but not collected. */
+  /** The number of credits that were requested but couldn't be charged. */
   uncollected: number;
-  /** Units of it. */
+  /** The number of units authorized, or null if the request named `credits`. */
   units?: number | null;
 }
 
-/** The key that made a call. */
+/** The API key that made a call. */
 export interface ReceiptKey {
-  /** `key_...` */
+  /** The id of the key (`key_...`). */
   id: string;
-  /** What its owner calls it. */
+  /** The name of the key. */
   name: string;
 }
 
-/** One grant's part in a hold. */
+/** One grant's share of a hold. */
 export interface ReceiptLot {
-  /** Charged in the end. */
+  /** The number of credits charged to the grant. */
   charged: number;
-  /** `grant_...` */
+  /** The id of the grant (`grant_...`). */
   grant: string;
-  /** Pinned by the hold. */
+  /** The number of credits held from the grant. */
   held: number;
-  /** What its credits are. */
+  /** The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or `reinstatement`. */
   kind: string;
 }
 
-/** What became of a hold. */
+/** The result of a capture or a release. */
 export interface Settled {
-  /** What may be spent now. */
+  /** The credits available to spend now. */
   available: number;
-  /** Everything charged, the difference above the hold included. */
+  /** The number of credits charged, including any beyond the hold. */
   captured: number;
-  /** The hold. */
+  /** The id of the hold (`hold_...`). */
   id: string;
-  /** Given back out of the hold. */
+  /** The number of held credits given back. */
   released: number;
-  /** `captured` or `released`. */
+  /** The state of the hold: `captured` or `released`. */
   state: string;
-  /** Requested but not collected. */
+  /** The number of credits that were requested but couldn't be charged. */
   uncollected: number;
 }
 
@@ -277,22 +278,22 @@ export class BillingError extends Error {
 /** The calls; each answers when the service has, or throws a `BillingError`. */
 export class Billing {
   constructor(baseUrl: string, key?: string, options?: Options);
-  /** Sets credits aside for a call */
+  /** Creates a hold, which sets credits aside for a call */
   authorize(idempotencyKey: string, body: NewHold): Promise<Result<Hold>>;
-  /** Charges a hold */
+  /** Captures a hold, which charges its credits */
   capture(id: string, body?: NewCapture, query?: { account?: string }): Promise<Settled>;
-  /** Gives a hold's credits back */
+  /** Releases a hold, which gives its credits back */
   release(id: string, query?: { account?: string }): Promise<Settled>;
-  /** The receipt of a hold: what was set aside and charged, out of which grants, at which price */
+  /** Returns the receipt of a hold: the credits set aside and charged, the grants they came from, and the price */
   hold(id: string, query?: { account?: string }): Promise<Receipt>;
-  /** Charges a call */
+  /** Charges a call in one step, without a hold */
   debit(idempotencyKey: string, body: NewDebit): Promise<Result<Debit>>;
-  /** Charges up to 1,000 calls, each under its own key */
+  /** Charges up to 1,000 calls in one request */
   debitBatch(body: NewBatch): Promise<Batch>;
-  /** The credits of an account now */
+  /** Returns an account's credits */
   balance(query?: { account?: string }): Promise<Balance>;
-  /** What an account may do now, and why not more */
+  /** Reports whether a call would be admitted now, and why not */
   access(query?: { account?: string; operation?: string; units?: number }): Promise<Access>;
-  /** What is sold */
+  /** Returns the plans, credit packs and operations on sale */
   pricing(): Promise<Record<string, unknown>>;
 }

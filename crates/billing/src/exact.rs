@@ -26,7 +26,7 @@ impl utoipa::PartialSchema for Exact {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::Number)
-            .description(Some("Credits, exact to six decimals."))
+            .description(Some("A number of credits, exact to six decimals."))
             .into()
     }
 }

@@ -137,17 +137,17 @@ fn no_endpoint() -> Error {
 /// The reason stored when an operator disables an endpoint.
 pub const BY_HAND: &str = "by hand";
 
-/// What changes of an endpoint; the rest stays.
+/// A change to a webhook endpoint. Fields that are left out are unchanged.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointChange {
-    /// A public https address.
+    /// The URL to send webhook events to. It must be public and use HTTPS.
     url: Option<String>,
-    /// What it is for.
+    /// A description of the endpoint, up to 200 characters.
     description: Option<String>,
-    /// The notices it wants; empty: all.
+    /// The types of events to send. Empty for all types.
     events: Option<Vec<String>>,
-    /// Takes it out of use, or into use again.
+    /// Whether events are sent to the endpoint.
     enabled: Option<bool>,
 }
 

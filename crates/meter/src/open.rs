@@ -42,7 +42,7 @@ pub struct Reconciled {
     pub charged: usize,
     /// The calls that the account could not pay for. They are not retried.
     pub refused: Vec<Owed>,
-    /// The number of calls that still wait because the service did not answer.
+    /// The number of calls not charged yet because the service did not respond.
     pub left: usize,
 }
 

@@ -117,7 +117,7 @@ async fn send(app: &App, transport: &Transport, message: &Message) -> anyhow::Re
     Ok(())
 }
 
-/// Whether the account's members want this kind of email. One that they turned off counts as sent.
+/// Whether the account receives this kind of email. An email that is turned off counts as sent.
 async fn is_wanted(app: &App, account: Option<i64>, letter: &Letter) -> Result<bool> {
     let (Some(account), Some(notice)) = (account, letter.notice()) else {
         return Ok(true);

@@ -14,7 +14,7 @@ use web::router;
 use crate::{mailer, telemetry};
 use std::time::Duration;
 
-/// The longest that a stop waits for requests in progress (case D7).
+/// The longest that a shutdown waits for requests in progress (case D7).
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Waits until the process receives SIGTERM or an interrupt.
@@ -32,7 +32,7 @@ pub async fn stop_signal() {
     }
 }
 
-/// A service that runs: its listener and its jobs.
+/// A running service: its listener and its jobs.
 pub struct Service {
     /// The address that it listens on.
     pub address: SocketAddr,

@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 pub use traces::finish;
 
-/// A layer of the subscriber, whatever its type.
+/// A type-erased layer of the subscriber.
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts structured logs on standard error, filtered by `RUST_LOG`, and traces if a collector is

@@ -13,8 +13,8 @@ use crate::http::error::HttpError;
 use crate::http::origin::is_cross_site;
 use crate::http::request_id::RequestId;
 
-/// No script but ours, no frame around us, forms only to ourselves and to Stripe's pages that a
-/// form's answer leads to.
+/// Allows only our own scripts, no framing, and forms only to us and to the Stripe pages that a
+/// form's response redirects to.
 fn content_security_policy(app: &App) -> String {
     let payment = match &app.twin_url {
         Some(twin) => twin.clone(),
@@ -27,8 +27,8 @@ fn content_security_policy(app: &App) -> String {
     )
 }
 
-/// Outermost: gives the request its id, refuses cross-site writes, words errors for who asks, and
-/// adds the security headers.
+/// Outermost layer: assigns the request id, refuses cross-site writes, renders errors in the format
+/// the client accepts, and adds the security headers.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = app.new_id("req");
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -57,15 +57,15 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     with_headers(&app, response, &id, &path)
 }
 
-/// The path for the log: what may carry a token or an id of a person is cut.
+/// The path for the log, without anything that may be a token or a person's id.
 fn route_of(path: &str) -> &str {
     let with_tokens = ["/api/auth/link/", "/api/auth/invitation/"];
     let cut = with_tokens.into_iter().find(|cut| path.starts_with(cut));
     cut.unwrap_or(path)
 }
 
-/// A write must come from our own origin, by `Sec-Fetch-Site` or `Origin`; one with neither (curl,
-/// Stripe, a server) passes: it carries no cookie that a stranger's page could use.
+/// A write must come from our own origin, by `Sec-Fetch-Site` or `Origin`. A request with neither
+/// (curl, Stripe, a server) passes: it carries no cookie that another site's page could abuse.
 fn refuse_cross_site(app: &App, request: &Request) -> Option<Error> {
     if matches!(
         *request.method(),
@@ -81,7 +81,7 @@ fn refuse_cross_site(app: &App, request: &Request) -> Option<Error> {
     })
 }
 
-/// JSON is answered unless `Accept` prefers a page; addresses under `/api/` never answer one.
+/// Errors are JSON unless `Accept` prefers HTML; paths under `/api/` never return a page.
 fn wants_page(headers: &HeaderMap, path: &str) -> bool {
     let accept = accepted(headers);
     let html = accept.find("text/html");
@@ -94,7 +94,7 @@ fn wants_page(headers: &HeaderMap, path: &str) -> bool {
     prefers_html && (!path.starts_with("/api/") || path.starts_with("/api/auth/"))
 }
 
-/// The account that the query of an address names.
+/// The account named in the query of a URL.
 fn account_of(here: &str) -> Option<String> {
     let (_, query) = here.split_once('?')?;
     let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -102,7 +102,7 @@ fn account_of(here: &str) -> Option<String> {
     Some(account.into_owned())
 }
 
-/// Gives an error its request id, and a page where one is wanted.
+/// Adds the request id to an error, and renders it as a page if the client prefers one.
 async fn word_error(
     app: &App,
     mut response: Response,
@@ -130,7 +130,8 @@ async fn word_error(
     Response::from_parts(parts, Body::from(body))
 }
 
-/// A refusal that no handler worded: an extractor or a layer answered plain text or nothing.
+/// An error response that no handler produced: an extractor or a layer returned plain text or no
+/// body.
 fn unworded(response: &Response) -> Option<HttpError> {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();

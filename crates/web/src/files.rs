@@ -1,4 +1,4 @@
-//! Long files: rows are read page by page while the reader takes them, so memory holds one page.
+//! Long files: rows are read page by page while the client downloads, so memory holds one page.
 
 use std::future::Future;
 
@@ -12,8 +12,8 @@ use billing::export::table::{Format, page};
 use futures_util::stream;
 use store::export::{Table, Values};
 
-/// A file whose parts `next` makes: a state in, a part and the next state out, `None` at the end.
-/// A failure midway cuts the transfer, which the reader notices.
+/// A file made of the parts that `next` returns: it maps a state to a part and the next state, and
+/// returns `None` at the end. A failure midway aborts the transfer, which the client notices.
 pub fn file<S, F, N>(name: &str, kind: &'static str, first: S, next: N) -> Response
 where
     S: Send + 'static,
@@ -44,7 +44,7 @@ where
 pub fn table(app: &App, table: &'static Table, format: Format) -> Response {
     let name = format!("{}.{}", table.name, format.ending());
     let app = app.clone();
-    // Before the first page there is the head.
+    // `None` stands for the header row, which precedes the first page.
     let first: Option<Option<Values>> = None;
     file(&name, format.kind(), first, move |last| {
         let app = app.clone();
@@ -61,7 +61,7 @@ pub fn table(app: &App, table: &'static Table, format: Format) -> Response {
     })
 }
 
-/// Comma-separated values as a download, with the cursor of the rows that did not fit.
+/// A CSV download, with the cursor of the rows that did not fit.
 pub fn csv(name: &str, csv: Csv, next: Option<String>) -> Response {
     let disposition = format!("attachment; filename=\"{name}.csv\"");
     let headers = [

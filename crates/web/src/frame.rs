@@ -1,4 +1,4 @@
-//! From a view to an answer: the frame filled from who is looking, and templates rendered.
+//! Turns a view into a response: fills the layout for the current visitor and renders templates.
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -15,12 +15,12 @@ use views::links::Links;
 use crate::http::callers::ACCOUNT_CHOICE;
 use crate::http::error::{HttpError, HttpResult};
 
-/// The page as HTML.
+/// The page, rendered as HTML.
 pub fn html(page: &impl Page) -> HttpResult<Html<String>> {
     Ok(page.html().map(Html).map_err(Error::bug)?)
 }
 
-/// Links for the pages of `caller`: those of a reader with several accounts name the one shown.
+/// Links for the caller's pages. If the caller has several accounts, they name the current one.
 fn links(caller: &SignedIn) -> Links {
     match caller.places.len() {
         0 | 1 => Links::default(),
@@ -28,22 +28,22 @@ fn links(caller: &SignedIn) -> Links {
     }
 }
 
-/// To another page about the caller's account.
+/// Redirects to another page about the caller's account.
 pub fn redirect(caller: &SignedIn, path: &str) -> Redirect {
     Redirect::to(&links(caller).to(path))
 }
 
-/// A rendered part of a page, for other sites: it has no frame.
+/// A fragment of a page, rendered without layout, for other sites to embed.
 pub fn part(part: &impl Template) -> HttpResult<Html<String>> {
     Ok(part.render().map(Html).map_err(Error::bug)?)
 }
 
-/// A rendered page with a status of its own: a form that was refused, something that is not there.
+/// A rendered page with its own status, such as a refused form or a missing object.
 pub fn page(status: StatusCode, page: &impl Page) -> HttpResult<Response> {
     Ok((status, html(page)?).into_response())
 }
 
-/// The frame of a page for anybody.
+/// The layout of a page that doesn't require a sign-in.
 pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell {
     let product = &app.settings.service.name;
     let mut shell = match visitor {
@@ -54,7 +54,7 @@ pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell 
     shell
 }
 
-/// The frame of a page about an account.
+/// The layout of a page about an account.
 pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
     let mut viewer = viewer(&caller.user, &caller.account.name, caller.role.word());
     viewer.accounts = accounts(caller);
@@ -73,10 +73,10 @@ pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
     shell
 }
 
-/// Accounts that the menu offers; the others are listed with the members.
+/// Maximum number of accounts in the menu; the members page lists the others.
 const MENU_ACCOUNTS_MAX: usize = 8;
 
-/// The accounts to choose from, for a reader in several.
+/// The accounts to choose from, if the caller has several.
 fn accounts(caller: &SignedIn) -> Vec<AccountLink> {
     if caller.places.len() < 2 {
         return Vec::new();
@@ -87,7 +87,7 @@ fn accounts(caller: &SignedIn) -> Vec<AccountLink> {
         current: place.account_id == caller.account.id,
     };
     let mut links: Vec<AccountLink> = caller.places.iter().map(link).collect();
-    // The current one is always among those that are shown.
+    // The current account is always shown.
     links.sort_by_key(|link| !link.current);
     links.truncate(MENU_ACCOUNTS_MAX);
     links
@@ -112,7 +112,7 @@ fn viewer(visitor: &Visitor, account_name: &str, role: &str) -> Viewer {
     }
 }
 
-/// What every frame shows: the flag, and that no real money moves.
+/// What every layout shows: whether billing is on, the docs link, and the test mode notice.
 fn dress(app: &App, shell: &mut Shell) {
     shell.billing_enabled = app.settings.billing.enabled;
     shell.docs_url = Some("/docs".to_owned());
@@ -132,7 +132,7 @@ fn dress(app: &App, shell: &mut Shell) {
     });
 }
 
-/// The page of an error. Its links carry the account that the request named, if it named one.
+/// An error page. Its links keep the account that the request named, if any.
 pub fn error_page(
     app: &App,
     error: &HttpError,
@@ -165,7 +165,7 @@ pub fn error_page(
     page.html().unwrap_or_else(|_| problem.detail.clone())
 }
 
-/// What to do about an error, by its code where that says more than its status.
+/// Advice on an error, by its code if that is more specific than its status.
 fn advice(status: u16, code: &str) -> &'static str {
     match (status, code) {
         (403, "cross_site") => "Go back to our site and try again there.",
@@ -180,7 +180,7 @@ fn advice(status: u16, code: &str) -> &'static str {
     }
 }
 
-/// The accounts that a refused request could have meant.
+/// Links to the accounts that a refused request could have meant.
 fn choices(error: &Error) -> Vec<Action> {
     let accounts = error.0.fields.get("accounts");
     let accounts = accounts.and_then(serde_json::Value::as_array);

@@ -2,7 +2,7 @@
 //! ([`sign_in`]) and Stripe's webhooks ([`webhooks`]).
 //!
 //! Handlers extract, call one function of `billing`, and answer. They write no rows and never call
-//! Stripe. [`http`] has the extractors: who calls, the body, idempotency keys, errors as answers.
+//! Stripe. [`http`] has the extractors (caller, body, idempotency key) and the error responses.
 
 pub mod api;
 pub mod around;

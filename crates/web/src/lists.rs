@@ -1,4 +1,4 @@
-//! Lists by cursor, and as CSV.
+//! Lists with cursors, as JSON or CSV.
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -20,21 +20,23 @@ const LIMIT_DEFAULT: i64 = 20;
 
 const LIMIT_MAX: i64 = 100;
 
-/// Rows in one CSV file; the `X-Next-After` header leads on.
+/// Maximum number of rows in one CSV file; the `X-Next-After` header has the cursor of the rest.
 pub const CSV_ROWS_MAX: usize = 10_000;
 
-/// Which page of a list.
+/// The query parameters that select a page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
-    /// Rows on the page: 1 to 100; 20 without.
+    /// The maximum number of items per page, from 1 to 100. The default is 20. Ignored for CSV,
+    /// which returns up to 10,000 rows.
     limit: Option<i64>,
-    /// The `next` of the page before.
+    /// The cursor of the page to return: the `next` value of the previous page. Left out for the
+    /// first page.
     after: Option<String>,
 }
 
 impl PageParams {
-    /// Rows on the page.
+    /// The number of rows per page.
     pub fn limit(&self) -> Result<usize> {
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
         let limit = Some(limit).filter(|limit| (1..=LIMIT_MAX).contains(limit));
@@ -42,7 +44,7 @@ impl PageParams {
         limit.ok_or_else(|| Error::field("limit", format!("limit is between 1 and {LIMIT_MAX}.")))
     }
 
-    /// Where the page begins.
+    /// The position after which the page begins.
     pub fn after<const N: usize>(&self) -> Result<Option<[i64; N]>> {
         let Some(text) = &self.after else {
             return Ok(None);
@@ -64,7 +66,7 @@ impl PageParams {
     }
 }
 
-/// The text of a cursor: opaque to callers.
+/// Encodes a cursor, which is opaque to callers.
 pub fn cursor(parts: &[i64]) -> String {
     let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
     URL_SAFE_NO_PAD.encode(parts.join("."))
@@ -74,9 +76,9 @@ pub fn cursor(parts: &[i64]) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// The rows of this page.
+    /// The items on this page.
     data: Vec<T>,
-    /// Send it as `after` for the next page; none on the last.
+    /// The cursor to pass as `after` for the next page, or null on the last page.
     next: Option<String>,
 }
 
@@ -101,16 +103,16 @@ impl<T> Page<T> {
     }
 }
 
-/// A row that lists show, as JSON and as CSV.
+/// A row that lists render as JSON and as CSV.
 pub trait Shown: Serialize + Sized + 'static {
-    /// The name of the file, without its ending.
+    /// The file name, without extension.
     const NAME: &'static str;
-    /// The columns of the file.
+    /// The columns of the CSV file.
     const COLUMNS: &'static [Column<Self>];
 }
 
 impl<T: Shown> Page<T> {
-    /// The answer, as JSON or as CSV.
+    /// The response, as JSON or as CSV.
     fn answer(self, is_csv: bool) -> Response {
         if !is_csv {
             return Json(self).into_response();
@@ -123,11 +125,11 @@ impl<T: Shown> Page<T> {
     }
 }
 
-/// The page of a list that a request asks for, as JSON or as a file. Its place has `N` numbers.
+/// The page of a list that a request asks for, as JSON or as a file. A cursor has `N` numbers.
 #[derive(Clone, Debug)]
 pub struct List<const N: usize> {
     params: PageParams,
-    /// The place of the row before the page; none on the first.
+    /// The position of the row before the page; `None` on the first page.
     pub after: Option<[i64; N]>,
     is_csv: bool,
 }
@@ -146,12 +148,12 @@ impl<const N: usize> FromRequestParts<Site> for List<N> {
 }
 
 impl<const N: usize> List<N> {
-    /// Rows on the page.
+    /// The number of rows per page.
     pub fn limit(&self) -> Result<usize> {
         self.params.limit()
     }
 
-    /// Rows on the page, or as many as a file holds where one is asked for.
+    /// The number of rows per page, or for CSV the most that a file holds.
     pub fn limit_of_file(&self) -> Result<usize> {
         if self.is_csv {
             return Ok(CSV_ROWS_MAX);
@@ -159,20 +161,20 @@ impl<const N: usize> List<N> {
         self.limit()
     }
 
-    /// The answer, in the format that was asked for.
+    /// The response in the requested format.
     pub fn answer<T: Shown>(&self, page: Page<T>) -> Response {
         page.answer(self.is_csv)
     }
 }
 
 impl List<1> {
-    /// The number of the row before the page; none on the first.
+    /// The number of the row before the page; `None` on the first page.
     pub fn before(&self) -> Option<i64> {
         self.after.map(|[before]| before)
     }
 }
 
-/// Rows to read: one more than are shown says whether there are more.
+/// Rows to read: one more than is shown tells whether there is another page.
 pub(crate) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }

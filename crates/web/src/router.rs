@@ -1,4 +1,4 @@
-//! Every address on one screen.
+//! Every route on one screen.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -29,11 +29,11 @@ use crate::pages::{assets, calls, cancel, credits, home, invoices, login, succes
 use crate::site::Site;
 use crate::webhooks;
 
-/// A body that sends nothing for this long is cut (case W7).
+/// A request is aborted when its body sends nothing for this long (case W7).
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// The endpoints: each is declared once, by its handler, with its address, method, schema and
-/// documentation. The address is here as well, so that all are on one screen; a test compares.
+/// The API endpoints. Each is declared by its handler, with path, method, schema and documentation.
+/// The paths are repeated here so that all are on one screen; a test compares them.
 fn endpoints() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(openapi::about())
         .merge(seed())
@@ -45,14 +45,14 @@ fn endpoints() -> OpenApiRouter<Site> {
         .merge(probes())
 }
 
-/// The description of the endpoints. It never changes while the program runs.
+/// The OpenAPI document. It never changes while the program runs.
 pub fn document() -> &'static Document {
     static DOCUMENT: LazyLock<Document> =
         LazyLock::new(|| Document::new(endpoints().into_openapi()));
     &DOCUMENT
 }
 
-/// All routes of the service, behind its layers.
+/// All routes of the service, with its layers.
 pub fn router(app: App) -> Router {
     let routes = Router::from(endpoints())
         .merge(undescribed(&app))
@@ -75,8 +75,8 @@ pub fn router(app: App) -> Router {
     shielded(Site::new(app), routes)
 }
 
-/// Routes behind everything that a request passes on its way in and out: bounds of size and time,
-/// a net for panics (case D12), who is calling.
+/// Adds the layers that every request passes: bounds on size and time, panic handling (case D12),
+/// request ids, error responses and security headers.
 pub fn shielded(site: Site, routes: Router<Site>) -> Router {
     let longest = Duration::from_secs(site.app.settings.service.request_seconds_max);
     routes
@@ -111,7 +111,7 @@ fn seed() -> OpenApiRouter<Site> {
         .routes(routes!(pricing::show))
 }
 
-/// Sign-in, and the people of accounts.
+/// Sign-in, members, invitations and sessions.
 fn people() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // POST /api/auth/link
@@ -146,7 +146,7 @@ fn people() -> OpenApiRouter<Site> {
         .routes(routes!(sessions::end))
 }
 
-/// Where credits are spent.
+/// Spending credits.
 fn metering() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // POST /api/v1/holds
@@ -171,7 +171,7 @@ fn metering() -> OpenApiRouter<Site> {
         .routes(routes!(check::check))
 }
 
-/// What belongs to an account.
+/// An account's resources.
 fn resources() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // GET, POST /api/v1/keys
@@ -223,7 +223,7 @@ fn notices() -> OpenApiRouter<Site> {
         .routes(routes!(webhook_endpoints::resend))
 }
 
-/// What operators see and do.
+/// Operators' endpoints.
 fn administration() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // GET /api/admin/transactions
@@ -254,7 +254,7 @@ fn administration() -> OpenApiRouter<Site> {
         .routes(routes!(alerts::acknowledge))
 }
 
-/// The endpoints that monitoring calls.
+/// Endpoints for monitoring.
 fn probes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         // GET /healthz
@@ -265,7 +265,7 @@ fn probes() -> OpenApiRouter<Site> {
         .routes(routes!(metrics::show))
 }
 
-/// The pages of operators.
+/// Operators' pages.
 fn operators() -> Router<Site> {
     use crate::pages::admin;
     Router::new()
@@ -347,7 +347,7 @@ fn operators_on_an_account() -> Router<Site> {
         )
 }
 
-/// The description of the endpoints, and what is no part of it.
+/// Routes that aren't in the OpenAPI document, and the document itself.
 fn undescribed(app: &App) -> Router<Site> {
     let mut routes = Router::new();
     if app.settings.service.noop {
@@ -360,7 +360,7 @@ fn undescribed(app: &App) -> Router<Site> {
         .route("/assets/{file}", get(assets::serve))
 }
 
-/// Parts of pages for other sites.
+/// HTML fragments for other sites to embed.
 fn fragments() -> Router<Site> {
     use crate::pages::fragments;
     Router::new()
@@ -370,7 +370,7 @@ fn fragments() -> Router<Site> {
         .route("/fragments/usage-chart", get(fragments::usage_chart))
 }
 
-/// Pages for everyone, and about the people of an account.
+/// Public pages, and pages about sign-in and members.
 fn pages() -> Router<Site> {
     use crate::pages::{members, pricing, sessions};
     Router::new()
@@ -403,7 +403,7 @@ fn pages() -> Router<Site> {
         .merge(dashboard())
 }
 
-/// Pages about what an account has and spends.
+/// Pages about an account's plan, credits and usage.
 fn dashboard() -> Router<Site> {
     use crate::pages::{billing, keys, settings, usage};
     Router::new()

@@ -1,4 +1,4 @@
-//! What handlers share: the application, and what only HTTP needs beside it.
+//! The state that handlers share: the application, and state that only HTTP needs.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use crate::sign_in::jwks;
 #[cfg(feature = "oidc")]
 use crate::sign_in::oidc;
 
-/// The state of the router; clones share it.
+/// The router's state; clones share it.
 #[derive(Clone)]
 pub struct Site {
-    /// The application, which clones share.
+    /// The application; clones share it.
     pub app: App,
-    /// The host application's public keys.
+    /// The host application's public keys, cached.
     pub jwks: Arc<jwks::Cache>,
-    /// What the OpenID Connect provider said of itself.
+    /// The OpenID Connect provider's metadata, cached.
     #[cfg(feature = "oidc")]
     pub oidc: Arc<oidc::Cache>,
-    /// Places of requests that are answered at once (`http/listen.rs`).
+    /// Permits for concurrent requests other than webhooks (`http/listen.rs`).
     pub requests: Arc<Semaphore>,
 }
 
 impl Site {
-    /// The state over an application.
+    /// Creates the state for an application.
     pub fn new(app: App) -> Site {
         let requests = Arc::new(Semaphore::new(app.settings.service.requests_max()));
         Site {

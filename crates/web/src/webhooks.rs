@@ -1,5 +1,5 @@
-//! Stripe's deliveries: verify, record, mark for sync. Nothing is granted here and no call is made; the
-//! event says only which account may have changed.
+//! Stripe's webhook events: verify, record, mark for sync. Nothing is granted here and no call is
+//! made; the event only tells which account may have changed.
 
 use std::sync::atomic::Ordering;
 
@@ -19,17 +19,23 @@ use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::json::body_error;
 
-/// Seconds a signature's time may lie from ours, either way.
+/// Seconds by which a signature's timestamp may differ from our clock, in either direction.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// Receives Stripe's deliveries. 200 only once the event is on disk.
+/// Receives a webhook event from Stripe. Returns 200 only once the event is stored.
 #[utoipa::path(
     post,
     path = "/api/stripe/webhook",
     operation_id = "receiveStripeEvent",
     tag = "billing",
-    params(("Stripe-Signature" = String, Header, description = "Stripe's signature of the body")),
-    request_body(content = String, content_type = "application/json", description = "Stripe's event"),
+    params((
+        "Stripe-Signature" = String, Header,
+        description = "Stripe's signature of the request body"
+    )),
+    request_body(
+        content = String, content_type = "application/json",
+        description = "The event, as Stripe sent it"
+    ),
     responses((status = 200), (status = 400), (status = 413), (status = 503)),
     security(())
 )]
@@ -66,6 +72,6 @@ fn verify(
     let secrets = app.webhook_secrets();
     let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
     let now = app.real_now().seconds();
-    // Two headers count as one with everything twice, which is refused.
+    // Several headers are joined, which yields duplicate fields and is refused.
     stripe::verify(body, &all.join(","), &secrets, now, TOLERANCE_SECONDS).map(|_| ())
 }

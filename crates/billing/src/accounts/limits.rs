@@ -13,31 +13,32 @@ use crate::error::{Error, Result};
 use crate::exact::Exact;
 use crate::operators::audit_log::{Action, Author};
 
-/// A limit as it stands now.
+/// A spending limit and its current use.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpendLimit {
-    /// The public id of the limit: `limit_...`.
+    /// The id of the limit (`limit_...`).
     pub id: String,
-    /// `account`, `key` or `member`.
+    /// Whose spending is limited: `account`, `key`, or `member` for the keys that a member created.
     #[schema(value_type = String)]
     pub scope: LimitScope,
-    /// The key or the member it is for; none for the account.
+    /// The id of the key or member, or null for the account.
     pub subject: Option<String>,
-    /// What that is called.
+    /// The name of the key or member, or null for the account.
     pub name: Option<String>,
-    /// `day` or `month`, both UTC, or `lifetime`: everything ever spent.
+    /// The window in which spending counts: `day` or `month` (UTC), or `lifetime`, which never
+    /// resets.
     #[schema(value_type = String)]
     pub window: LimitWindow,
-    /// The most that may be charged and set aside in a window.
+    /// The maximum number of credits that can be charged and held in a window.
     pub credits: Exact,
-    /// Charged in this window.
+    /// The number of credits charged in the current window.
     pub used: Exact,
-    /// Set aside by holds.
+    /// The number of credits set aside by pending holds.
     pub held: Exact,
-    /// What may still be spent under it.
+    /// The number of credits that can still be spent in the current window.
     pub left: Exact,
-    /// The time at which `used` starts over; `None` for a lifetime.
+    /// The time at which `used` resets (RFC 3339, UTC), or null for `lifetime`.
     pub resets_at: Option<String>,
 }
 

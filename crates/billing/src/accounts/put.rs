@@ -21,16 +21,18 @@ const OWN_PREFIX: &str = "acc_";
 /// Maximum length of an account's id and name.
 const NAME_CHARS_MAX: usize = 200;
 
-/// An account as the host application sets it.
+/// An account, as the host application describes it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PutAccount {
-    /// Shown to people.
+    /// The name of the account, up to 200 characters.
     name: String,
-    /// Where its emails go; left out, it stays. Whoever signs in with it owns the account while no one
-    /// else does: send only addresses that you verified.
+    /// The email address that the account's emails are sent to; unchanged if left out. If the
+    /// account has no owner, whoever signs in with this address owns it: send only addresses that
+    /// you have verified.
     email: Option<String>,
-    /// A tier that overrides the subscription's; null removes the override; left out, it stays.
+    /// A tier that overrides the subscription's. Null removes the override; it is unchanged if left
+    /// out.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     tier: Option<Option<String>>,

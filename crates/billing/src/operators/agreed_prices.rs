@@ -12,13 +12,14 @@ use crate::error::{Error, Kind, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::operators::reason::read_reason;
 
-/// A price to sell a plan at.
+/// A price to agree with an account.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewAgreedPrice {
-    /// The price at Stripe: active, recurring, in the deployment's currency.
+    /// Stripe's id of the price. It must be active, monthly or yearly, and in the service's
+    /// currency.
     price_id: String,
-    /// Why: for the audit log.
+    /// The reason, for the audit log.
     reason: String,
 }
 

@@ -52,21 +52,23 @@ const REFUNDS_MAX: usize = 100;
 /// Seconds after which a call has certainly ended, whatever its outcome.
 const CALL_OVER_SECONDS: i64 = 60;
 
-/// A refund to make.
+/// A refund to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRefund {
-    /// The payment: `txn_...`, or any of Stripe's ids of it.
+    /// The payment to refund: its `txn_...` id, or one of Stripe's ids of it.
     pub payment: String,
-    /// Decimal text such as `5.00`; all that is left without.
+    /// The amount to refund, as a decimal string in the currency's main unit such as `5.00`. The
+    /// default is everything that was not refunded yet.
     pub amount: Option<String>,
-    /// `requested_by_customer`, `duplicate` or `fraudulent`.
+    /// The reason for the refund: `requested_by_customer`, `duplicate` or `fraudulent`.
     pub reason: String,
-    /// What a colleague should know; can be erased later.
+    /// A note for other operators, up to 500 characters. It can be erased later.
     pub note: Option<String>,
-    /// The preview's `refunded`: another refund meanwhile stops this one.
+    /// The `refunded` amount of the preview. If the payment has been refunded further since then,
+    /// the request fails with `changed_meanwhile`.
     pub refunded: Option<String>,
-    /// Whether it is made as a credit note of the payment's invoice.
+    /// Whether to refund through a credit note for the payment's invoice. The default is false.
     #[serde(default)]
     pub credit_note: bool,
     /// The name of the actor in the audit log.

@@ -15,7 +15,7 @@ pub struct Difference {
     pub id: i64,
     /// Public id of the account.
     pub account: String,
-    /// What a sync would change, a line for each change.
+    /// What a sync would change, one line per change.
     pub lines: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl Compared {
         self.accounts.len()
     }
 
-    /// The differences as text, a line for each.
+    /// The differences as text, one line each.
     pub fn text(&self, title: &str) -> String {
         let mut text = String::new();
         for line in &self.accounts {

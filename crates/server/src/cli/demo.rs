@@ -182,8 +182,8 @@ impl Twin {
 
     async fn elsewhere(url: &str, secret: &mut String) -> anyhow::Result<Twin> {
         let url = url.trim_end_matches('/').to_owned();
-        // The secret with which `stripe listen` signs at that twin, so that its events are accepted
-        // too.
+        // The secret with which `stripe listen` signs that twin's events, so that they are
+        // accepted too.
         if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
             *secret = theirs;
         }

@@ -35,7 +35,7 @@ impl Output {
         self.errors.push('\n');
     }
 
-    /// Adds `value` where the output is JSON, and `text` otherwise.
+    /// Adds `value` if the output is JSON, and `text` otherwise.
     pub fn answer(&mut self, value: &Value, text: impl AsRef<str>) {
         if self.json {
             self.line(value.to_string());
@@ -56,7 +56,7 @@ impl Output {
     /// Prints the collected output.
     pub fn print(&self) {
         use std::io::Write;
-        // The command did not fail because its reader closed the pipe.
+        // The command doesn't fail if its reader closed the pipe.
         let _ = std::io::stderr().write_all(self.errors.as_bytes());
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(self.text.as_bytes());

@@ -76,7 +76,7 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
     })
 }
 
-/// The repairs as text: a line for each, and a summary.
+/// The repairs as text: one line each, and a summary.
 fn summary(
     before: &compare::Compared,
     books: &[Books],

@@ -94,7 +94,7 @@ struct Shown {
     month: String,
     prepaid: Vec<ShownFlow>,
     free: ShownFlow,
-    /// Credits in all wallets at the end, by their journals.
+    /// Total credits of all accounts at the end of the month, from their journals.
     ledger: Exact,
     ties: bool,
 }

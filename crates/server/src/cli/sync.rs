@@ -10,7 +10,7 @@ use crate::cli::{DIFFERENT, access, adopt};
 /// Accounts read in one query.
 const ACCOUNTS_MAX: i64 = 500;
 
-/// The most rounds of matching events that have no account yet.
+/// Maximum number of rounds of matching events that have no account yet.
 const MATCHES_MAX: usize = 1_000;
 
 /// The command-line options of `sync`.
@@ -45,8 +45,8 @@ struct AccountResult {
     error: Option<String>,
 }
 
-/// Syncs the accounts, and syncs those that changed a second time, which must change nothing more.
-/// Exits with 3 if it does.
+/// Syncs the accounts, then syncs those that changed once more. Exits with 3 if the second sync
+/// changes anything.
 pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> {
     if args.adopt {
         let args = adopt::AdoptArgs {

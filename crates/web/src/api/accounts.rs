@@ -1,5 +1,5 @@
-//! Accounts as the host application and operators change them: who they are, and their credits by
-//! hand.
+//! Accounts as the host application and operators change them: their details, and manual
+//! adjustments and grants of credits.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -26,31 +26,33 @@ use crate::api::metered::{created, entry_of};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// An account.
+/// An account, which is billed and owns credits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// The id of the account: `acc_...`.
+    /// The id of the account (`acc_...`).
     id: String,
-    /// What the host application calls it.
+    /// The host application's id for the account, or null if it has none.
     external_id: Option<String>,
     /// The kind of account: `personal` or `organisation`.
     kind: &'static str,
-    /// The name that people see.
+    /// The name of the account.
     name: String,
-    /// Where its emails go.
+    /// The email address that the account's emails are sent to, or null if there is none.
     email: Option<String>,
-    /// `active`, `suspended` or `closed`.
+    /// The status of the account: `active`, `suspended` or `closed`.
     status: &'static str,
-    /// The tier of its subscription.
+    /// The tier of the account's subscription.
     tier: String,
-    /// The tier that a person or the host set over it.
+    /// A tier set by an operator or the host application, which overrides `tier`; null if there is
+    /// none.
     tier_override: Option<String>,
-    /// The status of its subscription.
+    /// The status of the subscription: `NONE`, `INCOMPLETE`, `TRIALING`, `ACTIVE`, `PAST_DUE`,
+    /// `UNPAID`, `PAUSED` or `CANCELED`.
     subscription_status: &'static str,
-    /// The customer at Stripe.
+    /// Stripe's id of the customer (`cus_...`), or null if there is none yet.
     stripe_customer_id: Option<String>,
-    /// When it was made.
+    /// The time at which the account was created (RFC 3339, UTC).
     created_at: String,
 }
 
@@ -72,14 +74,17 @@ impl From<Row> for Account {
     }
 }
 
-/// Makes the account that the host application knows by this id, or brings it up to date. The id
-/// may stand wherever an account is named.
+/// Creates or updates the account with this id in the host application. The id can be used wherever
+/// a request names an account.
 #[utoipa::path(
     put,
     path = "/api/v1/accounts/{id}",
     operation_id = "putAccount",
     tag = "accounts",
-    params(("id" = String, Path, description = "The host application's id of the account, or ours")),
+    params((
+        "id" = String, Path,
+        description = "The host application's id for the account, or its `acc_...` id"
+    )),
     request_body = PutAccount,
     responses(
         (status = 200, body = Account), (status = 201, body = Account), (status = 400),
@@ -102,32 +107,34 @@ pub async fn put(
     Ok((status, Json(Account::from(row))).into_response())
 }
 
-/// A correction of an account's credits.
+/// An adjustment of an account's credits.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewAdjustment {
-    /// Up or down, not zero.
+    /// The number of credits to add, or to take if negative, with at most six decimals. It must not
+    /// be zero.
     #[schema(value_type = f64)]
     credits: Box<RawValue>,
-    /// `goodwill`, `correction`, `promotion`, `migration` or `other`.
+    /// The reason for the adjustment: `goodwill`, `correction`, `promotion`, `migration` or
+    /// `other`.
     reason: String,
-    /// What a colleague should know; can be erased later.
+    /// A note for other operators, up to 500 characters. It can be erased later.
     note: Option<String>,
 }
 
-/// A correction that was made.
+/// An adjustment that was made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjustment {
-    /// The id of the adjustment: `adj_...`.
+    /// The id of the adjustment (`adj_...`).
     id: String,
-    /// By how much the credits rose.
+    /// The number of credits added, negative if credits were taken.
     credits: Exact,
     /// The reason that was given.
     reason: Option<String>,
-    /// The user or key that made it.
+    /// The id of the user or API key that made the adjustment.
     actor: Option<String>,
-    /// What may be spent after it.
+    /// The credits available to spend after the adjustment.
     available: Exact,
 }
 
@@ -144,20 +151,27 @@ impl Adjustment {
     }
 }
 
-/// Adjusts an account's credits. Downwards it takes what is available and no more.
+/// Adds credits to an account or takes them. It can't take more credits than are available.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/adjustments",
     operation_id = "createAdjustment",
     tag = "accounts",
     params(
-        ("id" = String, Path, description = "The account, by our id or the host application's"),
-        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        (
+            "Idempotency-Key" = String, Header,
+            description = "A key that is unique to this request and the same when it is retried"
+        )
     ),
     request_body = NewAdjustment,
     responses(
         (status = 201, body = Adjustment), (status = 400), (status = 401),
-        (status = 402, description = "Fewer credits are available"), (status = 403),
+        (status = 402, description = "Fewer credits are available than would be taken"),
+        (status = 403),
         (status = 404), (status = 409)
     )
 )]
@@ -179,32 +193,33 @@ pub async fn adjust(
     Ok(created(outcome.replayed, &body))
 }
 
-/// Credits to give for a time.
+/// Promotional credits to grant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPromo {
-    /// The amount, which is positive.
+    /// The number of credits to grant: a positive number with at most six decimals.
     #[schema(value_type = f64)]
     credits: Box<RawValue>,
-    /// When they end; in 90 days without.
+    /// The date or RFC 3339 time at which the credits expire, in the future. The default is 90 days
+    /// from now, unless configured otherwise.
     expires_at: Option<String>,
-    /// What a colleague should know; can be erased later.
+    /// A note for other operators, up to 500 characters. It can be erased later.
     note: Option<String>,
 }
 
-/// A grant that was made.
+/// A grant that was created.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeGrant {
-    /// The id of the grant: `grant_...`.
+    /// The id of the grant (`grant_...`).
     id: String,
     /// The kind of grant: `promo`.
     kind: &'static str,
-    /// The credits that were granted.
+    /// The number of credits granted.
     credits: Exact,
-    /// When the credits expire.
+    /// The time at which unspent credits expire (RFC 3339, UTC).
     expires_at: Option<String>,
-    /// What may be spent after it.
+    /// The credits available to spend after the grant.
     available: Exact,
 }
 
@@ -230,15 +245,21 @@ impl MadeGrant {
     }
 }
 
-/// Gives an account promotional credits.
+/// Grants promotional credits to an account.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/grants",
     operation_id = "createGrant",
     tag = "accounts",
     params(
-        ("id" = String, Path, description = "The account, by our id or the host application's"),
-        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        (
+            "Idempotency-Key" = String, Header,
+            description = "A key that is unique to this request and the same when it is retried"
+        )
     ),
     request_body = NewPromo,
     responses(

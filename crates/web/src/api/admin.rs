@@ -1,4 +1,4 @@
-//! What operators see of all accounts: transactions, accounts, Stripe's events.
+//! Operators' lists across accounts: transactions, accounts, webhook events and the audit log.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -24,17 +24,18 @@ use crate::lists::{List, Page, PageParams, Shown, count};
 use crate::rows::act::Act;
 use crate::rows::transaction::Transaction;
 
-/// What a list is searched for.
+/// The query parameters that search a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Search {
-    /// One account, by our id or the host application's.
+    /// The account: its `acc_...` id, or the host application's id for it.
     account: Option<String>,
-    /// Part of an id, a name, an address or a description.
+    /// Text to search for in ids, names, email addresses and descriptions.
     q: Option<String>,
 }
 
-/// Transactions of all accounts, the latest first; CSV by `Accept: text/csv`.
+/// Lists the transactions of all accounts, newest first. Returns CSV if the `Accept` header is
+/// `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/admin/transactions",
@@ -58,7 +59,7 @@ pub async fn list_transactions(
     Ok(list.answer(page))
 }
 
-/// Accounts, the newest first.
+/// Lists accounts, newest first.
 #[utoipa::path(
     get,
     path = "/api/admin/accounts",
@@ -81,44 +82,45 @@ pub async fn list_accounts(
     Ok(Json(Page::of(rows, limit, |row| [row.id], Account::from)))
 }
 
-/// One of Stripe's events as it arrived, and what came of it.
+/// A webhook event from Stripe and the result of processing it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Stripe's id of the event: `evt_...`.
+    /// Stripe's id of the event (`evt_...`).
     id: String,
-    /// `invoice.paid` and the like.
+    /// The type of the event, such as `invoice.paid`.
     #[serde(rename = "type")]
     kind: String,
-    /// `received`, `done`, `ignored`, `parked` or `unmatched`.
+    /// The state of the event: `received`, `done`, `ignored`, `parked` or `unmatched`.
     state: &'static str,
-    /// Whose it is, when that is known.
+    /// The id of the account that the event belongs to (`acc_...`), or null if it is not known.
     account: Option<String>,
-    /// What it is about: `invoice`.
+    /// The type of the Stripe object that the event is about, such as `invoice`; null if there is
+    /// none.
     object_type: Option<String>,
-    /// Stripe's id of the object, such as `in_...`.
+    /// Stripe's id of that object, such as `in_...`; null if there is none.
     object_id: Option<String>,
-    /// The customer, when it names one.
+    /// Stripe's id of the customer that the event names, or null if it names none.
     customer_id: Option<String>,
-    /// Whether it is about real money.
+    /// Whether the event is about real money, not Stripe's test mode.
     livemode: bool,
-    /// The version its payload is written in.
+    /// The Stripe API version of the payload, or null if it is not known.
     api_version: Option<String>,
-    /// How many attempts failed.
+    /// The number of failed attempts to process the event.
     attempts: i64,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or null if none did.
     last_error: Option<String>,
-    /// What came of it.
+    /// The result of processing the event, or null if there is none yet.
     outcome: Option<String>,
-    /// When it happened, by Stripe.
+    /// The time at which the event happened, on Stripe's clock (RFC 3339, UTC).
     created_at: String,
-    /// When we received the event.
+    /// The time at which the event was received (RFC 3339, UTC).
     received_at: String,
-    /// When it is tried again.
+    /// The time of the next attempt (RFC 3339, UTC), or null if none is scheduled.
     next_attempt_at: Option<String>,
-    /// When it was settled.
+    /// The time at which processing finished (RFC 3339, UTC), or null if it has not.
     processed_at: Option<String>,
-    /// Its body, for as long as it is kept; only when one event is asked for.
+    /// The event as Stripe sent it. Present only for a single event, and while it is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     payload: Option<Box<RawValue>>,
@@ -167,22 +169,23 @@ impl Shown for Event {
     ];
 }
 
-/// Which events to list.
+/// The query parameters that filter events.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// Only events in this state.
+    /// Returns only events in this state: `received`, `done`, `ignored`, `parked` or `unmatched`.
     state: Option<String>,
-    /// Only events of this type.
+    /// Returns only events of this type, such as `invoice.paid`.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// One object or customer at Stripe, or one event.
+    /// Returns only events about this Stripe object or customer, or the event with this id.
     about: Option<String>,
-    /// One account, by our id or the host application's.
+    /// Returns only events of this account: its `acc_...` id, or the host application's id for it.
     account: Option<String>,
 }
 
-/// Stripe's events, the latest first; CSV by `Accept: text/csv`.
+/// Lists webhook events from Stripe, newest first. Returns CSV if the `Accept` header is
+/// `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/admin/events",
@@ -230,13 +233,13 @@ pub async fn list_events(
     Ok(list.answer(page))
 }
 
-/// One of Stripe's events with its body.
+/// Returns a webhook event from Stripe, with its payload.
 #[utoipa::path(
     get,
     path = "/api/admin/events/{id}",
     operation_id = "getEvent",
     tag = "admin",
-    params(("id" = String, Path, description = "The event")),
+    params(("id" = String, Path, description = "The id of the event")),
     responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn show_event(
@@ -259,13 +262,14 @@ pub async fn show_event(
     Ok(found.map(Json).ok_or_else(no_event)?)
 }
 
-/// Takes an event up again, as if it had just arrived. Doing it twice changes nothing more.
+/// Processes a webhook event from Stripe again, as if it had just arrived. Repeating this changes
+/// nothing further.
 #[utoipa::path(
     post,
     path = "/api/admin/events/{id}/replay",
     operation_id = "replayEvent",
     tag = "admin",
-    params(("id" = String, Path, description = "The event")),
+    params(("id" = String, Path, description = "The id of the event")),
     responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn replay_event(
@@ -278,19 +282,19 @@ pub async fn replay_event(
     Ok(Json(Event::of(row, account)))
 }
 
-/// Which acts to list.
+/// The query parameters that filter the audit log.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ActsQuery {
-    /// Only acts of this actor.
+    /// Returns only actions of this actor: the id of a user or API key, or `cli`.
     actor: Option<String>,
-    /// Only acts of this kind.
+    /// Returns only actions with this name, such as `credits.adjust`.
     action: Option<String>,
-    /// On one account or event.
+    /// Returns only actions on this subject: the id of an account, an event or the like.
     subject: Option<String>,
 }
 
-/// What operators did, the latest first; CSV by `Accept: text/csv`.
+/// Lists the audit log, newest first. Returns CSV if the `Accept` header is `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/admin/audit",

@@ -1,5 +1,4 @@
-//! Prices that were agreed with one account: what operators set so that a plan without a list price
-//! can be bought (U14).
+//! Custom prices agreed with one account, which let it buy a plan that has no list price (U14).
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,23 +16,23 @@ use crate::http::json::Body;
 use crate::http::request_id::RequestId;
 use crate::rows::money::of_row;
 
-/// A price that was agreed with an account.
+/// A price agreed with an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgreedPrice {
     /// The plan that is sold at this price.
     plan_id: String,
-    /// The price at Stripe.
+    /// Stripe's id of the price (`price_...`).
     price_id: String,
-    /// What a period costs.
+    /// The price of each interval, as a decimal string in the currency's main unit.
     amount: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
-    /// How often it is paid: `month` or `year`.
+    /// The billing interval: `month` or `year`.
     interval: String,
-    /// Whether it is what the account is sold now.
+    /// Whether new purchases of the plan by this account use the price.
     is_current: bool,
-    /// When the price was agreed.
+    /// The time at which the price was agreed (RFC 3339, UTC).
     created_at: String,
 }
 
@@ -51,20 +50,23 @@ impl From<AccountPrice> for AgreedPrice {
     }
 }
 
-/// Prices of an account.
+/// The prices agreed with an account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgreedPrices {
-    /// By plan, the latest first.
+    /// The prices by plan, newest first.
     data: Vec<AgreedPrice>,
 }
 
-/// The prices that were agreed with an account, earlier ones included.
+/// Lists the prices agreed with an account, including former ones.
 #[utoipa::path(
     get,
     path = "/api/admin/accounts/{id}/prices",
     operation_id = "listAgreedPrices",
     tag = "admin",
-    params(("id" = String, Path, description = "The account")),
+    params((
+        "id" = String, Path,
+        description = "The account: its `acc_...` id, or the host application's id for it"
+    )),
     responses((status = 200, body = AgreedPrices), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn list(
@@ -78,15 +80,19 @@ pub async fn list(
     Ok(Json(AgreedPrices { data }))
 }
 
-/// Agrees a plan's price with an account. Checkout and plan changes of that account use it from now on. Running subscriptions don't change.
+/// Sets the price of a plan for an account. Later checkouts and plan changes of the account use it;
+/// existing subscriptions don't change.
 #[utoipa::path(
     put,
     path = "/api/admin/accounts/{id}/prices/{plan}",
     operation_id = "agreePrice",
     tag = "admin",
     params(
-        ("id" = String, Path, description = "The account"),
-        ("plan" = String, Path, description = "The plan")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        ("plan" = String, Path, description = "The id of the plan")
     ),
     request_body = NewAgreedPrice,
     responses(
@@ -107,15 +113,18 @@ pub async fn put(
     Ok(Json(row.into()))
 }
 
-/// Ends the account's custom price of a plan; subscriptions at that price continue.
+/// Ends an account's agreed price for a plan. Existing subscriptions at that price continue.
 #[utoipa::path(
     delete,
     path = "/api/admin/accounts/{id}/prices/{plan}",
     operation_id = "endAgreedPrice",
     tag = "admin",
     params(
-        ("id" = String, Path, description = "The account"),
-        ("plan" = String, Path, description = "The plan")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        ("plan" = String, Path, description = "The id of the plan")
     ),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
 )]

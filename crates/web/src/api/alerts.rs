@@ -1,4 +1,4 @@
-//! Incidents: what needs an operator, or did.
+//! Incidents: problems that need an operator, and closed ones.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -15,29 +15,30 @@ use crate::http::params::Params;
 use crate::http::request_id::RequestId;
 use crate::lists::{List, Page, PageParams, count};
 
-/// Something that needs an operator, or did.
+/// An incident that an alert rule found.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
     /// The id of the incident: `alr_...`.
     id: String,
-    /// The rule that found it.
+    /// The name of the alert rule.
     rule: String,
-    /// What it is about; none for the service itself.
+    /// What the incident is about, or null for the service itself.
     subject: Option<String>,
     /// How serious it is: `warning` or `critical`.
     severity: &'static str,
-    /// What is wrong, in a sentence.
+    /// What is wrong, in one sentence.
     summary: String,
-    /// Whether it is `open` or `closed`.
+    /// The state of the incident: `open` or `closed`.
     state: &'static str,
-    /// When it was found.
+    /// The time at which the incident was found (RFC 3339, UTC).
     opened_at: String,
-    /// When it was closed.
+    /// The time at which the incident was closed (RFC 3339, UTC), or null while it is open.
     closed_at: Option<String>,
-    /// When an operator said that they know.
+    /// The time at which an operator acknowledged the incident (RFC 3339, UTC), or null if none
+    /// did.
     acknowledged_at: Option<String>,
-    /// The operator who acknowledged it.
+    /// The id of the operator who acknowledged the incident, or null if none did.
     acknowledged_by: Option<String>,
 }
 
@@ -58,15 +59,15 @@ impl From<Row> for Alert {
     }
 }
 
-/// Which incidents to list.
+/// The query parameters that filter incidents.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AlertsQuery {
-    /// `open` or `closed`; both without.
+    /// Returns only incidents in this state: `open` or `closed`. The default is both.
     state: Option<String>,
 }
 
-/// Incidents, the latest first.
+/// Lists incidents, newest first.
 #[utoipa::path(
     get,
     path = "/api/admin/alerts",
@@ -88,13 +89,13 @@ pub async fn list(
     Ok(Json(Page::of(rows, limit, |row| [row.id], Alert::from)))
 }
 
-/// Notes that the operator knows. The first who said so stays.
+/// Acknowledges an incident. Only the first acknowledgment is recorded.
 #[utoipa::path(
     post,
     path = "/api/admin/alerts/{id}/acknowledge",
     operation_id = "acknowledgeAlert",
     tag = "admin",
-    params(("id" = String, Path, description = "The incident")),
+    params(("id" = String, Path, description = "The id of the incident")),
     responses((status = 200, body = Alert), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn acknowledge(

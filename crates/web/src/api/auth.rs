@@ -1,7 +1,7 @@
-//! Sign-in by email link that works once: no passwords are stored.
+//! Sign-in with a single-use emailed link: no passwords are stored.
 //!
-//! The mailed address opens a page with one button, since mail scanners follow links; the button's
-//! POST uses the link up. The operator's own command prints one whose GET signs in.
+//! The emailed link opens a page with a button, since email scanners follow links; the button's
+//! POST uses up the link. A link printed by the operator's CLI signs in with a GET.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -27,17 +27,17 @@ use crate::site::Site;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
-/// What asks for a link, as a form or as JSON.
+/// A request for a sign-in link.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub struct NewLink {
-    /// Where the link goes.
+    /// The email address that the link is sent to.
     email: String,
-    /// A path on this site to continue to.
+    /// The path on this site to open after signing in.
     next: Option<String>,
 }
 
-/// Emails a sign-in link, for programs. The answer is the same whether the
-/// address is known or not (case A8).
+// Case A8.
+/// Emails a sign-in link. The response is the same whether or not the address is known.
 #[utoipa::path(
     post,
     path = "/api/auth/link",
@@ -56,14 +56,14 @@ pub async fn ask(
     Ok(axum::Json(json!({ "sent": true })).into_response())
 }
 
-/// Signs in at once. For links that an operator hands over.
+/// Signs in with a link that an operator handed over.
 #[utoipa::path(
     get,
     path = "/api/auth/link/{token}",
     operation_id = "followSignInLink",
     tag = "sign-in",
     security(()),
-    params(("token" = String, Path, description = "The link's token")),
+    params(("token" = String, Path, description = "The token of the link")),
     responses((status = 303), (status = 400))
 )]
 pub async fn follow(
@@ -75,14 +75,14 @@ pub async fn follow(
     redeem(State(app), from, Path(token), headers).await
 }
 
-/// Uses the link up and signs in.
+/// Redeems a sign-in link and signs in. A link works once.
 #[utoipa::path(
     post,
     path = "/api/auth/link/{token}",
     operation_id = "redeemSignInLink",
     tag = "sign-in",
     security(()),
-    params(("token" = String, Path, description = "The link's token")),
+    params(("token" = String, Path, description = "The token of the link")),
     responses((status = 303), (status = 400))
 )]
 pub async fn redeem(
@@ -95,7 +95,7 @@ pub async fn redeem(
     enter(&app, user, &headers, next).await
 }
 
-/// Opens a session and redirects to a path of ours.
+/// Opens a session and redirects to a path on this site.
 pub async fn enter(
     app: &App,
     user: i64,
@@ -109,16 +109,16 @@ pub async fn enter(
     Ok(([(header::SET_COOKIE, session)], Redirect::to(&next)).into_response())
 }
 
-/// What the host application hands a user over with.
+/// The query with which the host application hands over a user.
 #[derive(Debug, Deserialize)]
 pub struct HandedOver {
     token: String,
     next: Option<String>,
 }
 
-/// Signs in whom the host application hands over: a JWT with `email`, `aud` (this service's
-/// origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256, or with a key
-/// that the host publishes (RS256, ES256, `EdDSA`). It works once.
+/// Signs in a user on behalf of the host application. The token is a JWT with `email`, `aud` (this
+/// service's origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256, or
+/// with a key that the host application publishes (RS256, ES256, `EdDSA`). A token works once.
 #[utoipa::path(
     get,
     path = "/api/auth/hand-over",
@@ -127,7 +127,10 @@ pub struct HandedOver {
     security(()),
     params(
         ("token" = String, Query, description = "The signed token"),
-        ("next" = Option<String>, Query, description = "A path on this site to continue to"),
+        (
+            "next" = Option<String>, Query,
+            description = "The path on this site to open after signing in"
+        ),
     ),
     responses((status = 303), (status = 400), (status = 404), (status = 429))
 )]
@@ -146,7 +149,7 @@ pub async fn hand_over(
     enter(app, user, &headers, query.next).await
 }
 
-/// What a hand-over token says that is good now.
+/// The claims of a hand-over token, if it is valid now.
 async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
     let app = &site.app;
     let session = &app.settings.session;
@@ -168,7 +171,7 @@ async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
     Ok(token.read(Proof::Keys(&keys), origin, now))
 }
 
-/// Ends the session here and now.
+/// Ends the current session.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
@@ -187,13 +190,13 @@ pub async fn leave(
     sessions::sign_out(&app, host_user.map(|(user, ())| user.id), token).await?;
     let headers = [
         (header::SET_COOKIE, cookie(&app, SESSION, "", 0)?),
-        // What a page left behind goes with the session; the theme may stay.
+        // Clears cached pages with the session; local storage (the theme) may stay.
         (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\"")),
     ];
     Ok((headers, Redirect::to("/login")).into_response())
 }
 
-/// Opens a session and answers its cookie: always a fresh token (case A9).
+/// Opens a session and returns its cookie, always with a new token (case A9).
 pub async fn new_session(app: &App, user: i64, headers: &HeaderMap) -> Result<HeaderValue> {
     let agent = headers
         .get(header::USER_AGENT)

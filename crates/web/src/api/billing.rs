@@ -19,16 +19,20 @@ use store::subscriptions::Subscription;
 use crate::http::error::HttpResult;
 use crate::rows::money::of_row;
 
-/// Invoices in the answer.
+/// Maximum number of invoices in the response.
 const INVOICES_MAX: i64 = 12;
 
-/// Plan, credits and recent invoices. Reading mints the allowance that is due.
+/// Returns an account's plan, credits and recent invoices. Reading them also grants any allowance
+/// that is due.
 #[utoipa::path(
     get,
     path = "/api/dashboard/billing",
     operation_id = "getBilling",
     tag = "billing",
-    params(("account" = Option<String>, Query, description = "The account; default: the first one")),
+    params((
+        "account" = Option<String>, Query,
+        description = "The account. The default is the caller's first account"
+    )),
     responses((status = 200), (status = 401), (status = 404))
 )]
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {
@@ -51,7 +55,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<B
     }))
 }
 
-/// The answer. Its credits are no `Value`, which would round large ones.
+/// The response. It isn't a `Value`, which would round large credits.
 #[derive(Debug, Serialize)]
 pub struct Billing {
     subscription: Value,
@@ -59,7 +63,7 @@ pub struct Billing {
     invoices: Vec<Value>,
 }
 
-/// The subscription that a plan comes from.
+/// The subscription that provides the plan.
 fn held(tx: &mut Tx<'_>, account: i64, plan: &Plan) -> store::Result<Option<Subscription>> {
     match &plan.subscription_id {
         Some(id) => store::subscriptions::find(tx, account, id),
@@ -74,7 +78,7 @@ pub(crate) async fn plan_of(app: &App, account: i64) -> Result<Value> {
     Ok(subscription(app, &view.plan, held))
 }
 
-/// The plan as JSON, with the change that waits on it.
+/// The plan as JSON, with its pending change.
 fn subscription(app: &App, plan: &Plan, held: Option<Subscription>) -> Value {
     let addons = held.as_ref().filter(|held| held.live);
     let addons = addons.map_or_else(Vec::new, |held| addons::of(app, held));

@@ -1,10 +1,10 @@
-//! The gateway check: a sub-request that nginx (`auth_request`), Traefik, Caddy or Envoy make
-//! before they pass a call on.
+//! The gateway check: a subrequest that nginx (`auth_request`), Traefik, Caddy or Envoy makes
+//! before it forwards a call.
 //!
-//! With a key (`Idempotency-Key`, else `X-Request-Id`, which a gateway makes for every call) the
-//! check **is** the spend: authorize and debit in one. Without either it only tells whether the
-//! call would be admitted, and charges nothing. The gateway must set the key itself and never pass
-//! on one from outside: a caller who could repeat it would pay once for many calls.
+//! With a key (`Idempotency-Key`, else `X-Request-Id`, which gateways generate for every call) the
+//! check **is** the spend: it authorizes and debits in one step. Without either it only reports
+//! whether the call would be admitted, and charges nothing. The gateway must set the key itself and
+//! never forward one from outside: a caller who repeats it would pay once for many calls.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -22,24 +22,26 @@ use crate::api::metered::{COST, REMAINING, headers};
 use crate::http::error::HttpError;
 use crate::http::params::Params;
 
-/// What is about to be called.
+/// The query parameters that describe the call.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CheckParams {
-    /// The account, by our id or the host application's: for server keys.
+    /// The account: its `acc_...` id, or the host application's id for it. Required with a server
+    /// key; a meter key uses its own account.
     account: Option<String>,
-    /// An operation of the catalog; `call` without.
+    /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// Units of it; 1 without.
+    /// The number of units of the operation. The default is 1.
     units: Option<i64>,
-    /// `403` answers every refusal with that status: nginx passes on only 401 and 403.
+    /// Set to `403` to get that status for every refusal, since nginx passes on only 401 and 403.
     deny: Option<u16>,
 }
 
-/// Charges a call that a gateway is about to pass on, or refuses it. 204 with `X-Credits-Cost` and
-/// `X-Credits-Remaining`; a refusal says in `X-Credits-Refused` why. The key is the
-/// `Idempotency-Key` header or else `X-Request-Id`, both to be set by the gateway; without either
-/// nothing is charged, and the answer only says whether the call would be admitted.
+/// Charges a call that a gateway is about to forward, or refuses it. On success, returns 204 with
+/// the headers `X-Credits-Cost` and `X-Credits-Remaining`; a refusal gives its reason in the header
+/// `X-Credits-Refused`. The key is the `Idempotency-Key` header or, without it, `X-Request-Id`; the
+/// gateway must set it. Without either, nothing is charged, and the response only reports whether
+/// the call would be admitted.
 #[utoipa::path(
     get,
     path = "/api/v1/check",
@@ -47,13 +49,23 @@ pub struct CheckParams {
     tag = "metering",
     params(
         CheckParams,
-        ("Idempotency-Key" = Option<String>, Header, description = "The gateway's name for the call"),
-        ("X-Request-Id" = Option<String>, Header, description = "The same, where the other is not set")
+        (
+            "Idempotency-Key" = Option<String>, Header,
+            description = "The gateway's unique key for the call"
+        ),
+        (
+            "X-Request-Id" = Option<String>, Header,
+            description = "The key, if `Idempotency-Key` is absent"
+        )
     ),
     responses(
         (status = 204, description = "Charged, or admitted"), (status = 400), (status = 401),
-        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
-        (status = 403, description = "The same, with `deny=403`"), (status = 404), (status = 409)
+        (
+            status = 402,
+            description = "Not enough credits, outstanding debt, or a plan or spending limit"
+        ),
+        (status = 403, description = "Not allowed, or any refusal with `deny=403`"), (status = 404),
+        (status = 409)
     )
 )]
 pub async fn check(
@@ -96,7 +108,7 @@ async fn judge(
     ))
 }
 
-/// The refusal, with headers that a gateway can pass on although it drops the body.
+/// The refusal, with headers that a gateway can forward even though it drops the body.
 fn refused(mut error: HttpError, deny: bool) -> Response {
     let code = error.error.0.code;
     let is_refusal = matches!(

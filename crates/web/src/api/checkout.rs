@@ -19,31 +19,31 @@ use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::request_id::RequestId;
 
-/// What the seed's client sends. Other fields (prices, customers, addresses) are never looked at.
+/// A purchase to start. Other fields are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewCheckout {
-    /// What is bought: `subscription` or `topup`.
+    /// What to buy: `subscription` for a plan, or `topup` for a credit pack.
     #[serde(rename = "type")]
     kind: String,
-    /// The tier, for a subscription.
+    /// The plan to buy. Required for a subscription.
     plan_id: Option<String>,
-    /// The pack's credits, for a top-up: 500, 1000, 5000 or 10000.
+    /// The pack to buy, by its number of credits such as 500. Required for a top-up.
     #[schema(value_type = Option<u64>)]
     amount: Option<Box<RawValue>>,
-    /// Only the deployment's currency.
+    /// The currency code. Optional; only the service's currency is accepted.
     currency: Option<String>,
 }
 
-/// The page on which to pay.
+/// A Checkout session at Stripe.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkout {
-    /// The address of Stripe's page.
+    /// The URL of Stripe's payment page.
     checkout_url: String,
 }
 
-/// Starts a Checkout for a plan or a pack.
+/// Creates a Stripe Checkout session for a plan or a credit pack.
 #[utoipa::path(
     post,
     path = "/api/stripe/create-checkout-session",
@@ -62,29 +62,33 @@ pub async fn create(
     Ok(Json(Checkout { checkout_url }))
 }
 
-/// A checkout that an operator starts for an account.
+/// A purchase that an operator starts for an account.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCheckoutFor {
-    /// What is bought: `subscription` or `topup`.
+    /// What to buy: `subscription` for a plan, or `topup` for a credit pack.
     #[serde(rename = "type")]
     kind: String,
-    /// The tier, for a subscription.
+    /// The plan to buy. Required for a subscription.
     plan_id: Option<String>,
-    /// The pack's credits, for a top-up.
+    /// The pack to buy, by its number of credits such as 500. Required for a top-up.
     #[schema(value_type = Option<u64>)]
     amount: Option<Box<RawValue>>,
-    /// Why: for the audit log.
+    /// The reason, for the audit log.
     reason: String,
 }
 
-/// Starts a Checkout for a customer's account, in the name of its owner: the customer pays on the page, and the purchase belongs to the account.
+/// Creates a Stripe Checkout session on behalf of an account's owner. The customer pays on Stripe's
+/// page, and the purchase belongs to the account.
 #[utoipa::path(
     post,
     path = "/api/admin/accounts/{id}/checkout-sessions",
     operation_id = "createCheckoutSessionForAccount",
     tag = "admin",
-    params(("id" = String, Path, description = "The account")),
+    params((
+        "id" = String, Path,
+        description = "The account: its `acc_...` id, or the host application's id for it"
+    )),
     request_body = NewCheckoutFor,
     responses(
         (status = 200, body = Checkout), (status = 400), (status = 401), (status = 403),
@@ -138,7 +142,7 @@ fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
         Some(Sold::Topup) => {
             let amount = body.amount.as_deref();
             let amount = amount.ok_or_else(|| Error::field("amount", "Name the pack."))?;
-            // A whole number as text: 500.0, 5e2 and "500" are not the name of a pack.
+            // Must be an integer literal: 500.0, 5e2 and "500" don't name a pack.
             let credits = amount.get().parse::<i64>();
             let credits = credits.map_err(|_| {
                 Error::field("amount", "amount is a pack's credits, a whole number.")

@@ -1,4 +1,4 @@
-//! What a person takes back or lets go: a grant that should not be, a debt that is not collected.
+//! Manual corrections: voiding a grant and forgiving debt.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -19,47 +19,53 @@ use crate::api::metered::{created, entry_of};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// Why a grant ends.
+/// The reason for voiding a grant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewVoid {
-    /// `goodwill`, `correction`, `promotion`, `migration` or `other`.
+    /// The reason: `goodwill`, `correction`, `promotion`, `migration` or `other`.
     reason: String,
-    /// What a colleague should know; can be erased later.
+    /// A note for other operators, up to 500 characters. It can be erased later.
     note: Option<String>,
 }
 
-/// A grant that was ended.
+/// A grant that was voided.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Voided {
-    /// The id of the grant: `grant_...`.
+    /// The id of the grant (`grant_...`).
     id: String,
-    /// What was taken: all that no hold has pinned.
+    /// The number of credits taken: all that remained and weren't held.
     credits: Exact,
     /// The reason that was given.
     reason: Option<String>,
-    /// The user or key that did it.
+    /// The id of the user or API key that voided the grant.
     actor: Option<String>,
-    /// What may be spent after it.
+    /// The credits available to spend after voiding the grant.
     available: Exact,
 }
 
-/// Ends a grant. What holds have pinned of it may still be captured.
+/// Voids a grant. Credits that are held from it can still be captured.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/grants/{grant}/void",
     operation_id = "voidGrant",
     tag = "accounts",
     params(
-        ("id" = String, Path, description = "The account, by our id or the host application's"),
-        ("grant" = String, Path, description = "The grant"),
-        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        ("grant" = String, Path, description = "The id of the grant"),
+        (
+            "Idempotency-Key" = String, Header,
+            description = "A key that is unique to this request and the same when it is retried"
+        )
     ),
     request_body = NewVoid,
     responses(
         (status = 201, body = Voided), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "It was voided before")
+        (status = 404), (status = 409, description = "The grant is already voided")
     )
 )]
 pub async fn void(
@@ -83,7 +89,7 @@ pub async fn void(
     Ok(created(outcome.replayed, &body))
 }
 
-/// Whoever may correct: the host application, and operators who decide over money.
+/// Who may make corrections: the host application, and operators with the right to move money.
 fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Result<Justification> {
     if let Authority::Operator(visitor) = caller {
         Operator(visitor.clone()).with(Right::Money)?;
@@ -91,47 +97,54 @@ fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Resul
     Ok(Justification::of(caller, reason, note))
 }
 
-/// A debt to let go.
+/// Debt to forgive.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewForgiveness {
-    /// How much of it, positive; all of it without.
+    /// The number of credits to forgive: a positive number with at most six decimals. The default
+    /// is the whole debt.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// `goodwill`, `correction`, `promotion`, `migration` or `other`.
+    /// The reason: `goodwill`, `correction`, `promotion`, `migration` or `other`.
     reason: String,
-    /// What a colleague should know; can be erased later.
+    /// A note for other operators, up to 500 characters. It can be erased later.
     note: Option<String>,
 }
 
-/// A debt that was let go.
+/// Debt that was forgiven.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Forgiven {
-    /// The debt that was forgiven.
+    /// The number of credits forgiven.
     credits: Exact,
     /// The reason that was given.
     reason: Option<String>,
-    /// The user or key that did it.
+    /// The id of the user or API key that forgave the debt.
     actor: Option<String>,
-    /// What may be spent after it.
+    /// The credits available to spend after forgiving the debt.
     available: Exact,
 }
 
-/// Lets debt go that a reversed payment left. Calls work again once none is left.
+/// Forgives debt that a reversed payment left. Calls are admitted again once no debt is left.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/forgiveness",
     operation_id = "forgiveDebt",
     tag = "accounts",
     params(
-        ("id" = String, Path, description = "The account, by our id or the host application's"),
-        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+        (
+            "id" = String, Path,
+            description = "The account: its `acc_...` id, or the host application's id for it"
+        ),
+        (
+            "Idempotency-Key" = String, Header,
+            description = "A key that is unique to this request and the same when it is retried"
+        )
     ),
     request_body = NewForgiveness,
     responses(
         (status = 201, body = Forgiven), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "There is less debt than that")
+        (status = 404), (status = 409, description = "The debt is smaller than `credits`")
     )
 )]
 pub async fn forgive(

@@ -22,43 +22,48 @@ use crate::http::error::{HttpError, HttpResult, ProblemBody};
 use crate::http::json::{Body, parse};
 use crate::http::request_id::RequestId;
 
-/// What to charge: `credits`, or `units` of an `operation`; one `call` without either.
+/// A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the
+/// operation `call` is charged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewDebit {
-    /// The account, by our id or the host application's. A server key must name it.
+    /// The account: its `acc_...` id, or the host application's id for it. Required with a server
+    /// key; a meter key charges its own account.
     account: Option<String>,
-    /// An operation of the catalog.
+    /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// Units of it; 1 without.
+    /// The number of units of the operation. The default is 1.
     units: Option<i64>,
-    /// Credits, with at most six decimals.
+    /// The number of credits to charge: a positive number with at most six decimals. It can't be
+    /// combined with `operation` or `units`.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// The caller's name for what it meters.
+    /// Your name for what is metered, up to 200 characters.
     endpoint: Option<String>,
-    /// In a batch: the debit's own idempotency key.
+    /// The idempotency key of a debit in a batch, where it is required. A single debit has its key
+    /// in the `Idempotency-Key` header instead.
     key: Option<String>,
 }
 
-/// A charged call.
+/// A call that was charged.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Debit {
-    /// `deb_...`: its place in the account's journal, and the beginning of that entry's hash.
+    /// The id of the debit (`deb_...`), made of its position in the account's journal and the start
+    /// of the entry's hash.
     id: String,
-    /// What was charged.
+    /// The number of credits charged.
     credits: Exact,
-    /// The operation that priced it.
+    /// The operation that determined the price, or null if the request named `credits`.
     operation: Option<String>,
-    /// Units of it.
+    /// The number of units charged, or null if the request named `credits`.
     units: Option<i64>,
-    /// What may be spent after it.
+    /// The credits available to spend after the debit.
     available: Exact,
 }
 
 impl Debit {
-    /// The answer from an entry of the journal: the same the first time and on every replay.
+    /// The response from a journal entry: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Debit> {
         match &outcome.entry {
             Some(entry) if matches!(entry.body, EntryBody::Debit { .. }) => Ok(Debit {
@@ -89,18 +94,25 @@ impl From<NewDebit> for MeteredCall {
     }
 }
 
-/// Charges a call.
+/// Charges a call in one step, without a hold.
 #[utoipa::path(
     post,
     path = "/api/v1/debits",
     operation_id = "createDebit",
     tag = "metering",
-    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    params((
+        "Idempotency-Key" = String, Header,
+        description = "A key that is unique to this request and the same when it is retried"
+    )),
     request_body = NewDebit,
     responses(
         (status = 201, body = Debit), (status = 400), (status = 401),
-        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
-        (status = 404), (status = 409, description = "The key was used for another request"),
+        (
+            status = 402,
+            description = "Not enough credits, outstanding debt, or a plan or spending limit"
+        ),
+        (status = 404),
+        (status = 409, description = "The idempotency key was used for a different request"),
         (status = 503)
     )
 )]
@@ -120,49 +132,52 @@ pub async fn create(
     Ok(answer(StatusCode::CREATED, &outcome, cost, &debit))
 }
 
-/// Debits to charge together. One that is refused does not stop the others.
+/// Debits to charge in one request. If one is refused, the others aren't affected.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewBatch {
-    /// At most 1,000, each with its `key`.
+    /// Up to 1,000 debits, each with its own `key`.
     #[schema(value_type = Vec<NewDebit>)]
     debits: Vec<Box<RawValue>>,
 }
 
-/// What became of each debit, in the order they were sent.
+/// The results of a batch of debits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
+    /// One result for each debit, in the order in which they were sent.
     results: Vec<BatchResult>,
 }
 
-/// The answer a debit would have had alone, with its status.
+/// The result of one debit: what a single debit would have returned, with its status.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum BatchResult {
-    /// Charged.
+    /// The debit was charged.
     Charged(BatchCharged),
-    /// A problem as a single debit is answered with.
+    /// The debit was refused. The problem is the one that a single debit returns, with the debit's
+    /// `key`.
     #[schema(value_type = Object)]
     Refused(ProblemBody),
 }
 
-/// A debit that was charged.
+/// A debit of a batch that was charged.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchCharged {
-    /// 201.
+    /// The HTTP status: always 201.
     status: u16,
-    /// The debit's key.
+    /// The idempotency key of the debit.
     key: String,
-    /// Whether this repeats an earlier answer.
+    /// Whether this is the response to an earlier request with the same key.
     replayed: bool,
-    /// The debit.
+    /// The debit that was charged.
     #[serde(flatten)]
     debit: Debit,
 }
 
-/// Charges up to 1,000 calls, each under its own key.
+/// Charges up to 1,000 calls in one request. Each debit has its own idempotency key and is charged
+/// or refused separately.
 #[utoipa::path(
     post,
     path = "/api/v1/debits/batch",
@@ -185,7 +200,7 @@ pub async fn batch(
     }))
 }
 
-/// Reads one debit of a batch; its key comes along so that a refusal can name it.
+/// Parses one debit of a batch; its key is kept so that a refusal can name it.
 fn read(raw: &RawValue) -> BatchItem {
     match parse::<NewDebit>(raw.get().as_bytes()) {
         Ok(mut body) => BatchItem {

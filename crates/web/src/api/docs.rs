@@ -1,4 +1,4 @@
-//! `GET /docs`: the reference for people, written from the same document that programs read.
+//! `GET /docs`: the API reference as a page, rendered from the OpenAPI document.
 
 use axum::Extension;
 use axum::extract::State;
@@ -27,7 +27,7 @@ pub async fn show(
     frame::html(&page)
 }
 
-/// A text of the document as a reader sees it, without the marks of code.
+/// A text of the document without backticks.
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or("").replace('`', "")
 }
@@ -97,7 +97,7 @@ fn operation_of(document: &Value, method: &str, path: &str, operation: &Value) -
     }
 }
 
-/// What a reference leads to.
+/// Resolves a `$ref`.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let name = schema["$ref"]
         .as_str()
@@ -108,7 +108,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Fields of an object, one level deep; of the rows where it is a page of a list.
+/// Fields of an object, one level deep; for a page of a list, the fields of its rows.
 fn fields(document: &Value, schema: &Value, place: &'static str) -> Vec<Input> {
     let some = |part: &&Value| part["type"] != "null";
     let schema = list(&schema["oneOf"]).find(some).unwrap_or(schema);
@@ -133,7 +133,7 @@ fn fields(document: &Value, schema: &Value, place: &'static str) -> Vec<Input> {
     found
 }
 
-/// The type of a value in a word.
+/// The type of a value as a word.
 fn kind_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or(name);

@@ -1,4 +1,4 @@
-//! Grants: where an account's credits came from and what became of them.
+//! Grants: where an account's credits came from and how they were used.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -17,35 +17,37 @@ use crate::api::metered::{AccountParam, ListsOf};
 use crate::http::error::HttpResult;
 use crate::lists::{List, Page, PageParams, Shown, count};
 
-/// Credits put in together, and what became of them.
+/// A grant of credits, and how they were used.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// `grant_...`, unique within the account.
+    /// The id of the grant (`grant_...`), unique within the account.
     id: String,
-    /// `purchase`, `allowance`, `promo` and the like.
+    /// The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or
+    /// `reinstatement`.
     kind: &'static str,
-    /// `scheduled`, `active`, `frozen`, `exhausted`, `expired` or `voided`.
+    /// The state of the grant: `scheduled`, `active`, `frozen`, `exhausted`, `expired` or `voided`.
     state: &'static str,
-    /// The credits that were granted.
+    /// The number of credits granted.
     amount: Exact,
-    /// The credits that were spent.
+    /// The number of credits spent, on calls or on debt.
     used: Exact,
-    /// Credits that ended unspent.
+    /// The number of credits that expired unspent.
     expired: Exact,
-    /// The credits that a reversed payment took back.
+    /// The number of credits taken back, because a payment was reversed or the grant was voided.
     clawed: Exact,
-    /// Credits pinned by holds.
+    /// The number of credits set aside by pending holds.
     held: Exact,
-    /// What is left of it.
+    /// The number of credits left, including those held.
     remaining: Exact,
-    /// The smaller is spent first.
+    /// The order in which grants are spent: the lowest number first.
     priority: i64,
-    /// The grant it belongs to.
+    /// The id of the grant that this one belongs to, such as the purchase that earned a bonus; null
+    /// if there is none.
     parent: Option<String>,
-    /// The credits can be spent from this time on.
+    /// The time from which the credits can be spent (RFC 3339, UTC).
     effective_at: String,
-    /// Not spendable from then on.
+    /// The time at which unspent credits expire (RFC 3339, UTC), or null for never.
     expires_at: Option<String>,
 }
 
@@ -86,7 +88,7 @@ impl Shown for Grant {
     ];
 }
 
-/// An account's grants, the newest first; CSV by `Accept: text/csv`.
+/// Lists an account's grants, newest first. Returns CSV if the `Accept` header is `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/v1/grants",
@@ -105,7 +107,7 @@ pub async fn list(
 ) -> HttpResult<Response> {
     let limit = list.limit_of_file()?;
     let before = list.before().unwrap_or(i64::MAX);
-    // Time passes first: what is due expires, and the allowance that is due comes.
+    // Due expiries and allowances are applied before reading.
     let read =
         move |tx: &mut Tx<'_>, _: &View| store::ledger::grants(tx, account, before, count(limit));
     let (view, rows) = view_with(&app, account, read).await?;

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can do its work.
+//! Liveness and readiness of the process.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::http::error::HttpResult;
 
-/// Tells that the process answers.
+/// Reports that the service is running.
 #[utoipa::path(get, path = "/healthz", operation_id = "getLiveness", tag = "operation", security(()), responses((status = 200)))]
 pub async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Tells that the database can be written. 503 otherwise.
+/// Reports whether the service can write to its database. Returns 503 if it can't.
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
     security(()), responses((status = 200), (status = 503)))]
 pub async fn ready(State(app): State<App>) -> HttpResult<Json<Value>> {

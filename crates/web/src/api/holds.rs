@@ -1,4 +1,4 @@
-//! Holds: credits set aside before a call, charged or given back after it.
+//! Holds: credits set aside before a call, then captured or released.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -26,54 +26,64 @@ use crate::http::json::{Body, MaybeBody};
 use crate::http::params::Params;
 use crate::rows::parts::parts;
 
-/// What to set aside: `credits`, or `units` of an `operation`; one `call` without either.
+/// The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them,
+/// the price of one unit of the operation `call` is set aside.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewHold {
-    /// The account, by our id or the host application's. A server key must name it.
+    /// The account: its `acc_...` id, or the host application's id for it. Required with a server
+    /// key; a meter key uses its own account.
     account: Option<String>,
-    /// An operation of the catalog.
+    /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// Units of it; 1 without.
+    /// The number of units of the operation. The default is 1.
     units: Option<i64>,
-    /// Credits, with at most six decimals.
+    /// The number of credits to set aside: a positive number with at most six decimals. It can't be
+    /// combined with `operation` or `units`.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// Seconds until the hold expires: 1 to 86,400; default 120.
+    /// The number of seconds until the hold expires, from 1 to 86,400. The default is 120.
     ttl_seconds: Option<i64>,
-    /// The caller's name for what it meters.
+    /// Your name for what is metered, up to 200 characters.
     endpoint: Option<String>,
 }
 
-/// Credits set aside.
+/// Credits that are set aside.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
-    /// `hold_...`
+    /// The id of the hold (`hold_...`).
     id: String,
-    /// `pending`
+    /// The state of the hold: `pending`.
     state: &'static str,
-    /// What is set aside.
+    /// The number of credits set aside.
     credits: Exact,
-    /// When it expires.
+    /// The time at which the hold expires (RFC 3339, UTC).
     expires_at: String,
-    /// What may be spent besides.
+    /// The credits available to spend besides the hold.
     available: Exact,
 }
 
-/// Sets credits aside for a call.
+/// Creates a hold, which sets credits aside for a call.
 #[utoipa::path(
     post,
     path = "/api/v1/holds",
     operation_id = "createHold",
     tag = "metering",
-    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    params((
+        "Idempotency-Key" = String, Header,
+        description = "A key that is unique to this request and the same when it is retried"
+    )),
     request_body = NewHold,
     responses(
         (status = 201, body = Hold), (status = 400), (status = 401),
-        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
-        (status = 404), (status = 409, description = "The key was used for another request"),
-        (status = 429, description = "Too many open holds"), (status = 503)
+        (
+            status = 402,
+            description = "Not enough credits, outstanding debt, or a plan or spending limit"
+        ),
+        (status = 404),
+        (status = 409, description = "The idempotency key was used for a different request"),
+        (status = 429, description = "The maximum number of open holds is reached"), (status = 503)
     )
 )]
 pub async fn create(
@@ -102,7 +112,7 @@ impl From<NewHold> for MeteredCall {
 }
 
 impl Hold {
-    /// The answer from an entry of the journal: the same the first time and on every replay.
+    /// The response from a journal entry: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Hold> {
         match outcome.entry.as_ref().map(|entry| &entry.body) {
             Some(EntryBody::Hold {
@@ -122,49 +132,50 @@ impl Hold {
     }
 }
 
-/// What the call cost in the end: `credits`, or `units` of the hold's operation; all of the hold
-/// without either. Zero equals a release.
+/// The final cost of a call: either `credits`, or `units` of the hold's operation. Without either,
+/// the whole hold is captured. Zero releases the hold.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCapture {
-    /// The account; only checked where it is named, since the hold says whose it is.
+    /// The account of the hold. Optional; if it is sent, it must match the hold's account.
     account: Option<String>,
-    /// Credits, with at most six decimals.
+    /// The number of credits to charge, with at most six decimals.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// Units of the hold's operation, at the price of the hold's time.
+    /// The number of units of the hold's operation, at the price when the hold was created.
     units: Option<i64>,
 }
 
-/// What became of a hold.
+/// The result of a capture or a release.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settled {
-    /// The hold.
+    /// The id of the hold (`hold_...`).
     id: String,
-    /// `captured` or `released`.
+    /// The state of the hold: `captured` or `released`.
     state: &'static str,
-    /// Everything charged, the difference above the hold included.
+    /// The number of credits charged, including any beyond the hold.
     captured: Exact,
-    /// Given back out of the hold.
+    /// The number of held credits given back.
     released: Exact,
-    /// Requested but not collected.
+    /// The number of credits that were requested but couldn't be charged.
     uncollected: Exact,
-    /// What may be spent now.
+    /// The credits available to spend now.
     available: Exact,
 }
 
-/// Charges a hold. An `Idempotency-Key` is optional: without one a repeated capture is 409.
+/// Captures a hold, which charges its credits. The `Idempotency-Key` header is optional; without
+/// it, a repeated capture returns 409.
 #[utoipa::path(
     post,
     path = "/api/v1/holds/{id}/capture",
     operation_id = "captureHold",
     tag = "metering",
-    params(("id" = String, Path, description = "The hold"), AccountParam),
-    request_body(content = Option<NewCapture>, description = "Empty for all of the hold"),
+    params(("id" = String, Path, description = "The id of the hold"), AccountParam),
+    request_body(content = Option<NewCapture>, description = "Empty to capture the whole hold"),
     responses(
         (status = 200, body = Settled), (status = 400), (status = 401), (status = 404),
-        (status = 409, description = "Settled before; `state` says as what")
+        (status = 409, description = "The hold is already settled; `state` is its outcome")
     )
 )]
 pub async fn capture(
@@ -188,16 +199,16 @@ pub async fn capture(
     settled(&outcome)
 }
 
-/// Gives a hold's credits back.
+/// Releases a hold, which gives its credits back.
 #[utoipa::path(
     post,
     path = "/api/v1/holds/{id}/release",
     operation_id = "releaseHold",
     tag = "metering",
-    params(("id" = String, Path, description = "The hold"), AccountParam),
+    params(("id" = String, Path, description = "The id of the hold"), AccountParam),
     responses(
         (status = 200, body = Settled), (status = 401), (status = 404),
-        (status = 409, description = "Settled before; `state` says as what")
+        (status = 409, description = "The hold is already settled; `state` is its outcome")
     )
 )]
 pub async fn release(
@@ -217,11 +228,11 @@ pub async fn release(
     settled(&outcome)
 }
 
-/// Whose hold to give back, where that is named at all.
+/// The account of the hold to release. The body is optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRelease {
-    /// The account; only checked where it is named.
+    /// The account of the hold. Optional; if it is sent, it must match the hold's account.
     account: Option<String>,
 }
 
@@ -249,74 +260,77 @@ fn settled(outcome: &Outcome) -> HttpResult<Response> {
     Ok(answer(StatusCode::OK, outcome, *captured, &body))
 }
 
-/// All about a hold.
+/// The details of a hold and its charge.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// The hold.
+    /// The id of the hold (`hold_...`).
     id: String,
-    /// `pending`, `captured`, `released` or `expired`.
+    /// The state of the hold: `pending`, `captured`, `released` or `expired`.
     state: &'static str,
-    /// The operation that priced it.
+    /// The operation that determined the price, or null if the request named `credits`.
     operation: Option<String>,
-    /// Units of it.
+    /// The number of units authorized, or null if the request named `credits`.
     units: Option<i64>,
-    /// The caller's name for what it meters.
+    /// The caller's name for what was metered, or null if none was given.
     endpoint: Option<String>,
-    /// The key that spent.
+    /// The API key that created the hold, or null if there was none.
     key: Option<ReceiptKey>,
-    /// Version of the catalog that priced it.
+    /// The version of the catalog that determined the price, or null if it is not known.
     rate_card_version: Option<i64>,
-    /// Set aside.
+    /// The number of credits set aside.
     held: Exact,
-    /// Charged, the difference above the hold included.
+    /// The number of credits charged, including any beyond the hold.
     charged: Exact,
-    /// Given back out of the hold.
+    /// The number of held credits given back.
     returned: Exact,
-    /// Requested but not collected.
+    /// The number of credits that were requested but couldn't be charged.
     uncollected: Exact,
-    /// Whether it was captured after its time had run out.
+    /// Whether the hold was captured after it had expired.
     is_late: bool,
-    /// The grants it was pinned to and charged to.
+    /// The grants that the credits were held from and charged to.
     lots: Vec<ReceiptLot>,
-    /// When it was authorized.
+    /// The time at which the hold was created (RFC 3339, UTC).
     authorized_at: String,
-    /// When it expires.
+    /// The time at which the hold expires (RFC 3339, UTC).
     expires_at: String,
-    /// When it was settled.
+    /// The time at which the hold was captured, released or expired (RFC 3339, UTC), or null while
+    /// it is pending.
     resolved_at: Option<String>,
 }
 
-/// The key that made a call.
+/// The API key that made a call.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReceiptKey {
-    /// `key_...`
+    /// The id of the key (`key_...`).
     pub id: String,
-    /// What its owner calls it.
+    /// The name of the key.
     pub name: String,
 }
 
-/// One grant's part in a hold.
+/// One grant's share of a hold.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiptLot {
-    /// `grant_...`
+    /// The id of the grant (`grant_...`).
     grant: String,
-    /// What its credits are.
+    /// The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or
+    /// `reinstatement`.
     kind: &'static str,
-    /// Pinned by the hold.
+    /// The number of credits held from the grant.
     held: Exact,
-    /// Charged in the end.
+    /// The number of credits charged to the grant.
     charged: Exact,
 }
 
-/// The receipt of a hold: what was set aside and charged, out of which grants, at which price.
+/// Returns the receipt of a hold: the credits set aside and charged, the grants they came from, and
+/// the price.
 #[utoipa::path(
     get,
     path = "/api/v1/holds/{id}",
     operation_id = "getHold",
     tag = "metering",
-    params(("id" = String, Path, description = "The hold"), AccountParam),
+    params(("id" = String, Path, description = "The id of the hold"), AccountParam),
     responses((status = 200, body = Receipt), (status = 401), (status = 404))
 )]
 pub async fn receipt(
@@ -334,7 +348,7 @@ pub async fn receipt(
     let read = move |tx: &mut Tx<'_>, _: &View, (account, origin): (i64, Entry)| {
         Receipt::read(tx, account, &id, &origin)
     };
-    // Time passes first, so that a hold whose time ran out says so.
+    // Due expiries are applied first, so an expired hold is reported as such.
     let found = view_of(&app, find, read).await?;
     let (_, receipt) = found.ok_or_else(holds::no_such_hold)?;
     Ok(Json(receipt))
@@ -370,7 +384,7 @@ impl Receipt {
         lots: Vec<ReceiptLot>,
     ) -> Receipt {
         let (returned, is_late) = match end.map(|entry| &entry.body) {
-            // All of it went back when it expired; what was captured later came from elsewhere.
+            // The whole hold was released when it expired; a late capture took other credits.
             Some(EntryBody::Settlement { late: true, .. }) => (row.amount, true),
             Some(EntryBody::Settlement { released, .. }) => (*released, false),
             _ => (Credits::ZERO, false),

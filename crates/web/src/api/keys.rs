@@ -1,4 +1,4 @@
-//! API keys: made, listed, revoked. The secret is shown once; only its hash is kept.
+//! API keys: creating, listing, revoking. The secret is shown once; only its hash is stored.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,25 +20,26 @@ use crate::http::json::Body;
 use crate::http::params::Params;
 use crate::lists::{List, Page, PageParams, Shown};
 
-/// A key as it is shown: without its secret.
+/// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// The id of the key: `key_...`.
+    /// The id of the key (`key_...`).
     id: String,
-    /// What its owner calls it.
+    /// The name of the key.
     name: String,
-    /// The beginning of the secret.
+    /// The first characters of the secret, by which to tell keys apart.
     prefix: String,
-    /// `meter` spends for its account; `server` acts for any account.
+    /// The scope of the key: `meter` spends from its own account, `server` acts for any account.
     scope: &'static str,
     /// The mode of the key: `test` or `live`.
     mode: &'static str,
-    /// When it was made.
+    /// The time at which the key was created (RFC 3339, UTC).
     created_at: String,
-    /// When it was last used, to the minute or so.
+    /// The time at which the key was last used, accurate to about a minute (RFC 3339, UTC); null if
+    /// it was never used.
     last_used_at: Option<String>,
-    /// Since when it opens nothing.
+    /// The time at which the key was revoked (RFC 3339, UTC), or null if it is active.
     revoked_at: Option<String>,
 }
 
@@ -71,18 +72,19 @@ impl Shown for Key {
     ];
 }
 
-/// A key that was just made.
+/// A new API key, with its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeKey {
-    /// The key itself; never shown again.
+    /// The secret of the key. It is returned only once.
     secret: String,
-    /// What is shown of it from now on.
+    /// The key without its secret.
     #[serde(flatten)]
     key: Key,
 }
 
-/// An account's keys, the newest first, revoked ones too. As CSV with `Accept: text/csv`.
+/// Lists an account's API keys, newest first, including revoked ones. With a server key that names
+/// no account, lists the server keys. Returns CSV if the `Accept` header is `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/v1/keys",
@@ -112,19 +114,21 @@ pub async fn list(
     Ok(list.answer(Page::of(rows, limit, |row| [row.id], Key::from)))
 }
 
-/// A key to make.
+/// An API key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewKey {
-    /// What to call it.
+    /// The name of the key, up to 100 characters.
     name: String,
-    /// `meter` without; `server` only for administrators and server keys.
+    /// The scope of the key: `meter`, which is the default, or `server`. Only administrators and
+    /// server keys can create `server` keys.
     scope: Option<String>,
-    /// The account it spends for, where a server key makes it.
+    /// The account that a `meter` key spends from, if a server key creates it: its `acc_...` id, or
+    /// the host application's id for it.
     account: Option<String>,
 }
 
-/// Makes a key and shows its secret, this once.
+/// Creates an API key and returns its secret. The secret is returned only once.
 #[utoipa::path(
     post,
     path = "/api/v1/keys",
@@ -134,7 +138,7 @@ pub struct NewKey {
     request_body = NewKey,
     responses(
         (status = 201, body = MadeKey), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "Too many keys")
+        (status = 404), (status = 409, description = "The maximum number of keys is reached")
     )
 )]
 pub async fn create(
@@ -163,13 +167,13 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
-/// Revokes a key; it stops working within a second.
+/// Revokes an API key. It stops working within a second.
 #[utoipa::path(
     delete,
     path = "/api/v1/keys/{id}",
     operation_id = "revokeKey",
     tag = "account",
-    params(("id" = String, Path, description = "The key"), AccountParam),
+    params(("id" = String, Path, description = "The id of the key"), AccountParam),
     responses((status = 200, body = Key), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn delete(
@@ -184,7 +188,7 @@ pub async fn delete(
     Ok(Json(revoked.into()))
 }
 
-/// Whose keys: an account's; without one named, a server key means the host application's.
+/// The account whose keys are meant; a server key that names none means the host application's.
 async fn owner(app: &App, caller: &Reader, named: Option<&str>) -> Result<Option<i64>> {
     caller.may_list()?;
     match (caller, named) {

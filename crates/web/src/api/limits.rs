@@ -1,4 +1,4 @@
-//! Spend limits: what an account, one of its keys or one of its members may spend in a window.
+//! Spending limits: what an account, one of its keys or one of its members may spend in a window.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -19,13 +19,14 @@ use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::params::Params;
 
-/// All limits of an account.
+/// The spending limits of an account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Limits {
+    /// The limits, in the order in which they are checked.
     data: Vec<SpendLimit>,
 }
 
-/// The account's limits, in the order they are judged.
+/// Lists an account's spending limits, in the order in which they are checked.
 #[utoipa::path(
     get,
     path = "/api/v1/limits",
@@ -39,24 +40,26 @@ pub async fn list(State(app): State<App>, ListsOf(account): ListsOf) -> HttpResu
     Ok(Json(Limits { data }))
 }
 
-/// A limit to set. One that exists for the same scope, subject and window gets the new cap.
+/// A spending limit to set. It replaces the limit with the same scope, subject and window.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSpendLimit {
-    /// The account, where a server key sets it.
+    /// The account, if a server key sets the limit: its `acc_...` id, or the host application's id
+    /// for it.
     account: Option<String>,
-    /// `account`, `key` or `member`.
+    /// Whose spending to limit: `account`, `key`, or `member` for the keys that a member created.
     scope: String,
-    /// The key (`key_...`) or the member (`usr_...`); left out for the account.
+    /// The id of the key (`key_...`) or member (`usr_...`). Left out for `account`.
     subject: Option<String>,
-    /// `day`, `month` or `lifetime`.
+    /// The window in which spending counts: `day` or `month` (UTC), or `lifetime`, which never
+    /// resets.
     window: String,
-    /// The most that may be spent in a window; 0 lets nothing through.
+    /// The maximum number of credits that can be spent in a window. 0 blocks all spending.
     #[schema(value_type = f64)]
     credits: Box<RawValue>,
 }
 
-/// Sets a limit. What was spent in its window already counts at once.
+/// Sets a spending limit. Credits already spent in the current window count toward it.
 #[utoipa::path(
     put,
     path = "/api/v1/limits",
@@ -66,8 +69,8 @@ pub struct NewSpendLimit {
     request_body = NewSpendLimit,
     responses(
         (status = 200, body = SpendLimit), (status = 400), (status = 401), (status = 403),
-        (status = 404, description = "No such key or member"),
-        (status = 409, description = "Too many limits")
+        (status = 404, description = "The account has no such key or member"),
+        (status = 409, description = "The maximum number of limits is reached")
     )
 )]
 pub async fn put(
@@ -90,13 +93,13 @@ pub async fn put(
         .map(Json)?)
 }
 
-/// Takes a limit away.
+/// Deletes a spending limit.
 #[utoipa::path(
     delete,
     path = "/api/v1/limits/{id}",
     operation_id = "deleteLimit",
     tag = "account",
-    params(("id" = String, Path, description = "The limit"), AccountParam),
+    params(("id" = String, Path, description = "The id of the limit"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn delete(

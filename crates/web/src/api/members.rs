@@ -1,4 +1,4 @@
-//! The people of an account over HTTP: members, invitations, organisations, and closing it.
+//! An account's members, invitations and organizations, exporting its data, and closing it.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -24,39 +24,39 @@ use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// A member of the account.
+/// A member of an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberShown {
     /// The id of the user: `usr_...`.
     id: String,
-    /// The email address of the person.
+    /// The email address of the member.
     email: String,
     /// The name of the member.
     name: String,
-    /// member, billing or owner.
+    /// The role of the member: `member`, `billing` or `owner`.
     role: &'static str,
-    /// When they became a member.
+    /// The time at which the user became a member (RFC 3339, UTC).
     since: String,
-    /// Whether it is the caller.
+    /// Whether this member is the caller.
     you: bool,
 }
 
-/// A person who was invited.
+/// An invitation to join an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationShown {
     /// The id of the invitation: `inv_...`.
     id: String,
-    /// The email address of the person.
+    /// The email address of the invited person, or null once it was erased.
     email: Option<String>,
-    /// member, billing or owner.
+    /// The role that the invitation gives: `member`, `billing` or `owner`.
     role: &'static str,
-    /// Until when it can be accepted.
+    /// The time at which the invitation expires (RFC 3339, UTC).
     expires_at: String,
 }
 
-/// Everybody of an account.
+/// The members of an account and its open invitations.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeopleShown {
@@ -66,7 +66,7 @@ pub struct PeopleShown {
     invitations: Vec<InvitationShown>,
 }
 
-/// An account of the caller.
+/// An account that the caller belongs to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceShown {
@@ -76,7 +76,7 @@ pub struct PlaceShown {
     name: String,
     /// The kind of account: `personal` or `organisation`.
     kind: &'static str,
-    /// The caller's role in it.
+    /// The caller's role in the account: `member`, `billing` or `owner`.
     role: &'static str,
 }
 
@@ -113,7 +113,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
     }
 }
 
-/// Members of the account, and who is invited.
+/// Lists the members of an account and its open invitations.
 #[utoipa::path(
     get,
     path = "/api/v1/members",
@@ -131,17 +131,18 @@ pub async fn list(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<P
     }))
 }
 
-/// The person to invite.
+/// An invitation to send.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewInvitation {
-    /// Where the link goes.
+    /// The email address that the invitation is sent to.
     email: String,
-    /// member, billing or owner.
+    /// The role that the invitation gives: `member`, `billing` or `owner`.
     role: String,
 }
 
-/// Invites a person by email. Owners only. The link works once, for seven days.
+/// Invites a person by email. Only owners can invite. The link works once and expires after seven
+/// days.
 #[utoipa::path(
     post,
     path = "/api/v1/members",
@@ -163,21 +164,21 @@ pub async fn invite(
     Ok((StatusCode::CREATED, Json(invited.into())))
 }
 
-/// A role to give.
+/// The new role of a member.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRole {
-    /// member, billing or owner.
+    /// The role: `member`, `billing` or `owner`.
     role: String,
 }
 
-/// Gives a member another role. Owners only; the last owner stays one.
+/// Changes a member's role. Only owners can change roles. The last owner must remain an owner.
 #[utoipa::path(
     put,
     path = "/api/v1/members/{id}",
     operation_id = "updateMember",
     tag = "people",
-    params(("id" = String, Path, description = "The member"), AccountParam),
+    params(("id" = String, Path, description = "The id of the member"), AccountParam),
     request_body = NewRole,
     responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409))
 )]
@@ -191,13 +192,14 @@ pub async fn put(
     Ok(Json(json!({ "id": id, "role": body.role })))
 }
 
-/// Takes a member out of the account; everybody may take themselves. The last owner stays.
+/// Removes a member from the account. Only owners can remove others; all members can remove
+/// themselves. The last owner can't be removed.
 #[utoipa::path(
     delete,
     path = "/api/v1/members/{id}",
     operation_id = "removeMember",
     tag = "people",
-    params(("id" = String, Path, description = "The member"), AccountParam),
+    params(("id" = String, Path, description = "The id of the member"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404), (status = 409))
 )]
 pub async fn remove(
@@ -209,13 +211,13 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Withdraws an invitation. Owners only.
+/// Withdraws an invitation. Only owners can withdraw invitations.
 #[utoipa::path(
     delete,
     path = "/api/v1/invitations/{id}",
     operation_id = "withdrawInvitation",
     tag = "people",
-    params(("id" = String, Path, description = "The invitation"), AccountParam),
+    params(("id" = String, Path, description = "The id of the invitation"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn withdraw(
@@ -227,14 +229,14 @@ pub async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Accepts an invitation and signs in: opening the email proves the address.
+/// Accepts an invitation and signs in. Having the emailed link proves ownership of the address.
 #[utoipa::path(
     post,
     path = "/api/auth/invitation/{token}",
     operation_id = "acceptInvitation",
     tag = "sign-in",
     security(()),
-    params(("token" = String, Path, description = "The link's token")),
+    params(("token" = String, Path, description = "The token of the link")),
     responses((status = 303), (status = 400), (status = 403), (status = 429))
 )]
 pub async fn accept(
@@ -250,7 +252,7 @@ pub async fn accept(
     enter(&app, user, &headers, Some(next)).await
 }
 
-/// The accounts that the caller belongs to.
+/// Lists the accounts that the caller belongs to.
 #[utoipa::path(
     get,
     path = "/api/v1/organisations",
@@ -269,11 +271,11 @@ pub async fn places(State(app): State<App>, user: Visitor) -> HttpResult<Json<Va
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewOrganisation {
-    /// What to call it.
+    /// The name of the organization, up to 80 characters.
     name: String,
 }
 
-/// Creates an organization owned by the caller. It brings no free credits.
+/// Creates an organization owned by the caller. It receives no free credits.
 #[utoipa::path(
     post,
     path = "/api/v1/organisations",
@@ -297,7 +299,7 @@ pub async fn found(
     Ok((StatusCode::CREATED, Json(place)))
 }
 
-/// What is kept of the account, as one JSON document. Owners only.
+/// Exports the account's data as one JSON document. Only owners can export it.
 #[utoipa::path(
     get,
     path = "/api/v1/account/export",
@@ -325,8 +327,9 @@ pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Resp
     ))
 }
 
-/// Closes the account for good. Owners only. Subscriptions are ended at Stripe first; when that
-/// fails nothing is deleted. Names and addresses are forgotten, the books stay.
+/// Closes the account permanently. Only owners can close it. Its subscriptions are canceled at
+/// Stripe first; if that fails, nothing is deleted. Names and email addresses are erased; the
+/// financial records are kept.
 #[utoipa::path(
     delete,
     path = "/api/v1/account",

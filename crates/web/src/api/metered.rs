@@ -1,4 +1,4 @@
-//! What answers about credits share: the account that a call names, and the headers of its answer.
+//! What endpoints about credits share: the account that a call names, and the response headers.
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -15,29 +15,30 @@ use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::site::Site;
 
-/// What the call cost, on every metered answer.
+/// The header with the cost of the call, on every metered response.
 pub const COST: HeaderName = HeaderName::from_static("x-credits-cost");
 
-/// What is left to spend, on every metered answer.
+/// The header with the credits available, on every metered response.
 pub const REMAINING: HeaderName = HeaderName::from_static("x-credits-remaining");
 
-/// Set to `true` when the answer repeats an earlier one.
+/// The header that is `true` when the response replays an earlier one.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Which account a call is about, in the query.
+/// The query parameter that names the account of a call.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AccountParam {
-    /// The account, by our id or the host application's: for server keys.
+    /// The account: its `acc_...` id, or the host application's id for it. Used with server keys;
+    /// other callers default to their own account.
     pub account: Option<String>,
 }
 
-/// Who asks, and about which account: the caller's own, or the one that `?account=` names.
+/// The caller and the account in question: the caller's own, or the one named by `?account=`.
 #[derive(Clone, Debug)]
 pub struct OfAccount {
     /// The caller.
     pub caller: Reader,
-    /// The number of the account.
+    /// The row id of the account.
     pub account: i64,
 }
 
@@ -52,7 +53,7 @@ impl FromRequestParts<Site> for OfAccount {
     }
 }
 
-/// The number of the account whose lists are asked for. A key that only meters sees none of them.
+/// The row id of the account whose lists are requested. Keys that only meter are refused.
 #[derive(Clone, Copy, Debug)]
 pub struct ListsOf(pub i64);
 
@@ -68,7 +69,7 @@ impl FromRequestParts<Site> for ListsOf {
     }
 }
 
-/// The headers of a metered answer.
+/// The headers of a metered response.
 pub fn headers(cost: Credits, remaining: Credits, is_replayed: bool) -> HeaderMap {
     let number = |credits: Credits| {
         HeaderValue::from_str(&credits.to_string()).expect("credits are written in ASCII")
@@ -82,7 +83,7 @@ pub fn headers(cost: Credits, remaining: Credits, is_replayed: bool) -> HeaderMa
     headers
 }
 
-/// The answer to a metered call that came out this way.
+/// The response to a metered call with this outcome.
 pub fn answer(
     status: StatusCode,
     outcome: &Outcome,
@@ -93,7 +94,7 @@ pub fn answer(
     (status, headers, Json(body)).into_response()
 }
 
-/// The entry that a ledger command wrote. A replay under another command's key has none.
+/// The journal entry that a ledger command wrote. The replay of another command's key has none.
 pub fn entry_of(outcome: &Outcome) -> Result<&Entry> {
     outcome.entry.as_ref().ok_or_else(|| {
         let detail = "This was done before under the same key.";
@@ -101,7 +102,7 @@ pub fn entry_of(outcome: &Outcome) -> Result<&Entry> {
     })
 }
 
-/// 201, with the header that says whether the answer repeats an earlier one.
+/// A 201, with the header that tells whether the response is a replay.
 pub fn created(is_replayed: bool, body: &impl Serialize) -> Response {
     let mut headers = HeaderMap::new();
     if is_replayed {

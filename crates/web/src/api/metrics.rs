@@ -1,4 +1,4 @@
-//! `GET /metrics`: the state of the service, as Prometheus reads it. Counts only; nothing of any person.
+//! `GET /metrics`: the state of the service for Prometheus. Counts only; no personal data.
 
 use std::fmt::Write;
 use store::events::EventState;
@@ -13,7 +13,7 @@ use domain::figures::Figures;
 
 use crate::http::error::HttpResult;
 
-/// Reports queues, backlogs and rows in Prometheus's text format.
+/// Returns the service's metrics in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> HttpResult<Response> {
     let (figures, counts) = figures::of_with(&app, Counts::read).await?;
@@ -50,7 +50,7 @@ impl Counts {
         })
     }
 
-    /// What the built-in alerts look at.
+    /// The figures that the built-in alerts watch.
     fn write_trouble(&self, text: &mut Text, now: domain::time::Timestamp) {
         let open: i64 = self.alerts.iter().map(|(_, count)| count).sum();
         let help = "Alerts that are open.";
@@ -130,8 +130,8 @@ impl Counts {
     }
 }
 
-/// The five numbers of the business and what recurs, a minute old at most. A ratio of nothing has
-/// a name and no value.
+/// The five business figures and the recurring revenue, cached for up to a minute. A ratio without
+/// a denominator has a name and no value.
 fn business(text: &mut Text, figures: &Figures) {
     let ratios = [
         (

@@ -1,4 +1,4 @@
-//! JSON: one file a resource. Handlers extract, ask, answer.
+//! The JSON API: one file per resource. Handlers extract, call `billing`, and respond.
 
 pub mod accounts;
 pub mod admin;

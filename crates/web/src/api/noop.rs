@@ -1,15 +1,15 @@
-//! `POST /api/v1/noop`: what the bench measures everything else against.
+//! `POST /api/v1/noop`: the baseline that the benchmark compares other endpoints with.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
 
-/// A small JSON, there and back.
+/// A small JSON object, echoed.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Small {
     n: i64,
 }
 
-/// Parses one and answers one: no key, no database.
+/// Parses and returns the object: no key, no database.
 pub async fn echo(Json(small): Json<Small>) -> Json<Small> {
     Json(small)
 }

@@ -1,5 +1,5 @@
-//! Signing in with the organisation's OpenID Connect provider. There is no such address in a build
-//! without the feature `oidc`, nor while no issuer is set.
+//! Signing in with the organization's OpenID Connect provider. The routes don't exist in a build
+//! without the feature `oidc`, or while no issuer is set.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,27 +13,30 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::site::Site;
 
-/// Where to continue afterwards.
+/// The page to continue to after signing in.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     next: Option<String>,
 }
 
-/// What the provider sends people back with.
+/// The query with which the provider redirects the browser back.
 #[derive(Debug, Deserialize)]
 pub struct Said {
     code: Option<String>,
     state: Option<String>,
 }
 
-/// Leads to the provider's page.
+/// Starts signing in with the OpenID Connect provider. Redirects to the provider's sign-in page.
 #[utoipa::path(
     get,
     path = "/api/auth/oidc",
     operation_id = "beginOidcSignIn",
     tag = "sign-in",
     security(()),
-    params(("next" = Option<String>, Query, description = "A path on this site to continue to")),
+    params((
+        "next" = Option<String>, Query,
+        description = "The path on this site to open after signing in"
+    )),
     responses((status = 303), (status = 404), (status = 503))
 )]
 pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> HttpResult<Response> {
@@ -41,7 +44,8 @@ pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> Ht
     inner::begin(&site, query.next).await
 }
 
-/// Signs in whom the provider proved; only in the browser that began it.
+/// Completes signing in with the OpenID Connect provider. It works only in the browser that started
+/// the sign-in.
 #[utoipa::path(
     get,
     path = "/api/auth/oidc/callback",
@@ -49,8 +53,11 @@ pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> Ht
     tag = "sign-in",
     security(()),
     params(
-        ("code" = Option<String>, Query, description = "What the provider knows the sign-in by"),
-        ("state" = Option<String>, Query, description = "What this service knows it by")
+        ("code" = Option<String>, Query, description = "The authorization code from the provider"),
+        (
+            "state" = Option<String>, Query,
+            description = "The state that this service sent to the provider"
+        )
     ),
     responses((status = 303), (status = 400), (status = 403), (status = 404), (status = 429))
 )]
@@ -107,10 +114,10 @@ mod inner {
     use billing::people::sign_in::{count_wrong_link, is_own_path};
     use billing::people::users as people;
 
-    /// The cookie of a sign-in that was begun.
+    /// The cookie that holds the state of a sign-in.
     const KEPT: &str = "lbx_oidc";
 
-    /// How long a sign-in at the provider may take.
+    /// The longest that a sign-in at the provider may take.
     const KEPT_SECONDS: i64 = 600;
 
     pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {

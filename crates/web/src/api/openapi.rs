@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what can be called, generated from the handlers.
+//! `GET /openapi.json`: the OpenAPI document, generated from the handlers.
 
 use axum::Extension;
 use axum::http::header;
@@ -8,7 +8,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema};
 
-/// What the document says beside the endpoints.
+/// The document's general part, such as title and tags.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(
@@ -22,21 +22,21 @@ use utoipa::{OpenApi, ToSchema};
     ),
     tags(
         (name = "metering", description = "Spend credits"),
-        (name = "account", description = "What belongs to an account"),
+        (name = "account", description = "Data and settings of an account"),
         (name = "accounts", description = "Manual changes to accounts and credits"),
         (name = "billing", description = "Plans, packs and payments"),
         (name = "people", description = "Members, organizations and sessions"),
         (name = "sign-in", description = "Sign-in by email link"),
         (name = "notices", description = "Outgoing webhooks to your application"),
-        (name = "admin", description = "What operators see"),
-        (name = "operation", description = "For those who run it"),
+        (name = "admin", description = "Operators' tools"),
+        (name = "operation", description = "Health and metrics"),
     ),
     components(schemas(Problem)),
     security(("key" = []), ("session" = []))
 )]
 struct About;
 
-/// The document without any endpoint.
+/// The document without endpoints.
 pub fn about() -> utoipa::openapi::OpenApi {
     let mut document = About::openapi();
     let components = document.components.get_or_insert_with(Default::default);
@@ -47,17 +47,17 @@ pub fn about() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The document as it is served.
+/// The document as served.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// As it is sent.
+    /// The document as JSON text.
     pub text: String,
-    /// The document as a value.
+    /// The document as a JSON value.
     pub json: serde_json::Value,
 }
 
 impl Document {
-    /// Finishes the document that the router put together.
+    /// Completes the document that the router assembled.
     pub fn new(mut document: utoipa::openapi::OpenApi) -> Document {
         word_all(&mut document);
         let text = document.to_json().expect("the document is plain data");
@@ -66,7 +66,7 @@ impl Document {
     }
 }
 
-/// What every error says (RFC 9457).
+/// An error response (RFC 9457).
 #[derive(ToSchema)]
 #[schema(title = "Problem")]
 #[expect(
@@ -75,23 +75,23 @@ impl Document {
 )]
 #[serde(rename_all = "camelCase")]
 struct Problem {
-    /// A page about this kind of problem.
+    /// The URL of a page about this kind of problem.
     r#type: String,
-    /// What kind of problem it is, in few words.
+    /// A short name of the kind of problem.
     title: String,
     /// The HTTP status.
     status: u16,
-    /// Stable; programs may depend on it.
+    /// A stable code for programs to use.
     code: String,
-    /// What happened and what to do.
+    /// What happened and what to do about it.
     detail: String,
-    /// The same as `detail`, for callers that read it.
+    /// The same text as `detail`, for clients that read this field.
     error: String,
-    /// Leads us to the log.
+    /// The id of the request, by which to find it in the logs.
     request_id: String,
 }
 
-/// Says of every answer what it is, and cuts a handler's comment into a title and the rest.
+/// Describes every response, and splits a handler's comment into a summary and a description.
 fn word_all(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
         let all = [
@@ -114,7 +114,7 @@ fn word(operation: &mut Operation) {
     operation.summary = Some(title.trim_end_matches('.').to_owned());
     operation.description = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let answers = &mut operation.responses.responses;
-    // Wrong methods, bodies and content types, full queues and bugs of ours can meet any call.
+    // Any call can fail with a wrong method, body or content type, a full queue or a bug.
     let other = ResponseBuilder::new().description("Any other problem");
     answers.insert("default".to_owned(), RefOr::T(other.build()));
     for (status, answer) in answers {
@@ -140,7 +140,7 @@ fn description(status: &str) -> &'static str {
         "304" => "Not modified",
         "400" => "Invalid input",
         "401" => "Not signed in",
-        "402" => "Not enough credits, debt, or the plan's limit",
+        "402" => "Not enough credits, outstanding debt, or a plan or spending limit",
         "403" => "Not allowed, or from another site",
         "404" => "Not found, or belongs to another account",
         "409" => "Conflict with the current state",

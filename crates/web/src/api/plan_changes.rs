@@ -1,4 +1,4 @@
-//! Changes of the plan that an account holds: previewed, confirmed, taken back.
+//! Changes of an account's plan: previewing, confirming, undoing.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,34 +20,38 @@ use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::rows::money::Money;
 
-/// What is done to the plan.
+/// A change to an account's plan.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanChange {
+    /// What to do with the plan.
     action: PlanAction,
-    /// The wanted plan, for `preview` and `confirm`. The free one means the end of the plan.
+    /// The plan to change to. Required for `preview` and `confirm`; the free plan ends the current
+    /// one.
     plan_id: Option<String>,
-    /// The `quote` of the preview that is confirmed.
+    /// The `quote` of the preview to confirm. Required if the preview returned one.
     quote: Option<String>,
-    /// When the plan ends, for the free plan and `cancel`: with its period where nothing is said.
+    /// When the plan ends, for `cancel` and for changes to the free plan. The default is
+    /// `period_end`.
     when: Option<When>,
-    /// Why it ends: `too_expensive`, `missing_features`, `unused`, `switched_service` or `other`.
+    /// Why the plan ends: `too_expensive`, `missing_features`, `unused`, `switched_service` or
+    /// `other`.
     reason: Option<String>,
 }
 
-/// What to do about the plan.
+/// The action to take on a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlanAction {
-    /// Tells what a change costs and when it starts. Changes nothing.
+    /// Returns what a change costs and when it takes effect. Changes nothing.
     Preview,
-    /// Makes the change that was previewed.
+    /// Makes the previewed change.
     Confirm,
-    /// Takes a change back that waits for the period's end or for its payment.
+    /// Withdraws a change that is scheduled for the period's end or awaits payment.
     Undo,
-    /// Ends the plan, with its period or now.
+    /// Ends the plan, at the end of the period or immediately.
     Cancel,
-    /// Takes the end back while the plan still runs.
+    /// Reverses a cancellation while the plan is still running.
     Resume,
 }
 
@@ -55,78 +59,84 @@ pub enum PlanAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// With the period that is paid.
+    /// At the end of the current billing period.
     PeriodEnd,
-    /// At once; the rest of the period is paid back where the operator says so.
+    /// Immediately. The rest of the period is refunded if the service is configured to do so.
     Now,
 }
 
-/// A part of what is due.
+/// A line of the amount due.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Line {
-    /// What is charged, in Stripe's words.
+    /// Stripe's description of the line.
     description: String,
-    /// The amount, as decimal text.
+    /// The amount as a decimal string in the currency's main unit.
     amount: String,
 }
 
-/// What a change costs and when it starts.
+/// What a change of plan costs and when it takes effect.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
-    /// `upgrade`, `downgrade` or `cancel`.
+    /// The kind of change: `upgrade`, `downgrade` or `cancel`.
     kind: &'static str,
-    /// The plan that is held.
+    /// The current plan, or null if it is not known.
     from: Option<String>,
-    /// The plan that is wanted.
+    /// The plan to change to.
     plan_id: String,
-    /// When the change starts.
+    /// The time at which the change takes effect (RFC 3339, UTC).
     effective_at: String,
-    /// What is paid now.
+    /// The amount due now.
     amount_due: Money,
-    /// What is paid back now.
+    /// The amount refunded now.
     refund: Money,
-    /// What is paid each period from then on.
+    /// The price of each billing period after the change.
     price: Option<Money>,
-    /// What `amountDue` is made of.
+    /// The lines that add up to `amountDue`.
     lines: Vec<Line>,
-    /// Confirms this amount; none where nothing needs to be confirmed.
+    /// The quote to send when confirming, or null if no amount needs to be confirmed.
     quote: Option<String>,
-    /// When the quote expires.
+    /// The time at which the quote expires (RFC 3339, UTC), or null if there is no quote.
     quote_expires_at: Option<String>,
 }
 
-/// What became of a change.
+/// The result of a plan change.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanChanged {
-    /// `done`, `scheduled` or `awaiting_payment`.
+    /// The state of the change: `done`, `scheduled` or `awaiting_payment`.
     state: &'static str,
-    /// When it starts, if it is scheduled.
+    /// The time at which a scheduled change to another plan takes effect (RFC 3339, UTC). Left out
+    /// otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_at: Option<String>,
-    /// Where it is paid or confirmed with the bank, if it waits for that.
+    /// The URL at which to pay, or to confirm the payment with the bank. Left out unless the change
+    /// awaits payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pay_url: Option<String>,
-    /// What is due there.
+    /// The amount to pay. Left out unless the change awaits payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_due: Option<Money>,
-    /// Why the card was declined; none when the bank wants the cardholder's word.
+    /// Why the card was declined. Left out if the bank only needs the cardholder to confirm.
     #[serde(skip_serializing_if = "Option::is_none")]
     declined: Option<String>,
-    /// The plan as it is now, as in `GET /api/dashboard/billing`.
+    /// The current plan, as returned by `GET /api/dashboard/billing`.
     #[schema(value_type = Object)]
     subscription: Value,
 }
 
-/// Changes the plan of an account: `preview` returns the amount due now, `confirm` pays it and
-/// changes, `undo`, `cancel` and `resume` are what they say. An upgrade counts when it is paid.
+/// Changes an account's plan. `preview` returns the amount due now, `confirm` pays it and makes the
+/// change, `undo` withdraws a pending change, `cancel` ends the plan and `resume` reverses a
+/// cancellation. An upgrade takes effect once it is paid.
 #[utoipa::path(
     post,
     path = "/api/v1/plan-changes",
     operation_id = "createPlanChange",
     tag = "billing",
-    params(("account" = Option<String>, Query, description = "The account; default: the first one")),
+    params((
+        "account" = Option<String>, Query,
+        description = "The account. Required if the caller belongs to several accounts"
+    )),
     request_body = PlanChange,
     responses(
         (status = 200, body = PlanChanged), (status = 400), (status = 401), (status = 402),
@@ -172,7 +182,7 @@ async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Prev
     Ok(to_free(app, held.tier, ends, nothing))
 }
 
-/// The end of a plan, with what is paid back.
+/// The preview of a plan's end, with the refund.
 fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -> Preview {
     let nothing = || MinorUnits::new(0, refund.currency).into();
     Preview {
@@ -230,7 +240,7 @@ fn of_ending(app: &App, ending: &Ending) -> Preview {
     }
 }
 
-/// The amount is another by now: nothing was done, and this is what it is.
+/// The error for an amount that changed since the preview, with the new preview. Nothing was done.
 fn differs(preview: &Preview) -> Error {
     let detail = "The amount has changed. Nothing was done; look at the new one and confirm it.";
     Error::conflict("quote_changed", detail).with("preview", json!(preview))

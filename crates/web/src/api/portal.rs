@@ -14,7 +14,8 @@ use crate::http::accept::accepted;
 use crate::http::error::HttpResult;
 use crate::http::origin::is_cross_site;
 
-/// Opens the portal: `{url}` for JSON, 303 for a page. The preferred verb.
+/// Opens Stripe's customer portal. Returns its `url` as JSON, or redirects there with a 303 if the
+/// `Accept` header includes `text/html`. Prefer this to the `GET` method.
 #[utoipa::path(
     post,
     path = "/api/stripe/customer-portal",
@@ -34,7 +35,8 @@ pub async fn open(
     Ok(Json(json!({ "url": url })).into_response())
 }
 
-/// Redirects to the customer portal. Only navigation from our own pages opens it, never a prefetch.
+/// Redirects to Stripe's customer portal. Only navigation from this service's own pages is
+/// accepted; prefetches and requests from other sites are refused.
 #[utoipa::path(
     get,
     path = "/api/stripe/customer-portal",

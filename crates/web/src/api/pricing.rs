@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What is sold. Cacheable; 304 for a known `ETag`.
+/// Returns the plans, credit packs and operations on sale. The response can be cached; a request
+/// whose `If-None-Match` header has the current `ETag` gets a 304.
 #[utoipa::path(
     get,
     path = "/api/pricing",
@@ -40,7 +41,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     (cache, Json(body)).into_response()
 }
 
-/// The answer. Its credits are no `Value`, which would round large ones.
+/// The response. It isn't a `Value`, which would round large credits.
 #[derive(Debug, Serialize)]
 struct Pricing {
     #[serde(rename = "publishableKey", skip_serializing_if = "Option::is_none")]

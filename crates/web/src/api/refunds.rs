@@ -1,4 +1,4 @@
-//! Money back by an operator: what it would come to, and the refund itself.
+//! Refunds by an operator: the preview and the refund itself.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,43 +15,44 @@ use crate::api::metered::created;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// A refund to look at.
+/// A refund to preview.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WantedRefund {
-    /// The payment: `txn_...`, or any of Stripe's ids of it.
+    /// The payment to refund: its `txn_...` id, or one of Stripe's ids of it.
     payment: String,
-    /// Decimal text such as `5.00`; all that is left without.
+    /// The amount to refund, as a decimal string in the currency's main unit such as `5.00`. The
+    /// default is everything that was not refunded yet.
     amount: Option<String>,
 }
 
-/// What a refund would come to. Nothing was changed.
+/// The effects that a refund would have. Nothing has been changed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundPreview {
-    /// The id of the payment: `txn_...`.
+    /// The id of the payment (`txn_...`).
     payment: String,
-    /// The account that paid.
+    /// The id of the account that paid (`acc_...`).
     account: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
-    /// The amount that was paid.
+    /// The amount that was paid, as a decimal string in the currency's main unit.
     paid: String,
-    /// How much was already refunded.
+    /// The amount refunded so far, in the same form as `paid`.
     refunded: String,
-    /// What would go back.
+    /// The amount that would be refunded, in the same form as `paid`.
     amount: String,
-    /// Credits that would be taken.
+    /// The number of credits that would be taken back.
     credits_taken: Exact,
-    /// Credits that may be spent afterwards.
+    /// The credits available to spend after the refund.
     available_after: Exact,
-    /// The debt of the account afterwards.
+    /// The account's debt after the refund, in credits.
     debt_after: Exact,
-    /// Something to know before the refund.
+    /// What the operator should know before refunding, or null if there is nothing.
     note: Option<&'static str>,
 }
 
-/// What a refund of a payment would come to: money back, credits taken, debt.
+/// Previews a refund: the amount, the credits taken back and the resulting debt. Changes nothing.
 #[utoipa::path(
     post,
     path = "/api/admin/refunds/preview",
@@ -60,7 +61,8 @@ pub struct RefundPreview {
     request_body = WantedRefund,
     responses(
         (status = 200, body = RefundPreview), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "Nothing left to refund, or disputed")
+        (status = 404),
+        (status = 409, description = "Nothing is left to refund, or the payment is disputed")
     )
 )]
 pub async fn preview(
@@ -83,36 +85,41 @@ pub async fn preview(
     }))
 }
 
-/// A refund that was made.
+/// A refund that was created.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
-    /// Stripe's id of the refund: `re_...`.
+    /// Stripe's id of the refund (`re_...`).
     id: String,
-    /// The refund's status: `succeeded` or `pending`.
+    /// Stripe's status of the refund, such as `succeeded` or `pending`.
     status: String,
-    /// The id of the payment: `txn_...`.
+    /// The id of the payment (`txn_...`).
     payment: String,
-    /// The account that paid.
+    /// The id of the account that paid (`acc_...`).
     account: String,
-    /// The amount that goes back.
+    /// The amount refunded, as a decimal string in the currency's main unit.
     amount: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
 }
 
-/// Gives money of a payment back, once per key, and takes the credits it bought in proportion.
+/// Refunds a payment and takes back a proportional part of the credits it bought. Repeating the
+/// request with the same key refunds only once.
 #[utoipa::path(
     post,
     path = "/api/admin/refunds",
     operation_id = "createRefund",
     tag = "admin",
-    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    params((
+        "Idempotency-Key" = String, Header,
+        description = "A key that is unique to this request and the same when it is retried"
+    )),
     request_body = NewRefund,
     responses(
         (status = 201, body = Refund), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "Nothing left to refund, or disputed"),
-        (status = 422, description = "Stripe refused it")
+        (status = 404),
+        (status = 409, description = "Nothing is left to refund, or the payment is disputed"),
+        (status = 422, description = "Stripe refused the refund")
     )
 )]
 pub async fn create(

@@ -1,4 +1,4 @@
-//! A person's sessions.
+//! A user's sessions.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -12,25 +12,25 @@ use utoipa::ToSchema;
 
 use crate::http::error::HttpResult;
 
-/// A browser or device that is signed in.
+/// A signed-in session of a browser or device.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionShown {
     /// The id of the session.
     id: String,
-    /// What the browser calls itself.
+    /// The browser's `User-Agent` header, shortened to 200 characters.
     agent: String,
-    /// When the session began.
+    /// The time at which the session began (RFC 3339, UTC).
     created_at: String,
-    /// When it was last seen, to some minutes.
+    /// The time at which the session was last used, accurate to a few minutes (RFC 3339, UTC).
     last_seen_at: String,
-    /// When the session expires.
+    /// The time at which the session expires (RFC 3339, UTC).
     expires_at: String,
-    /// Whether it is this one.
+    /// Whether this is the session of the request.
     current: bool,
 }
 
-/// The caller's signed-in places.
+/// Lists the caller's sessions.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
@@ -57,13 +57,13 @@ pub async fn list(
     Ok(Json(json!({ "data": rows })))
 }
 
-/// Ends one of the caller's sessions, at once.
+/// Ends one of the caller's sessions immediately.
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions/{id}",
     operation_id = "endSession",
     tag = "people",
-    params(("id" = String, Path, description = "The session")),
+    params(("id" = String, Path, description = "The id of the session")),
     responses((status = 204), (status = 401), (status = 404))
 )]
 pub async fn end(
@@ -75,7 +75,7 @@ pub async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends all of the caller's sessions but this one.
+/// Ends all of the caller's sessions except the current one.
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions",

@@ -1,4 +1,4 @@
-//! What an account's people chose: mails, thresholds, automatic purchases.
+//! An account's settings: emails, thresholds, automatic top-up.
 
 use std::collections::BTreeMap;
 
@@ -19,36 +19,39 @@ use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::rows::money::Money;
 
-/// What the account's people chose.
+/// An account's settings.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    /// Emails that can be switched off, and whether they are sent. Sign-in links and failed
-    /// payments always arrive.
+    /// The kinds of emails that can be turned off (`receipts`, `plan`, `credits`, `topups` and
+    /// `adjustments`), and whether each is sent. Sign-in links and emails about failed payments are
+    /// always sent.
     notifications: BTreeMap<&'static str, bool>,
-    /// An email is sent when credits fall below this; null for never.
+    /// The number of credits below which an email is sent, or null for never.
     credits_low_below: Option<Exact>,
-    /// Packs that are bought by themselves.
+    /// How credit packs are bought automatically.
     auto_topup: AutoTopup,
 }
 
-/// Packs that are bought by themselves.
+/// How credit packs are bought automatically.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoTopup {
-    /// `off`, `on`, or `waiting` while the card's bank wants its owner to confirm.
+    /// The state of automatic purchases: `off`, `on`, or `waiting` while the cardholder must
+    /// confirm a payment with the bank.
     state: &'static str,
-    /// Why it is off or waiting, unless a person turned it off.
+    /// Why automatic purchases are off or waiting. Null if they are on, or if a person turned them
+    /// off.
     reason: Option<String>,
-    /// Buys below so many credits.
+    /// The number of credits below which a pack is bought, or null if none is set.
     threshold: Option<Exact>,
-    /// The pack, by its credits.
+    /// The pack to buy, by its number of credits; null if none is set.
     pack: Option<i64>,
-    /// The most that is spent in a month, UTC.
+    /// The maximum amount spent per calendar month (UTC), or null if none is set.
     monthly_max: Option<Money>,
-    /// What was spent this month.
+    /// The amount spent in the current calendar month (UTC).
     spent_this_month: Money,
-    /// Whether there is a saved card to charge.
+    /// Whether the account has a saved card to charge.
     has_card: bool,
 }
 
@@ -75,7 +78,7 @@ impl Settings {
     }
 }
 
-/// What the account's people chose.
+/// Returns an account's settings.
 #[utoipa::path(
     get,
     path = "/api/v1/settings",
@@ -89,22 +92,22 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<S
     Ok(Json(Settings::of(chosen)))
 }
 
-/// What to change. What is left out stays as it is.
+/// Settings to change. Fields that are left out are unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSettings {
-    /// Emails to switch on or off.
+    /// The kinds of emails to turn on or off, by name.
     #[serde(default)]
     notifications: BTreeMap<String, bool>,
-    /// An email is sent when credits fall below this; null for never.
+    /// The number of credits below which an email is sent, or null for never.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<f64>)]
     credits_low_below: Option<Option<Box<RawValue>>>,
-    /// Packs that are bought by themselves.
+    /// How credit packs are bought automatically.
     auto_topup: Option<NewAutoTopup>,
 }
 
-/// Tells a field that is null from one that is left out.
+/// Distinguishes a field that is null from one that is left out.
 fn present<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -113,22 +116,23 @@ where
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Turns automatic purchases on or off.
+/// Turns automatic purchases of credit packs on or off.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewAutoTopup {
-    /// Off without anything else; on needs the rest.
+    /// Whether packs are bought automatically. If true, the other fields are required.
     enabled: bool,
-    /// Buys below so many credits.
+    /// The number of credits below which a pack is bought.
     #[schema(value_type = Option<f64>)]
     threshold: Option<Box<RawValue>>,
-    /// The pack, by its credits.
+    /// The pack to buy, by its number of credits.
     pack: Option<i64>,
-    /// The most that is spent in a month, as `50.00` in the deployment's currency.
+    /// The maximum amount to spend per calendar month (UTC), as a decimal string such as `50.00` in
+    /// the service's currency.
     monthly_max: Option<String>,
 }
 
-/// Changes what is named.
+/// Updates an account's settings. Fields that are left out are unchanged.
 #[utoipa::path(
     put,
     path = "/api/v1/settings",
@@ -138,7 +142,7 @@ pub struct NewAutoTopup {
     request_body = NewSettings,
     responses(
         (status = 200, body = Settings), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "No saved card to charge")
+        (status = 404), (status = 409, description = "The account has no saved card to charge")
     )
 )]
 pub async fn change(

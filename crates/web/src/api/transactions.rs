@@ -1,4 +1,4 @@
-//! Transactions: the records of money.
+//! Transactions: payments and refunds.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -30,23 +30,25 @@ const TYPES: [&str; 6] = [
 /// The statuses of a transaction.
 const STATUSES: [&str; 5] = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
 
-/// Which transactions to list.
+/// The query parameters that filter transactions.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Query {
-    /// Only transactions of this type.
+    /// Returns only transactions of this type: `SUBSCRIPTION_PAYMENT`, `SUBSCRIPTION_UPGRADE`,
+    /// `SUBSCRIPTION_DOWNGRADE`, `SUBSCRIPTION_CANCEL`, `CREDIT_TOPUP` or `REFUND`.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// Only transactions in this status.
+    /// Returns only transactions in this status: `PENDING`, `COMPLETED`, `FAILED`, `REFUNDED` or
+    /// `CANCELLED`.
     status: Option<String>,
-    /// Happened at or after: a date or a moment.
+    /// Returns only transactions at or after this date or RFC 3339 time.
     from: Option<String>,
-    /// Happened before; a date counts whole.
+    /// Returns only transactions before this RFC 3339 time. A date includes the whole day.
     to: Option<String>,
 }
 
 impl Query {
-    /// The times between which transactions are listed.
+    /// The time range of the transactions to list.
     fn bounds(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         one_of("type", self.kind.as_deref(), &TYPES)?;
         one_of("status", self.status.as_deref(), &STATUSES)?;
@@ -64,7 +66,7 @@ fn one_of(field: &str, word: Option<&str>, words: &[&str]) -> Result<()> {
     Err(Error::field(field, detail))
 }
 
-/// A moment as it is, or a date `days` later.
+/// Parses a timestamp as is, or a date, to which `days` are added.
 fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestamp>> {
     let Some(text) = text else {
         return Ok(None);
@@ -79,7 +81,7 @@ fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Time
     }))
 }
 
-/// A page of transactions of the account that `whose` finds; of all accounts without one.
+/// A page of transactions of the account that `whose` finds; of all accounts if that is `None`.
 pub(crate) async fn page<F>(
     app: &App,
     mut whose: F,
@@ -109,7 +111,7 @@ where
             search: search.as_deref(),
         };
         let rows = store::transactions::list(tx, &filter, after, count(limit))?;
-        // Only operators see whose a transaction is.
+        // Only operators see the account of a transaction.
         let of_all = rows.iter().filter(|_| account_id.is_none());
         let names = names(tx, of_all.map(|row| row.account_id))?;
         Ok(Ok((rows, names)))
@@ -122,7 +124,7 @@ where
     }))
 }
 
-/// An account's transactions, the latest first; CSV by `Accept: text/csv`.
+/// Lists an account's transactions, newest first. Returns CSV if the `Accept` header is `text/csv`.
 #[utoipa::path(
     get,
     path = "/api/v1/transactions",

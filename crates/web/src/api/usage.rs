@@ -1,4 +1,4 @@
-//! What an account has, used and may do: for its own people and for programs.
+//! An account's credits, usage and access: for its members and for programs.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,45 +23,46 @@ use crate::http::params::Params;
 use crate::rows::usage as rows;
 use crate::rows::usage::date_text;
 
-/// Days of usage without dates, today included.
+/// Days of usage if no dates are given, today included.
 const DAYS_DEFAULT: i64 = 30;
 
-/// Days of usage in one answer.
+/// Maximum number of days of usage in one response.
 const DAYS_MAX: i64 = 400;
 
-/// Credits of an account.
+/// An account's credits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
-    /// All credits, less the debt.
+    /// All credits, minus the debt.
     balance: Exact,
-    /// Set aside by holds.
+    /// The credits set aside by holds.
     held: Exact,
-    /// What may be spent now.
+    /// The credits available to spend now.
     available: Exact,
-    /// What a reversed payment could not take back.
+    /// The credits owed, because a payment was reversed after its credits had been spent.
     debt: Exact,
-    /// Grants with credits left, in the order they are spent.
+    /// The grants with credits left, in the order in which they are spent.
     grants: Vec<BalanceGrant>,
-    /// When a credit last moved.
+    /// The time at which the account's credits last changed (RFC 3339, UTC).
     updated_at: String,
 }
 
-/// One grant with credits left.
+/// A grant with credits left.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BalanceGrant {
-    /// `grant_...`
+    /// The id of the grant (`grant_...`).
     id: String,
-    /// What the credits are.
+    /// The kind of grant: `purchase`, `bonus`, `allowance`, `promo`, `adjustment`, `rollover` or
+    /// `reinstatement`.
     kind: &'static str,
-    /// What is left of it.
+    /// The number of credits left, including those held.
     remaining: Exact,
-    /// When it ends.
+    /// The time at which unspent credits expire (RFC 3339, UTC), or null for never.
     expires_at: Option<String>,
 }
 
-/// The credits of an account now.
+/// Returns an account's credits.
 #[utoipa::path(
     get,
     path = "/api/v1/balance",
@@ -96,85 +97,87 @@ impl Balance {
     }
 }
 
-/// Which days of whose usage.
+/// The query parameters that select days of usage.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Days {
-    /// The first day, UTC: `2026-11-01`. 30 days up to today without.
+    /// The first day (UTC), such as `2026-11-01`. The default is a range of 30 days ending with
+    /// `to`; the maximum is 400 days.
     from: Option<String>,
-    /// The last day, included; today without.
+    /// The last day (UTC), inclusive. The default is today.
     to: Option<String>,
-    /// Only what this key spent: `key_...`.
+    /// Returns only the usage of this API key (`key_...`).
     key: Option<String>,
 }
 
-/// Usage of some days.
+/// An account's usage over a range of days.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// The first day.
+    /// The first day (UTC), such as `2026-11-01`.
     from: String,
-    /// The last day.
+    /// The last day (UTC), inclusive.
     to: String,
-    /// All of it.
+    /// The total usage of all days.
     total: UsageSum,
-    /// By day, the days without a call left out.
+    /// Usage by day. Days without calls are left out.
     days: Vec<UsageDay>,
-    /// By operation, dearest first.
+    /// Usage by operation, highest cost first.
     operations: Vec<UsageOperation>,
-    /// By API key, dearest first.
+    /// Usage by API key, highest cost first.
     keys: Vec<UsageKey>,
 }
 
-/// Calls and what they cost.
+/// A number of calls and their cost.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageSum {
-    /// Calls charged.
+    /// The number of calls charged.
     calls: i64,
-    /// Credits charged.
+    /// The number of credits charged.
     credits: Exact,
 }
 
-/// One day.
+/// The usage of one day.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageDay {
-    /// The day, UTC.
+    /// The day (UTC), such as `2026-11-01`.
     date: String,
-    /// Calls charged.
+    /// The number of calls charged.
     calls: i64,
-    /// Credits charged.
+    /// The number of credits charged.
     credits: Exact,
 }
 
-/// One operation.
+/// The usage of one operation.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageOperation {
-    /// The operation.
+    /// The name of the operation.
     operation: String,
-    /// Calls charged.
+    /// The number of calls charged.
     calls: i64,
-    /// Credits charged.
+    /// The number of credits charged.
     credits: Exact,
 }
 
-/// One API key.
+/// The usage of one API key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageKey {
-    /// `key_...`
+    /// The id of the API key (`key_...`), or null for calls without one.
     key: Option<String>,
-    /// What its owner calls it.
+    /// The name of the API key, or null for calls without one.
     name: Option<String>,
-    /// Calls charged.
+    /// The number of calls charged.
     calls: i64,
-    /// Credits charged.
+    /// The number of credits charged.
     credits: Exact,
 }
 
-/// Usage of an account by day, operation and key. As CSV (`Accept: text/csv`) a line for each.
+/// Returns an account's usage by day, operation and API key. Returns CSV if the `Accept` header is
+/// `text/csv`, with one line for each combination of these.
 #[utoipa::path(
     get,
     path = "/api/v1/usage",
@@ -203,7 +206,7 @@ pub async fn usage(
     Ok(Json(Usage::of(from, to, &days, keys)).into_response())
 }
 
-/// The first and the last day, as numbers since the epoch.
+/// The first and the last day, counted since the Unix epoch.
 fn read_days(query: &Days, now: Timestamp) -> Result<(i64, i64)> {
     let read = |field: &str, text: &Option<String>| match text {
         None => Ok(None),
@@ -283,49 +286,50 @@ impl Usage {
     }
 }
 
-/// What would be called.
+/// The query parameters that describe a call.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Call {
-    /// An operation of the catalog; `call` without.
+    /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// Units of it; 1 without.
+    /// The number of units of the operation. The default is 1.
     units: Option<i64>,
 }
 
-/// What an account may do now.
+/// Whether an account can make a call now, and why not.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// Whether the call would be admitted now.
     allowed: bool,
-    /// Why not: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or
-    /// `insufficient_credits`.
+    /// Why the call would be refused: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or
+    /// `insufficient_credits`. Null if it would be admitted.
     reason: Option<&'static str>,
-    /// What the call would cost.
+    /// The number of credits that the call would cost.
     cost: Exact,
-    /// What may be spent.
+    /// The credits available to spend now.
     available: Exact,
-    /// The tier of the subscription, or the one that was set over it.
+    /// The tier of the account's subscription, or the tier that overrides it.
     tier: String,
-    /// The tier that counts for what the account may do.
+    /// The tier that determines what the account may do.
     access_tier: String,
-    /// `ACTIVE`, `PAST_DUE`, `NONE` and the like.
+    /// The status of the subscription: `NONE`, `INCOMPLETE`, `TRIALING`, `ACTIVE`, `PAST_DUE`,
+    /// `UNPAID`, `PAUSED` or `CANCELED`.
     status: &'static str,
-    /// Calls the plan allows in its period; none without a limit.
+    /// The number of calls that the plan allows in each period, or null if there is no limit.
     calls_limit: Option<i64>,
-    /// Calls made in it.
+    /// The number of calls made in the current period.
     calls_this_period: i64,
-    /// When the period ends.
+    /// The time at which the current period ends (RFC 3339, UTC).
     period_end: String,
-    /// Where to buy credits.
+    /// The URL of the page for buying credits.
     top_up_url: String,
-    /// Where to change the plan.
+    /// The URL of the page for changing the plan.
     upgrade_url: String,
 }
 
-/// What an account may do now, and why not more. Asking sets nothing aside: spend with a hold or
-/// a debit, which decide for good.
+/// Reports whether a call would be admitted now, and why not. This sets no credits aside: to spend,
+/// create a hold or a debit, whose result is final.
 #[utoipa::path(
     get,
     path = "/api/v1/access",

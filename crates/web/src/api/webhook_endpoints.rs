@@ -1,4 +1,4 @@
-//! Where notices go: endpoints, their deliveries, and sending one again.
+//! Endpoints of outgoing webhooks, their deliveries, and resending one.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
@@ -23,7 +23,7 @@ use crate::http::params::Params;
 use crate::lists::{List, Page, PageParams, count};
 use crate::site::Site;
 
-/// Whoever may look: the host application, or any operator.
+/// A caller who may list endpoints: the host application, or any operator.
 #[derive(Clone, Debug)]
 pub struct Watcher;
 
@@ -40,27 +40,29 @@ impl FromRequestParts<Site> for Watcher {
     }
 }
 
-/// An endpoint, without its secret.
+/// A webhook endpoint, without its signing secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// The id of the endpoint: `we_...`.
+    /// The id of the endpoint (`we_...`).
     id: String,
-    /// Where notices are posted to.
+    /// The URL that webhook events are sent to.
     url: String,
-    /// What its owner says of it.
+    /// The description of the endpoint. It may be empty.
     description: String,
-    /// The notices it wants; empty for all.
+    /// The types of events sent to the endpoint. Empty for all types.
     events: Vec<String>,
-    /// Whether it is `enabled` or `disabled`.
+    /// The state of the endpoint: `enabled` or `disabled`.
     state: &'static str,
-    /// Why it is disabled.
+    /// Why the endpoint is disabled, or null if it is enabled.
     disabled_reason: Option<String>,
-    /// Since when every delivery failed.
+    /// The time since which every delivery has failed (RFC 3339, UTC), or null if the last one
+    /// succeeded.
     failing_since: Option<String>,
-    /// Until when notices are signed with the former secret too.
+    /// The time until which events are also signed with the previous secret (RFC 3339, UTC), or
+    /// null if there is none.
     former_secret_until: Option<String>,
-    /// When it was made.
+    /// The time at which the endpoint was created (RFC 3339, UTC).
     created_at: String,
 }
 
@@ -80,25 +82,25 @@ impl From<WebhookEndpoint> for Endpoint {
     }
 }
 
-/// An endpoint whose secret is shown, this once.
+/// A webhook endpoint, with its signing secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownEndpoint {
-    /// `whsec_...`: what notices are signed with; never shown again.
+    /// The secret that signs events (`whsec_...`). It is returned only once.
     secret: String,
-    /// What is shown of it from now on.
+    /// The endpoint without its secret.
     #[serde(flatten)]
     endpoint: Endpoint,
 }
 
-/// All endpoints, the oldest first.
+/// The webhook endpoints.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Endpoints {
-    /// The endpoints; there are few.
+    /// All endpoints, oldest first.
     data: Vec<Endpoint>,
 }
 
-/// The endpoints that notices go to.
+/// Lists all webhook endpoints, oldest first.
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints",
@@ -112,21 +114,21 @@ pub async fn list(State(app): State<App>, _watcher: Watcher) -> HttpResult<Json<
     Ok(Json(Endpoints { data }))
 }
 
-/// An endpoint to make.
+/// A webhook endpoint to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewWebhookEndpoint {
-    /// A public https address.
+    /// The URL to send webhook events to. It must be public and use HTTPS.
     url: String,
-    /// What it is for.
+    /// A description of the endpoint, up to 200 characters.
     #[serde(default)]
     description: String,
-    /// The notices it wants; without or empty: all.
+    /// The types of events to send. Empty or left out for all types.
     #[serde(default)]
     events: Vec<String>,
 }
 
-/// Makes an endpoint and shows its secret, this once.
+/// Creates a webhook endpoint and returns its signing secret. The secret is returned only once.
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints",
@@ -135,7 +137,7 @@ pub struct NewWebhookEndpoint {
     request_body = NewWebhookEndpoint,
     responses(
         (status = 201, body = ShownEndpoint), (status = 400), (status = 401), (status = 403),
-        (status = 409, description = "Too many endpoints")
+        (status = 409, description = "The maximum number of endpoints is reached")
     )
 )]
 pub async fn create(
@@ -152,13 +154,13 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-/// One endpoint.
+/// Returns a webhook endpoint.
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints/{id}",
     operation_id = "getWebhookEndpoint",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint")),
+    params(("id" = String, Path, description = "The id of the endpoint")),
     responses((status = 200, body = Endpoint), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn show(
@@ -169,13 +171,13 @@ pub async fn show(
     Ok(found(&app, &id).await.map(|row| Json(row.into()))?)
 }
 
-/// Changes an endpoint.
+/// Updates a webhook endpoint. Fields that are left out are unchanged.
 #[utoipa::path(
     patch,
     path = "/api/v1/webhook-endpoints/{id}",
     operation_id = "updateWebhookEndpoint",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint")),
+    params(("id" = String, Path, description = "The id of the endpoint")),
     request_body = EndpointChange,
     responses(
         (status = 200, body = Endpoint), (status = 400), (status = 401), (status = 403),
@@ -192,13 +194,13 @@ pub async fn update(
     Ok(Json(row.into()))
 }
 
-/// Deletes an endpoint; what waits for it is given up.
+/// Deletes a webhook endpoint. Its queued deliveries are dropped.
 #[utoipa::path(
     delete,
     path = "/api/v1/webhook-endpoints/{id}",
     operation_id = "deleteWebhookEndpoint",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint")),
+    params(("id" = String, Path, description = "The id of the endpoint")),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn delete(
@@ -210,13 +212,14 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a new secret and shows it, this once; the former signs beside it for a day.
+/// Creates a new signing secret and returns it. The secret is returned only once. For 24 hours,
+/// events are signed with the previous secret as well.
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/rotate-secret",
     operation_id = "rotateWebhookSecret",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint")),
+    params(("id" = String, Path, description = "The id of the endpoint")),
     responses((status = 200, body = ShownEndpoint), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn rotate(
@@ -231,30 +234,30 @@ pub async fn rotate(
     }))
 }
 
-/// One notice on its way to one endpoint.
+/// A webhook event queued for or sent to one endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// The number of the delivery.
+    /// The id of the delivery.
     id: i64,
-    /// The message's id, `webhook-id`: the same however often it is sent.
+    /// The id of the message, sent in the `webhook-id` header. It is the same for every attempt.
     message: String,
-    /// The type of the event.
+    /// The type of the event, or null once its payload is no longer stored.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// `queued`, `sent` or `failed`.
+    /// The state of the delivery: `queued`, `sent` or `failed`.
     state: &'static str,
-    /// How often it was tried.
+    /// The number of delivery attempts.
     attempts: i64,
-    /// What the endpoint last answered.
+    /// The HTTP status of the endpoint's last response, or null if there was none.
     status: Option<i64>,
-    /// Why it did not arrive.
+    /// Why the last attempt failed, or null if none did.
     error: Option<String>,
-    /// When the fact happened.
+    /// The time at which the event was queued (RFC 3339, UTC).
     created_at: String,
-    /// When it is tried again.
+    /// The time of the next attempt (RFC 3339, UTC), or null if none is scheduled.
     next_attempt_at: Option<String>,
-    /// When the endpoint accepted it.
+    /// The time at which the endpoint accepted the event (RFC 3339, UTC), or null if it hasn't.
     sent_at: Option<String>,
 }
 
@@ -279,21 +282,23 @@ impl From<Message> for Delivery {
     }
 }
 
-/// Which deliveries to list.
+/// The query parameters that filter deliveries.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveriesQuery {
-    /// `queued`, `sent` or `failed`.
+    /// Returns only deliveries in this state: `queued`, `sent` or `failed`.
     state: Option<String>,
 }
 
-/// What was sent to an endpoint and how it went, the latest first.
+/// Lists an endpoint's deliveries, newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints/{id}/deliveries",
     operation_id = "listDeliveries",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesQuery),
+    params(
+        ("id" = String, Path, description = "The id of the endpoint"), PageParams, DeliveriesQuery
+    ),
     responses(
         (status = 200, body = Page<Delivery>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -312,19 +317,20 @@ pub async fn deliveries(
     Ok(Json(Page::of(rows, limit, |row| [row.id], Delivery::from)))
 }
 
-/// Sends a notice again, under the same message id; whoever had it drops it.
+/// Sends a webhook event again. The message id is the same, so a receiver that has already
+/// processed it can ignore it.
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend",
     operation_id = "resendDelivery",
     tag = "notices",
     params(
-        ("id" = String, Path, description = "The endpoint"),
-        ("delivery" = i64, Path, description = "The delivery")
+        ("id" = String, Path, description = "The id of the endpoint"),
+        ("delivery" = i64, Path, description = "The id of the delivery")
     ),
     responses(
         (status = 202, body = Delivery), (status = 401), (status = 403), (status = 404),
-        (status = 409, description = "Its text is no longer kept")
+        (status = 409, description = "The payload is no longer stored")
     )
 )]
 pub async fn resend(
@@ -336,13 +342,13 @@ pub async fn resend(
     Ok((StatusCode::ACCEPTED, Json(Delivery::from(row))).into_response())
 }
 
-/// Sends a notice that says nothing, to see whether it arrives.
+/// Sends a test event, `endpoint.test`, to a webhook endpoint.
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/test",
     operation_id = "testWebhookEndpoint",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint")),
+    params(("id" = String, Path, description = "The id of the endpoint")),
     responses((status = 202), (status = 401), (status = 403), (status = 404))
 )]
 pub async fn test(

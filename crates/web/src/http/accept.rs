@@ -1,14 +1,14 @@
-//! The format a caller wants.
+//! The response format a caller accepts.
 
 use axum::http::{HeaderMap, header};
 
-/// What the caller accepts, as it was sent.
+/// The value of the `Accept` header, or an empty string.
 pub fn accepted(headers: &HeaderMap) -> &str {
     let accept = headers.get(header::ACCEPT);
     accept.and_then(|accept| accept.to_str().ok()).unwrap_or("")
 }
 
-/// Whether the caller asks for CSV.
+/// Whether the `Accept` header asks for CSV.
 pub fn wants_csv(headers: &HeaderMap) -> bool {
     accepted(headers).contains("text/csv")
 }

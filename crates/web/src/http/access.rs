@@ -1,8 +1,8 @@
-//! Which of an account's people an address is for: one table for all addresses.
+//! Which member role each route requires: one table for all routes.
 //!
-//! Reading is for every member, writing for owners and billing members; what differs is listed
-//! here. An address that is added and forgotten here is therefore closed to members rather than
-//! open to them. A test walks every route with each role.
+//! Every member may read; owners and billing members may write. Exceptions are listed here, so a
+//! route that is added but not listed is closed to members rather than open to them. A test
+//! requests every route with each role.
 
 use axum::http::Method;
 use billing::actors::access::{ask, suspended};
@@ -12,7 +12,7 @@ use domain::people::MemberRole;
 use domain::plan::AccountStatus;
 use store::accounts::Account;
 
-/// Addresses that differ from the rule.
+/// Routes whose required role differs from the default.
 const RULES: &[(&str, &str, MemberRole)] = &[
     ("GET", "/dashboard/billing/plan", MemberRole::Billing),
     ("GET", "/dashboard/keys/{id}/revoke", MemberRole::Billing),
@@ -22,7 +22,7 @@ const RULES: &[(&str, &str, MemberRole)] = &[
     // Every member may leave; the handler checks the right to remove another member.
     ("DELETE", "/api/v1/members/{id}", MemberRole::Member),
     ("DELETE", "/api/v1/invitations/{id}", MemberRole::Owner),
-    // Founding an organisation touches no account that is there.
+    // Creating an organization doesn't affect any existing account.
     ("POST", "/dashboard/organisations", MemberRole::Member),
     ("POST", "/dashboard/members", MemberRole::Owner),
     ("POST", "/dashboard/members/{id}", MemberRole::Owner),
@@ -37,8 +37,7 @@ const RULES: &[(&str, &str, MemberRole)] = &[
     ("POST", "/dashboard/close", MemberRole::Owner),
 ];
 
-/// What stays possible for an account that an operator suspended: to end what costs money, to
-/// leave, and to be forgotten.
+/// What a suspended account may still do: end what costs money, leave, and delete its data.
 const WHILE_SUSPENDED: &[&str] = &[
     "/api/stripe/customer-portal",
     "/api/v1/account",
@@ -47,7 +46,7 @@ const WHILE_SUSPENDED: &[&str] = &[
     "/dashboard/members/{id}/remove",
 ];
 
-/// Addresses that are not there while billing is off (requirement 16.2).
+/// Routes that don't exist while billing is off (requirement 16.2).
 const BILLING: &[&str] = &[
     "/dashboard/billing",
     "/api/dashboard/billing",
@@ -56,7 +55,7 @@ const BILLING: &[&str] = &[
     "/api/v1/plan-changes",
 ];
 
-/// What an address asks of its caller.
+/// The role that a route requires.
 pub fn need_of(method: &Method, path: &str) -> MemberRole {
     let listed = RULES
         .iter()
@@ -68,12 +67,12 @@ pub fn need_of(method: &Method, path: &str) -> MemberRole {
     }
 }
 
-/// Whether a method changes nothing.
+/// Whether a method is read-only.
 pub fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Lets a member of an account in, or says why not. `path` is the route's pattern.
+/// Admits a member of an account, or returns the refusal. `path` is the route's pattern.
 pub fn admit(
     app: &App,
     method: &Method,

@@ -1,4 +1,4 @@
-//! Where a request comes from: the peer, or what a trusted proxy says of it (case A16).
+//! The client's address: the peer's, or the one that a trusted proxy reports (case A16).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,21 +9,21 @@ use billing::network::{Network, counted_by};
 
 use crate::site::Site;
 
-/// Proxies that are looked through in one header.
+/// Maximum number of addresses of `X-Forwarded-For` that are checked.
 const HOPS_MAX: usize = 20;
 
-/// The address of whoever sent a request, as far as it can be trusted.
+/// The IP address of the client, if it can be determined from trusted sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    /// What limits count by: an IPv4 address, or the /64 that one customer of IPv6 has.
+    /// What rate limits count by: an IPv4 address, or the /64 network that an IPv6 customer gets.
     pub fn network(&self) -> String {
         self.0.map_or_else(|| "unknown".to_owned(), counted_by)
     }
 
-    /// The client behind `peer`: the last address in `X-Forwarded-For` that no trusted proxy has.
-    /// The header of a peer that is not trusted is ignored.
+    /// The client behind `peer`: the last address in `X-Forwarded-For` that isn't a trusted proxy.
+    /// The header is ignored if the peer isn't trusted.
     pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> ClientAddress {
         let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
         let Some(mut client) = peer.map(|peer| peer.to_canonical()) else {
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(client("9.9.9.9", "1.2.3.4", &[]), "9.9.9.9");
         assert_eq!(client("9.9.9.9", "1.2.3.4", &["10.0.0.0/8"]), "9.9.9.9");
         assert_eq!(client("10.1.1.1", "1.2.3.4", &["10.0.0.0/8"]), "1.2.3.4");
-        // What the client itself wrote is further left and is not trusted.
+        // Addresses further left may be written by the client itself and aren't trusted.
         let two = &["10.0.0.0/8", "192.168.0.7"];
         assert_eq!(
             client("10.1.1.1", "6.6.6.6, 1.2.3.4, 192.168.0.7", two),

@@ -1,5 +1,5 @@
-//! Bodies that take too long are cut (case W7): however a sender drips, the whole body is there in
-//! time or not at all. The metering proxy streams and has bounds of its own.
+//! Bounds the time that a request body may take (case W7): however slowly a client sends, the whole
+//! body arrives in time or the request fails. The metering proxy streams and has its own bounds.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use billing::app::App;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-/// Addresses whose bodies are streamed on.
+/// Paths whose bodies are streamed on to the proxied service.
 const STREAMED: &str = "/proxy/";
 
-/// What a body ends with that was not there in time.
+/// The error that ends a body that didn't arrive in time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the body did not arrive in time")]
 pub struct TooSlow;
 
-/// Bounds the time that the body of a request may take.
+/// Bounds the time that a request body may take.
 pub async fn cut(State(app): State<App>, request: Request, next: Next) -> Response {
     let has_none = axum::body::HttpBody::is_end_stream(request.body());
     if has_none || request.uri().path().starts_with(STREAMED) {
@@ -44,7 +44,7 @@ fn in_time(body: Body, until: Instant) -> Body {
     Body::from_stream(bounded)
 }
 
-/// Whether an error comes from a body that was cut.
+/// Whether an error was caused by a body that didn't arrive in time.
 pub fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,4 +1,4 @@
-//! Who is calling: extractors that a handler names as an argument.
+//! The caller of a request: extractors that a handler names as arguments.
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::header;
@@ -29,10 +29,10 @@ struct AccountParam {
     account: Option<String>,
 }
 
-/// How exact the time is at which a session was last seen.
+/// How often at most a session's last-seen time is updated.
 const SEEN_SECONDS: i64 = 300;
 
-/// Who is signed in, and what `more` reads of the user by number, in one trip to the database.
+/// The signed-in user, and what `more` reads by the user's row id, in one database round trip.
 async fn visitor<T, F>(parts: &Parts, app: &App, more: F) -> Result<Option<(Visitor, T)>>
 where
     F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
@@ -77,7 +77,7 @@ impl FromRequestParts<Site> for Visitor {
     }
 }
 
-/// A page that also greets strangers.
+/// The visitor of a page that works with or without a sign-in.
 #[derive(Clone, Debug)]
 pub struct MaybeVisitor(pub Option<Visitor>);
 
@@ -95,7 +95,7 @@ impl FromRequestParts<Site> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         let app = &site.app;
-        // Two names are a fault rather than none; strangers are asked to sign in first.
+        // Naming two accounts is an error, but visitors who aren't signed in must sign in first.
         let query = Params::<AccountParam>::from_request_parts(parts, site).await;
         let named = query
             .as_ref()
@@ -135,18 +135,18 @@ impl FromRequestParts<Site> for SignedIn {
     }
 }
 
-/// The account a request is about.
+/// The account that a request is about.
 enum Choice {
     /// The account to use.
     Account(Box<Account>),
-    /// One of several, and the request would change it: the caller must say which.
+    /// The user belongs to several, and the request changes something: the caller must choose.
     Open,
-    /// None of the user's.
+    /// The user has no such account.
     None,
 }
 
-/// The account of a user: the named one if it is the user's; without a name the only one, or the
-/// first where nothing is changed.
+/// Chooses the user's account: the named one if the user belongs to it; without a name, the only
+/// one, or for a read the first.
 fn choose(
     tx: &mut Tx<'_>,
     places: &[Place],
@@ -167,13 +167,13 @@ fn choose(
     })
 }
 
-/// The code of what [`which_account`] answers.
+/// The error code that [`which_account`] returns.
 pub const ACCOUNT_CHOICE: &str = "account_choice";
 
-/// Accounts that a choice names.
+/// Maximum number of accounts that the error lists.
 const CHOICES_MAX: usize = 50;
 
-/// 409: a member of several accounts must say which one is meant.
+/// 409: a member of several accounts must choose one.
 fn which_account(places: &[Place]) -> Error {
     let detail = "You belong to several accounts. Nothing was changed. Choose one with ?account=.";
     let accounts = places.iter().take(CHOICES_MAX);
@@ -192,7 +192,7 @@ impl FromRequestParts<Site> for Operator {
     }
 }
 
-/// The user as an operator who may do what the request asks for.
+/// The user as an operator, if their role allows the request.
 fn operator(parts: &Parts, user: Visitor) -> Result<Operator> {
     if !user.is_operator() {
         tracing::warn!(
@@ -208,12 +208,12 @@ fn operator(parts: &Parts, user: Visitor) -> Result<Operator> {
     Operator(user).with(roles::needed(&parts.method, route, wants_csv))
 }
 
-/// An operator and the account that `{id}` in the address names.
+/// An operator and the account that `{id}` in the path names.
 #[derive(Clone, Debug)]
 pub struct OnAccount {
-    /// The operator, who may do what the request asks for.
+    /// The operator who acts.
     pub operator: Operator,
-    /// The account, which exists.
+    /// The account that the operator acts on.
     pub account: Account,
 }
 
@@ -250,7 +250,7 @@ impl FromRequestParts<Site> for Authority {
     }
 }
 
-/// The secret of the request's bearer token, if it is a key of ours.
+/// The request's bearer token, if it has the prefix of our API keys.
 fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;

@@ -1,6 +1,6 @@
-//! How HTTP says an error: the status, the problem document (RFC 9457) and the headers.
+//! Errors as HTTP responses: the status, the problem document (RFC 9457) and the headers.
 //!
-//! An error is logged once, here, where it is answered; a refusal is not logged at all.
+//! An error is logged once, here, where it is answered; a refusal isn't logged.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 /// The result of a handler or an extractor.
 pub type HttpResult<T, E = HttpError> = std::result::Result<T, E>;
 
-/// An error of the application with the status and the title that HTTP gives it.
+/// An application error with its HTTP status and title.
 #[derive(Clone, Debug)]
 pub struct HttpError {
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status: StatusCode,
-    /// The kind of problem, in few words.
+    /// A short title for this kind of problem.
     pub title: &'static str,
-    /// The error of the application.
+    /// The application error.
     pub error: Error,
 }
 
@@ -35,7 +35,7 @@ impl<E: Into<Error>> From<E> for HttpError {
 }
 
 impl HttpError {
-    /// A problem that only HTTP has, such as a method that an address does not take.
+    /// A problem that only HTTP has, such as a method that a route doesn't allow.
     pub fn new(
         status: StatusCode,
         code: &'static str,
@@ -54,13 +54,13 @@ impl HttpError {
         }
     }
 
-    /// The body is larger than may be sent.
+    /// The body exceeds the size limit.
     pub fn too_large() -> HttpError {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         HttpError::new(status, "too_large", "Too large", "The body is too large.")
     }
 
-    /// The body took longer than it may.
+    /// The body exceeded the time limit.
     pub fn too_slow() -> HttpError {
         let detail = "The body did not arrive in time.";
         HttpError::new(
@@ -71,7 +71,7 @@ impl HttpError {
         )
     }
 
-    /// The JSON body, with the seed's `error` for callers that read it.
+    /// The JSON body, including the seed's `error` field for clients that read it.
     pub fn body(&self, request_id: &str) -> ProblemBody {
         let fact = &self.error.0;
         let mut body = Map::new();
@@ -94,7 +94,7 @@ impl HttpError {
     }
 }
 
-/// The status that answers an error of this kind.
+/// The HTTP status for an error of this kind.
 pub fn status_of(kind: Kind) -> StatusCode {
     match kind {
         Kind::BadRequest => StatusCode::BAD_REQUEST,
@@ -111,7 +111,7 @@ pub fn status_of(kind: Kind) -> StatusCode {
     }
 }
 
-/// The title of a problem: that of its code, or else that of its kind.
+/// The title of a problem, by its code or else by its kind.
 fn title_of(kind: Kind, code: &str) -> &'static str {
     match (code, kind) {
         (BILLING_OFF, _) => "Billing is not available yet",
@@ -140,7 +140,7 @@ fn title_of(kind: Kind, code: &str) -> &'static str {
     }
 }
 
-/// A problem as JSON. Credits are written from their text: a `Value` would round large ones.
+/// A problem as JSON. Credits are serialized from their text: a `Value` would round large ones.
 #[derive(Clone, Debug)]
 pub struct ProblemBody {
     fields: Map<String, Value>,
@@ -168,7 +168,7 @@ impl std::fmt::Display for ProblemBody {
 }
 
 impl IntoResponse for HttpError {
-    /// JSON without a request id: the outermost layer adds it, or makes a page of it.
+    /// JSON without a request id: the outermost layer adds it, or renders an error page instead.
     fn into_response(self) -> Response {
         let fact = &self.error.0;
         if let Some(cause) = &fact.cause {

@@ -1,4 +1,4 @@
-//! Form fields of a page.
+//! The fields of a page's form.
 
 use axum::extract::{Form, FromRequest, Request};
 use billing::error::{Error, Result};
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 
 use crate::http::error::{HttpError, HttpResult};
 
-/// The fields of a form; a fault in them is 400.
+/// The fields of a form; invalid fields are a 400.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<T>(pub T);
 
-/// The refusal of an act that its form shows again, by `is_shown`; none when the act was done. Other
-/// errors are passed on.
+/// The error that the form shows again, as decided by `is_shown`; `None` when the action succeeded.
+/// Other errors are passed on.
 pub fn refusal<T>(acted: Result<T>, is_shown: impl Fn(&Error) -> bool) -> Result<Option<Error>> {
     match acted {
         Ok(_) => Ok(None),
@@ -20,7 +20,7 @@ pub fn refusal<T>(acted: Result<T>, is_shown: impl Fn(&Error) -> bool) -> Result
     }
 }
 
-/// Whether whoever filled in a form can correct this.
+/// Whether the person who filled in the form can correct this error.
 pub fn is_correctable(error: &Error) -> bool {
     error.0.kind.is_client_error()
 }

@@ -15,7 +15,7 @@ fn read(parts: &Parts) -> Result<Option<Key>> {
     Key::read(value.to_str().unwrap_or("")).map(Some)
 }
 
-/// The `Idempotency-Key` header, which is required where it is an argument.
+/// The `Idempotency-Key` header, required when a handler takes it as an argument.
 impl FromRequestParts<Site> for Key {
     type Rejection = HttpError;
 
@@ -25,7 +25,7 @@ impl FromRequestParts<Site> for Key {
     }
 }
 
-/// The header is optional in an `Option`.
+/// The header is optional when a handler takes an `Option`.
 impl OptionalFromRequestParts<Site> for Key {
     type Rejection = HttpError;
 

@@ -1,4 +1,4 @@
-//! JSON in and out: bounded, exact, with errors that name the field.
+//! JSON bodies: bounded and strictly parsed, with errors that name the field.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::http::body_timeout::is_too_slow;
 use crate::http::error::{HttpError, HttpResult};
 
-/// A JSON body. Another content type is 415, a fault in it 400 with where it is.
+/// A JSON body. Another content type is a 415; invalid JSON is a 400 that says where the error is.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -24,7 +24,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// A JSON body that may be left out: `None` then, whatever the content type says.
+/// An optional JSON body: `None` if it is empty, whatever the content type.
 #[derive(Debug)]
 pub struct MaybeBody<T>(pub Option<T>);
 
@@ -59,7 +59,7 @@ fn check_content_type(request: &Request) -> HttpResult<()> {
     ))
 }
 
-/// What a body that could not be read is answered with.
+/// The response to a body that could not be read.
 pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> HttpError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return HttpError::too_large();
@@ -70,7 +70,7 @@ pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> HttpEr
     Error::bad_request("unreadable_body", "The body could not be read.").into()
 }
 
-/// Reads JSON, naming the field of a fault and what is expected of it.
+/// Parses JSON; an error names the invalid field and what was expected.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| fault(bytes, &error))
 }
@@ -121,12 +121,12 @@ fn fault(bytes: &[u8], error: &serde_json::Error) -> Error {
     named(detail, field.as_deref())
 }
 
-/// The name of the field whose value ends at this place.
+/// The name of the field whose value ends at this position.
 fn field_before(bytes: &[u8], line: usize, column: usize) -> Option<String> {
     let start = bytes.split_inclusive(|byte| *byte == b'\n');
     let start: usize = start.take(line.checked_sub(1)?).map(<[u8]>::len).sum();
     let text = std::str::from_utf8(bytes.get(..(start + column).min(bytes.len()))?).ok()?;
-    // The value may hold anything; the name before its colon is quoted.
+    // The value may contain anything; the field's name is quoted before the colon.
     let (name, _) = text
         .rsplit_once("\":")
         .or_else(|| text.rsplit_once("\" :"))?;

@@ -1,9 +1,9 @@
-//! How connections are taken: so many at once, each with bounds on the time and the size of a
-//! request's head, and a stop that answers what is in hand (cases D7, D13).
+//! The listener: a bounded number of connections, each with bounds on the time and size of a
+//! request's head, and a graceful shutdown that completes requests in flight (cases D7, D13).
 //!
-//! When all places are taken, the connection that has been idle for longest makes room: whoever
-//! opens a thousand and says nothing keeps no one out. Requests other than webhooks share a part of
-//! the places only ([`reserve`]), so a webhook finds one however busy the others are.
+//! When all connections are in use, the one that has been idle longest is closed: a client that
+//! opens a thousand and sends nothing doesn't lock others out. Requests other than webhooks share
+//! only part of the capacity ([`reserve`]), so webhooks are always accepted.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,42 +33,42 @@ use tower::ServiceExt;
 use crate::http::error::HttpError;
 use crate::site::Site;
 
-/// Largest head of a request: its line and all its headers.
+/// Largest head of a request: the request line and all headers.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// Most headers of a request.
+/// Maximum number of headers of a request.
 const HEADERS_MAX: usize = 100;
 
-/// Pause after a failed accept, such as for want of a descriptor.
+/// Pause after a failed accept, for example when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a stop waits for a request on a connection that has none.
+/// How long a shutdown waits for the first request on a connection that has sent none.
 const LAST_CALL: Duration = Duration::from_millis(300);
 
-/// Addresses that never wait behind others.
+/// Paths that [`reserve`] never refuses.
 const ALWAYS: &[&str] = &["/api/stripe/webhook", "/healthz", "/readyz"];
 
 /// Bounds of the listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The most connections that are open at the same time.
+    /// The most connections open at the same time.
     pub connections_max: usize,
-    /// Longest a request's head may take, and longest a connection may be idle.
+    /// The longest that a request's head may take or a connection may be idle.
     pub head_seconds_max: u64,
 }
 
 /// The state of one connection.
 #[derive(Default)]
 struct Connection {
-    /// Requests whose answer is not sent to its end.
+    /// Requests whose response isn't fully sent.
     in_hand: AtomicUsize,
-    /// Requests whose body has not arrived to its end.
+    /// Requests whose body hasn't fully arrived.
     receiving: AtomicUsize,
-    /// Whether a request came: such a connection closes automatically in a stop, its answer sent.
+    /// Whether it has had a request: a shutdown closes such a connection after its response.
     is_used: AtomicBool,
-    /// When it became idle, as a number that only grows.
+    /// When it became idle, as a monotonic counter.
     idle_since: AtomicU64,
-    /// Notified when another connection needs the place.
+    /// Notified when another connection needs its place.
     leave: Notify,
 }
 
@@ -77,13 +77,13 @@ impl Connection {
         self.in_hand.load(Ordering::SeqCst) == 0
     }
 
-    /// Whether it may be ended for another: nothing of a request was carried out.
+    /// Whether it may be closed for another: no request is being executed.
     fn may_leave(&self) -> bool {
         self.is_idle() || self.receiving.load(Ordering::SeqCst) > 0
     }
 }
 
-/// All connections that are open.
+/// All open connections.
 #[derive(Default)]
 struct Connections {
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
@@ -99,8 +99,8 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the connection that has been idle for longest to leave; where none is, the one whose
-    /// request has been arriving for longest: whoever sends slowly keeps no one out either.
+    /// Asks the connection that has been idle longest to close; if none is idle, the one whose
+    /// request has been arriving longest, so slow senders don't lock others out either.
     fn make_room(&self) {
         let open = self.all();
         let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
@@ -115,7 +115,7 @@ impl Connections {
     }
 }
 
-/// A request in hand; until it is dropped, its connection is not idle.
+/// A request in flight: until it is dropped, its connection isn't idle.
 struct InHand(Arc<Connection>, Arc<Connections>);
 
 impl InHand {
@@ -133,7 +133,7 @@ impl Drop for InHand {
     }
 }
 
-/// Answers what arrives at the listener until `stopped` says so; then what is in hand.
+/// Accepts connections until `stopped` is true, then completes the requests in flight.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -173,7 +173,7 @@ pub async fn serve(
     while tasks.join_next().await.is_some() {}
 }
 
-/// A place, for which an idle connection leaves when there is none.
+/// Acquires a connection permit, closing an idle connection if none is free.
 async fn place(places: &Arc<Semaphore>, connections: &Connections) -> Option<OwnedSemaphorePermit> {
     loop {
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
@@ -181,7 +181,7 @@ async fn place(places: &Arc<Semaphore>, connections: &Connections) -> Option<Own
         }
         connections.make_room();
         let waiting = Arc::clone(places).acquire_owned();
-        // One that was idle may have got a request at this moment: then another is asked.
+        // The idle connection may just have received a request; then another is asked.
         if let Ok(place) = tokio::time::timeout(ACCEPT_PAUSE, waiting).await {
             return place.ok();
         }
@@ -243,7 +243,7 @@ async fn connection(
     connections.all().remove(&number);
 }
 
-/// Keeps a part of the places for webhooks: others beyond the rest are refused for now.
+/// Reserves capacity for webhooks: other requests beyond their share are refused with a 503.
 pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> Response {
     if ALWAYS.contains(&request.uri().path()) {
         return next.run(request).await;
@@ -255,7 +255,7 @@ pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> 
     next.run(request).await.map(|body| held(body, place))
 }
 
-/// A request's body; until its end has come, its connection counts as receiving.
+/// A request's body; until it has fully arrived, its connection counts as receiving.
 fn arriving(body: Incoming, connection: &Arc<Connection>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
@@ -268,7 +268,7 @@ fn arriving(body: Incoming, connection: &Arc<Connection>) -> Body {
     })
 }
 
-/// A request whose body has not arrived to its end.
+/// A request whose body hasn't fully arrived.
 struct Receiving(Arc<Connection>);
 
 impl Receiving {
@@ -284,7 +284,7 @@ impl Drop for Receiving {
     }
 }
 
-/// A body with something that is kept until it was sent.
+/// A body that keeps a value alive until it is sent.
 fn held<T: Send + Unpin + 'static>(body: Body, kept: T) -> Body {
     Body::new(Held {
         body,
@@ -293,7 +293,7 @@ fn held<T: Send + Unpin + 'static>(body: Body, kept: T) -> Body {
     })
 }
 
-/// A body with something that is kept until the body is dropped, or until its end has come.
+/// A body that keeps a value alive until the body is dropped or has ended.
 struct Held<B, T> {
     body: B,
     kept: Option<T>,

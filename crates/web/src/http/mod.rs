@@ -1,5 +1,5 @@
-//! What runs before every handler: who is calling, from where, how often, and how an error is
-//! said.
+//! What runs before every handler: identifying the caller, checking access, parsing and bounding
+//! the request; and errors as responses.
 
 pub mod accept;
 pub mod access;

@@ -1,9 +1,9 @@
-//! Whether a request comes from one of our own pages.
+//! Whether a request comes from one of our own pages (CSRF).
 
 use axum::http::{HeaderMap, header};
 use billing::app::App;
 
-/// Whether the browser says that another site made this request.
+/// Whether the browser reports that another site made this request.
 pub fn is_cross_site(app: &App, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
@@ -15,7 +15,7 @@ pub fn is_cross_site(app: &App, headers: &HeaderMap) -> bool {
     }
 }
 
-/// The configured origin; or, while it is plain http on this machine, the address that was called.
+/// The configured origin; or, while that is plain HTTP on this machine, the requested host.
 fn is_own_origin(app: &App, origin: &str, headers: &HeaderMap) -> bool {
     if origin == app.settings.service.base_url {
         return true;

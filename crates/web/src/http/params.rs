@@ -1,4 +1,4 @@
-//! The query of an address, with errors as every other problem.
+//! Query parameters, with errors as problem documents.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::error::{HttpError, HttpResult};
 
-/// The query, read; a fault in it is 400.
+/// The parsed query; invalid parameters are a 400.
 #[derive(Clone, Copy, Debug)]
 pub struct Params<T>(pub T);
 
@@ -22,7 +22,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// "Failed to deserialize query string: units: invalid digit found in string"
+/// Shortens serde's "Failed to deserialize query string: units: invalid digit found in string".
 fn fault(said: &str) -> Error {
     let said = said.strip_prefix("Failed to deserialize query string: ");
     let said = said.unwrap_or("the query of the address cannot be read");

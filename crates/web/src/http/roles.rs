@@ -1,13 +1,13 @@
-//! What each operators' address asks for. The extractor of [`Operator`] looks here before a handler
-//! runs, so an address cannot be forgotten by its handler.
+//! The right that each operator route requires. The extractor of [`Operator`] checks it before a
+//! handler runs, so no handler can forget to.
 //!
-//! [`Operator`]: crate::actors::Operator
+//! [`Operator`]: billing::actors::Operator
 
 use axum::http::Method;
 use billing::actors::roles::Right;
 
-/// Addresses that ask for more than their method says. What is not here: reading asks for
-/// [`Right::Look`], writing for [`Right::Manage`].
+/// Routes that require another right than their method's default: [`Right::Look`] for reads,
+/// [`Right::Manage`] for writes.
 pub const ADDRESSES: &[(&str, &str, Right)] = &[
     (
         "POST",
@@ -44,7 +44,7 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ("GET", "/admin/export/{file}", Right::Export),
 ];
 
-/// What a call of `route` asks for. A list of operators as a file is an export.
+/// The right that a call of `route` requires. Downloading an operators' list as CSV is an export.
 pub fn needed(method: &Method, route: &str, wants_csv: bool) -> Right {
     let method = if *method == Method::HEAD {
         "GET"

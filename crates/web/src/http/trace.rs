@@ -1,4 +1,4 @@
-//! The trace of a request, from its arrival to its answer.
+//! The trace span of a request, from its arrival to its response.
 
 pub use inner::request;
 
@@ -8,7 +8,7 @@ mod inner {
     use axum::middleware::Next;
     use axum::response::Response;
 
-    /// Follows a request from its arrival to its answer.
+    /// Does nothing without the `otel` feature.
     pub async fn request(request: Request, _id: &str, next: Next) -> Response {
         next.run(request).await
     }
@@ -42,7 +42,7 @@ mod inner {
         }
     }
 
-    /// Follows a request from its arrival to its answer. A caller's `traceparent` is continued.
+    /// Traces a request from its arrival to its response, continuing the caller's `traceparent`.
     pub async fn request(request: Request, id: &str, next: Next) -> Response {
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map_or("", MatchedPath::as_str);

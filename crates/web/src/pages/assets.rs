@@ -2,7 +2,7 @@
 
 use views::assets::asset;
 
-/// `GET /assets/{file}`: the name holds a hash of the content, so it is kept for a year.
+/// `GET /assets/{file}`: the name contains a hash of the content, so clients cache it for a year.
 pub async fn serve(
     uri: axum::http::Uri,
 ) -> crate::http::error::HttpResult<impl axum::response::IntoResponse> {

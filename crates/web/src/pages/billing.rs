@@ -1,4 +1,4 @@
-//! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
+//! `/dashboard/billing`: the plan, credits, next charge, usage and payments.
 
 mod banners;
 pub mod history;
@@ -40,7 +40,7 @@ pub use crate::pages::standing::credit_banner;
 
 const BILLING: &str = "/dashboard/billing";
 
-/// Where the next page of the history begins.
+/// The payment after which the next page of the history begins.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     after: Option<String>,
@@ -59,7 +59,7 @@ pub async fn show(
     let (view, rows) = view_with(&app, account, read).await?;
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
     if rows.is_waiting {
-        // Whoever looks at something pending asks Stripe again, in the background.
+        // Viewing a pending payment starts a sync with Stripe in the background.
         app.mark_for_sync(caller.account.id).await?;
     }
     html(&state::page(&app, &caller, &view, &rows))
@@ -85,7 +85,7 @@ pub async fn history(State(app): State<App>, caller: SignedIn) -> HttpResult<Res
     Ok(crate::files::csv("payments", csv, after))
 }
 
-/// What is done to the plan.
+/// An action on the plan.
 #[derive(Debug, Deserialize)]
 pub struct Act {
     act: Option<String>,
@@ -95,7 +95,8 @@ pub struct Act {
     quote: Option<String>,
 }
 
-/// `GET /dashboard/billing/plan`: asks once more before the plan ends, with its period or now.
+/// `GET /dashboard/billing/plan`: asks for confirmation before the plan ends, at the period's end
+/// or now.
 pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
@@ -132,7 +133,7 @@ pub async fn ask(
     Ok(html(&question)?.into_response())
 }
 
-/// The question before a plan ends immediately, with what is refunded.
+/// The confirmation before a plan ends immediately, with the amount refunded.
 fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -> ConfirmPage {
     let catalog = app.catalog();
     let tier = live.tier.as_deref().unwrap_or_default();
@@ -143,7 +144,7 @@ fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -
     ConfirmPage::end_now(shell, &title, refund.as_deref(), &ending.name(), points)
 }
 
-/// Ends the plan, or asks again when something else would be paid back by now.
+/// Ends the plan, or asks again if the refund differs from the one confirmed.
 async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     let quoted = form.quote.as_deref().and_then(Quote::read);
     let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
@@ -154,7 +155,7 @@ async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     page(StatusCode::CONFLICT, &question)
 }
 
-/// `POST /dashboard/billing/plan`: another plan, the end, or that taken back.
+/// `POST /dashboard/billing/plan`: changes or ends the plan, or undoes a pending change or end.
 pub async fn act(
     State(app): State<App>,
     caller: SignedIn,

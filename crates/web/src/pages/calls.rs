@@ -1,5 +1,5 @@
-//! `/dashboard/usage/calls`: every metered call as it ended, and the receipt of one: why it was
-//! charged, out of which credits, at which price.
+//! `/dashboard/usage/calls`: every finished metered call, and the receipt of one: why it was
+//! charged, from which grants and at which price.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ use crate::rows::parts::{Part, parts};
 /// Calls on one page.
 const CALLS_MAX: i64 = 50;
 
-/// Which calls to list.
+/// The filter of the list.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     key: Option<String>,
@@ -89,13 +89,13 @@ pub async fn show(
     html(&receipt(account_shell(&app, &caller, Nav::Usage), found))
 }
 
-/// What a receipt is made of.
+/// The journal entries and names that a receipt is made from.
 struct Found {
     end: Entry,
-    /// The hold's own entry, where there was one.
+    /// The entry that opened the hold, if there was one.
     origin: Option<Entry>,
     key: Option<String>,
-    /// Kinds of the grants, by number.
+    /// Kinds of the grants, by row id.
     kinds: HashMap<i64, GrantKind>,
 }
 
@@ -147,7 +147,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
     if let Some(endpoint) = &context.endpoint {
         facts.push(Fact::new("Endpoint", endpoint.as_str()));
     }
-    // What was captured, where that differs from what was held.
+    // The units captured, if they differ from the units held.
     match (&operation, end.context.units.or(context.units)) {
         (Some(operation), Some(units)) => {
             let units = format::count(units.unsigned_abs());
@@ -198,7 +198,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
     }
 }
 
-/// Each grant's part, in the order of consumption.
+/// The credits taken from each grant, in the order of consumption.
 fn grants(found: &Found) -> Vec<CallGrant> {
     let row = |part: Part| CallGrant {
         grant: domain::ledger::grant::id_of(part.lot),

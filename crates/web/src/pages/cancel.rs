@@ -1,4 +1,4 @@
-//! `/dashboard/billing/cancel`: Checkout was left.
+//! `/dashboard/billing/cancel`: the customer left Checkout without paying.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -14,7 +14,7 @@ use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::pages::billing::rows;
 
-/// `GET /dashboard/billing/cancel`: looks, and changes nothing (case K15).
+/// `GET /dashboard/billing/cancel`: reads only (case K15).
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<String>> {
     let (account, now) = (caller.account.id, app.now());
     let open = app
@@ -25,7 +25,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
                 .into_iter()
                 .chain(pack)
                 .max_by_key(|intent| intent.created_at);
-            // One that was paid after all is not continued.
+            // A Checkout that was paid after all isn't offered again.
             Ok(match last {
                 Some(intent) if rows::is_open(tx, &intent)? => Some(intent),
                 _ => None,
@@ -47,14 +47,14 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
     })
 }
 
-/// What was about to be bought, and the way back to it.
+/// What was about to be bought, and the link to continue.
 fn choice(app: &App, intent: &Intent) -> Option<(String, Action)> {
     let (what, to) = bought(app, intent)?;
     let go_on = Action::link(format!("Continue with {what}"), to);
     Some((format!("{what} for {}", price(intent)?), go_on))
 }
 
-/// "5,000 credits" or "Pro", and the page that sells it.
+/// "5,000 credits" or "Pro", and the URL of the page that sells it.
 pub(crate) fn bought(app: &App, intent: &Intent) -> Option<(String, String)> {
     if let Some(tier) = &intent.tier {
         let title = offer::title(&app.catalog(), tier);

@@ -1,4 +1,4 @@
-//! `/dashboard/billing/credits`: credit packs to buy, and where the credits are.
+//! `/dashboard/billing/credits`: credit packs to buy, and the credits left by grant.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ use crate::pages::{pricing, standing, upgrade, usage};
 
 const CREDITS: &str = "/dashboard/billing/credits";
 
-/// The pack that is chosen at first.
+/// The pack that is preselected.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     amount: Option<String>,
@@ -43,14 +43,14 @@ pub async fn show(
     page(StatusCode::OK, &shop(&app, &caller, &amount).await?)
 }
 
-/// The pack that is bought. Nothing else that a client sends is looked at.
+/// The pack to buy. Anything else that a client sends is ignored.
 #[derive(Debug, Deserialize)]
 pub struct Purchase {
     amount: Option<String>,
     attempt: Option<String>,
 }
 
-/// `POST /dashboard/billing/credits`: on to Stripe's page, or the packs again with why not.
+/// `POST /dashboard/billing/credits`: redirects to Checkout, or shows the packs with the error.
 pub async fn start(
     State(app): State<App>,
     caller: SignedIn,
@@ -123,7 +123,7 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
     })
 }
 
-/// The packs that have a price at Stripe. The one asked for is chosen, else the third.
+/// The packs that have a price at Stripe. The requested one is selected, else the third.
 fn packs(app: &App, view: &View, week: i64, amount: &str) -> Vec<PackCard> {
     let (catalog, prices) = (app.catalog(), app.prices());
     let for_sale = |pack: &&domain::catalog::Pack| prices.price_of_pack.contains_key(&pack.credits);
@@ -134,7 +134,7 @@ fn packs(app: &App, view: &View, week: i64, amount: &str) -> Vec<PackCard> {
     let chosen = asked.unwrap_or(2.min(packs.len().saturating_sub(1)));
     let card = |(place, pack): (usize, &&domain::catalog::Pack)| {
         let bought = domain::money::Credits::new(pack.credits);
-        // Debt is paid first, so less than the pack may be left to spend.
+        // Credits pay off debt first, so less than the pack may be left to spend.
         let after = view.available.micros().saturating_add(bought.micros());
         let after = after.saturating_sub(view.debt.micros()).max(0);
         PackCard {
@@ -150,7 +150,7 @@ fn packs(app: &App, view: &View, week: i64, amount: &str) -> Vec<PackCard> {
     packs.iter().enumerate().map(card).collect()
 }
 
-/// What is left, in the order in which it is spent.
+/// The grants with credits left, in the order in which they are spent.
 fn grants(view: &View) -> Vec<GrantRow> {
     let row = |lot: &&Lot| GrantRow {
         source: source(lot),

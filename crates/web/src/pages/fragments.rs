@@ -1,6 +1,5 @@
-//! Small parts of pages for other sites to put into theirs: HTML without a frame, styled by
-//! whoever shows it. A host application fetches them with its server key, a browser with its
-//! session.
+//! HTML fragments for other sites to embed, without layout and styled by the site that shows them.
+//! A host application fetches them with its server key, a browser with its session.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -21,13 +20,13 @@ use crate::pages::standing::CreditState;
 use crate::pages::usage;
 use crate::pages::{invoices, standing};
 
-/// Credits that end within so many days are said to.
+/// Credits that expire within so many days are mentioned.
 const EXPIRING_DAYS: i64 = 14;
 
-/// Days of the chart.
+/// Days in the chart.
 const CHART_DAYS: i64 = 30;
 
-/// Where the next page of a list begins.
+/// The item after which the next page of a list begins.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     after: Option<String>,
@@ -59,7 +58,7 @@ pub async fn balance(
     })
 }
 
-/// "500 expire on 15 Dec 2026": what ends soon, on the next day on which something does.
+/// "500 expire on 15 Dec 2026": the credits that expire on the next day on which any do.
 fn expiring(view: &View, now: Timestamp) -> Option<Prose> {
     let (soonest, left) = standing::ending(view, now.plus_days(EXPIRING_DAYS))?;
     let left = format::credits(left.micros());
@@ -89,7 +88,7 @@ pub async fn payment_method(
     })
 }
 
-/// `GET /fragments/invoice-list`; `after` continues after an invoice.
+/// `GET /fragments/invoice-list`; `after` is the invoice to continue after.
 pub async fn invoice_list(
     State(app): State<App>,
     ListsOf(account): ListsOf,

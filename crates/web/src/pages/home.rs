@@ -1,4 +1,4 @@
-//! `/` and `/dashboard`: where a reader who names no page goes.
+//! `/` and `/dashboard`: redirects to the visitor's start page.
 
 use axum::extract::State;
 use axum::response::Redirect;
@@ -9,7 +9,7 @@ use crate::frame::redirect;
 use crate::http::callers::MaybeVisitor;
 use crate::http::error::HttpResult;
 
-/// `GET /`: strangers see what is sold, the others their account.
+/// `GET /`: the prices for visitors who aren't signed in, the account for others.
 pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -> Redirect {
     match visitor {
         None => Redirect::to("/pricing"),
@@ -17,7 +17,7 @@ pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -
     }
 }
 
-/// `GET /dashboard`: the first page of the account, or the sign-in that leads to it.
+/// `GET /dashboard`: the first page of the account; without a session, the sign-in.
 pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> HttpResult<Redirect> {
     let home = home(app.settings.billing.is_on_for(&caller.account));
     Ok(redirect(&caller, home))

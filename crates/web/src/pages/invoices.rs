@@ -1,4 +1,4 @@
-//! `/dashboard/billing/invoices`: the invoices of an account with their files.
+//! `/dashboard/billing/invoices`: an account's invoices, with their PDFs.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -19,10 +19,10 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::rows::money::of_row;
 
-/// Credit notes that are looked through for those of a page's invoices.
+/// Maximum number of credit notes read to find those of a page's invoices.
 const NOTES_MAX: i64 = 500;
 
-/// Where the next page of the list begins.
+/// The invoice after which the next page of the list begins.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     after: Option<String>,
@@ -48,13 +48,13 @@ pub async fn show(
 pub struct Listed {
     /// The rows, newest first.
     pub rows: Vec<InvoiceRow>,
-    /// The invoice after which older ones follow.
+    /// The id of the last invoice, after which the next page begins.
     pub last: Option<String>,
     is_first_page: bool,
 }
 
 impl Listed {
-    /// The pager of the page at `path`.
+    /// The pager for the page at `path`.
     fn pager(&self, path: &str) -> Pager {
         let count = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
         Pager {
@@ -65,7 +65,7 @@ impl Listed {
     }
 }
 
-/// Reads the invoices after the named one, which must be the account's.
+/// Reads the invoices after the named one, which must belong to the account.
 pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Listed> {
     let is_first_page = after.is_none();
     let found = app
@@ -95,7 +95,7 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<List
     })
 }
 
-/// One row of the page from an invoice and its credit notes.
+/// An invoice and its credit notes as a table row.
 fn invoice_row(row: &Invoice, notes: &[CreditNote]) -> InvoiceRow {
     let money = |minor| offer::money(of_row(minor, &row.currency));
     let off = (row.discount_minor > 0).then(|| money(row.discount_minor));

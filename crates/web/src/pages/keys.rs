@@ -1,4 +1,4 @@
-//! `/dashboard/keys`: API keys. A key is shown once, when it is made.
+//! `/dashboard/keys`: API keys. A key's secret is shown once, when it is created.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -32,15 +32,15 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Respon
     page(StatusCode::OK, &list(&app, &caller).await?)
 }
 
-/// The key to make.
+/// The key to create.
 #[derive(Debug, Deserialize)]
 pub struct NewKeyForm {
     name: String,
     scope: Option<String>,
 }
 
-/// `POST /dashboard/keys`: makes a key and shows its secret on this answer alone, which is why it
-/// does not redirect.
+/// `POST /dashboard/keys`: creates a key and shows its secret in this response only, which is why
+/// it doesn't redirect.
 pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
@@ -56,7 +56,7 @@ pub async fn create(
         }
         _ => return Err(Error::field("scope", "scope must be meter or server.").into()),
     };
-    // A form that is sent twice, by a second click or a reload, makes one key.
+    // A form that is submitted twice, by a second click or a reload, creates one key.
     if is_taken(&app, &caller, &form.name).await? {
         let detail = "Another key already has this name.";
         return refused(&app, &caller, form, Error::conflict("name_taken", detail)).await;
@@ -77,7 +77,7 @@ pub async fn create(
     page(StatusCode::OK, &shown)
 }
 
-/// `GET /dashboard/keys/{id}/revoke`: asks once more.
+/// `GET /dashboard/keys/{id}/revoke`: asks for confirmation.
 pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
@@ -94,7 +94,7 @@ pub async fn ask(
     Ok(html(&view)?.into_response())
 }
 
-/// `POST /dashboard/keys/{id}/revoke`: the key opens nothing from now on.
+/// `POST /dashboard/keys/{id}/revoke`: the key stops working immediately.
 pub async fn end(
     State(app): State<App>,
     caller: SignedIn,
@@ -106,7 +106,7 @@ pub async fn end(
     Ok(redirect(&caller, KEYS))
 }
 
-/// `POST /dashboard/keys/limits`: bounds what one of the keys may spend.
+/// `POST /dashboard/keys/limits`: sets a spending limit for one of the keys.
 pub async fn limit(
     State(app): State<App>,
     caller: SignedIn,
@@ -149,7 +149,7 @@ async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
     app.read(move |tx| look(tx, account, is_admin)).await
 }
 
-/// A key that still opens something.
+/// A key that isn't revoked.
 async fn find(app: &App, caller: &SignedIn, id: &str) -> Result<ApiKey> {
     let mut keys = keys(app, caller).await?.into_iter();
     let key = keys.find(|key| key.public_id == id && key.revoked_at.is_none());
@@ -184,7 +184,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
     })
 }
 
-/// The form again, with what was typed and why it was not enough.
+/// The form again, with what was typed and the error.
 async fn refused(
     app: &App,
     caller: &SignedIn,
@@ -197,7 +197,7 @@ async fn refused(
     page(status_of(error.0.kind), &shown)
 }
 
-/// A first call with the new key.
+/// An example of a first call with the new key.
 fn example(app: &App, caller: &SignedIn, account: Option<i64>, secret: &str) -> String {
     let base = &app.settings.service.base_url;
     let body = match account {
@@ -214,7 +214,7 @@ fn example(app: &App, caller: &SignedIn, account: Option<i64>, secret: &str) -> 
     )
 }
 
-/// What a key may spend, as the page words it.
+/// A key's spending limit as the page shows it.
 fn key_limit(limit: &SpendLimit) -> KeyLimit {
     KeyLimit {
         id: limit.id.clone(),
@@ -223,7 +223,7 @@ fn key_limit(limit: &SpendLimit) -> KeyLimit {
     }
 }
 
-/// The empty form, for the live keys that spend for this account.
+/// An empty limit form that offers the active keys that spend for this account.
 fn new_limit(keys: &[ApiKey]) -> Option<NewLimit> {
     let live = keys.iter().filter(|key| key.revoked_at.is_none());
     let own = live.filter(|key| key.account_id.is_some());
@@ -237,7 +237,7 @@ fn new_limit(keys: &[ApiKey]) -> Option<NewLimit> {
     (!subjects.is_empty()).then(|| NewLimit::new(subjects))
 }
 
-/// One row of the page from a key and the limits set on it.
+/// A key and its limits as a table row.
 fn key_row(key: &ApiKey, limits: &[SpendLimit]) -> KeyRow {
     let own = limits.iter().filter(|limit| {
         limit.scope == LimitScope::Key && limit.subject.as_ref() == Some(&key.public_id)

@@ -1,4 +1,4 @@
-//! `/login` and `/login/confirm`: signing in with a link by mail. No passwords.
+//! `/login` and `/login/confirm`: signing in with an emailed link. No passwords.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,7 +20,7 @@ use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
 
-/// Why the reader is on the page, and where they want to go.
+/// Why the visitor is on the page, and where to go after the sign-in.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     next: Option<String>,
@@ -46,7 +46,7 @@ pub async fn show(
     page(StatusCode::OK, &view)
 }
 
-/// The organization's own sign-in, where there is one.
+/// The organization's own sign-in, if configured.
 fn others(app: &App, next: Option<&str>) -> Vec<Action> {
     let oidc = &app.settings.oidc;
     if oidc.issuer.is_empty() {
@@ -57,14 +57,14 @@ fn others(app: &App, next: Option<&str>) -> Vec<Action> {
     vec![Action::link(&oidc.label, format!("/api/auth/oidc{query}")).block()]
 }
 
-/// Who wants to sign in.
+/// The email address to sign in with.
 #[derive(Debug, Deserialize)]
 pub struct NewLogin {
     email: String,
     next: Option<String>,
 }
 
-/// `POST /login`: emails a link. What is shown does not say whether the address is known (A8).
+/// `POST /login`: emails a link. The page doesn't reveal whether the address is known (A8).
 pub async fn send(
     State(app): State<App>,
     from: ClientAddress,
@@ -84,7 +84,7 @@ pub async fn send(
     }
 }
 
-/// The form again, with what was typed and why it was not enough.
+/// The form again, with what was typed and the error.
 fn refused(app: &App, email: String, next: Option<String>, error: Error) -> HttpResult<Response> {
     let status = status_of(error.0.kind);
     let asked = LoginPage {
@@ -115,14 +115,14 @@ fn refused(app: &App, email: String, next: Option<String>, error: Error) -> Http
     }
 }
 
-/// What an emailed link carries.
+/// The token in an emailed link.
 #[derive(Debug, Deserialize)]
 pub struct Token {
     token: Option<String>,
 }
 
-/// `GET /login/confirm`: one button that signs in. Looking does not use the link up, since mail
-/// scanners look.
+/// `GET /login/confirm`: shows a button that signs in. A GET doesn't use up the link, since email
+/// scanners open links.
 pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> HttpResult<Response> {
     let token = asked.token.unwrap_or_default();
     let (digest, now) = (hash(&token), app.real_now());
@@ -140,7 +140,7 @@ pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> Ht
     };
     let view = LoginConfirmPage {
         shell: public_shell(&app, None, Nav::None),
-        // A link that was found has a token of ours: 64 hexadecimal digits.
+        // A link that was found has one of our tokens: 64 hexadecimal digits.
         action: format!("/api/auth/link/{token}"),
         email: Some(link.email),
         next: None,
@@ -161,7 +161,7 @@ fn link_lives(app: &App) -> String {
     counted(minutes, "minute", "minutes")
 }
 
-/// Where the emails of the demo end up.
+/// The URL of the demo's mailbox.
 fn mailbox(app: &App) -> Option<String> {
     let twin = app
         .twin_url

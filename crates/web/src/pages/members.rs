@@ -1,5 +1,5 @@
-//! `/dashboard/members`: who belongs to an account, invitations, the reader's accounts; and what
-//! an invitation opens.
+//! `/dashboard/members`: an account's members and invitations, and the reader's other accounts;
+//! and the page that an invitation opens.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -82,7 +82,7 @@ fn take_out(row: &store::users::Member, is_you: bool) -> Action {
     Action::link(label, to).small().spoken(&row.name)
 }
 
-/// Whom to invite, or which role to give.
+/// Who to invite, or which role to assign.
 #[derive(Debug, Deserialize)]
 pub struct MemberForm {
     email: Option<String>,
@@ -113,7 +113,7 @@ pub async fn invite(
     page(status_of(error.0.kind), &shown)
 }
 
-/// `POST /dashboard/members/{id}`: another role.
+/// `POST /dashboard/members/{id}`: changes the role.
 pub async fn change(
     State(app): State<App>,
     caller: SignedIn,
@@ -124,7 +124,7 @@ pub async fn change(
     Ok(redirect(&caller, MEMBERS))
 }
 
-/// `GET /dashboard/members/{id}/remove`: asks once more.
+/// `GET /dashboard/members/{id}/remove`: asks for confirmation.
 pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
@@ -150,7 +150,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> HttpResult<Redirect> {
     members::remove(&app, &caller, &id).await?;
-    // Whoever left sees another account, or the sign-in.
+    // A member who left sees another of their accounts, or the sign-in.
     let is_you = id == caller.user.public_id;
     Ok(redirect(&caller, if is_you { "/" } else { MEMBERS }))
 }
@@ -171,7 +171,7 @@ pub struct NewOrganisation {
     name: String,
 }
 
-/// `POST /dashboard/organisations`: founds one and goes there.
+/// `POST /dashboard/organisations`: creates an organization and opens it.
 pub async fn found(
     State(app): State<App>,
     caller: SignedIn,
@@ -192,7 +192,7 @@ pub async fn found(
     }
 }
 
-/// `GET /dashboard/close`: asks once more.
+/// `GET /dashboard/close`: asks for confirmation.
 pub async fn ask_close(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     let shell = account_shell(&app, &caller, Nav::Members);
     let view = ConfirmPage::close_account(shell, &caller.account.name);
@@ -205,7 +205,7 @@ pub async fn close(State(app): State<App>, caller: SignedIn) -> HttpResult<Redir
     Ok(Redirect::to("/"))
 }
 
-/// What an emailed link carries.
+/// The token in an emailed link.
 #[derive(Debug, Deserialize)]
 pub struct Token {
     token: Option<String>,
@@ -227,7 +227,7 @@ pub async fn invitation(
     };
     let view = InvitationPage {
         shell,
-        // An invitation that was found has a token of ours: hexadecimal digits.
+        // An invitation that was found has one of our tokens: hexadecimal digits.
         action: format!("/api/auth/invitation/{token}"),
         account: account.name,
         email: row.email.unwrap_or_default(),

@@ -1,9 +1,5 @@
-//! HTML: one file a page, with a view struct that holds ready-made text and the samples that
-//! show it empty, typical and at its worst. Templates neither compute nor query.
-//!
-//! The rooms: [`layout`] is the frame around every page, [`components`] the parts that pages
-//! share, [`format`] turns numbers into words, [`words`] says each billing state the same way
-//! everywhere, [`assets`] is the stylesheet and the script.
+//! The handlers of the HTML pages, one file per page. They fill view structs of the `views` crate
+//! with display-ready text; templates neither compute nor query.
 
 pub mod admin;
 pub mod assets;

@@ -1,4 +1,4 @@
-//! Plans and packs as an account may buy them.
+//! Plans and credit packs as offered to an account.
 
 use billing::actors::Visitor;
 use billing::app::App;
@@ -7,7 +7,7 @@ use store::account_prices::AccountPrice;
 use views::components::Action;
 use views::plans::PlanCard;
 
-/// Says which agreed prices are for a year.
+/// Shows the billing interval of each agreed price on its plan's card.
 pub fn say_years(cards: &mut [PlanCard], agreed: &[AccountPrice]) {
     for row in agreed.iter().filter(|row| row.is_current) {
         for card in cards.iter_mut().filter(|card| card.id == row.tier) {
@@ -16,7 +16,7 @@ pub fn say_years(cards: &mut [PlanCard], agreed: &[AccountPrice]) {
     }
 }
 
-/// The button of a plan whose price a person sets.
+/// The button of a plan whose price is negotiated.
 pub fn contact(app: &App) -> Action {
     Action::link("Contact us", &app.settings.billing.contact_url)
 }

@@ -1,4 +1,4 @@
-//! `/pricing`: what is sold, for everybody to read.
+//! `/pricing`: the public price list.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -61,7 +61,7 @@ fn packs(catalog: &Catalog) -> Vec<PackLine> {
     catalog.packs.iter().map(line).collect()
 }
 
-/// What a credit is, and how long it lasts.
+/// What a credit is, and when purchased credits expire.
 pub(crate) fn packs_note(catalog: &Catalog) -> String {
     let is_kept = |pack: &domain::catalog::Pack| pack.expires_after_days.is_none();
     let kept = if catalog.packs.iter().all(is_kept) {

@@ -1,4 +1,4 @@
-//! `/dashboard/sessions`: where the reader is signed in, and the end of it.
+//! `/dashboard/sessions`: the reader's sessions, and how to end them.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -38,7 +38,7 @@ pub async fn show(
     page(StatusCode::OK, &view)
 }
 
-/// A browser's name out of what it says of itself; the whole of it where none is known.
+/// The browser's name from its user agent; the whole user agent if the browser is unknown.
 fn in_short(agent: &str) -> String {
     let browsers = [
         ("Edg/", "Edge"),

@@ -1,5 +1,5 @@
-//! `/dashboard/settings`: which mails come, when credits are low, what is bought by itself then,
-//! and what may be spent.
+//! `/dashboard/settings`: email preferences, the low-credit threshold, automatic top-up and
+//! spending limits.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,8 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Respon
     page(StatusCode::OK, &settings(&app, &caller).await?)
 }
 
-/// `POST /dashboard/settings`: mails and the threshold. A box that is not checked is not sent.
+/// `POST /dashboard/settings`: saves email preferences and the threshold. Browsers don't send
+/// unchecked boxes.
 pub async fn save(
     State(app): State<App>,
     caller: SignedIn,
@@ -100,7 +101,7 @@ async fn apply(app: &App, caller: &SignedIn, change: Change) -> Result<()> {
         .map(|_| ())
 }
 
-/// What the form of the automatic purchase sends.
+/// The fields of the automatic top-up form.
 #[derive(Debug, Deserialize)]
 pub struct AutoForm {
     threshold: Option<String>,
@@ -109,7 +110,7 @@ pub struct AutoForm {
     act: Option<String>,
 }
 
-/// `POST /dashboard/billing/auto-top-up`: turns it on, changes it, turns it off.
+/// `POST /dashboard/billing/auto-top-up`: enables, changes or disables automatic top-up.
 pub async fn auto(
     State(app): State<App>,
     caller: SignedIn,
@@ -150,7 +151,7 @@ fn read_auto(catalog: &Catalog, form: &AutoForm) -> Result<AutoChange> {
     })
 }
 
-/// The card as things stand.
+/// The automatic top-up card with the current settings.
 pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
     let (catalog, auto) = (app.catalog(), &chosen.auto);
     let threshold = auto.threshold.unwrap_or(Credits::new(THRESHOLDS[2]));
@@ -189,7 +190,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
     }
 }
 
-/// The card with what was typed, and why it was not enough.
+/// The card with what was typed and the error.
 fn auto_refused(card: AutoTopUp, form: &AutoForm, error: &Error) -> AutoTopUp {
     let detail = error.0.detail.clone();
     let field = error.0.fields.get("field").and_then(|field| field.as_str());
@@ -214,13 +215,13 @@ fn auto_refused(card: AutoTopUp, form: &AutoForm, error: &Error) -> AutoTopUp {
     }
 }
 
-/// The pack that is offered first: the second largest, as the design has it.
+/// The pack that is preselected: the second largest.
 fn dear_pack(catalog: &Catalog) -> i64 {
     let place = catalog.packs.len().saturating_sub(2);
     catalog.packs.get(place).map_or(0, |pack| pack.credits)
 }
 
-/// A cap for a start: ten times the dearest pack's price.
+/// The suggested monthly cap: five times the price of the most expensive pack, in minor units.
 fn first_cap(catalog: &Catalog) -> i64 {
     let dearest = catalog.packs.iter().map(|pack| pack.price.amount).max();
     dearest.unwrap_or(0).saturating_mul(5)
@@ -253,7 +254,7 @@ fn packs(catalog: &Catalog, current: i64) -> Vec<Choice> {
     catalog.packs.iter().map(choice).collect()
 }
 
-/// What the form of a limit sends.
+/// The fields of the spending limit form.
 #[derive(Debug, Deserialize)]
 pub struct LimitForm {
     pub(super) subject: String,
@@ -262,7 +263,7 @@ pub struct LimitForm {
 }
 
 impl LimitForm {
-    /// Shows again what was typed and chosen, and why it was refused.
+    /// Shows the form again with what was typed and the error.
     pub(super) fn refuse(&self, limit: &mut NewLimit, error: &Error) {
         limit.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
         limit.credits.clone_from(&self.credits);
@@ -275,7 +276,7 @@ impl LimitForm {
     }
 }
 
-/// Sets the limit of a form; a refusal that the form shows again is the answer.
+/// Sets the limit from a form; returns the error if the form is to show it.
 pub(super) async fn set_limit(
     app: &App,
     caller: &SignedIn,
@@ -303,7 +304,7 @@ pub async fn limit(
     page(status_of(error.0.kind), &shown)
 }
 
-/// The field of the form of a limit that an error is about.
+/// The field of the limit form that an error is about.
 fn limit_field(error: &Error) -> &'static str {
     match error.0.fields.get("field").and_then(|field| field.as_str()) {
         Some("subject" | "scope") => "subject",
@@ -312,7 +313,7 @@ fn limit_field(error: &Error) -> &'static str {
     }
 }
 
-/// `account`, `key:key_...` or `member:usr_...`.
+/// Parses the subject: `account`, `key:key_...` or `member:usr_...`.
 fn read_limit(form: &LimitForm) -> Result<limits::Definition> {
     let (scope, subject) = match form.subject.split_once(':') {
         Some((scope, subject)) => (scope, Some(subject.to_owned())),
@@ -337,7 +338,7 @@ pub async fn remove_limit(
     Ok(redirect(&caller, &format!("{SETTINGS}#limits")))
 }
 
-/// What the page reads of an account.
+/// What the page reads from the database.
 struct Read {
     chosen: Preferences,
     limits: Vec<SpendLimit>,
@@ -420,7 +421,7 @@ pub(crate) fn limit_text(row: &SpendLimit) -> String {
     format!("{} {per}", format::credits_worded(row.credits.0.micros()))
 }
 
-/// One row of the page from a limit.
+/// A limit as a table row.
 fn limit_row(row: &SpendLimit) -> LimitRow {
     let name = row.name.clone().unwrap_or_default();
     let subject = match row.scope {

@@ -11,16 +11,16 @@ use views::billing::PaymentMethod;
 use views::components::Banner;
 use views::{banners, format, offer, usage};
 
-/// Credits are low below this share of what the plan brings, in percent,
+/// Credits are low below this percentage of the plan's allowance,
 pub(crate) const LOW_PERCENT: i64 = 20;
 
-/// or when they last for less than this at the pace of the last seven days.
+/// or when they last for fewer than this many days at the rate of the last seven.
 pub(crate) const LOW_DAYS: i64 = 3;
 
-/// A card is said to expire from so many days before.
+/// A card's expiry is announced this many days ahead.
 pub(crate) const CARD_WARNING_DAYS: i64 = 30;
 
-/// What a cancellation takes away, in sentences.
+/// What the customer loses by canceling, as sentences.
 pub fn what_ends(tier: Option<&Tier>, free: &Tier) -> Vec<String> {
     let mut points = Vec::new();
     let calls = |tier: &Tier| tier.calls_limit.map(i64::unsigned_abs);
@@ -42,7 +42,7 @@ pub(crate) fn day(at: Timestamp) -> format::When {
     format::day(at.micros())
 }
 
-/// What is said about a smaller plan that waits for the period's end.
+/// The banner about a downgrade scheduled for the period's end.
 pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pending) -> Vec<Banner> {
     let here = live.first().and_then(|row| row.tier.as_deref());
     let Some((at, here)) = waiting.at().zip(here) else {
@@ -58,20 +58,20 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
     )]
 }
 
-/// The state of the credits.
+/// The state of an account's credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditState {
     /// There are enough credits.
     Fine,
     /// Few credits are left.
     Low,
-    /// Nothing is left of what there was.
+    /// All credits are spent.
     Empty,
-    /// Money was taken back for spent credits.
+    /// A refund or dispute took back credits that were already spent.
     Debt,
 }
 
-/// The state of the credits of an account that spent so much in seven days.
+/// The credit state of an account that spent `week` micro-credits in the last seven days.
 pub fn credit_state(view: &View, week: i64) -> CreditState {
     let available = view.available.micros();
     let allowance = view.plan.allowance.micros();
@@ -87,7 +87,7 @@ pub fn credit_state(view: &View, week: i64) -> CreditState {
     }
 }
 
-/// What is said about it, where something is.
+/// The banner about the credit state, if there is anything to say.
 pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
     match credit_state(view, week) {
         CreditState::Fine => None,
@@ -101,8 +101,7 @@ pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
     }
 }
 
-/// The credits that end on the next day on which some do, and when, among those that end before
-/// `until`.
+/// When the next credits expire before `until`, and how many expire on that day.
 pub(crate) fn ending(view: &View, until: Timestamp) -> Option<(Timestamp, Credits)> {
     let ending = view
         .lots
@@ -130,13 +129,13 @@ pub fn card_name(card: &Card) -> String {
     format!("{brand} ending {}", card.last4)
 }
 
-/// A card is good to the last day of its month.
+/// When the card expires: it is valid through the last day of its month.
 pub(crate) fn card_ends(card: &Card) -> Option<Timestamp> {
     let first = format!("{:04}-{:02}-01", card.exp_year, card.exp_month);
     domain::time::parse(&first).map(|first| first.plus_months(1))
 }
 
-/// What is shown of a card.
+/// A card as the pages show it.
 pub fn method(card: &Card, now: Timestamp) -> PaymentMethod {
     let ends = card_ends(card);
     let is_over = ends.is_some_and(|ends| ends <= now);

@@ -1,4 +1,4 @@
-//! `/dashboard/billing/success`: what became of a payment, from Stripe's own answer.
+//! `/dashboard/billing/success`: the outcome of a payment, as Stripe reports it.
 
 use std::time::Duration;
 
@@ -31,12 +31,12 @@ use crate::pages::cancel;
 /// How long the page waits for the sync it started; the sync itself continues.
 const SYNC_WAIT: Duration = Duration::from_secs(8);
 
-/// How often a pending page loads itself again, and after how many seconds.
+/// How many times a pending page reloads, and the seconds between reloads.
 const TRIES_MAX: u32 = 20;
 
 const TRY_EVERY_SECONDS: u32 = 3;
 
-/// What Stripe's page sends the browser back with.
+/// The query with which Checkout redirects the browser back.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     session_id: Option<String>,
@@ -45,8 +45,8 @@ pub struct Query {
     tries: Option<String>,
 }
 
-/// `GET /dashboard/billing/success`: looks up a Checkout of the caller's own, makes our rows agree
-/// with Stripe, and shows what became of it (F18). The address alone gives nothing.
+/// `GET /dashboard/billing/success`: finds one of the caller's own Checkouts, syncs with Stripe,
+/// and shows the outcome (F18). The URL alone grants nothing.
 pub async fn show(
     State(app): State<App>,
     user: Visitor,
@@ -71,20 +71,19 @@ pub async fn show(
     page(StatusCode::OK, &shown)
 }
 
-/// What the page is about.
+/// What the page shows.
 struct Found {
     caller: SignedIn,
-    /// The intent of the session, when the address names one.
+    /// The intent of the session, if the URL names one.
     intent: Option<Intent>,
-    /// What is recorded of its payment.
+    /// The recorded transaction of its payment.
     row: Option<Transaction>,
     has_customer: bool,
     view: View,
 }
 
 impl Found {
-    /// The account, if Stripe may know more than we do. A Checkout that is settled is not asked
-    /// about again.
+    /// The account, if Stripe may know more than we do. A settled Checkout isn't synced again.
     fn unsettled(&self) -> Option<i64> {
         let is_settled = |row: &Transaction| row.status.is_paid();
         let is_open = match &self.intent {
@@ -95,7 +94,7 @@ impl Found {
     }
 }
 
-/// Reads it. None when the session or the account is not this user's (case K14).
+/// Reads it. `None` if the session or the account isn't this user's (case K14).
 async fn find(app: &App, user: &Visitor, query: &Query) -> Result<Option<Found>> {
     let (id, session, named) = (user.id, query.session_id.clone(), query.account.clone());
     let find = move |tx: &mut Tx<'_>| {
@@ -149,8 +148,8 @@ fn first_account(tx: &mut Tx<'_>, user: i64) -> store::Result<Option<Account>> {
     }
 }
 
-/// Starts a sync and waits for it a while. It is not cut off with the wait: a worker that stopped
-/// half way would keep its lease from the others.
+/// Starts a sync and waits for it for a while. The sync outlives the wait: canceling it halfway
+/// would leave its lease held.
 async fn sync_for_a_while(app: &App, account: i64) {
     let syncing = app.clone();
     let task = tokio::spawn(async move { sync::account(&syncing, account).await });
@@ -162,7 +161,7 @@ async fn sync_for_a_while(app: &App, account: i64) {
     }
 }
 
-/// What became of this Checkout.
+/// The outcome of this Checkout.
 async fn outcome(app: &App, found: &Found, intent: &Intent, query: &Query) -> Result<SuccessPage> {
     let row = found.row.as_ref();
     let lost = || Error::bug(format!("intent {} sold nothing", intent.id));
@@ -234,7 +233,7 @@ fn arrived(
     SuccessPage::plan_active(shell, brings, &monthly, facts)
 }
 
-/// The page's own address with the tries counted, and whether it loads itself again.
+/// The page's own URL with the number of reloads, and whether it reloads again.
 fn again(query: &Query) -> (String, Option<Refresh>) {
     let tries = query.tries.as_deref().and_then(|tries| tries.parse().ok());
     let tries: u32 = tries.unwrap_or(0);
@@ -254,7 +253,7 @@ fn again(query: &Query) -> (String, Option<Refresh>) {
     (base, refresh)
 }
 
-/// Without a session: the state of the account, after asking Stripe.
+/// Without a session: the state of the account after a sync.
 fn in_general(app: &App, found: &Found) -> SuccessPage {
     let view = &found.view;
     let facts = vec![

@@ -1,5 +1,5 @@
-//! `/dashboard/billing/upgrade`: the plans, the review of a change with the amount due now, and
-//! the plans side by side.
+//! `/dashboard/billing/upgrade`: the plans, the preview of a change with the amount due now, and
+//! the comparison of plans.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,17 +29,17 @@ use crate::http::form::Fields;
 use crate::http::params::Params;
 use crate::pages::standing;
 
-/// From this share of the calls on, in percent, the next plan is suggested.
+/// From this percentage of the plan's calls on, the next plan is suggested.
 const SUGGEST_FROM_PERCENT: i64 = 70;
 
-/// The plan whose change is reviewed.
+/// The plan to preview.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     #[serde(rename = "planId")]
     plan_id: Option<String>,
 }
 
-/// `GET /dashboard/billing/upgrade`; with `planId`, what changing to it costs today.
+/// `GET /dashboard/billing/upgrade`; with `planId`, previews what changing to it costs today.
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
@@ -58,9 +58,9 @@ pub async fn show(
     }
 }
 
-/// `POST /dashboard/billing/plan` with `act=change`: pays what was reviewed and changes the plan, or
-/// schedules a smaller one. When it costs something else by now, it is reviewed again (requirement
-/// 5.2).
+/// `POST /dashboard/billing/plan` with `act=change`: charges the previewed amount and changes the
+/// plan, or schedules a downgrade. If the amount has changed since, it is previewed again
+/// (requirement 5.2).
 pub(crate) async fn change(
     app: &App,
     caller: &SignedIn,
@@ -94,7 +94,7 @@ pub(crate) async fn change(
     }
 }
 
-/// The plans, with why not.
+/// The plans, with the error.
 fn refused(mut plans: UpgradePage, error: Error) -> HttpResult<Response> {
     let Some(banner) = refusal(&error, UPGRADE) else {
         return Err(error.into());
@@ -148,7 +148,7 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
     }
 }
 
-/// A smaller plan costs nothing today and starts with the next period.
+/// The preview of a downgrade: it costs nothing today and starts with the next period.
 fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let here = quote.held.tier.as_deref().unwrap_or_default();
     let (from, to) = (offer::title(catalog, here), &quote.tier.title);
@@ -197,14 +197,14 @@ fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
     points
 }
 
-/// What was chosen. Nothing else that a client sends is looked at.
+/// The plan that was chosen. Anything else that a client sends is ignored.
 #[derive(Debug, Deserialize)]
 pub struct Choice {
     #[serde(rename = "planId")]
     plan_id: String,
 }
 
-/// `POST /dashboard/billing/upgrade`: on to Stripe's page, or the plans again with why not.
+/// `POST /dashboard/billing/upgrade`: redirects to Checkout, or shows the plans with the error.
 pub async fn start(
     State(app): State<App>,
     caller: SignedIn,
@@ -226,7 +226,7 @@ pub async fn start(
     page(status_of(error.0.kind), &plans)
 }
 
-/// A refusal that the page of a purchase can say itself; `again` is that page.
+/// The banner for an error that a purchase page can explain; `again` is the URL to retry at.
 pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     match error.0.kind {
         ErrorKind::Unavailable if error.0.code == STRIPE_UNAVAILABLE => {
@@ -305,7 +305,7 @@ async fn chooser(app: &App, caller: &SignedIn) -> Result<(UpgradePage, Option<Ca
     Ok((page, card))
 }
 
-/// The catalog with the prices that were agreed with the account.
+/// The catalog with the account's agreed prices.
 fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
     for row in agreed.iter().filter(|row| row.is_current) {
         let price = Currency::parse(&row.currency)
@@ -338,7 +338,7 @@ fn lead(title: &str, view: &View, has_live: bool) -> Prose {
     }
 }
 
-/// The next larger plan, for those who use most of theirs, and why.
+/// The next larger plan and why, for accounts that use most of their calls.
 fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
     let limit = view.plan.calls_limit.filter(|limit| *limit > 0)?;
     let used = view.calls_this_period;
@@ -357,7 +357,7 @@ fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
     Some((next.name.clone(), why))
 }
 
-/// The button of a plan, for a reader who holds one of rank `held`.
+/// The button of a plan, for an account whose plan has rank `held`.
 fn change_to(app: &App, tier: &Tier, held: Option<usize>, may_try: bool) -> Action {
     let to = format!("to {}", tier.title);
     let review = format!("{UPGRADE}?planId={}#review", tier.name);

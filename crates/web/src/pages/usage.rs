@@ -1,4 +1,4 @@
-//! `/dashboard/usage`: what calls cost, how long the credits last, and where they went.
+//! `/dashboard/usage`: what calls cost, how long the credits last, and what they were spent on.
 
 use std::collections::HashMap;
 
@@ -26,17 +26,17 @@ use crate::pages::standing;
 use crate::pages::usage_chart::{DAY_MICROS, chart, mean, ranked, total};
 use crate::rows::usage as rows;
 
-/// Calls in the list of the latest.
+/// Rows in the list of latest calls.
 const CALLS_SHOWN: i64 = 25;
 
-/// The period to look at.
+/// The period to show.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     period: Option<String>,
     key: Option<String>,
 }
 
-/// `GET /dashboard/usage`: there while billing is off, too.
+/// `GET /dashboard/usage`: available while billing is off, too.
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
@@ -59,7 +59,7 @@ fn read_period(asked: Option<&str>) -> (&'static str, i64) {
     }
 }
 
-/// `GET /dashboard/usage.csv`: what the page shows, as a file.
+/// `GET /dashboard/usage.csv`: the page's data as a file.
 pub async fn file(
     State(app): State<App>,
     caller: SignedIn,
@@ -71,19 +71,19 @@ pub async fn file(
     rows::csv(&app, account, named, today - days + 1, today).await
 }
 
-/// What calls were charged in a number of days that end today.
+/// The credits that calls were charged over a number of days ending today.
 struct Used {
     by_day: Vec<DayUsage>,
     by_key: Vec<store::ledger::KeyUsage>,
     recent: Vec<JournalRow>,
     key_names: HashMap<i64, String>,
-    /// Id and name of each key, and the one that is looked at.
+    /// Id and name of each key, and the selected one.
     keys: Vec<(String, String)>,
     key: Option<String>,
     week: i64,
 }
 
-/// Reads it; none when the account has no key of the id that is named.
+/// Reads it; `None` if the account has no key with the given id.
 fn read(
     tx: &mut Tx<'_>,
     account: i64,
@@ -165,7 +165,7 @@ fn dashboard(
     }
 }
 
-/// The period and the key that are looked at, for an address.
+/// The selected period and key as a query string.
 fn query(period: &str, used: &Used) -> String {
     match &used.key {
         Some(key) => format!("period={period}&key={key}"),
@@ -173,7 +173,7 @@ fn query(period: &str, used: &Used) -> String {
     }
 }
 
-/// The keys to choose from; nothing where there is no choice.
+/// The keys to choose from; empty if there is no choice.
 fn key_choices(used: &Used) -> Vec<Choice> {
     if used.keys.is_empty() {
         return Vec::new();

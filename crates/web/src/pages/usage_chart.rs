@@ -6,12 +6,12 @@ use store::ledger::DayUsage;
 use views::chart::{Chart, Day};
 use views::format;
 
-/// Operations that have a colour of their own in a chart; the rest is "Other".
+/// Operations that have their own color in a chart; the rest is "Other".
 pub(crate) const OPERATIONS_SHOWN: usize = 3;
 
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
-/// The sum of the calls and of their micro-credits.
+/// The total number of calls and of their micro-credits.
 pub(crate) fn total(rows: &[DayUsage]) -> (i64, i64) {
     rows.iter().fold((0_i64, 0_i64), |(calls, spent), row| {
         (
@@ -21,7 +21,7 @@ pub(crate) fn total(rows: &[DayUsage]) -> (i64, i64) {
     })
 }
 
-/// Credits a call, to the hundredth; "no data" without one, rather than an infinity.
+/// Credits per call, to the hundredth; "no data" without calls.
 pub(crate) fn mean(micros: i64, calls: i64) -> String {
     const HUNDREDTH: i64 = 10_000;
     match micros.checked_div(calls) {
@@ -31,7 +31,7 @@ pub(crate) fn mean(micros: i64, calls: i64) -> String {
     }
 }
 
-/// Credits by operation, the dearest first.
+/// Credits by operation, the most expensive first.
 pub(crate) fn ranked(rows: &[DayUsage]) -> Vec<(String, i64, i64)> {
     let mut sums: HashMap<&str, (i64, i64)> = HashMap::new();
     for row in rows {
@@ -47,14 +47,14 @@ pub(crate) fn ranked(rows: &[DayUsage]) -> Vec<(String, i64, i64)> {
     ranked
 }
 
-/// Bars of the days `from..=to`, by operation; none without usage. What the dearest operations
-/// leave is one series, "Other".
+/// Bars for the days `from..=to`, by operation; `None` without usage. All but the most expensive
+/// operations are one series, "Other".
 pub fn chart(id: &str, title: &str, rows: &[DayUsage], from: i64, to: i64) -> Option<Chart> {
     let ranked = ranked(rows);
     if ranked.is_empty() {
         return None;
     }
-    // A fourth operation alone needs no name in its place.
+    // A single fourth operation is shown under its own name rather than as "Other".
     let shown = match ranked.len() {
         ..=4 => ranked.len(),
         _ => OPERATIONS_SHOWN,

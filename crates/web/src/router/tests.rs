@@ -1,4 +1,4 @@
-//! The router's text and the description of the endpoints say the same.
+//! The routes listed in the router's source match the OpenAPI document.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ fn every_endpoint_has_its_address_beside_it() {
 
 #[test]
 fn every_address_under_api_is_in_the_document() {
-    // The benchmark's own endpoint is no part of the contract.
+    // The benchmark's endpoint isn't part of the API contract.
     let undescribed = SOURCE.split(".route(").skip(1);
     let paths = undescribed.filter_map(|piece| piece.split('"').nth(1));
     let of_api: Vec<&str> = paths.filter(|path| path.starts_with("/api/")).collect();

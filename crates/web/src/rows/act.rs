@@ -6,24 +6,24 @@ use utoipa::ToSchema;
 
 use crate::lists::Shown;
 
-/// One act of an operator or of the host application.
+/// An entry of the audit log: one action and its author.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
-    /// When it was done.
+    /// The time of the action (RFC 3339, UTC).
     at: String,
-    /// Who: a user's or a key's id, or `cli`.
+    /// The id of the user or API key that acted, or `cli` for the command line.
     actor: String,
-    /// What: `credits.adjust`, `payment.refund`, `event.replay`.
+    /// The name of the action, such as `credits.adjust`, `payment.refund` or `event.replay`.
     action: String,
-    /// On what: an account, an event.
+    /// The id of what the action changed, such as an account or an event.
     subject: String,
-    /// Why, where it was said.
+    /// The reason for the action, or null if none was given.
     reason: Option<String>,
-    /// Further details of the act.
+    /// Further details of the action. The fields depend on `action`.
     #[schema(value_type = Object)]
     detail: serde_json::Value,
-    /// The request it came with.
+    /// The id of the request that caused the action, or null if there was none.
     request_id: Option<String>,
 }
 

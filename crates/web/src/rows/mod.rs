@@ -1,4 +1,4 @@
-//! Rows that both JSON and CSV answers show.
+//! Rows that both JSON and CSV responses use.
 
 pub mod act;
 pub mod money;

@@ -1,10 +1,10 @@
-//! An amount of money in a JSON answer.
+//! An amount of money in a JSON response.
 
 use domain::money::{Currency, MinorUnits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An amount as a row holds it: minor units and the code of their currency.
+/// An amount from a database row: minor units and a currency code.
 pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
     MinorUnits::new(minor, Currency::parse(currency).unwrap_or(Currency::USD))
 }
@@ -12,9 +12,9 @@ pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Money {
-    /// The amount, as decimal text.
+    /// The amount as a decimal string in the currency's main unit, such as `19.00`.
     amount: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
 }
 

@@ -1,21 +1,21 @@
-//! Which grants a call was charged to.
+//! The grants that a call was charged to.
 
 use domain::ledger::Entry;
 use domain::money::Credits;
 
-/// One grant's part in a call.
+/// One grant's share of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The grant, by its number.
+    /// The grant's row id.
     pub lot: i64,
-    /// What a hold pinned of it.
+    /// The credits that the hold set aside from it.
     pub held: Credits,
-    /// What was charged to it.
+    /// The credits charged to it.
     pub charged: Credits,
 }
 
-/// What each grant was pinned and charged for, in the order of consumption: `origin` authorized the
-/// call, `end` settled it.
+/// The credits held from and charged to each grant, in the order of consumption: `origin`
+/// authorized the call, `end` settled it.
 pub fn parts(origin: Option<&Entry>, end: Option<&Entry>) -> Vec<Part> {
     let pinned = origin.into_iter().flat_map(|entry| &entry.lines);
     let pinned = pinned.map(|line| Part {

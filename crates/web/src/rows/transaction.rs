@@ -9,43 +9,45 @@ use utoipa::ToSchema;
 use crate::lists::Shown;
 use crate::rows::money::of_row;
 
-/// One record of money.
+/// A record of money: a payment, a refund or a change of subscription.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transaction {
     /// The id of the transaction: `txn_...`.
     id: String,
-    /// Whose it is, in operators' lists.
+    /// The id of the account (`acc_...`). Present only when an operator lists the transactions of
+    /// all accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
-    /// `CREDIT_TOPUP`, `SUBSCRIPTION_PAYMENT`, `REFUND` and the like.
+    /// `SUBSCRIPTION_PAYMENT`, `SUBSCRIPTION_UPGRADE`, `SUBSCRIPTION_DOWNGRADE`,
+    /// `SUBSCRIPTION_CANCEL`, `CREDIT_TOPUP` or `REFUND`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// `PENDING`, `COMPLETED`, `FAILED`, `REFUNDED` or `CANCELLED`.
     status: &'static str,
-    /// Decimal text, such as `19.00`.
+    /// The amount as a decimal string in the currency's main unit, such as `19.00`.
     amount: String,
-    /// The currency, in lower case.
+    /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
-    /// What of it was paid back.
+    /// The amount refunded so far, in the same form as `amount`.
     refunded: String,
-    /// What was bought: `subscription` or `credit_topup`.
+    /// What was sold: `subscription` or `credit_topup`.
     product_type: String,
-    /// The tier that was paid for.
+    /// The tier that was paid for, or null for a credit pack.
     tier: Option<String>,
-    /// The credits that were paid for.
+    /// The number of credits bought, or null for a subscription.
     credits: Option<Exact>,
-    /// A description for people.
+    /// A description to display, or null if there is none.
     description: Option<String>,
-    /// Why the payment failed.
+    /// Why the payment failed, or null if it didn't fail.
     failure: Option<String>,
-    /// Where its receipt is.
+    /// The URL of the receipt at Stripe, or null if there is none.
     receipt_url: Option<String>,
-    /// Stripe's id of the payment: `pi_...`.
+    /// Stripe's id of the payment (`pi_...`), or null if there is none.
     stripe_payment_intent_id: Option<String>,
-    /// Stripe's id of the invoice: `in_...`.
+    /// Stripe's id of the invoice (`in_...`), or null if there is none.
     stripe_invoice_id: Option<String>,
-    /// When it happened, by Stripe.
+    /// The time at which the transaction happened, on Stripe's clock (RFC 3339, UTC).
     occurred_at: String,
 }
 

@@ -13,13 +13,12 @@ use store::ledger::{DayUsage, KeyUsage, UsageLine};
 use crate::http::error::HttpResult;
 use crate::lists::CSV_ROWS_MAX;
 
-/// A day since the epoch as `2026-11-22`.
+/// Formats a day, counted since the Unix epoch, as `2026-11-22`.
 pub fn date_text(day: i64) -> String {
     Timestamp::from_seconds(day.saturating_mul(SECONDS_PER_DAY)).date_text()
 }
 
-/// The key of an account whose usage is asked for, where one is named; none when the account has no
-/// such key.
+/// The key named in a usage query, if any; `None` if the account has no such key.
 pub fn key(
     tx: &mut Tx<'_>,
     account: i64,
@@ -31,7 +30,7 @@ pub fn key(
     }
 }
 
-/// Usage of the days `from..=to`, by day and operation, and by key; of one key where it is named.
+/// Usage of the days `from..=to`, by day and operation, and by key; of one key if one is given.
 pub fn read(
     tx: &mut Tx<'_>,
     account: i64,
@@ -48,8 +47,8 @@ pub fn read(
     Ok((days, keys))
 }
 
-/// Usage of the days `from..=to` as a file, a line for each day, operation and key; of one key
-/// where it is named.
+/// Usage of the days `from..=to` as a CSV file, one line for each day, operation and key; of one
+/// key if one is named.
 pub async fn csv(
     app: &App,
     account: i64,
@@ -68,7 +67,7 @@ pub async fn csv(
     let rows = read.await?.ok_or_else(no_such_key)?;
     let mut csv = Csv::of(COLUMNS);
     rows.iter().for_each(|row| csv.add(COLUMNS, row));
-    // A day that did not fit whole is where the next file begins.
+    // The next file begins with the last day, which may not fit completely.
     let last = rows.last().filter(|_| rows.len() >= CSV_ROWS_MAX);
     let next = last.map(|row| date_text(row.day));
     Ok(crate::files::csv("usage", csv, next))

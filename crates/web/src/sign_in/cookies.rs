@@ -1,14 +1,14 @@
-//! Cookies: the session's, and what a sign-in at a provider keeps.
+//! Cookies: the session's, and the state of a sign-in at a provider.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use billing::app::App;
 use billing::error::{Error, Result};
 
-/// The session's cookie.
+/// The session cookie's name, without prefix.
 pub const SESSION: &str = "lbx_session";
 
-/// The name of a cookie of ours: on https bound to this host (case A7).
+/// The full name of one of our cookies; with HTTPS, its prefix binds it to this host (case A7).
 pub fn name(app: &App, name: &str) -> String {
     let prefix = if app.settings.is_https() {
         "__Host-"
@@ -18,8 +18,8 @@ pub fn name(app: &App, name: &str) -> String {
     format!("{prefix}{name}")
 }
 
-/// A cookie of ours with this value for so many seconds; an empty value and 0 end it. Scripts
-/// cannot read it, and other sites cannot send it with a form, only with a link.
+/// One of our cookies, valid for so many seconds; an empty value and 0 delete it. Scripts can't
+/// read it, and other sites can send it only with a link, not with a form.
 pub fn cookie(app: &App, known: &str, value: &str, seconds: i64) -> Result<HeaderValue> {
     let secure = if app.settings.is_https() {
         "; Secure"
@@ -31,18 +31,18 @@ pub fn cookie(app: &App, known: &str, value: &str, seconds: i64) -> Result<Heade
     HeaderValue::from_str(&text).map_err(Error::bug)
 }
 
-/// The value of a cookie of ours.
+/// The value of one of our cookies.
 pub fn value<'a>(app: &App, headers: &'a HeaderMap, known: &str) -> Option<&'a str> {
     let name = name(app, known);
     cookies(headers).find_map(|(known, value)| (known == name).then_some(value))
 }
 
-/// The session token of the request's cookie.
+/// The session token from the request's cookie.
 pub fn session_token<'a>(parts: &'a Parts, app: &App) -> Option<&'a str> {
     value(app, &parts.headers, SESSION)
 }
 
-/// All cookies of the request.
+/// All cookies of the request, as names and values.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let all = headers.get_all(header::COOKIE).into_iter();
     all.filter_map(|value| value.to_str().ok())

@@ -1,6 +1,6 @@
-//! A token with which the host application hands a user over: a JWT that it signs with a secret
-//! that is shared (HS256) or with a key of its own that it publishes (`jwks.rs`), for this service,
-//! for minutes, for one use.
+//! A token with which the host application hands over a signed-in user: a JWT, signed with a
+//! shared secret (HS256) or with one of the host's published keys (`jwks.rs`), issued for this
+//! service, short-lived and valid once.
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,26 +10,26 @@ use sha2::Sha256;
 use crate::sign_in::jwks;
 use base64::Engine as _;
 
-/// Longest life of a token, from its making to its end.
+/// Longest lifetime of a token, from `iat` to `exp`.
 const LIFE_SECONDS_MAX: i64 = 300;
 
-/// What clocks may differ by.
+/// Allowed clock difference.
 const CLOCK_SECONDS: i64 = 15;
 
-/// Longest token that is looked at.
+/// Longest token that is parsed.
 const TOKEN_BYTES_MAX: usize = 4_096;
 
-/// Length of a token's own id.
+/// Allowed length of a token's id (`jti`).
 const ID_CHARS: std::ops::RangeInclusive<usize> = 8..=200;
 
-/// What a token says that is good.
+/// The claims of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct HandOver {
-    /// Who is handed over.
+    /// The email address of the user who is handed over.
     pub email: String,
-    /// The token's own id: it works once.
+    /// The token's unique id; a token works once.
     pub jti: String,
-    /// When it ends, in unix seconds.
+    /// When it expires, in Unix seconds.
     pub exp: i64,
     iat: i64,
     aud: Audience,
@@ -51,7 +51,7 @@ struct JoseHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// A token in its parts; nothing of it is trusted yet.
+/// A parsed token; nothing in it is trusted yet.
 pub struct Token<'a> {
     header: JoseHeader,
     signed: &'a str,
@@ -59,17 +59,17 @@ pub struct Token<'a> {
     signature: Vec<u8>,
 }
 
-/// What a token must be signed with.
+/// What a token's signature is verified with.
 #[derive(Clone, Copy, Debug)]
 pub enum Proof<'a> {
-    /// A shared secret, with HS256.
+    /// Shared secrets, with HS256.
     Secrets(&'a [&'a str]),
-    /// A published key, with that key's algorithm.
+    /// Published keys, each with its own algorithm.
     Keys(&'a [jwks::Key]),
 }
 
 impl<'a> Token<'a> {
-    /// Takes a token apart.
+    /// Splits and decodes a token without verifying it.
     pub fn parse(token: &'a str) -> Option<Token<'a>> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
@@ -86,18 +86,18 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// Whether it says that it is signed with a shared secret.
+    /// Whether its header names the algorithm of a shared secret.
     pub fn is_shared(&self) -> bool {
         self.header.alg == "HS256"
     }
 
-    /// The key it says it is signed with.
+    /// The id of the signing key that its header names.
     pub fn key_id(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// What it says, if the proof holds, for `audience`, at `now`. The algorithm is ours to choose,
-    /// never the token's.
+    /// Its claims, if the signature is valid and the token is good for `audience` at `now`. We
+    /// choose the algorithm, never the token.
     pub fn read(&self, proof: Proof<'_>, audience: &str, now: i64) -> Option<HandOver> {
         if self.header.crit.is_some() || !self.is_signed(proof) {
             return None;
@@ -143,7 +143,7 @@ impl HandOver {
             && ID_CHARS.contains(&self.jti.len())
     }
 
-    /// Until when its use is remembered, in unix seconds.
+    /// Until when its use must be remembered, in Unix seconds.
     pub fn forgotten_at(&self) -> i64 {
         self.exp.saturating_add(CLOCK_SECONDS)
     }

@@ -1,8 +1,8 @@
 //! The host application's own session: the encrypted cookie of Auth.js (v5) or NextAuth.js (v4),
-//! opened with the secret that is shared with it.
+//! decrypted with the secret shared with the host.
 //!
-//! It says who the user is and nothing else: tier, credits and roles are read from the database on
-//! each request, and an operator's role counts only with a sign-in of ours.
+//! It only identifies the user: tier, credits and roles are read from the database on each request,
+//! and an operator's role counts only with one of our own sessions.
 
 use aes::Aes256;
 use aes_gcm::aead::{Aead, Payload};
@@ -29,7 +29,7 @@ use subtle::ConstantTimeEq;
 
 use crate::sign_in::cookies::cookies;
 
-/// Cookies that are looked for, and whose library wrote them. The name is part of the key (v5).
+/// Supported cookies and the library that writes them. The name is part of the key (v5).
 const COOKIES: &[(&str, Library)] = &[
     ("__Secure-authjs.session-token", Library::AuthJs),
     ("authjs.session-token", Library::AuthJs),
@@ -37,13 +37,13 @@ const COOKIES: &[(&str, Library)] = &[
     ("next-auth.session-token", Library::NextAuth),
 ];
 
-/// Pieces that a large cookie is joined from.
+/// Maximum number of chunks that a large cookie is joined from.
 const CHUNKS_MAX: usize = 8;
 
-/// Longest token that is opened.
+/// Longest token that is decrypted.
 const TOKEN_BYTES_MAX: usize = 32 << 10;
 
-/// What the libraries grant clocks that differ.
+/// Allowed clock difference, as in the libraries.
 const CLOCK_SECONDS: i64 = 15;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ enum Library {
     NextAuth,
 }
 
-/// What a token says. Whatever else the host puts into it is not read.
+/// The claims of a token that are read. The host may add others.
 #[derive(Debug, Deserialize)]
 struct Claims {
     email: Option<String>,
@@ -72,8 +72,8 @@ struct JoseHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// The user of the host's session, made when new, and what `more` reads of it by number; none
-/// without a token that is good now.
+/// The user of the host's session, created if new, and what `more` reads by the user's row id;
+/// `None` without a valid token.
 pub async fn visitor<T, F>(parts: &Parts, app: &App, mut more: F) -> Result<Option<(Visitor, T)>>
 where
     F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
@@ -110,7 +110,7 @@ where
     Ok(Some((visitor, beside)))
 }
 
-/// When a token of the request that is good now was issued, and the email address it names.
+/// When the request's valid token was issued, and the email address it names.
 fn signed_in(parts: &Parts, app: &App) -> Option<(Timestamp, String)> {
     let shared = app.settings.session.secret.expose_secret();
     let secrets = shared.split(',').map(str::trim);
@@ -135,8 +135,8 @@ impl Claims {
     }
 }
 
-/// The tokens of a request: cookies whole or in pieces; without any, a bearer token, which may be
-/// of either library.
+/// The tokens of a request: cookies, whole or in chunks; without any, a bearer token, which may be
+/// from either library.
 fn tokens(parts: &Parts) -> Vec<(&'static str, Library, String)> {
     let mut found = Vec::new();
     for (name, library) in COOKIES {
@@ -160,7 +160,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.starts_with(KEY_PREFIX)).then_some(token)
 }
 
-/// A cookie, or its pieces `NAME.0`, `NAME.1` in the order of their numbers.
+/// A cookie, or its chunks `NAME.0`, `NAME.1`, … in numeric order.
 fn joined(parts: &Parts, name: &str) -> Option<String> {
     if let Some((_, whole)) = cookies(&parts.headers).find(|(known, _)| *known == name) {
         return Some(whole.to_owned());
@@ -177,7 +177,7 @@ fn joined(parts: &Parts, name: &str) -> Option<String> {
         .then(|| pieces.into_iter().map(|(_, piece)| piece).collect())
 }
 
-/// Opens a token with the first secret that fits it.
+/// Decrypts a token with the first secret that works.
 fn open(token: &str, secrets: &[&str], cookie: &str, library: Library) -> Option<Claims> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;
@@ -212,7 +212,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// The key that a library derives from the secret.
+/// The encryption key that a library derives from the secret.
 fn key<const BYTES: usize>(secret: &str, cookie: &str, library: Library) -> Option<[u8; BYTES]> {
     let (salt, info) = match library {
         Library::AuthJs => (
@@ -227,9 +227,9 @@ fn key<const BYTES: usize>(secret: &str, cookie: &str, library: Library) -> Opti
     Some(key)
 }
 
-/// The parts of a compact JWE whose key is shared (RFC 7516, RFC 7518 section 5).
+/// The parts of a compact JWE with a shared key (RFC 7516, RFC 7518 section 5).
 struct Sealed<'a> {
-    /// The first part as it came: what is authenticated beside the text.
+    /// The encoded header as received: the additional authenticated data.
     head: &'a [u8],
     iv: Vec<u8>,
     text: Vec<u8>,
@@ -251,7 +251,7 @@ impl Sealed<'_> {
         cipher.decrypt(&Nonce::from(iv), payload).ok()
     }
 
-    /// The tag is checked, in constant time, before anything is decrypted.
+    /// Checks the tag, in constant time, before decrypting.
     fn open_cbc(&self, key: &[u8; 64]) -> Option<Vec<u8>> {
         let (mac_key, text_key) = key.split_at(32);
         let mut mac = Hmac::<Sha512>::new_from_slice(mac_key).ok()?;

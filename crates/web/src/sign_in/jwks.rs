@@ -1,8 +1,8 @@
 //! The public keys that the host application signs hand-over tokens with (RFC 7517): fetched when
-//! they are needed, kept for minutes, fetched again for a key that is not known.
+//! needed, cached for minutes, and fetched again for an unknown key id.
 //!
-//! A key decides which algorithm it is for, never the token: there is one for each kind, and a
-//! shared secret is never among them.
+//! The key decides its algorithm, never the token: each kind of key has exactly one, and a shared
+//! secret is never among them.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-/// Keys that are looked at.
+/// Maximum number of keys that are read from a set.
 const KEYS_MAX: usize = 32;
 
-/// How long keys are trusted without asking again: one that was taken away opens nothing later.
+/// How long cached keys are trusted, so a revoked key soon stops working.
 const FRESH_SECONDS: i64 = 600;
 
-/// How long they are trusted while no one answers.
+/// How long cached keys are trusted while the host doesn't answer.
 const STALE_SECONDS: i64 = 3_600;
 
-/// How often at most keys are asked for, whatever tokens name.
+/// Shortest time between two fetches, whatever key ids tokens name.
 const AGAIN_SECONDS: i64 = 5;
 
 /// A public key of the host application.
@@ -91,7 +91,7 @@ impl Key {
         (is_to_sign && is_ours).then_some(key)
     }
 
-    /// The one algorithm that the key is for.
+    /// The only algorithm that the key may be used with.
     fn algorithm(&self) -> &'static str {
         match self.kind {
             Kind::Rsa { .. } => "RS256",
@@ -100,7 +100,7 @@ impl Key {
         }
     }
 
-    /// Whether the key signed this, by its own algorithm.
+    /// Whether the key made this signature, with its own algorithm.
     pub fn signed(&self, algorithm: &str, id: Option<&str>, text: &[u8], signature: &[u8]) -> bool {
         let is_named = id.is_none() || self.id.as_deref() == id;
         if !is_named || algorithm != self.algorithm() {
@@ -120,7 +120,7 @@ impl Key {
     }
 }
 
-/// Reads a set of keys. What is not a public key to verify with is left out.
+/// Parses a key set. Anything but public keys for verifying signatures is skipped.
 pub fn parse(text: &[u8]) -> Option<Vec<Key>> {
     let set: Jwks = serde_json::from_slice(text).ok()?;
     let keys = set.keys.into_iter().take(KEYS_MAX);
@@ -128,7 +128,7 @@ pub fn parse(text: &[u8]) -> Option<Vec<Key>> {
     Some(known.collect())
 }
 
-/// The keys seen last.
+/// The cached keys.
 #[derive(Debug, Default)]
 pub struct Cache(Mutex<Seen>);
 
@@ -146,10 +146,10 @@ impl Seen {
     }
 }
 
-/// The keys to check a token with that names `id`.
+/// The keys to verify a token with; fetched again if `id` is unknown.
 pub async fn keys(app: &App, cache: &Cache, id: Option<&str>) -> Result<Arc<[Key]>> {
     let now = app.real_now();
-    // Whoever comes while the keys are fetched waits for that one call.
+    // The lock is held during the fetch, so concurrent callers share one.
     let mut seen = cache.0.lock().await;
     let is_known = id.is_none() || seen.keys.iter().any(|key| key.id.as_deref() == id);
     if is_known && seen.is_younger(FRESH_SECONDS, now) {

@@ -1,4 +1,4 @@
-//! Who is signed in: our cookies, the host application's session, hand-over tokens, OpenID Connect.
+//! Signing in: our cookies, the host application's session, hand-over tokens, OpenID Connect.
 
 pub mod cookies;
 pub mod hand_over;

@@ -1,8 +1,8 @@
 //! Signing in with an OpenID Connect provider: authorization code with PKCE, state and nonce.
 //!
-//! What the two halves of a sign-in share waits in a cookie of the browser that began it, so a
-//! callback that someone else started opens nothing here. The provider's word is trusted for a
-//! mail address that it has verified, and for nothing else.
+//! The state of a sign-in is kept in a cookie of the browser that began it, so a callback that
+//! someone else started signs no one in. The provider is trusted only for an email address that it
+//! has verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,19 +21,19 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-/// Where the provider sends people back to.
+/// The redirect URI, to which the provider sends the browser back.
 pub const CALLBACK: &str = "/api/auth/oidc/callback";
 
-/// How long what the provider says of itself is trusted, keys included.
+/// How long the provider's metadata is trusted, keys included.
 const FRESH_SECONDS: i64 = 600;
 
-/// How old it must be to be read again for a token that does not fit it.
+/// How old the metadata must be to be fetched again for a token that fails verification.
 const AGAIN_SECONDS: i64 = 30;
 
-/// Seconds between two tries to read it: a provider that hangs is not waited for by everybody.
+/// Seconds between two fetches, so that not every caller waits for a provider that hangs.
 const PAUSE_SECONDS: i64 = 5;
 
-/// What the provider said of itself last.
+/// The cached metadata of the provider.
 #[derive(Debug, Default)]
 pub struct Cache(Mutex<Seen>);
 
@@ -43,21 +43,21 @@ struct Seen {
     tried_at: Option<Timestamp>,
 }
 
-/// A sign-in that was begun.
+/// A sign-in that has begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// The address of the provider's page.
+    /// The URL of the provider's sign-in page.
     pub address: String,
-    /// What the browser keeps until it is back.
+    /// What the browser keeps in a cookie until the callback.
     pub kept: String,
 }
 
-/// Whom the provider proved.
+/// The user that the provider authenticated.
 #[derive(Debug)]
 pub struct Proven {
-    /// Their mail address, as the provider verified it.
+    /// Their email address, verified by the provider.
     pub email: String,
-    /// Where they wanted to go.
+    /// The page to return to.
     pub next: Option<String>,
 }
 
@@ -99,7 +99,7 @@ pub async fn begin(app: &App, cache: &Cache, next: Option<String>) -> Result<Beg
     })
 }
 
-/// Ends it: `None` for what does not belong to the browser that began it, or is not proven.
+/// Finishes a sign-in; `None` if this browser didn't begin it or the user isn't authenticated.
 pub async fn finish(
     app: &App,
     cache: &Cache,
@@ -136,7 +136,7 @@ pub async fn finish(
     let nonce = Nonce::new(kept.nonce);
     let mut claims = token.claims(&client.id_token_verifier(), &nonce).cloned();
     if claims.is_err() {
-        // It may be signed with a key that is newer than what we know.
+        // The token may be signed with a newer key than the cached ones.
         let newer = metadata(app, cache, AGAIN_SECONDS).await?;
         let client = CoreClient::from_provider_metadata(newer, client_id(app), client_secret(app));
         claims = token.claims(&client.id_token_verifier(), &nonce).cloned();
@@ -176,7 +176,7 @@ fn callback(app: &App) -> Result<RedirectUrl> {
     RedirectUrl::new(address).map_err(Error::bug)
 }
 
-/// What the provider says of itself, read again when it is older than this.
+/// The provider's metadata, fetched again when older than `seconds`.
 async fn metadata(app: &App, cache: &Cache, seconds: i64) -> Result<CoreProviderMetadata> {
     let now = app.real_now();
     let mut seen = cache.0.lock().await;

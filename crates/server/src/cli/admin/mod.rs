@@ -1,5 +1,5 @@
-//! `admin`: the commands for operators. One module a group of commands; `adopt`, `export` and
-//! `seed` have modules of their own beside this one.
+//! `admin`: the commands for operators. One module per group of commands; `adopt`, `export`
+//! and `seed` are sibling modules of this one.
 
 pub mod credits;
 pub mod events;

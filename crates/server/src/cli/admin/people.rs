@@ -34,7 +34,7 @@ pub async fn user(
     Ok(())
 }
 
-/// Prints the headers that authenticate the user of `email`: a session cookie and, where `with_key`
+/// Prints the headers that authenticate the user of `email`: a session cookie and, if `with_key`
 /// names a scope, a new API key of that scope.
 pub async fn session(
     app: &App,

@@ -32,7 +32,7 @@ pub struct RefundArgs {
     dry_run: bool,
 }
 
-/// Makes the refund, or shows what it would come to with `--dry-run`.
+/// Makes the refund, or with `--dry-run` previews it.
 pub async fn run(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Result<()> {
     if args.dry_run {
         let preview = preview(app, &args.payment, args.amount.as_deref()).await?;

@@ -43,7 +43,7 @@ impl Kind {
     /// The reference, and the pages.
     pub const PAGES: [Kind; 2] = [Kind::Noop, Kind::BillingPage];
 
-    /// The reference, and the requests of programs.
+    /// The reference, and the metering requests.
     pub const METERED: [Kind; 6] = [
         Kind::Noop,
         Kind::DebitUniform,

@@ -167,7 +167,7 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> CommandResu
             counter: AtomicU64::new(1),
         })
     };
-    // Pages are measured first, with billing on: before the first event nothing waits for Stripe.
+    // Pages are measured first, with billing on: no sync waits for Stripe before the first event.
     let service = start(app).await?;
     let mut cells = measure(&target(service.address), &Kind::PAGES, args).await?;
     service.stop().await;
@@ -216,7 +216,7 @@ impl Figures {
     }
 }
 
-/// Refuses a database with accounts: the bench writes rows that no customer caused.
+/// Refuses a database with accounts: the bench fills it with artificial rows.
 async fn require_empty_database(app: &App) -> anyhow::Result<()> {
     let any = app.read(|tx| store::accounts::ids_after(tx, 0, 1)).await?;
     anyhow::ensure!(
@@ -226,7 +226,7 @@ async fn require_empty_database(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The configuration, changed to the bench's own database and to no Stripe.
+/// The configuration, with the bench's own database and without Stripe.
 fn settings(context: &Context, args: &Args, folder: &Path) -> anyhow::Result<Settings> {
     let mut settings = context.settings()?;
     settings.database.url = args.database_url.clone().unwrap_or_default().into();

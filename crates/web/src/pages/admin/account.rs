@@ -1,5 +1,5 @@
-//! `/admin/accounts/{id}`: one account, its ledger against its balance, ours against Stripe's,
-//! what happened, and the adjustment of credits.
+//! `/admin/accounts/{id}`: one account: the ledger against the balance, our records against
+//! Stripe's, the timeline, and the form that adjusts credits.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -42,15 +42,15 @@ pub use tables::is_refundable;
 use tables::tables;
 use timeline::timeline;
 
-/// Rows of each table on the page, and moments of the timeline.
+/// Rows in each table of the page, and entries of the timeline.
 const LINES: i64 = 10;
 
 const MOMENTS: usize = 30;
 
-/// Longest that Stripe is waited for; the page is shown without it then.
+/// Longest wait for Stripe; after that the page is shown without its data.
 const STRIPE_MAX: Duration = Duration::from_secs(4);
 
-/// What the last form did.
+/// Which form was submitted last.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Done {
@@ -92,7 +92,7 @@ fn flash(done: &str) -> Option<Banner> {
     Some(Banner::new(Kind::Ok, title, text))
 }
 
-/// What the page reads in one state of the database.
+/// What the page reads in one database transaction.
 struct Rows {
     customer: Option<String>,
     sync: Option<store::sync::AccountSync>,
@@ -105,7 +105,7 @@ struct Rows {
     names: HashMap<String, String>,
 }
 
-/// Entries looked through for the timeline; calls are left out of it.
+/// Journal entries searched for the timeline; it omits calls.
 const ENTRIES_MAX: i64 = 200;
 
 impl Rows {
@@ -326,7 +326,7 @@ fn credits(view: &View, rows: &Rows) -> Panel {
     }
 }
 
-/// Ours beside Stripe's. `None`: nothing is there; `Some(None)`: Stripe did not answer.
+/// Our records beside Stripe's. `None`: no customer at Stripe; `Some(None)`: Stripe didn't answer.
 fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
     let synced = rows.sync.as_ref().and_then(|sync| sync.last_synced_at);
     let (badge, mut facts) = match compared {
@@ -347,7 +347,7 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
             let line = |line: &compare::ComparisonRow| {
                 let sign = if line.agrees() { "=" } else { "\u{2260}" };
                 let both = format!("{} {sign} {}", line.ours, line.theirs);
-                // Where both say the same it is said once.
+                // A value on which both agree is shown once.
                 Fact::new(
                     &line.name,
                     if line.agrees() {

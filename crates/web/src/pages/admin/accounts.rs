@@ -1,4 +1,4 @@
-//! `/admin/accounts`: find an account.
+//! `/admin/accounts`: searches accounts.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -20,7 +20,7 @@ use crate::http::params::Params;
 use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
-/// The search as it is sent.
+/// The search form as submitted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Search {
@@ -28,7 +28,7 @@ pub struct Search {
     view: String,
 }
 
-/// Accounts of a view, newest first: the rows behind the numbers of the overview.
+/// Accounts of a view, newest first: the rows behind the figures of the overview.
 fn listed(
     tx: &mut store::Tx<'_>,
     search: &Search,

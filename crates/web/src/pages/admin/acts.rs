@@ -1,5 +1,5 @@
-//! What operators do on an account's page. Each act is asked for on a page of its own that says what
-//! it comes to; the post that follows carries a name for the attempt, so a double click acts once.
+//! Operator actions on an account's page. Each has a page that previews its effect and asks for
+//! confirmation; the POST carries an idempotency key, so a double click acts once.
 
 mod adjustments;
 
@@ -34,7 +34,7 @@ use crate::site::Site;
 
 pub use adjustments::{adjust, undo};
 
-/// An operator before the account of the address: what every act on it begins with.
+/// An operator and the account in the path: what every action requires.
 pub struct OperatorRequest {
     app: App,
     operator: Visitor,
@@ -55,7 +55,7 @@ impl FromRequestParts<Site> for OperatorRequest {
 }
 
 impl OperatorRequest {
-    /// A form about the account. It carries a name for the attempt: the one it came with, or a new.
+    /// A form about the account, with the given idempotency key or a new one.
     fn form(&self, words: (&str, &str), action: &str, attempt: &str) -> FormPage {
         let (title, label) = words;
         let home = home(&self.account);
@@ -84,8 +84,8 @@ impl OperatorRequest {
         Redirect::to(&format!("{}?done={what}", home(&self.account))).into_response()
     }
 
-    /// Back to the account after an act; the form again, with what is wrong at its field, after a
-    /// wrong value. Other errors are passed on.
+    /// Redirects to the account after an action; after an invalid value, shows the form again with
+    /// the error at its field. Other errors are passed on.
     async fn after<T>(
         &self,
         acted: Result<T>,
@@ -106,7 +106,7 @@ impl OperatorRequest {
     }
 }
 
-/// Whether another value in its field would fix it.
+/// Whether the error is about the value of a field.
 fn is_of_field(error: &Error) -> bool {
     matches!(error.0.code, INVALID_FIELD | DEBT_EXCEEDED)
 }
@@ -127,7 +127,7 @@ pub async fn sync_now(request: OperatorRequest) -> HttpResult<Response> {
     Ok(request.done(what))
 }
 
-/// What the forms below send.
+/// The fields that the forms below submit.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Acting {
@@ -321,7 +321,7 @@ async fn set_plan(request: &OperatorRequest, typed: &Acting) -> Result<()> {
         text => {
             let day = domain::time::parse(text);
             let wrong = || Error::field("until", "Enter the day as 2026-11-30.");
-            // The last day counts whole.
+            // The override includes the last day.
             Some(day.ok_or_else(wrong)?.plus_days(1))
         }
     };

@@ -1,4 +1,4 @@
-//! `/admin/alerts`: what needs an operator, or did.
+//! `/admin/alerts`: problems that need an operator, and those already acknowledged.
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -20,7 +20,7 @@ use crate::http::request_id::RequestId;
 use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
-/// The list as it is asked for.
+/// The filter of the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Search {

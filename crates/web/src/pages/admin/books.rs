@@ -1,4 +1,4 @@
-//! `/admin/audit`: what the last check of the books found, and the button for another.
+//! `/admin/audit`: the result of the last check of the books, and the button for a new one.
 
 use axum::extract::State;
 use axum::response::{Html, Redirect};

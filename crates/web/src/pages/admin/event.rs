@@ -1,4 +1,4 @@
-//! `/admin/events/{id}`: one webhook event, its tries, its payload and its replay.
+//! `/admin/events/{id}`: one webhook event, its attempts, its payload and its replay.
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -22,7 +22,7 @@ use crate::http::error::HttpResult;
 use crate::http::request_id::RequestId;
 use crate::pages::admin::{at_stripe, operator_shell};
 
-/// Longest that Stripe is waited for; the page is shown without it then.
+/// Longest wait for Stripe; after that the page is shown without its data.
 const STRIPE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// `GET /admin/events/{id}`.
@@ -69,7 +69,7 @@ pub async fn show(
     })
 }
 
-/// `GET /admin/events/{id}/replay`: says what a replay would change, and asks.
+/// `GET /admin/events/{id}/replay`: previews what a replay would change, and asks to confirm.
 pub async fn ask(
     State(app): State<App>,
     Operator(operator): Operator,
@@ -95,7 +95,7 @@ pub async fn ask(
     ))
 }
 
-/// What differs between our rows and Stripe's now: what a replay would bring in line.
+/// The differences between our rows and Stripe's now, which a replay would fix.
 async fn would_change(app: &App, ours: Option<Ours>) -> Vec<Fact> {
     let Some(ours) = ours else {
         return vec![Fact::new("Account", "unknown so far; we'll look again")];
@@ -120,7 +120,7 @@ async fn would_change(app: &App, ours: Option<Ours>) -> Vec<Fact> {
     }
 }
 
-/// `POST /admin/events/{id}/replay`: syncs the event's account afresh. Safe at any time.
+/// `POST /admin/events/{id}/replay`: syncs the event's account again. Safe at any time.
 pub async fn replay(
     State(app): State<App>,
     operator: Operator,

@@ -1,4 +1,4 @@
-//! `/admin/events`: everything Stripe has sent, and what became of it.
+//! `/admin/events`: all webhook events from Stripe, and their outcome.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ use crate::http::params::Params;
 use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 
-/// The search as it is sent.
+/// The search form as submitted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Search {
@@ -131,8 +131,7 @@ fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat>
     ]
 }
 
-/// `GET /admin/events/replay`: asks before everything that failed is taken up again, and says what
-/// that is.
+/// `GET /admin/events/replay`: lists the failed events and asks to confirm before all are retried.
 pub async fn ask_replay(
     State(app): State<App>,
     Operator(operator): Operator,

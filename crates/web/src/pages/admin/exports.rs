@@ -1,4 +1,4 @@
-//! `/admin/export`: every table of business rows, as files.
+//! `/admin/export`: all business tables as files.
 
 use axum::extract::{Path, State};
 use axum::response::{Html, Response};
@@ -16,7 +16,7 @@ use crate::http::error::HttpResult;
 use crate::pages::admin::operator_shell;
 use crate::{files, frame};
 
-/// `GET /admin/export`: what there is.
+/// `GET /admin/export`: the available files.
 pub async fn show(
     State(app): State<App>,
     Operator(operator): Operator,
@@ -49,7 +49,7 @@ pub async fn show(
     })
 }
 
-/// `GET /admin/export/{file}`: one table, `journal.csv` or `journal.jsonl`.
+/// `GET /admin/export/{file}`: one table, such as `journal.csv` or `journal.jsonl`.
 pub async fn file(
     State(app): State<App>,
     Operator(operator): Operator,

@@ -22,7 +22,7 @@ use crate::lists::{List, cursor};
 use crate::pages::admin::{ROWS, operator_shell};
 use crate::{files, frame};
 
-/// Whether an entry is a manual adjustment, which an opposite one undoes.
+/// Whether an entry is a manual adjustment, which can be undone by an opposite one.
 pub fn is_adjustment(entry: &Entry) -> bool {
     let is_up = matches!(
         &entry.body,
@@ -57,7 +57,7 @@ pub async fn show(
     let (mut entries, names) = app
         .read(move |tx| {
             let head = store::ledger::wallet(tx, number)?.map_or(0, |wallet| wallet.seq);
-            // The journal has no gaps, so the page before an entry is known by its number.
+            // The journal has no gaps, so the page before an entry follows from its number.
             let end = before.unwrap_or(head + 1).clamp(1, head + 1);
             let start = (end - 1 - size).max(0);
             let entries = store::ledger::journal_after(tx, number, start, end - 1 - start)?;
@@ -148,7 +148,7 @@ fn label(entry: &Entry) -> String {
     }
 }
 
-/// The kind of an entry in the CSV file.
+/// An entry's kind in the CSV file.
 fn csv_kind(entry: &Entry) -> String {
     match (&entry.body, entry.kind) {
         (Body::Grant { kind, .. }, _) => format!("grant, {}", kind.word()),
@@ -183,7 +183,7 @@ const COLUMNS: &[Column<Entry>] = &[
     ("reason", |entry| Cell::maybe(entry.context.reason.as_ref())),
 ];
 
-/// `GET /admin/accounts/{id}/journal.csv`: all of it, from the first entry.
+/// `GET /admin/accounts/{id}/journal.csv`: the whole journal, from the first entry.
 pub async fn csv(State(app): State<App>, OnAccount { account, .. }: OnAccount) -> Response {
     let name = format!("journal-{}.csv", account.public_id);
     let number = account.id;

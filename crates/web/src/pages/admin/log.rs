@@ -1,4 +1,4 @@
-//! `/admin/log`: what operators and host applications did manually.
+//! `/admin/log`: the audit log of what operators and host applications did manually.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ use crate::{files, frame};
 
 const HERE: &str = "/admin/log";
 
-/// What the log is narrowed to.
+/// The filters of the log.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Search {
@@ -117,7 +117,7 @@ pub async fn show(
     })
 }
 
-/// Names of the people behind ids.
+/// Display names of the users with these ids.
 pub fn names<'a>(
     tx: &mut store::Tx<'_>,
     actors: impl Iterator<Item = &'a str>,
@@ -165,7 +165,7 @@ fn row(act: &Act, names: &HashMap<String, String>) -> Vec<Prose> {
     ]
 }
 
-/// `GET /admin/log.csv`: the same as a file, all of it.
+/// `GET /admin/log.csv`: the whole log as a file.
 pub async fn csv(
     State(app): State<App>,
     _operator: Operator,

@@ -1,4 +1,4 @@
-//! Operators' pages: how it goes, transactions, accounts, webhook events, the books, what was done.
+//! Operators' pages: overview, transactions, accounts, webhook events, books and audit log.
 
 pub mod account;
 pub mod accounts;
@@ -29,13 +29,13 @@ use views::layout::{Nav, Shell};
 use crate::frame::public_shell;
 use crate::lists::cursor;
 
-/// Rows on an operator's page.
+/// Rows per page.
 const ROWS: usize = 50;
 
-/// Rows to read: one more than are shown says whether there are more.
+/// Rows to read: one more than is shown tells whether there is another page.
 const ROWS_READ: i64 = 51;
 
-/// The accounts of these numbers.
+/// The accounts with these row ids.
 fn accounts(
     tx: &mut Tx<'_>,
     numbers: impl Iterator<Item = i64>,
@@ -51,12 +51,12 @@ fn accounts(
     Ok(accounts)
 }
 
-/// The frame of an operator's page.
+/// The layout of an operator's page.
 fn operator_shell(app: &App, operator: &Visitor, active: Nav) -> Shell {
     public_shell(app, Some(operator), active)
 }
 
-/// The address of an object in Stripe's dashboard; the twin has none.
+/// The URL of an object in Stripe's Dashboard; `None` with the twin.
 fn at_stripe(app: &App, path: &str) -> Option<String> {
     let is_live = app.settings.stripe.is_live();
     let mode = if is_live { "" } else { "/test" };
@@ -64,7 +64,7 @@ fn at_stripe(app: &App, path: &str) -> Option<String> {
     app.twin_url.is_none().then(address)
 }
 
-/// Cuts the row that was read to see whether there are more, and makes the steps.
+/// Drops the extra row read to detect a next page, and builds the pager.
 fn page_of<R>(
     rows: &mut Vec<R>,
     here: &str,

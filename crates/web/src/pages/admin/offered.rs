@@ -1,4 +1,4 @@
-//! The acts that a role may do to an account.
+//! The actions on an account that a role may perform.
 
 use billing::actors::Operator;
 use domain::plan::AccountStatus;
@@ -9,7 +9,7 @@ pub(crate) fn home(account: &Account) -> String {
     format!("/admin/accounts/{}", account.public_id)
 }
 
-/// What an account's page offers an operator, by their role.
+/// The actions that an account's page offers an operator, by role.
 pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Action> {
     use billing::actors::roles::Right;
     let home = home(account);

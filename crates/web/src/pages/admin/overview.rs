@@ -1,4 +1,4 @@
-//! `/admin`: how the business goes, in numbers that lead to their rows.
+//! `/admin`: the key figures of the business, each linked to its rows.
 
 use axum::extract::State;
 use axum::response::Html;

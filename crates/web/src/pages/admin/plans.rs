@@ -1,4 +1,4 @@
-//! `/admin/plans`: what is sold, at which prices of Stripe's, and whether Stripe says the same.
+//! `/admin/plans`: the catalog, its prices at Stripe, and whether Stripe matches it.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::frame;
 use crate::http::error::HttpResult;
 use crate::pages::admin::operator_shell;
 
-/// Longest that Stripe is waited for; the page is shown without it then.
+/// Longest wait for Stripe; after that the page is shown without its data.
 const STRIPE_MAX: Duration = Duration::from_secs(5);
 
-/// Versions of the catalog that are shown.
+/// Maximum number of catalog versions that are shown.
 const VERSIONS_MAX: i64 = 20;
 
 /// `GET /admin/plans`.
@@ -146,7 +146,7 @@ fn sold(app: &App) -> Vec<Table> {
     ]
 }
 
-/// What `setup --check` says, if Stripe answers in time.
+/// The result of `setup --check`, if Stripe answers in time.
 async fn at_stripe(app: &App) -> Vec<Banner> {
     let mut banners = Vec::new();
     if let Ok(Ok(report)) = tokio::time::timeout(STRIPE_MAX, setup::run(app, true)).await {

@@ -1,4 +1,4 @@
-//! `/admin/refunds/{payment}`: looks at what a refund comes to, then makes it.
+//! `/admin/refunds/{payment}`: previews a refund, then makes it.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -25,7 +25,7 @@ const REASONS: [(&str, &str); 3] = [
     ("fraudulent", "Fraud"),
 ];
 
-/// What is asked, as it is typed.
+/// The form as submitted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Typed {
@@ -38,7 +38,7 @@ pub struct Typed {
     credit_note: String,
 }
 
-/// `GET /admin/refunds/{payment}`: the form; with `review` what it would come to.
+/// `GET /admin/refunds/{payment}`: the form; with `review`, the preview of the refund.
 pub async fn ask(
     State(app): State<App>,
     Operator(operator): Operator,
@@ -52,7 +52,7 @@ async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> Ht
     let before = refunds::before(app, payment).await?;
     let (wrong, look) = match before.preview(Some(&typed.amount)) {
         Ok(look) => (None, look),
-        // A wrong amount is reported at its field, beside the whole.
+        // An invalid amount is reported at its field, with the preview of a full refund.
         Err(error) if error.0.code == INVALID_FIELD => {
             let wrong = ("amount".to_owned(), error.0.detail);
             (Some(wrong), before.preview(None)?)
@@ -114,7 +114,7 @@ fn questions(
         typed.amount.clone()
     };
     let label = format!("Amount, up to {}", shown(look.left()));
-    // Only a plan's payment has an invoice to correct.
+    // Only a plan's payment has an invoice that a credit note can correct.
     let has_invoice = look.payment.stripe_invoice_id.is_some();
     let credit_note = Field::new(
         "credit_note",
@@ -178,7 +178,7 @@ fn review(app: &App, form: FormPage, look: &Preview, typed: &Typed) -> FormPage 
     }
 }
 
-/// `POST /admin/refunds/{payment}`: makes the refund that was reviewed, once.
+/// `POST /admin/refunds/{payment}`: makes the previewed refund, once.
 pub async fn make(
     State(app): State<App>,
     Operator(operator): Operator,
@@ -186,7 +186,7 @@ pub async fn make(
     Fields(typed): Fields<Typed>,
 ) -> HttpResult<Response> {
     if typed.attempt.is_empty() || typed.refunded.is_empty() {
-        // Nothing goes back that was not looked at first.
+        // Nothing is refunded that wasn't previewed first.
         let typed = Typed {
             review: "1".to_owned(),
             ..typed

@@ -36,7 +36,7 @@ use crate::pages::billing::history;
 use crate::rows::money::of_row;
 use crate::{files, frame};
 
-/// The search as it is sent.
+/// The search form as submitted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Search {
@@ -48,7 +48,7 @@ pub struct Search {
     to: String,
 }
 
-/// What is looked for, read from the form.
+/// The search, parsed from the form.
 #[derive(Clone, Debug)]
 struct Query {
     search: Search,
@@ -57,13 +57,13 @@ struct Query {
 }
 
 impl Search {
-    /// What is set of it, as the query of an address.
+    /// The fields that are set, as a query string.
     fn query(&self) -> String {
         let whole = self.address("");
         whole.trim_start_matches('?').to_owned()
     }
 
-    /// The address of this search, as a page or a file.
+    /// The URL of this search, as a page or a file.
     fn address(&self, path: &str) -> String {
         let parts = [
             ("q", self.q.as_str()),
@@ -75,7 +75,7 @@ impl Search {
         address(path, &parts)
     }
 
-    /// The search with its days read; a sentence where they make no sense.
+    /// The search with its dates parsed, or a message if they are invalid.
     fn read(&self) -> std::result::Result<Query, String> {
         let day = |text: &str| match set(text) {
             None => Ok(None),
@@ -130,7 +130,7 @@ pub async fn show(
             let Some(wanted) = &wanted else {
                 return Ok((Vec::new(), Vec::new(), views));
             };
-            // The totals are on the first page only: they read every row.
+            // Only the first page shows totals, since they read every matching row.
             let sums = match after {
                 None => store::transactions::sums(tx, &wanted.filter())?,
                 Some(_) => Vec::new(),
@@ -168,7 +168,7 @@ pub async fn show(
     })
 }
 
-/// What the rows that the search finds add up to, by currency.
+/// The sums of the transactions found, by currency.
 fn totals(sums: &[Sum]) -> Vec<Stat> {
     let mut currencies: Vec<&str> = sums.iter().map(|sum| sum.currency.as_str()).collect();
     currencies.dedup();
@@ -198,14 +198,14 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
     currencies.into_iter().flat_map(of).collect()
 }
 
-/// `GET /admin/transactions.csv`: what the search finds, latest first, however much it is.
+/// `GET /admin/transactions.csv`: all transactions found, latest first, without a row limit.
 pub async fn csv(
     State(app): State<App>,
     _operator: Operator,
     Params(search): Params<Search>,
 ) -> HttpResult<Response> {
     let wanted = search.read().map_err(|error| Error::field("from", error))?;
-    // Before the first page there is the head.
+    // `None` stands for the header row, which precedes the first page.
     let first: Option<Option<[i64; 2]>> = None;
     Ok(files::file(
         "transactions.csv",
@@ -265,7 +265,7 @@ const COLUMNS: &[Column<Listed>] = &[
     }),
 ];
 
-/// A transaction and the account it is of.
+/// A transaction and its account.
 struct Listed {
     row: Transaction,
     account: Option<Account>,
@@ -292,7 +292,7 @@ pub async fn save_view(
     Fields(new): Fields<NewView>,
 ) -> HttpResult<Redirect> {
     let name = saved_searches::read_name(&new.name)?;
-    // Read and written again, so that an address of ours is all it can be.
+    // Parsed and rebuilt, so that the saved query can only be one of our searches.
     let search: Search = serde_json::from_value(
         form_urlencoded::parse(new.query.as_bytes())
             .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
@@ -315,12 +315,12 @@ pub async fn remove_view(
     Ok(Redirect::to(HERE))
 }
 
-/// The place of a row in the list.
+/// The cursor position of a row in the list.
 fn place(listed: &Listed) -> [i64; 2] {
     [listed.row.occurred_at.micros(), listed.row.id]
 }
 
-/// The transactions that a search finds, and the accounts they are of.
+/// The transactions that a search finds, with their accounts.
 fn look(
     tx: &mut Tx<'_>,
     wanted: &Query,

@@ -1,4 +1,4 @@
-//! `/admin/webhooks`: where notices go, and what became of them.
+//! `/admin/webhooks`: the endpoints of outgoing webhooks and their deliveries.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -150,7 +150,7 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
     }
 }
 
-/// What an act on an endpoint needs beside its name.
+/// The form fields of an action on an endpoint.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ActFields {
     delivery: Option<i64>,

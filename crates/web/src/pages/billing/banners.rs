@@ -1,4 +1,4 @@
-//! News on the billing page: about the plan, the card, payments under way and the limit of calls.
+//! Banners on the billing page: the plan, the card, pending payments and the call limit.
 
 use billing::summary::View;
 use domain::catalog::Catalog;
@@ -16,10 +16,10 @@ use crate::pages::billing::paid::{amount, paid_title, price};
 use crate::pages::billing::rows::{CHART_DAYS, Rows};
 use crate::pages::standing::{CARD_WARNING_DAYS, card_ends, card_name, day, waiting_banner};
 
-/// A payment that is not confirmed after so long waits for a bank, not for a notice.
+/// A payment still unconfirmed after this time is waiting for a bank, not for a webhook event.
 const SLOW_AFTER_SECONDS: i64 = 120;
 
-/// News about the plan, the worst first.
+/// Banners about the plan, the most severe first.
 pub(super) fn plan_banners(
     catalog: &Catalog,
     view: &View,
@@ -65,7 +65,7 @@ pub(super) fn plan_banners(
         (PlanStatus::Trialing, None, _) => trial(catalog, view, rows, &title, now),
         (PlanStatus::Canceled, ..) if rows.trial_was_refused => banners::trial_refused(&title),
         (PlanStatus::Canceled, ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
-            // A plan that ended long ago is no news.
+            // A plan that ended long ago needs no banner.
             Some(ended) if now < ended.plus_days(CHART_DAYS) => banners::ended(&title, day(ended)),
             _ => return Vec::new(),
         },
@@ -74,14 +74,14 @@ pub(super) fn plan_banners(
     vec![banner]
 }
 
-/// Whether a change of the plan waits for its payment.
+/// Whether a plan change is waiting for its payment.
 fn waits_for_payment(rows: &Rows) -> bool {
     let invoice = rows.unpaid.as_ref();
     let reason = invoice.and_then(|invoice| invoice.billing_reason.as_deref());
     reason == Some("subscription_update")
 }
 
-/// The card is said to expire only where a plan is charged to it.
+/// Announces the card's expiry only if a plan is charged to it.
 pub(super) fn card_banner(view: &View, rows: &Rows, now: Timestamp) -> Option<Banner> {
     let card = rows.card.as_ref()?;
     rows.live
@@ -103,8 +103,8 @@ fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestam
     banners::trial(title, day(ends), &left, &price, &card_name(card))
 }
 
-/// Payments that were made and are not confirmed. An open Checkout is none of them: nothing was
-/// paid there yet.
+/// Payments that were made but aren't confirmed. An open Checkout isn't one: nothing has been paid
+/// there yet.
 pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
     let paid = rows.pending.iter().filter(|row| {
         row.kind == TransactionType::CreditTopup && row.stripe_payment_intent_id.is_some()

@@ -54,7 +54,7 @@ fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
     }
 }
 
-/// What it was for, its plan by name.
+/// The transaction's description, with the plan's display name.
 pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
     let description = row.description.as_deref().unwrap_or_default();
     let description = labels::with_days(description);
@@ -64,7 +64,7 @@ pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
     }
 }
 
-/// The status in a word; a partly refunded payment says so.
+/// The status as a badge; a partly refunded payment is marked as such.
 pub fn transaction_badge(row: &Transaction) -> Badge {
     match (row.kind, row.status) {
         (TransactionType::Refund, TransactionStatus::Completed) => Badge::plain("Refunded"),

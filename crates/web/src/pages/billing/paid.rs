@@ -1,4 +1,4 @@
-//! What an account pays for, in words.
+//! What an account pays for, as text.
 
 use domain::catalog::Catalog;
 use domain::plan::Plan;
@@ -13,7 +13,7 @@ pub(super) fn amount(minor: i64, currency: &str) -> String {
     offer::money(of_row(minor, currency))
 }
 
-/// "$19.00 per month": what is really paid, which may be an older price than the one sold today.
+/// "$19.00 per month": the price actually paid, which may be older than today's list price.
 pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>) -> String {
     let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
     let interval = live.and_then(|row| row.billing_interval.as_deref());
@@ -27,13 +27,13 @@ pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>)
     }
 }
 
-/// The name of the plan that is paid for, whether or not it gives access now.
+/// The name of the plan that is paid for, whether or not it grants access now.
 pub(super) fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscription>) -> String {
     let tier = row.and_then(|row| row.tier.as_deref());
     offer::title(catalog, tier.unwrap_or(&plan.tier))
 }
 
-/// The plan that starts with the next period, by name, and when.
+/// The name of the plan that starts with the next period, and when.
 pub(super) fn scheduled(catalog: &Catalog, rows: &Rows) -> Option<(String, Timestamp)> {
     let waiting = rows.waiting.as_ref().filter(|one| !one.is_unpaid())?;
     Some((offer::title(catalog, &waiting.tier), waiting.at()?))

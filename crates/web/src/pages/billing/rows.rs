@@ -1,4 +1,4 @@
-//! What the billing page reads of an account, in one look at the database.
+//! What the billing page reads about an account, in one database read.
 
 use billing::payments::plan::Pending;
 use domain::projection::TransactionStatus;
@@ -11,24 +11,24 @@ use store::subscriptions::Subscription;
 use store::transactions::{Cursor, Transaction};
 use store::trials::TrialState;
 
-/// Payments on one page of the history.
+/// Payments per page of the history.
 const HISTORY_ROWS: usize = 20;
 
-/// Days of the chart.
+/// Days in the chart.
 pub(super) const CHART_DAYS: i64 = 30;
 
-/// Pending payments that are looked at.
+/// Maximum number of pending payments that are read.
 const PENDING_MAX: i64 = 5;
 
-/// A page view asks Stripe again at most this often.
+/// Viewing the page syncs with Stripe at most this often.
 const FRESH_SECONDS: i64 = 10;
 
-/// What the page reads of an account, in one look.
+/// What the page reads about an account.
 pub struct Rows {
     pub(super) live: Option<Subscription>,
-    /// What waits on it.
+    /// The pending change of the subscription.
     pub(super) waiting: Option<Pending>,
-    /// The newest subscription was a trial that was not the first.
+    /// The newest subscription was a trial, refused because the account had one before.
     pub(super) trial_was_refused: bool,
     pub(super) latest: Option<Subscription>,
     pub(super) unpaid: Option<Invoice>,
@@ -40,13 +40,13 @@ pub struct Rows {
     pub(super) pending: Vec<Transaction>,
     pub(super) failure: Option<String>,
     pub(super) usage: Vec<store::ledger::DayUsage>,
-    /// Credits spent in seven days.
+    /// Micro-credits spent in the last seven days.
     pub week: i64,
-    /// A payment or a Checkout is under way: Stripe may know more than we do.
+    /// A payment or a Checkout is pending, so Stripe may know more than we do.
     pub is_waiting: bool,
 }
 
-/// Reads it; none when the history is to begin after a payment that is not this account's.
+/// Reads it; `None` if the history is to begin after a payment that isn't this account's.
 pub fn read(
     tx: &mut Tx<'_>,
     account: i64,
@@ -69,7 +69,7 @@ pub fn read(
         trial.state != TrialState::Granted
             && newest.is_some_and(|row| row.subscription_id == trial.subscription_id)
     });
-    // The newest invoice is the one whose payment counts now.
+    // Only the payment of the newest unpaid invoice matters now.
     let unpaid = store::invoices::unpaid(tx, account)?.pop();
     let pending = pending(tx, account)?;
     let is_waiting = is_waiting(tx, account, &pending, now, real_now)?;
@@ -93,7 +93,7 @@ pub fn read(
     }))
 }
 
-/// Where the page of the history begins; none when the payment it names is not this account's.
+/// Where the page of the history begins; `None` if the payment it names isn't this account's.
 fn cursor(
     tx: &mut Tx<'_>,
     account: i64,
@@ -115,7 +115,7 @@ fn pending(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Transaction>> {
     store::transactions::list(tx, &filter, Cursor::START, PENDING_MAX)
 }
 
-/// Why the last try to collect an invoice failed.
+/// Why the last attempt to collect an invoice failed.
 fn failure(
     tx: &mut Tx<'_>,
     account: i64,
@@ -129,7 +129,7 @@ fn failure(
     Ok(row.and_then(|row| row.failure))
 }
 
-/// Whether Stripe should be asked again, now and not a moment ago.
+/// Whether a payment or Checkout is pending and the account wasn't synced just now.
 fn is_waiting(
     tx: &mut Tx<'_>,
     account: i64,
@@ -148,7 +148,7 @@ fn is_waiting(
     Ok(is_waiting && !is_fresh)
 }
 
-/// Whether nothing has become of the Checkout of this intent yet.
+/// Whether the intent's Checkout has no outcome yet.
 pub fn is_open(tx: &mut Tx<'_>, intent: &Intent) -> store::Result<bool> {
     let Some(session) = &intent.stripe_object_id else {
         return Ok(false);

@@ -31,7 +31,7 @@ fn addon(held: &addons::Held) -> String {
     format!("{count}{}{price}", held.title)
 }
 
-/// The page of an account whose rows were read.
+/// The page for an account, from its rows.
 pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPage {
     let catalog = app.catalog();
     let now = app.now();
@@ -100,7 +100,7 @@ fn plan_panel(
     }
 }
 
-/// Whether the subscription gives what it is paid for.
+/// Whether the plan that is paid for grants access.
 fn is_on_plan(plan: &Plan) -> bool {
     plan.status.is_running()
 }
@@ -185,7 +185,7 @@ fn credits_panel(catalog: &Catalog, view: &View, rows: &Rows) -> CreditsPanel {
     }
 }
 
-/// "1,000 of them expire on 22 Dec 2026.": what ends on the next day on which something does.
+/// "1,000 of them expire on 22 Dec 2026.": the credits that expire on the next day on which any do.
 fn expiry(view: &View) -> Option<String> {
     let (soonest, left) = ending(view, Timestamp::from_micros(i64::MAX))?;
     let on = day(soonest).text;

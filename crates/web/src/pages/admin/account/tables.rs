@@ -29,7 +29,7 @@ pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) ->
     ]
 }
 
-/// Whether money of a payment may go back.
+/// Whether a payment can be refunded.
 pub fn is_refundable(row: &Transaction) -> bool {
     row.kind.is_payment()
         && row.status == TransactionStatus::Completed
@@ -111,7 +111,7 @@ fn holds(rows: &Rows) -> Table {
     Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
 }
 
-/// What an event did can be long; its own page has the whole of it.
+/// Shortens an event's outcome, which can be long; the event's own page shows all of it.
 fn cut(text: Option<&String>) -> String {
     let text = text.map_or("", String::as_str);
     match text.char_indices().nth(100) {

@@ -1,4 +1,4 @@
-//! What happened to an account, latest first.
+//! The timeline of an account, latest first.
 
 use billing::app::App;
 use domain::ledger::{Entry, EntryKind};
@@ -11,7 +11,7 @@ use super::tables::money;
 use super::{MOMENTS, Rows};
 use crate::pages::billing::history;
 
-/// Payments, what people did, and entries that no call made, latest first.
+/// Payments, manual actions, and journal entries not made by a call, latest first.
 pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<TimelineEntry> {
     let catalog = app.catalog();
     let mut moments: Vec<(Timestamp, TimelineEntry)> = Vec::new();

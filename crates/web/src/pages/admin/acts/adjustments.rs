@@ -1,4 +1,4 @@
-//! Credits added or taken by an operator, and taking such an adjustment back.
+//! Credits added or removed by an operator, and undoing such an adjustment.
 
 use super::{OperatorRequest, shown};
 use crate::frame;
@@ -23,22 +23,22 @@ use views::admin::account::AdjustForm;
 use views::components::Fact;
 use views::{format, labels};
 
-/// An adjustment as it is typed.
+/// The adjustment form as submitted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Adjusting {
-    /// The amount, with its sign.
+    /// The credits, signed: negative to remove.
     pub credits: String,
-    /// The reason, one of the known ones.
+    /// The reason's code, one of a fixed list.
     pub reason: String,
-    /// The note in words.
+    /// The operator's note.
     pub note: String,
     tell: String,
     attempt: String,
     confirm: String,
 }
 
-/// `POST /admin/accounts/{id}/credits`: says what an adjustment comes to; with `confirm` makes it.
+/// `POST /admin/accounts/{id}/credits`: previews an adjustment; with `confirm`, makes it.
 pub async fn adjust(
     request: OperatorRequest,
     Fields(typed): Fields<Adjusting>,
@@ -67,7 +67,7 @@ pub async fn adjust(
     }
 }
 
-/// What was typed, or the form with what is wrong.
+/// The credits that were typed, or the form with its errors.
 fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
     let form = adjust_form(typed);
     let text = typed.credits.trim().replace('\u{2212}', "-");
@@ -92,7 +92,7 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
     }
 }
 
-/// An adjustment below what is available, refused at its field.
+/// Refuses, at its field, an adjustment that would remove more than is available.
 async fn refused(
     request: &OperatorRequest,
     typed: &Adjusting,
@@ -157,14 +157,14 @@ async fn review(
     shown(&page)
 }
 
-/// Which entry is undone.
+/// The entry to undo.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Undoing {
     entry: i64,
 }
 
-/// `GET /admin/accounts/{id}/undo?entry=`: the opposite of an adjustment, to be confirmed.
+/// `GET /admin/accounts/{id}/undo?entry=`: asks to confirm the opposite of an adjustment.
 pub async fn undo(
     request: OperatorRequest,
     Params(undoing): Params<Undoing>,
@@ -182,14 +182,14 @@ pub async fn undo(
         reason: "correction".to_owned(),
         note: format!("Undoes entry {seq}"),
         tell: "yes".to_owned(),
-        // The same entry is undone once.
+        // An entry is undone at most once.
         attempt: format!("undo:{seq}"),
         confirm: String::new(),
     };
     review(&request, &typed, -entry.posted_delta, &view, ledger).await
 }
 
-/// The page again, with what is wrong in the form that adjusts credits.
+/// The account's page again, with the errors of the adjustment form.
 pub async fn adjust_refused(
     app: &App,
     operator: &Visitor,
@@ -205,7 +205,7 @@ pub async fn adjust_refused(
     frame::page(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
-/// The form as it was typed.
+/// The form with what was typed.
 fn adjust_form(typed: &Adjusting) -> AdjustForm {
     AdjustForm {
         credits: typed.credits.clone(),

@@ -12,6 +12,16 @@ pub(crate) fn is_stale(intent: &Intent, now: Timestamp) -> bool {
     now >= intent.created_at.plus_seconds(KEY_HOURS * 3_600)
 }
 
+/// Records that Stripe is asked now. False if the intent has ended meanwhile: then nothing may be
+/// sent.
+pub(crate) async fn start_call(app: &App, intent: &Intent) -> Result<bool> {
+    let (id, now) = (intent.id.clone(), app.now());
+    app.write(intent.account_id, move |tx| {
+        store::intents::set_calling(tx, &id, now)
+    })
+    .await
+}
+
 /// Handles a failed call: a definite refusal ends the intent, an unknown outcome keeps it for a
 /// retry with the same key, and an error that Stripe stored under the key makes the key unusable,
 /// which also ends the intent.

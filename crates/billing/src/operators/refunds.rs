@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::intents::{is_stale, note_failure};
+use crate::intents::{is_stale, note_failure, start_call};
 use crate::operators::audit_log::{Action, Author};
 use crate::operators::refunds::earlier::{finish_earlier, refund_of};
 use crate::sync;
@@ -283,13 +283,7 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
         let detail = "This refund is too old to repeat. Check the payment and start again.";
         return Err(Error::conflict("refund_stale", detail));
     }
-    let (id, now) = (intent.id.clone(), app.now());
-    let is_open = app
-        .write(intent.account_id, move |tx| {
-            store::intents::set_calling(tx, &id, now)
-        })
-        .await?;
-    if !is_open {
+    if !start_call(app, intent).await? {
         let detail = "A later refund replaced this one. Check the payment.";
         return Err(Error::conflict("refund_failed", detail));
     }

@@ -18,7 +18,7 @@ use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::is_stale;
+use crate::intents::{is_stale, start_call};
 use crate::letters;
 use crate::links::TOP_UP;
 use crate::payments::saved_card;
@@ -207,13 +207,7 @@ fn params(pack: &Pack, customer: &str, card: &str, account: &str, intent: &str) 
 }
 
 async fn charge(app: &App, intent: &Intent) -> Result<()> {
-    let (id, now) = (intent.id.clone(), app.now());
-    let is_open = app
-        .write(intent.account_id, move |tx| {
-            store::intents::set_calling(tx, &id, now)
-        })
-        .await?;
-    if !is_open {
+    if !start_call(app, intent).await? {
         return Ok(());
     }
     let params = Form::decode(&intent.params);

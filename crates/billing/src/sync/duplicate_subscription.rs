@@ -10,7 +10,7 @@ use stripe::Form;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::{Deferred, is_stale};
+use crate::intents::{Deferred, is_stale, start_call};
 
 /// Our own entry in the frozen parameters: the subscription to cancel. Not sent with the refund.
 const SUBSCRIPTION: &str = "subscription";
@@ -43,12 +43,8 @@ impl Deferred for Undo {
 }
 
 async fn undo(app: &App, intent: &Intent) -> Result<()> {
-    let (id, now) = (intent.id.clone(), app.now());
-    let account = intent.account_id;
-    let is_ours = app
-        .write(account, move |tx| store::intents::set_calling(tx, &id, now))
-        .await?;
-    if !is_ours {
+    let now = app.now();
+    if !start_call(app, intent).await? {
         return Ok(());
     }
     let params = Form::decode(&intent.params);
@@ -63,7 +59,7 @@ async fn undo(app: &App, intent: &Intent) -> Result<()> {
     }
     let id = intent.id.clone();
     let object = intent.stripe_object_id.clone().unwrap_or(subscription);
-    app.write_and_sync(account, move |tx| {
+    app.write_and_sync(intent.account_id, move |tx| {
         store::intents::set_done(tx, &id, &object, None, None, now).map(|_| ())
     })
     .await

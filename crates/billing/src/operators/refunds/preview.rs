@@ -62,8 +62,8 @@ pub async fn before(app: &App, name: &str) -> Result<Before> {
         Ok(found.map(|found| (found.1.id, found)))
     };
     let read = move |tx: &mut Tx<'_>, _: &View, found: (Transaction, Account)| {
-        let claw = clawback(&found.0, 0);
-        let ledger = store::ledger::loaded_for(tx, found.1.id, &[claw])?;
+        let none_reversed = clawback(&found.0, 0);
+        let ledger = store::ledger::loaded_for(tx, found.1.id, &[none_reversed])?;
         Ok((found, ledger))
     };
     let found = view_of(app, find, read).await?;

@@ -119,16 +119,15 @@ pub fn entry_kind(kind: EntryKind) -> &'static str {
     }
 }
 
-pub fn grant_kind(kind: &str) -> &str {
-    match GrantKind::from_word(kind) {
-        Some(GrantKind::Purchase) => "Top-up",
-        Some(GrantKind::Bonus) => "Bonus",
-        Some(GrantKind::Allowance) => "Monthly credits",
-        Some(GrantKind::Promo) => "Promotion",
-        Some(GrantKind::Adjustment) => "Adjustment",
-        Some(GrantKind::Rollover) => "Carried over",
-        Some(GrantKind::Reinstatement) => "Reinstated",
-        None => kind,
+pub fn grant_kind(kind: GrantKind) -> &'static str {
+    match kind {
+        GrantKind::Purchase => "Top-up",
+        GrantKind::Bonus => "Bonus",
+        GrantKind::Allowance => "Monthly credits",
+        GrantKind::Promo => "Promotion",
+        GrantKind::Adjustment => "Adjustment",
+        GrantKind::Rollover => "Carried over",
+        GrantKind::Reinstatement => "Reinstated",
     }
 }
 

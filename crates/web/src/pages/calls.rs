@@ -205,7 +205,7 @@ fn grants(found: &Found) -> Vec<CallGrant> {
         kind: found
             .kinds
             .get(&part.lot)
-            .map(|kind| labels::grant_kind(kind.word()).to_owned())
+            .map(|kind| labels::grant_kind(*kind).to_owned())
             .unwrap_or_default(),
         held: format::credits(part.held.micros()),
         charged: format::credits(part.charged.micros()),

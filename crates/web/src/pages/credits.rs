@@ -166,7 +166,7 @@ fn grants(view: &View) -> Vec<GrantRow> {
 }
 
 fn source(lot: &Lot) -> String {
-    let kind = labels::grant_kind(lot.kind.word());
+    let kind = labels::grant_kind(lot.kind);
     if lot.frozen {
         format!("{kind}, set aside while its payment is disputed")
     } else {

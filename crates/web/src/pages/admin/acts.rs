@@ -70,7 +70,7 @@ impl OperatorRequest {
         page
     }
 
-    fn by_hand(&self, reason: &str, note: &str, notifies: bool) -> Justification {
+    fn justification(&self, reason: &str, note: &str, notifies: bool) -> Justification {
         Justification {
             actor: self.operator.public_id.clone(),
             reason: reason.to_owned(),
@@ -192,7 +192,7 @@ pub async fn forgive(
         let amount = amount.filter(|amount| amount.is_positive());
         let wrong = || Error::field("credits", "Enter credits, for example 120.");
         let amount = amount.ok_or_else(wrong)?;
-        let by_hand = request.by_hand(&typed.reason, &typed.note, false);
+        let by_hand = request.justification(&typed.reason, &typed.note, false);
         let key = Key::read(&typed.attempt)?;
         credits::forgive(&request.app, &request.account, key, Some(amount), &by_hand).await
     };
@@ -224,7 +224,7 @@ async fn void_page(request: &OperatorRequest, typed: &Acting) -> Result<FormPage
     page.facts = vec![
         Fact::new(
             "Grant",
-            format!("{}, entry {lot}", labels::grant_kind(grant.kind.word())),
+            format!("{}, entry {lot}", labels::grant_kind(grant.kind)),
         ),
         Fact::new("Granted", format::credits(grant.amount.micros())),
         Fact::total("Ends", format::credits(grant.unheld().micros())),
@@ -242,7 +242,7 @@ async fn void_page(request: &OperatorRequest, typed: &Acting) -> Result<FormPage
 /// `POST /admin/accounts/{id}/void`
 pub async fn void(request: OperatorRequest, Fields(typed): Fields<Acting>) -> HttpResult<Response> {
     let ended = async {
-        let by_hand = request.by_hand(&typed.reason, &typed.note, true);
+        let by_hand = request.justification(&typed.reason, &typed.note, true);
         let key = Key::read(&typed.attempt)?;
         let grant = domain::ledger::grant::id_of(typed.grant);
         credits::void(&request.app, &request.account, key, &grant, &by_hand).await

@@ -142,7 +142,7 @@ fn row(entry: &Entry, names: &HashMap<String, String>, home: &str, may_adjust: b
 fn label(entry: &Entry) -> String {
     match &entry.body {
         Body::Grant { kind, .. } => {
-            format!("Grant, {}", labels::grant_kind(kind.word()).to_lowercase())
+            format!("Grant, {}", labels::grant_kind(*kind).to_lowercase())
         }
         _ => labels::entry_kind(entry.kind).to_owned(),
     }

@@ -80,12 +80,8 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             shown = shown.text(" ").link(format!("End grant {}", row.id), href);
         }
         vec![
-            Prose::new(format!(
-                "{} {} ",
-                row.id,
-                labels::grant_kind(row.kind.word())
-            ))
-            .code(&row.source_key),
+            Prose::new(format!("{} {} ", row.id, labels::grant_kind(row.kind)))
+                .code(&row.source_key),
             format::credits(row.amount.micros()).into(),
             format::credits(left.micros()).into(),
             row.expires_at.map_or_else(

@@ -55,7 +55,7 @@ pub async fn adjust(
         let (view, ledger) = view_with(&request.app, account, read).await?;
         return review(&request, &typed, amount, &view, ledger).await;
     }
-    let by_hand = request.by_hand(&typed.reason, &typed.note, !typed.tell.is_empty());
+    let by_hand = request.justification(&typed.reason, &typed.note, !typed.tell.is_empty());
     let key = Key::read(&typed.attempt)?;
     match credits::adjust(&request.app, &request.account, key, amount, &by_hand).await {
         Ok(_) => Ok(request.done("adjusted")),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::errors::Answer;
-use super::invoices::NewInvoice;
+use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use stripe::objects::{BillingReason, InvoiceStatus};
 
 use super::errors::{Answer, ApiError, refuse_param};
-use super::invoices::NewInvoice;
+use super::invoice_build::NewInvoice;
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};

@@ -5,7 +5,7 @@ use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
 use super::errors::{Answer, ApiError};
-use super::invoices::NewInvoice;
+use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::status;

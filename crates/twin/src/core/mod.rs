@@ -27,6 +27,7 @@ mod expand;
 mod form;
 mod ids;
 mod invoice_api;
+mod invoice_build;
 mod invoice_items;
 mod invoice_page;
 mod invoice_preview;

@@ -5,7 +5,7 @@ use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::PaymentBehavior;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::invoices::NewInvoice;
+use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;

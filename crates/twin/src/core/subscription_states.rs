@@ -5,7 +5,7 @@ use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::Core;
 use super::behavior::ScheduleEnd;
-use super::invoices::NewInvoice;
+use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;

@@ -1,0 +1,128 @@
+//! Building invoices: their fields, lines and totals.
+
+use serde_json::{Value, json};
+use stripe::objects::BillingReason;
+
+use super::Core;
+use super::lines::Draft;
+use super::time::HOUR;
+use super::value::{int, list, merge, text};
+
+/// The input for creating an invoice.
+pub(super) struct NewInvoice<'a> {
+    pub(super) customer: &'a str,
+    pub(super) subscription: Option<&'a str>,
+    pub(super) reason: BillingReason,
+    pub(super) currency: &'a str,
+    pub(super) lines: Vec<Draft>,
+    pub(super) period: (i64, i64),
+    /// Whether it is finalized automatically an hour later.
+    pub(super) advances: bool,
+}
+
+impl<'a> NewInvoice<'a> {
+    /// The input for an invoice of a subscription whose period is the current moment.
+    pub(super) fn of(
+        subscription: &'a Value,
+        reason: BillingReason,
+        lines: Vec<Draft>,
+        now: i64,
+    ) -> NewInvoice<'a> {
+        NewInvoice {
+            customer: text(subscription, "customer"),
+            subscription: Some(text(subscription, "id")),
+            reason,
+            currency: text(subscription, "currency"),
+            lines,
+            period: (now, now),
+            advances: false,
+        }
+    }
+}
+
+impl Core {
+    /// Builds a draft invoice without storing it.
+    pub(super) fn build_invoice(&mut self, new: &NewInvoice<'_>) -> Value {
+        let id = self.rng.id("in");
+        let customer = self.row(new.customer).clone();
+        let lines: Vec<Value> = new
+            .lines
+            .iter()
+            .map(|one| one.line(&mut self.rng, &id))
+            .collect();
+        let url = format!("/v1/invoices/{id}/lines");
+        let advances = new.advances;
+        let mut invoice = json!({
+            "id": id, "object": "invoice", "account_country": "US", "account_name": "Local twin",
+            "account_tax_ids": null, "amount_due": 0, "amount_overpaid": 0, "amount_paid": 0,
+            "amount_remaining": 0, "amount_shipping": 0, "application": null, "attempt_count": 0,
+            "attempted": false, "auto_advance": advances,
+            "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null,
+                              "provider": null, "status": null},
+            "automatically_finalizes_at": if advances { json!(self.now + HOUR + 1) } else { Value::Null },
+            "billing_reason": new.reason.as_str(), "collection_method": "charge_automatically",
+            "created": self.now, "currency": new.currency, "custom_fields": null,
+            "customer": new.customer, "customer_account": null,
+            "customer_address": customer["address"], "customer_email": customer["email"],
+            "customer_name": customer["name"], "customer_phone": customer["phone"],
+            "customer_shipping": customer["shipping"], "customer_tax_exempt": "none",
+            "customer_tax_ids": [], "default_payment_method": null, "default_source": null,
+            "default_tax_rates": [], "description": null, "discounts": [], "due_date": null,
+            "effective_at": null, "ending_balance": null, "footer": null, "from_invoice": null,
+        });
+        let rest = json!({
+            "hosted_invoice_url": null, "invoice_pdf": null, "issuer": {"type": "self"},
+            "last_finalization_error": null, "latest_revision": null,
+            "lines": {"object": "list", "data": lines, "has_more": false, "url": url},
+            "livemode": false, "metadata": {},
+            "next_payment_attempt": if advances { json!(self.now + HOUR) } else { Value::Null },
+            "number": null, "on_behalf_of": null, "parent": self.invoice_parent(new.subscription),
+            "payment_settings": {"default_mandate": null, "payment_method_options": null,
+                                 "payment_method_types": null},
+            "period_end": new.period.1, "period_start": new.period.0,
+            "post_payment_credit_notes_amount": 0, "pre_payment_credit_notes_amount": 0,
+            "receipt_number": null, "rendering": null, "shipping_cost": null,
+            "shipping_details": null, "starting_balance": 0, "statement_descriptor": null,
+            "status": "draft",
+            "status_transitions": {"finalized_at": null, "marked_uncollectible_at": null,
+                                   "paid_at": null, "voided_at": null},
+            "subtotal": 0, "subtotal_excluding_tax": 0, "test_clock": null, "total": 0,
+            "total_discount_amounts": [], "total_excluding_tax": 0,
+            "total_pretax_credit_amounts": [], "total_taxes": [], "webhooks_delivered_at": self.now,
+        });
+        merge(&mut invoice, rest);
+        self.discount_lines(&mut invoice, new.subscription, &customer);
+        self.update_totals(&mut invoice);
+        invoice
+    }
+
+    fn invoice_parent(&self, subscription: Option<&str>) -> Value {
+        let Some(row) = subscription.and_then(|id| self.store.get(id)) else {
+            return Value::Null;
+        };
+        json!({"quote_details": null, "subscription_details": {"metadata": row["metadata"],
+               "subscription": row["id"]}, "type": "subscription_details"})
+    }
+
+    /// Updates the totals from the lines and the customer's balance.
+    pub(super) fn update_totals(&self, invoice: &mut Value) {
+        let lines = super::lists::inner(invoice, "lines");
+        let subtotal: i64 = lines.iter().map(|line| int(line, "amount")).sum();
+        let discount: i64 = list(invoice, "total_discount_amounts")
+            .iter()
+            .map(|one| int(one, "amount"))
+            .sum();
+        let total = subtotal - discount;
+        let balance = int(self.row(text(invoice, "customer")), "balance");
+        let due = (total + balance).max(0);
+        for name in ["subtotal", "subtotal_excluding_tax"] {
+            invoice[name] = subtotal.into();
+        }
+        for name in ["total", "total_excluding_tax"] {
+            invoice[name] = total.into();
+        }
+        invoice["starting_balance"] = balance.into();
+        invoice["amount_due"] = due.into();
+        invoice["amount_remaining"] = due.into();
+    }
+}

@@ -26,6 +26,7 @@ mod events;
 mod expand;
 mod form;
 mod ids;
+mod indexes;
 mod invoice_api;
 mod invoice_build;
 mod invoice_items;
@@ -52,12 +53,14 @@ mod subscription_create;
 mod subscription_items;
 mod subscription_states;
 mod subscriptions;
+mod test_clocks;
 pub mod time;
+mod timeline;
 mod trigger;
 mod value;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -71,6 +74,7 @@ use ids::Rng;
 use params::metadata;
 use protocol::SavedAnswer;
 use store::Store;
+use timeline::Timeline;
 
 /// The whole state of one Stripe account.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,9 +84,11 @@ pub struct Core {
     store: Store,
     /// The ids of events that have not been taken yet.
     fresh: Vec<String>,
-    /// The moments at which an object must be checked: the time, a sequence number and the id.
-    due: BTreeSet<(i64, u64, String)>,
-    due_count: u64,
+    /// When objects that are not bound to a test clock must be checked.
+    due: Timeline,
+    /// When objects that are bound to a test clock must be checked, by the id of the clock.
+    #[serde(default)]
+    clock_due: BTreeMap<String, Timeline>,
     saved_answers: BTreeMap<String, SavedAnswer>,
     /// The times and keys of the saved answers, oldest first.
     saved_order: VecDeque<(i64, String)>,
@@ -127,8 +133,8 @@ impl Core {
             rng,
             store: Store::default(),
             fresh: Vec::new(),
-            due: BTreeSet::new(),
-            due_count: 0,
+            due: Timeline::default(),
+            clock_due: BTreeMap::new(),
             saved_answers: BTreeMap::new(),
             saved_order: VecDeque::new(),
             declines: Vec::new(),
@@ -241,9 +247,15 @@ impl Core {
         gone
     }
 
-    /// The ids of the objects of a kind for which `keep` returns true, oldest first.
-    fn ids_of(&self, kind: &str, keep: impl Fn(&Value) -> bool) -> Vec<String> {
-        let rows = self.store.all(kind).filter(|row| keep(row));
+    /// The ids of the objects of a kind whose indexed field has a value and for which `keep` returns
+    /// true, oldest first.
+    fn ids_by(
+        &self,
+        kind: &str,
+        (field, wanted): (&str, &str),
+        keep: impl Fn(&Value) -> bool,
+    ) -> Vec<String> {
+        let rows = self.store.by(kind, field, wanted).filter(|row| keep(row));
         rows.map(|row| value::owned(row, "id")).collect()
     }
 

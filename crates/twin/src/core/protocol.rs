@@ -152,14 +152,17 @@ impl Core {
             .params
             .as_object_mut()
             .and_then(|all| all.remove("expand"));
-        self.undoable(|core| {
-            let mut body = route.answer(core, &call)?;
-            let paths = expand
-                .as_ref()
-                .and_then(Value::as_array)
-                .map_or(&[][..], Vec::as_slice);
-            core.expand(&mut body, paths)?;
-            Ok(body)
+        let clock = self.clock_of_call(&call);
+        self.at_clock(clock.as_deref(), |core| {
+            core.undoable(|core| {
+                let mut body = route.answer(core, &call)?;
+                let paths = expand
+                    .as_ref()
+                    .and_then(Value::as_array)
+                    .map_or(&[][..], Vec::as_slice);
+                core.expand(&mut body, paths)?;
+                Ok(body)
+            })
         })
     }
 

@@ -15,5 +15,6 @@ mod schedules;
 mod schema;
 mod shop;
 mod storm;
+mod test_clocks;
 mod trials;
 mod triggers;

@@ -1,5 +1,5 @@
 use serde_json::json;
-use twin::core::{ApiRequest, Core};
+use twin::core::{ApiRequest, Core, Failure, Permission, Times};
 
 use crate::shop::{NOW, Shop, string};
 
@@ -53,7 +53,7 @@ fn only_test_keys_are_accepted() {
     assert_eq!(ask(Some("sk_live_abc")).status, 401);
     assert_eq!(ask(Some("nonsense")).status, 401);
     assert_eq!(ask(Some("sk_test_abc")).status, 200);
-    assert_eq!(ask(Some("rk_test_abc")).status, 200);
+    assert_eq!(ask(Some("rk_test_abc")).status, 401);
 }
 
 #[test]
@@ -127,23 +127,176 @@ fn a_validation_failure_is_not_saved_under_its_key_and_keys_are_forgotten_after_
 }
 
 #[test]
-fn a_saved_server_error_is_replayed() {
+fn a_failure_during_execution_is_saved_and_replayed_with_nothing_done() {
     let mut shop = Shop::open();
-    let request = ApiRequest {
+    let request = new_customer("key-1");
+
+    let failed = shop.core.api_at(&request, at(NOW), failure(false));
+    let replayed = shop.core.api(&request, NOW);
+
+    assert_eq!(
+        (failed.status, &failed.body["error"]["type"]),
+        (500, &json!("api_error"))
+    );
+    assert_eq!((replayed.status, &replayed.body), (500, &failed.body));
+    assert!(
+        replayed
+            .headers
+            .contains(&("Idempotent-Replayed".to_owned(), "true".to_owned()))
+    );
+    assert!(shop.core.objects("customer").is_empty());
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn a_failure_after_the_work_keeps_the_work_and_replays_the_error() {
+    let mut shop = Shop::open();
+    let request = new_customer("key-1");
+
+    let failed = shop.core.api_at(&request, at(NOW), failure(true));
+    let replayed = shop.core.api(&request, NOW);
+
+    assert_eq!((failed.status, replayed.status), (500, 500));
+    assert_eq!(shop.core.objects("customer").len(), 1);
+    assert_eq!(shop.happened(), ["customer.created"]);
+}
+
+#[test]
+fn an_invalid_request_is_refused_before_it_can_fail_and_is_not_saved() {
+    let mut shop = Shop::open();
+    let mut request = new_customer("key-1");
+    request.body = "nonsense=1".to_owned();
+
+    let refused = shop.core.api_at(&request, at(NOW), failure(false));
+    let executed = shop.core.api(&new_customer("key-1"), NOW);
+
+    assert_eq!((refused.status, executed.status), (400, 200));
+}
+
+#[test]
+fn keys_age_by_real_time_whatever_the_billing_clock_shows() {
+    let mut shop = Shop::open();
+    let request = new_customer("key-1");
+    let times = |billing, real| Times { billing, real };
+
+    let first = shop.core.api_at(&request, at(NOW), None);
+    let same = shop
+        .core
+        .api_at(&request, times(NOW + 90 * 86_400, NOW + 86_399), None);
+    let other = shop
+        .core
+        .api_at(&request, times(NOW + 90 * 86_400, NOW + 86_400), None);
+
+    assert_eq!(first.body["id"], same.body["id"]);
+    assert_ne!(first.body["id"], other.body["id"]);
+}
+
+#[test]
+fn the_same_parameters_in_another_order_are_the_same_request() {
+    let mut shop = Shop::open();
+
+    let first = shop.send("POST", "/v1/customers", "name=Ann&phone=1", Some("key-1"));
+    let same = shop.send("POST", "/v1/customers", "phone=1&name=Ann", Some("key-1"));
+    let swapped = shop.send("POST", "/v1/customers", "phone=Ann&name=1", Some("key-1"));
+
+    assert_eq!(first.body, same.body);
+    assert_eq!(swapped.body["error"]["type"], "idempotency_error");
+}
+
+fn new_customer(key: &str) -> ApiRequest {
+    ApiRequest {
         method: "POST".to_owned(),
         path: "/v1/customers".to_owned(),
         body: "name=Ann".to_owned(),
         api_key: Some("sk_test_x".to_owned()),
-        idempotency_key: Some("key-1".to_owned()),
+        idempotency_key: Some(key.to_owned()),
         ..ApiRequest::default()
+    }
+}
+
+fn at(now: i64) -> Times {
+    Times {
+        billing: now,
+        real: now,
+    }
+}
+
+fn failure(keeps_work: bool) -> Option<Failure> {
+    Some(Failure {
+        status: 500,
+        keeps_work,
+    })
+}
+
+#[test]
+fn a_restricted_key_may_do_what_it_was_given_and_nothing_else() {
+    let mut core = Core::new(1, NOW);
+    let permissions = [
+        ("customer".to_owned(), Permission::Read),
+        ("product".to_owned(), Permission::Write),
+    ];
+    let key = core.add_restricted_key(permissions.into());
+    let mut ask = |method: &str, path: &str, key: &str| {
+        let request = ApiRequest {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            body: if method == "POST" {
+                "name=Ann".to_owned()
+            } else {
+                String::new()
+            },
+            api_key: Some(key.to_owned()),
+            ..ApiRequest::default()
+        };
+        core.api(&request, NOW)
     };
-    let body = json!({"error": {"type": "api_error", "message": "An unknown error occurred."}});
 
-    shop.core.save_failure(&request, 500, body, NOW);
-    let answer = shop.core.api(&request, NOW);
+    let denied = ask("POST", "/v1/customers", &key);
 
-    assert_eq!(answer.status, 500);
-    assert!(shop.core.objects("customer").is_empty());
+    assert_eq!(ask("GET", "/v1/customers", &key).status, 200);
+    assert_eq!(ask("POST", "/v1/products", &key).status, 200);
+    assert_eq!(ask("GET", "/v1/products", &key).status, 200);
+    assert_eq!(ask("GET", "/v1/invoices", &key).status, 403);
+    assert_eq!(ask("GET", "/v1/customers", "rk_test_unknown").status, 401);
+    assert_eq!(denied.status, 403);
+    let message = denied.body["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("'rak_customer_write' permission"),
+        "{message}"
+    );
+    assert!(!message.contains(&key), "{message}");
+}
+
+#[test]
+fn another_account_and_another_content_type_are_refused() {
+    let mut core = Core::new(1, NOW);
+    let own = core.account_id().to_owned();
+    let mut ask = |account: Option<&str>, kind: Option<&str>| {
+        let request = ApiRequest {
+            account: account.map(str::to_owned),
+            content_type: kind.map(str::to_owned),
+            idempotency_key: None,
+            ..new_customer("")
+        };
+        core.api(&request, NOW)
+    };
+
+    let other = ask(Some("acct_other"), None);
+    let json = ask(None, Some("application/json"));
+
+    assert_eq!(
+        (other.status, &other.body["error"]["code"]),
+        (403, &json!("account_invalid"))
+    );
+    assert_eq!(json.status, 400);
+    assert_eq!(
+        ask(
+            Some(&own),
+            Some("application/x-www-form-urlencoded; charset=utf-8")
+        )
+        .status,
+        200
+    );
 }
 
 #[test]
@@ -319,7 +472,7 @@ fn the_secret_of_a_webhook_endpoint_is_shown_once() {
     );
     let id = string(&made["id"]);
     let shown = shop.get(&format!("/v1/webhook_endpoints/{id}"));
-    let known = shop.core.webhook_endpoints();
+    let known = shop.core.webhook_endpoints(NOW);
 
     assert!(string(&made["secret"]).starts_with("whsec_"));
     assert!(shown.get("secret").is_none());
@@ -335,7 +488,7 @@ fn the_secret_of_a_webhook_endpoint_is_shown_once() {
         400
     );
     shop.delete(&format!("/v1/webhook_endpoints/{id}"));
-    assert!(shop.core.webhook_endpoints().is_empty());
+    assert!(shop.core.webhook_endpoints(NOW).is_empty());
 }
 
 #[test]

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod access;
 mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
 mod dunning;
+mod idempotency;
 mod money;
 mod protocol;
 mod reading;

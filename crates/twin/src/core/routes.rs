@@ -5,7 +5,7 @@ use super::errors::Answer;
 use super::{
     Call, Core, balance, catalog, changes, charges, checkout, checkout_create, credit_notes,
     customers, discounts, disputes, endpoints, events, invoice_api, invoice_items, invoice_preview,
-    methods, payment_intents, portal, refunds, schedules, setup, subscription_create,
+    methods, pauses, payment_intents, portal, refunds, schedules, setup, subscription_create,
     subscription_items, subscriptions, test_clocks,
 };
 
@@ -140,7 +140,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "subscriptions", subscription_create::create),
     ("post", "subscriptions/{}", changes::update),
     ("delete", "subscriptions/{}", subscriptions::cancel),
-    ("post", "subscriptions/{}/resume", subscriptions::resume),
+    ("post", "subscriptions/{}/resume", pauses::resume),
     ("post", "test_helpers/test_clocks", test_clocks::create),
     ("delete", "test_helpers/test_clocks/{}", test_clocks::delete),
     (

@@ -210,19 +210,12 @@ impl Core {
             let price = self.need("price", text(item, "price"), "price")?;
             items.push((price, int(item, "quantity"), json!({})));
         }
+        let customer = owned(&row, "customer");
         self.create_subscription(NewSubscription {
-            customer: owned(&row, "customer"),
-            items,
-            one_time_lines: Vec::new(),
-            metadata: json!({}),
             method: opt(&row, "default_settings.default_payment_method").map(str::to_owned),
-            trial_end: None,
-            anchor: None,
-            behavior: PaymentBehavior::DefaultIncomplete,
             by: Initiator::Merchant,
-            members: json!({"collection_method": "charge_automatically"}),
-            keeps_method: false,
-            discounts: Vec::new(),
+            schedule: Some(id.to_owned()),
+            ..NewSubscription::of(&customer, items)
         })
     }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod beginnings;
 mod billing;
 mod changes;
 mod checkout;
@@ -13,6 +14,7 @@ mod protocol;
 mod reading;
 mod schedules;
 mod schema;
+mod sending;
 mod shop;
 mod storm;
 mod test_clocks;

@@ -48,6 +48,7 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
     assert_eq!(
         boundary,
         [
+            "invoice.upcoming",
             "subscription_schedule.updated",
             "customer.subscription.updated",
             "invoice.created"

@@ -155,10 +155,12 @@ impl Core {
             .first()
             .map_or(start, |item| int(item, "current_period_start"));
         let price = get(&row, "items.data.0.price").clone();
-        let end = period_end(&row, &price, start);
+        // A new phase of a schedule may be a trial.
+        let trial = opt_int(&row, "trial_end").filter(|at| *at > start);
+        let end = trial.unwrap_or_else(|| period_end(&row, &price, start));
         self.modify(id, |row| {
             move_period(row, start, end);
-            if trial_ends {
+            if trial_ends && trial.is_none() {
                 row["status"] = "active".into();
             }
         });
@@ -172,7 +174,12 @@ impl Core {
     /// its collection is paused.
     fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
         let mut lines = self.pending_items(text(row, "customer"), Some(id));
-        lines.extend(self.period_lines(row, coming));
+        if status::is_trialing(row) {
+            let trial = |item| self.trial_line(row, item, coming.0, coming.1);
+            lines.extend(inner(row, "items").iter().map(trial));
+        } else {
+            lines.extend(self.period_lines(row, coming));
+        }
         let paused = has(row, "pause_collection");
         let invoice = self.new_invoice(NewInvoice {
             period: past,

@@ -13,6 +13,7 @@ use super::params::metadata;
 use super::pauses::pause_from;
 use super::payments::{Initiator, Paid};
 use super::status;
+use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
 use super::subscriptions::{billing_interval, check_collection, period_end};
@@ -429,7 +430,7 @@ impl Core {
     /// Sets the items and, if one started, the new period.
     pub(super) fn set_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
         self.modify(id, |row| {
-            row["items"]["data"] = items.into();
+            set_item_list(row, items);
             if let Some((start, end)) = period {
                 row["billing_cycle_anchor"] = start.into();
                 move_period(row, start, end);

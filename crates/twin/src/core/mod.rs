@@ -48,6 +48,7 @@ mod portal_page;
 mod protocol;
 mod refunds;
 mod routes;
+mod schedule_phases;
 mod schedules;
 mod setup;
 mod status;

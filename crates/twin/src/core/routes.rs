@@ -124,6 +124,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "subscription_items/{}",
         subscription_items::delete,
     ),
+    ("get", "subscription_schedules", schedules::index),
     ("post", "subscription_schedules", schedules::create),
     ("post", "subscription_schedules/{}", schedules::update),
     (

@@ -56,6 +56,12 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     Ok(json!({"id": call.id(), "object": "subscription_item", "deleted": true}))
 }
 
+/// Replaces the items of a subscription.
+pub(super) fn set_item_list(row: &mut Value, items: &[Value]) {
+    row["items"]["total_count"] = items.len().into();
+    row["items"]["data"] = items.into();
+}
+
 impl Core {
     /// The items of a subscription after the sent items were merged in.
     pub(super) fn items_after(
@@ -73,13 +79,14 @@ impl Core {
                 let price = self.recurring_price(one, &named)?;
                 let twice = items
                     .iter()
-                    .any(|item| get(item, "price.id") == get(&price, "id"));
-                if twice {
+                    .find(|item| get(item, "price.id") == get(&price, "id"));
+                if let Some(known) = twice {
                     let message = format!(
-                        "Cannot add multiple subscription items with the same plan: {}",
-                        text(&price, "id")
+                        "A new item with Price {} can't be added to this Subscription because an existing Subscription Item {} is already using that Price. If you want to update the existing item (e.g., to adjust the quantity), pass the existing Subscription Item's `id` in your update request: https://stripe.com/docs/api/subscriptions/update#update_subscription-items-id",
+                        text(&price, "id"),
+                        text(known, "id")
                     );
-                    return refuse_param("", &named, message);
+                    return refuse_param("", "plan", message);
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::Core;
-use super::behavior::ScheduleEnd;
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
@@ -306,7 +305,8 @@ impl Core {
             self.void_invoice(invoice);
         }
         if let Some(schedule) = opt(&before, "schedule") {
-            self.end_schedule(schedule, ScheduleEnd::Canceled);
+            let end = self.schedule_end_with(schedule, reason);
+            self.end_schedule(schedule, end);
         }
         self.drop_pending(id);
         self.stop_collecting(id);

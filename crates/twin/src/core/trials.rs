@@ -83,7 +83,12 @@ impl Core {
 
     /// Moves the end of a trial. A paid subscription becomes a trial: what remains of its period is
     /// credited on a new invoice.
-    fn move_trial(&mut self, row: &Value, end: i64, proration: ProrationBehavior) -> Answer<()> {
+    pub(super) fn move_trial(
+        &mut self,
+        row: &Value,
+        end: i64,
+        proration: ProrationBehavior,
+    ) -> Answer<()> {
         if text(row, "status") == "paused" {
             let message = "You cannot set `trial_end` while a subscription is `paused`. Resume the subscription first before setting `trial_end`.";
             return Err(ApiError::invalid(message));

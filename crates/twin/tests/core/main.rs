@@ -12,6 +12,7 @@ mod dunning;
 mod endings;
 mod invoices;
 mod money;
+mod phases;
 mod protocol;
 mod reading;
 mod schedules;

@@ -1,7 +1,7 @@
 //! Changing subscriptions: fields, items with proration, and trials.
 
 use serde_json::{Value, json};
-use stripe::objects::{BillingReason, SubscriptionStatus};
+use stripe::objects::BillingReason;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::billing::move_period;
@@ -16,7 +16,7 @@ use super::status;
 use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
-use super::subscriptions::{billing_interval, check_collection, period_end};
+use super::subscriptions::{billing_interval, check_collection, period_end, refuse_on_ended};
 use super::time::day_text;
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
 use super::{Call, Core};
@@ -81,37 +81,6 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.emit_change("customer.subscription.updated", id, &before);
     core.plan_ahead(id);
     core.need("subscription", id, "id")
-}
-
-fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
-    let other_than = |harmless: &[&str]| {
-        let mut names = sent.as_object().into_iter().flatten().map(|(name, _)| name);
-        names
-            .find(|name| !harmless.contains(&name.as_str()))
-            .cloned()
-    };
-    if status::has_ended(before) && other_than(&["metadata", "cancellation_details"]).is_some() {
-        let message =
-            "A canceled subscription can only update its cancellation_details and metadata.";
-        return refuse_param("invalid_canceled_subscription_fields", "", message);
-    }
-    // Stripe's description of `status`: only these can be updated until the first payment.
-    let harmless = [
-        "metadata",
-        "description",
-        "default_payment_method",
-        "payment_settings",
-        "cancellation_details",
-    ];
-    if status::subscription(before) == SubscriptionStatus::Incomplete
-        && let Some(name) = other_than(&harmless)
-    {
-        let message = format!(
-            "Cannot update {name} on an incomplete subscription. Only metadata, description, default_source and default_payment_method can be updated."
-        );
-        return refuse_param("status_transition_invalid", &name, message);
-    }
-    Ok(())
 }
 
 /// Refuses parameters that cannot be combined with `pending_if_incomplete`.

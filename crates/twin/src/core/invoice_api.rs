@@ -6,7 +6,6 @@ use stripe::objects::{BillingReason, InvoiceStatus};
 use super::collection::plan_finalizing;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
 use super::status;
@@ -184,12 +183,6 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let gone = core.erase("invoice", call.id());
     core.emit_object("invoice.deleted", invoice, None);
     Ok(gone)
-}
-
-/// `GET /v1/invoices/{invoice}/lines`
-pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need_path("invoice", call.id(), "invoice")?;
-    core.page_of(call, "line_item", inner(&invoice, "lines").iter().collect())
 }
 
 /// `POST /v1/invoices/{invoice}/finalize`

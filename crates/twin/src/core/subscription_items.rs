@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
-use super::subscriptions::check_same_interval;
+use super::status;
+use super::subscriptions::{check_same_interval, refuse_on_ended};
 use super::value::{copy, flag, get, has, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
 
@@ -28,7 +29,12 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/subscription_items`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let id = required(&call.params, "subscription")?.to_owned();
-    core.need("subscription", &id, "subscription")?;
+    let row = core.need("subscription", &id, "subscription")?;
+    if status::has_ended(&row) {
+        return Err(core
+            .missing("subscription", &id, "subscription")
+            .with_status(404));
+    }
     let known = core.item_ids(&id);
     core.change_one_item(&id, &call.params, json!({}))?;
     let after = core.need("subscription", &id, "subscription")?;
@@ -128,7 +134,10 @@ impl Core {
                     .find(|item| text(item, "id") == id)?;
                 Some((owned(row, "id"), item.clone()))
             })
-            .ok_or_else(|| ApiError::missing("subscription_item", id, "item").with_status(404))
+            .ok_or_else(|| {
+                let message = format!("Invalid subscription_item id: {id}");
+                ApiError::invalid(message).with_status(404)
+            })
     }
 
     fn item_ids(&self, subscription: &str) -> Vec<String> {
@@ -141,6 +150,7 @@ impl Core {
 
     fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
         let before = self.need("subscription", id, "subscription")?;
+        refuse_on_ended(&before, &json!({ "items": [] }))?;
         copy(
             &mut item,
             sent,

@@ -1,10 +1,11 @@
 //! Subscriptions: their endpoints and the rules that creating and changing them share.
 
 use serde_json::{Value, json};
+use stripe::objects::SubscriptionStatus;
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
-use super::lists::inner;
+use super::lists::{agrees, inner};
 use super::status;
 use super::subscription_terms::Grid;
 use super::time::{DAY, add_interval};
@@ -19,27 +20,29 @@ const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let wanted = text(&call.params, "status");
     let price = opt(&call.params, "price");
-    core.page(call, "subscription", &["status", "price"], |row| {
+    let dates = ["current_period_start", "current_period_end"];
+    let own = ["status", "price", dates[0], dates[1]];
+    core.page(call, "subscription", &own, |row| {
+        let items = inner(row, "items");
         let fits = match wanted {
             "all" => true,
             "" => !status::has_ended(row),
             "ended" => status::has_ended(row),
             wanted => wanted == text(row, "status"),
         };
-        fits && price.is_none_or(|id| {
-            inner(row, "items")
-                .iter()
-                .any(|one| get(one, "price.id") == id)
-        })
+        fits && price.is_none_or(|id| items.iter().any(|one| get(one, "price.id") == id))
+            && dates.iter().all(|name| {
+                !has(&call.params, name) || agrees(get(&call.params, name), get(&items[0], name))
+            })
     })
 }
 
-/// `GET /v1/customers/{customer}/subscriptions`
-pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("customer", call.id(), "customer")?;
-    core.page_in(call, "subscription", ("customer", call.id()), |row| {
-        !status::has_ended(row)
-    })
+/// `POST /v1/subscriptions/{subscription}/migrate`: the twin only has subscriptions with flexible
+/// billing, which cannot be migrated.
+pub(super) fn migrate(core: &mut Core, call: &Call) -> Answer {
+    core.need_path("subscription", call.id(), "id")?;
+    let message = "The subscription already has `billing_mode[type]=flexible`.";
+    refuse_param("", "billing_mode[type]", message)
 }
 
 /// `DELETE /v1/subscriptions/{subscription}`: cancels immediately.
@@ -66,6 +69,38 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
         flag(&call.params, "invoice_now"),
     );
     core.need_path("subscription", call.id(), "id")
+}
+
+/// Refuses parameters that an ended or an incomplete subscription does not take.
+pub(super) fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
+    let other_than = |harmless: &[&str]| {
+        let mut names = sent.as_object().into_iter().flatten().map(|(name, _)| name);
+        names
+            .find(|name| !harmless.contains(&name.as_str()))
+            .cloned()
+    };
+    if status::has_ended(before) && other_than(&["metadata", "cancellation_details"]).is_some() {
+        let message =
+            "A canceled subscription can only update its cancellation_details and metadata.";
+        return refuse_param("invalid_canceled_subscription_fields", "", message);
+    }
+    // Stripe's description of `status`: only these can be updated until the first payment.
+    let harmless = [
+        "metadata",
+        "description",
+        "default_payment_method",
+        "payment_settings",
+        "cancellation_details",
+    ];
+    if status::subscription(before) == SubscriptionStatus::Incomplete
+        && let Some(name) = other_than(&harmless)
+    {
+        let message = format!(
+            "Cannot update {name} on an incomplete subscription. Only metadata, description, default_source and default_payment_method can be updated."
+        );
+        return refuse_param("status_transition_invalid", &name, message);
+    }
+    Ok(())
 }
 
 /// The fields of a subscription that are copied from the parameters.

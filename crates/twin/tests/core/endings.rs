@@ -190,14 +190,11 @@ fn an_ended_subscription_only_takes_metadata_and_the_reason() {
 
     let ended = cancel(&mut shop, &sub, more);
     let (status, error) = shop.refused("POST", &path, "days_until_due=3");
+    let plus = shop.plan("PLUS", 900);
     let (item, _) = shop.refused(
         "POST",
         "/v1/subscription_items",
-        &format!(
-            "subscription={}&price={}",
-            string(&sub),
-            string(&ended["items"]["data"][0]["price"]["id"])
-        ),
+        &format!("subscription={}&price={plus}", string(&sub)),
     );
     let noted = shop.post(&path, "metadata[a]=b&cancellation_details[comment]=back");
     shop.wait(60 * DAY);
@@ -206,9 +203,13 @@ fn an_ended_subscription_only_takes_metadata_and_the_reason() {
         ended["cancellation_details"],
         json!({"comment": "bye", "feedback": "too_expensive", "reason": "cancellation_requested"})
     );
-    assert_eq!((status, item), (400, 400));
+    assert_eq!((status, item), (400, 404));
     assert_eq!(error["code"], "invalid_canceled_subscription_fields");
     assert_eq!(noted["cancellation_details"]["comment"], "back");
+    let old = string(&ended["items"]["data"][0]["id"]);
+    let item = format!("/v1/subscription_items/{old}");
+    assert_eq!(shop.refused("POST", &item, "quantity=2").0, 400);
+    assert_eq!(shop.refused("DELETE", &item, "").0, 400);
     assert_eq!(
         shop.happened().last().unwrap(),
         "customer.subscription.updated"

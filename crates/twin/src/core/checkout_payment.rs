@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{CheckoutMode, CheckoutPaymentStatus, InvoiceStatus};
 
 use super::Core;
-use super::behavior::PaymentBehavior;
+use super::behavior::ProrationBehavior;
 use super::checkout_create::details_of;
 use super::errors::Answer;
 use super::params::metadata;
@@ -207,18 +207,16 @@ impl Core {
         }
         let days = opt_int(&data, "trial_period_days").map(|days| self.now + days * DAY);
         Ok(NewSubscription {
-            customer: customer.to_owned(),
-            items: recurring,
             one_time_lines,
             metadata: metadata(&Value::Null, get(&data, "metadata"))?,
             method: Some(method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
-            behavior: PaymentBehavior::AllowIncomplete,
-            by: Initiator::Customer,
-            members: super::subscriptions::members(&data),
+            members: super::subscriptions::members(&data, self.now),
+            proration: ProrationBehavior::from_params(&data),
             keeps_method: true,
             discounts,
+            ..NewSubscription::of(customer, recurring)
         })
     }
 

@@ -4,18 +4,26 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod access;
+mod beginnings;
 mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
 mod dunning;
+mod endings;
 mod idempotency;
+mod invoice_lines;
+mod invoices;
+mod listing;
 mod money;
+mod phases;
 mod protocol;
 mod reading;
 mod schedules;
 mod schema;
+mod sending;
 mod shop;
+mod statuses;
 mod storm;
 mod test_clocks;
 mod trials;

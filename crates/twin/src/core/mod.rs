@@ -54,6 +54,7 @@ mod subscription_states;
 mod subscriptions;
 pub mod time;
 mod trigger;
+mod unserved;
 mod value;
 mod views;
 
@@ -73,7 +74,7 @@ use protocol::SavedAnswer;
 use store::Store;
 
 /// The whole state of one Stripe account.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Core {
     now: i64,
     rng: Rng,

@@ -165,11 +165,7 @@ impl Core {
         refunds: Vec<Value>,
     ) -> Answer {
         let invoice_id = text(invoice, "id");
-        let others = self.store.all("credit_note");
-        let count = others
-            .filter(|row| text(row, "invoice") == invoice_id)
-            .count()
-            + 1;
+        let count = self.store.by("credit_note", "invoice", invoice_id).count() + 1;
         let line = json!({
             "id": self.rng.id("cnli"), "object": "credit_note_line_item", "amount": total,
             "description": opt(sent, "lines.0.description").unwrap_or("Credit"),

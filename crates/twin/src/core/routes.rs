@@ -6,7 +6,7 @@ use super::{
     Call, Core, balance, catalog, changes, charges, checkout, checkout_create, credit_notes,
     customers, discounts, disputes, endpoints, events, invoice_api, invoice_items, invoice_preview,
     methods, payment_intents, portal, refunds, schedules, setup, subscription_create,
-    subscription_items, subscriptions,
+    subscription_items, subscriptions, test_clocks,
 };
 
 /// The function that answers a request.
@@ -141,6 +141,13 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "subscriptions/{}", changes::update),
     ("delete", "subscriptions/{}", subscriptions::cancel),
     ("post", "subscriptions/{}/resume", subscriptions::resume),
+    ("post", "test_helpers/test_clocks", test_clocks::create),
+    ("delete", "test_helpers/test_clocks/{}", test_clocks::delete),
+    (
+        "post",
+        "test_helpers/test_clocks/{}/advance",
+        test_clocks::advance,
+    ),
     ("post", "webhook_endpoints", endpoints::create),
     ("post", "webhook_endpoints/{}", endpoints::update),
     ("delete", "webhook_endpoints/{}", endpoints::delete),
@@ -173,6 +180,11 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("setup_intents", "setup_intent", "id"),
     ("subscription_schedules", "subscription_schedule", "id"),
     ("subscriptions", "subscription", "id"),
+    (
+        "test_helpers/test_clocks",
+        "test_helpers.test_clock",
+        "test_clock",
+    ),
     ("webhook_endpoints", "webhook_endpoint", "id"),
 ];
 

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod access;
 mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
 mod dunning;
+mod idempotency;
 mod money;
 mod parameters;
 mod protocol;
@@ -17,5 +19,6 @@ mod schedules;
 mod schema;
 mod shop;
 mod storm;
+mod test_clocks;
 mod trials;
 mod triggers;

@@ -114,14 +114,7 @@ impl Operation<'_> {
     }
 
     fn run(&self, pairs: &Pairs) -> (Core, ApiAnswer) {
-        let is_about_events = self.path.starts_with("/v1/events");
-        let account = self.account;
-        let mut core = if is_about_events {
-            &account.core
-        } else {
-            &account.light
-        }
-        .clone();
+        let mut core = self.account.core.clone();
         let answer = core.api(&self.request(pairs), self.account.now);
         (core, answer)
     }
@@ -306,7 +299,7 @@ fn verdicts_of(
 ) -> Vec<((String, String), Verdict)> {
     let (method, template) = name.split_once(' ').unwrap();
     let mut verdicts = Vec::new();
-    let mut scratch = account.light.clone();
+    let mut scratch = account.core.clone();
     for (dotted, trials) in parameters(account, &described()[template][method]) {
         if !is_wanted(name, &dotted) {
             continue;

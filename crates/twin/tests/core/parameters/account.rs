@@ -10,8 +10,6 @@ use crate::shop::{DAY, HOUR, Shop, good_card, string};
 /// A prepared account and the ids in it by name.
 pub struct Account {
     pub core: Core,
-    /// The same account without its past events, which is faster to copy.
-    pub light: Core,
     pub now: i64,
     pub ids: BTreeMap<String, String>,
 }
@@ -78,8 +76,7 @@ pub fn prepared() -> Account {
     }
     shop.core.take_events();
     Account {
-        light: without_events(&shop.core),
-        core: shop.core,
+        core: shop.core.clone(),
         now: shop.now,
         ids,
     }
@@ -287,15 +284,13 @@ fn checkout(builder: &mut Builder) {
     let old = "/v1/billing_portal/configurations/{old_configuration}";
     builder.make("old_configuration", old, "active=false");
     let body = "url=https://x.example/&enabled_events[]=*";
+    for name in ["test_clock", "other_clock"] {
+        builder.make(
+            name,
+            "/v1/test_helpers/test_clocks",
+            "frozen_time=1767225600",
+        );
+    }
     builder.make("endpoint", "/v1/webhook_endpoints", body);
     builder.make("other_endpoint", "/v1/webhook_endpoints", body);
-}
-
-fn without_events(core: &Core) -> Core {
-    let mut whole = serde_json::to_value(core).unwrap();
-    let store = &mut whole["store"];
-    let rows = store["rows"].as_object_mut().unwrap();
-    rows.retain(|_, row| row["object"] != "event");
-    store["order"].as_object_mut().unwrap().remove("event");
-    serde_json::from_value(whole).unwrap()
 }

@@ -410,6 +410,18 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
         "/v1/subscriptions/{paused}/resume",
         "",
     ),
+    ("get /v1/test_helpers/test_clocks", "", ""),
+    (
+        "post /v1/test_helpers/test_clocks",
+        "",
+        "frozen_time=1767225600",
+    ),
+    ("get /v1/test_helpers/test_clocks/{test_clock}", "", ""),
+    (
+        "post /v1/test_helpers/test_clocks/{test_clock}/advance",
+        "",
+        "frozen_time=1767312000",
+    ),
     ("get /v1/webhook_endpoints", "", ""),
     (
         "post /v1/webhook_endpoints",

@@ -156,6 +156,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("schedule", &["schedule"]),
     ("source", &["charge", "refund"]),
     ("subscription", &["subscription", "other_subscription"]),
+    ("test_clock", &["test_clock"]),
 ];
 
 /// Values for parameters whose form the description doesn't give.

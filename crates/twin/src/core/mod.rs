@@ -68,6 +68,7 @@ pub mod time;
 mod timeline;
 mod trials;
 mod trigger;
+mod unserved;
 mod value;
 mod views;
 
@@ -92,7 +93,7 @@ use store::Store;
 use timeline::Timeline;
 
 /// The whole state of one Stripe account.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Core {
     now: i64,
     rng: Rng,

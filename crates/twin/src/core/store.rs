@@ -73,6 +73,32 @@ impl Row {
     }
 }
 
+impl Clone for Row {
+    /// A copy is only text, which is faster to copy and to drop.
+    fn clone(&self) -> Row {
+        let written = || self.value.get().map(|value| value.to_string().into());
+        Row {
+            text: self.text.clone().or_else(written),
+            value: OnceLock::new(),
+        }
+    }
+}
+
+impl Clone for Store {
+    fn clone(&self) -> Store {
+        Store {
+            rows: self.rows.clone(),
+            numbers: self.numbers.clone(),
+            last: self.last,
+            order: self.order.clone(),
+            indexed: self.indexed.clone(),
+            parsed: AtomicUsize::new(0),
+            undo: self.undo.clone(),
+            test_clock: self.test_clock.clone(),
+        }
+    }
+}
+
 impl Store {
     /// Starts recording changes so that they can be rolled back.
     pub fn begin(&mut self) {

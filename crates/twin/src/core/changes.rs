@@ -13,7 +13,7 @@ use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscriptions::{billing_interval, period_end};
-use super::value::{get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
+use super::value::{get, has, int, list, merge, opt, opt_int, or_null, owned, period, set, text};
 use super::{Call, Core};
 
 /// A change to the items of a subscription, and how it is paid.
@@ -154,7 +154,8 @@ impl Core {
         };
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
-        let members = super::subscriptions::members(sent);
+        let mut members = super::subscriptions::members(sent);
+        merge(&mut members, self.tax_members(sent, &customer, before)?);
         let now = self.now;
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
@@ -295,7 +296,7 @@ impl Core {
         let credits = inner(row, "items")
             .iter()
             .filter(|item| prorates && int(item, "price.unit_amount") > 0)
-            .map(|item| self.rest_of_period(row, item, change.at, true))
+            .flat_map(|item| self.credit_lines(row, item, change.at))
             .collect();
         let mut anchored = row.clone();
         anchored["billing_cycle_anchor"] = change.at.into();

@@ -29,6 +29,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let id = call.id().to_owned();
     core.store.put(&id, after);
     core.attach_sent_methods(&id, &call.params)?;
+    core.discount_customer(&id, &call.params)?;
     core.emit_change("customer.updated", &id, &before);
     core.need("customer", &id, "id")
 }
@@ -61,6 +62,8 @@ impl Core {
         self.store.put(&id, customer);
         self.attach_sent_methods(&id, params)?;
         self.emit("customer.created", &id);
+        self.discount_customer(&id, params)?;
+        self.add_tax_ids(&id, params)?;
         Ok(id)
     }
 

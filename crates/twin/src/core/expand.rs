@@ -106,7 +106,9 @@ impl Core {
                         && status::subscription(one) != SubscriptionStatus::Canceled
                 },
             )),
-            ("customer", "sources" | "tax_ids") => {
+            ("customer", "tax_ids") => Some(self.tax_id_list(id)),
+            ("item", "taxes") => Some(self.note(id, "taxes")),
+            ("customer", "sources") => {
                 let url = format!("/v1/customers/{id}/{part}");
                 Some(json!({"object": "list", "data": [], "has_more": false, "url": url}))
             }

@@ -29,6 +29,8 @@ impl Core {
                 self.modify(item, |row| row["invoice"] = id.clone().into());
             }
         }
+        self.remember_debits(&id);
+        self.spend_discounts(&id);
         self.emit("invoice.created", &id);
         if new.advances {
             self.wake(self.now + HOUR, &id);
@@ -45,6 +47,7 @@ impl Core {
         if !status::is_draft(&invoice) {
             return;
         }
+        self.give_up_tax(&mut invoice);
         self.update_totals(&mut invoice);
         let customer = owned(&invoice, "customer");
         self.apply_balance(&mut invoice, &customer);

@@ -100,6 +100,7 @@ impl Core {
 pub(super) fn noun(kind: &str) -> String {
     kind.replace("checkout.session", "checkout session")
         .replace("invoiceitem", "invoice item")
+        .replace("tax_rate", "tax rate")
         .replace('.', " ")
 }
 

@@ -4,6 +4,7 @@
 //! [`Core::take_events`] returns the events that happened. The core never waits, reads a clock or
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
+mod amounts;
 mod balance;
 mod behavior;
 mod billing;
@@ -15,6 +16,8 @@ mod checkout;
 mod checkout_create;
 mod checkout_page;
 mod checkout_payment;
+mod checkout_totals;
+mod coupons;
 mod credit_notes;
 mod customers;
 mod data;
@@ -41,7 +44,9 @@ mod payments;
 mod pending_updates;
 mod portal;
 mod portal_page;
+mod prorations;
 mod protocol;
+mod redemption;
 mod refunds;
 mod routes;
 mod schedules;
@@ -52,6 +57,9 @@ mod subscription_create;
 mod subscription_items;
 mod subscription_states;
 mod subscriptions;
+mod tax_ids;
+mod tax_table;
+mod taxes;
 pub mod time;
 mod trigger;
 mod value;

@@ -223,6 +223,7 @@ impl Core {
             members: json!({"collection_method": "charge_automatically"}),
             keeps_method: false,
             discounts: Vec::new(),
+            item_terms: Vec::new(),
         })
     }
 

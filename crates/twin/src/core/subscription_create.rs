@@ -35,6 +35,8 @@ pub(super) struct NewSubscription {
     /// Whether the payment method of the first payment becomes the default.
     pub(super) keeps_method: bool,
     pub(super) discounts: Vec<String>,
+    /// The discounts and tax rates of each item.
+    pub(super) item_terms: Vec<Value>,
 }
 
 /// `POST /v1/subscriptions`
@@ -52,7 +54,9 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         return Err(ApiError::required("items"));
     }
     let mut items = Vec::new();
+    let mut item_terms = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
+        item_terms.push(core.item_terms(item, &customer, &format!("items[{index}]"))?);
         let price = core.recurring_price(item, &format!("items[{index}]"))?;
         let kept = metadata(&Value::Null, get(item, "metadata"))?;
         items.push((price, opt_int(item, "quantity").unwrap_or(1), kept));
@@ -70,13 +74,19 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
         return refuse_param("", "billing_cycle_anchor", message);
     }
+    let mut members = members(sent);
+    merge(
+        &mut members,
+        core.tax_members(sent, &customer, &Value::Null)?,
+    );
     Ok(NewSubscription {
         trial_end: trial_end(core.now, sent)?,
         anchor: opt_int(sent, "billing_cycle_anchor"),
         metadata: metadata(&Value::Null, get(sent, "metadata"))?,
         behavior: PaymentBehavior::from_params(sent),
         by: Initiator::from_params(sent),
-        members: members(sent),
+        members,
+        item_terms,
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
         discounts: core.discounts_from(sent, &customer)?,
@@ -140,7 +150,14 @@ impl Core {
         let items: Vec<Value> = new
             .items
             .iter()
-            .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, (now, end)))
+            .enumerate()
+            .map(|(index, (price, quantity, kept))| {
+                let mut item = self.new_item(&id, price, *quantity, kept, (now, end));
+                if let Some(terms) = new.item_terms.get(index) {
+                    merge(&mut item, terms.clone());
+                }
+                item
+            })
             .collect();
         let status = match (new.trial_end, text(&new.members, "collection_method")) {
             (Some(_), _) => SubscriptionStatus::Trialing,

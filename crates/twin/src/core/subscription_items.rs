@@ -6,7 +6,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::subscriptions::check_same_interval;
-use super::value::{copy, flag, get, has, opt, opt_int, owned, period, required, text};
+use super::value::{copy, flag, get, has, merge, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/subscription_items`
@@ -83,7 +83,10 @@ impl Core {
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
-                items.push(self.new_item(text(row, "id"), &price, quantity, &kept, period));
+                let terms = self.item_terms(one, text(row, "customer"), &named)?;
+                let mut item = self.new_item(text(row, "id"), &price, quantity, &kept, period);
+                merge(&mut item, terms);
+                items.push(item);
                 continue;
             };
             let place = items
@@ -102,6 +105,8 @@ impl Core {
             if let Some(quantity) = opt_int(one, "quantity") {
                 items[place]["quantity"] = quantity.into();
             }
+            let terms = self.item_terms(one, text(row, "customer"), &named)?;
+            merge(&mut items[place], terms);
             items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
         }
         if items.is_empty() {
@@ -137,7 +142,14 @@ impl Core {
         copy(
             &mut item,
             sent,
-            &["price", "price_data", "quantity", "metadata"],
+            &[
+                "price",
+                "price_data",
+                "quantity",
+                "metadata",
+                "discounts",
+                "tax_rates",
+            ],
         );
         let mut whole = json!({ "items": [item] });
         copy(

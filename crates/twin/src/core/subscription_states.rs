@@ -169,7 +169,7 @@ impl Core {
         if prorate && is_creditable {
             let credits: Vec<Draft> = inner(subscription, "items")
                 .iter()
-                .map(|item| self.rest_of_period(subscription, item, self.now, true))
+                .flat_map(|item| self.credit_lines(subscription, item, self.now))
                 .collect();
             self.store_items(&customer, credits);
         }

@@ -7,14 +7,9 @@ use serde_json::Value;
 
 use crate::shop::{Shop, string};
 
-/// Chains that are not supported: those that use `coupon` as older versions did, those that need a
-/// test clock, and the one event (`aborted`) that only an unpaid subscription causes.
-const NOT_SERVED: [&str; 8] = [
-    "promotion_code.created",
-    "promotion_code.updated",
-    "customer.discount.created",
-    "customer.discount.updated",
-    "customer.discount.deleted",
+/// Chains that are not supported: those that need a test clock, and the one event (`aborted`) that
+/// only an unpaid subscription causes.
+const NOT_SERVED: [&str; 3] = [
     "subscription_schedule.expiring",
     "subscription_schedule.completed",
     "subscription_schedule.aborted",

@@ -57,6 +57,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         row["metadata"] = kept;
         fill(row, sent);
     });
+    core.set_invoice_terms(&id, sent)?;
     core.need("invoice", &id, "invoice")
 }
 
@@ -80,9 +81,9 @@ fn fill(row: &mut Value, sent: &Value) {
 /// `POST /v1/invoices/{invoice}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let kind = ("invoice", "invoice");
-    core.update(kind, call, &["invoice.updated"], |_, after| {
+    core.update(kind, call, &["invoice.updated"], |core, after| {
         fill(after, &call.params);
-        Ok(())
+        core.change_invoice_terms(after, &call.params)
     })
 }
 
@@ -112,6 +113,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
         return refuse_param("invoice_not_editable", "", message);
     }
+    core.need_tax_location(&invoice)?;
     core.finalize_invoice(call.id());
     core.need_path("invoice", call.id(), "invoice")
 }

@@ -5,12 +5,14 @@ use stripe::objects::BillingReason;
 
 use super::Core;
 use super::amounts::fraction;
+use super::errors::{Answer, refuse_param};
 use super::lines::Draft;
 use super::lists::inner;
+use super::redemption::Purchase;
 use super::status;
 use super::taxes::{net_of, sum_of};
 use super::time::HOUR;
-use super::value::{flag, get, int, list, merge, owned, text};
+use super::value::{flag, get, has, int, list, merge, owned, text};
 
 /// The input for creating an invoice.
 pub(super) struct NewInvoice<'a> {
@@ -113,6 +115,54 @@ impl Core {
         invoice
     }
 
+    /// Gives a new draft the discounts and taxes in its parameters.
+    pub(super) fn set_invoice_terms(&mut self, id: &str, sent: &Value) -> Answer<()> {
+        let mut row = self.row(id).clone();
+        self.change_invoice_terms(&mut row, sent)?;
+        self.store.put(id, row);
+        Ok(())
+    }
+
+    /// Changes the discounts and taxes of a draft to those in the parameters.
+    pub(super) fn change_invoice_terms(&mut self, row: &mut Value, sent: &Value) -> Answer<()> {
+        const TERMS: [&str; 3] = ["automatic_tax", "default_tax_rates", "discounts"];
+        let Some(name) = TERMS.into_iter().find(|name| has(sent, name)) else {
+            return Ok(());
+        };
+        if !status::is_draft(row) {
+            let message = format!("Finalized invoices can't be updated in this way: {name}");
+            return refuse_param("invoice_not_editable", name, message);
+        }
+        let customer = owned(row, "customer");
+        let members = self.tax_members(sent, &customer, row)?;
+        merge(row, members);
+        if has(sent, "discounts") {
+            let lines = inner(row, "lines").iter().map(|line| {
+                let product = owned(line, "pricing.price_details.product");
+                (product, int(line, "amount"))
+            });
+            let lines: Vec<(String, i64)> = lines.collect();
+            let purchase = Purchase {
+                customer,
+                currency: Some(owned(row, "currency")),
+                lines: (!lines.is_empty()).then_some(lines),
+            };
+            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            for discount in &discounts {
+                let id = row["id"].clone();
+                self.modify(discount, |discount| {
+                    let places = ["subscription", "invoice_item", "invoice"];
+                    if places.iter().all(|name| !has(discount, name)) {
+                        discount["invoice"] = id;
+                    }
+                });
+            }
+            row["discounts"] = discounts.into();
+        }
+        self.update_totals(row);
+        Ok(())
+    }
+
     fn invoice_parent(&self, subscription: Option<&str>) -> Value {
         let Some(row) = subscription.and_then(|id| self.store.get(id)) else {
             return Value::Null;
@@ -149,7 +199,7 @@ impl Core {
     }
 
     /// Copies what a draft shows of its customer.
-    fn copy_customer(&self, invoice: &mut Value) {
+    pub(super) fn copy_customer(&self, invoice: &mut Value) {
         let customer = self.row(text(invoice, "customer"));
         if !status::is_draft(invoice) || customer["deleted"] == true {
             return;

@@ -93,7 +93,7 @@ fn mark_preview(invoice: &mut Value) {
 
 impl Core {
     /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
-    fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
+    pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
         let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due_count);
         let result = work(self);
         self.store.rollback();

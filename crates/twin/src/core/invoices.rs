@@ -101,11 +101,7 @@ impl Core {
         }
         invoice["ending_balance"] = ending.into();
         if ending != int(invoice, "starting_balance") {
-            let currency = invoice["currency"].clone();
-            self.modify_and_emit("customer.updated", customer, |row| {
-                row["balance"] = ending.into();
-                row["currency"] = currency;
-            });
+            self.settle_balance(customer, invoice, is_too_small);
         }
     }
 
@@ -339,6 +335,10 @@ impl Core {
             && status::is_unfinished(self.row(&intent))
         {
             self.cancel_intent(&intent, "void_invoice".into());
+        }
+        let before = self.row(id).clone();
+        if status::is_payable(&before) {
+            self.unapply_balance(&before);
         }
         self.modify(id, |invoice| {
             invoice["status"] = "void".into();

@@ -101,6 +101,7 @@ pub(super) fn noun(kind: &str) -> String {
     kind.replace("checkout.session", "checkout session")
         .replace("invoiceitem", "invoice item")
         .replace("tax_rate", "tax rate")
+        .replace("customer_balance_transaction", "balance transaction")
         .replace('.', " ")
 }
 

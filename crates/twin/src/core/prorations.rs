@@ -161,7 +161,7 @@ impl Core {
             credits: Some(Credit {
                 debit: index,
                 from,
-                shown: self.credited(debit),
+                shown: self.credited_items(debit),
             }),
             ..line
         })
@@ -178,7 +178,7 @@ impl Core {
     }
 
     /// The debit of a credit as an invoice item shows it.
-    fn credited(&self, debit: &Value) -> Value {
+    fn credited_items(&self, debit: &Value) -> Value {
         let item = text(debit, "invoice_item");
         let invoice = opt(debit, "invoice").or_else(|| opt(self.row(item), "invoice"));
         let Some(invoice) = invoice else {

@@ -4,8 +4,8 @@ use super::data::paths;
 use super::errors::Answer;
 use super::{
     Call, Core, balance, catalog, changes, charges, checkout, checkout_create, coupons,
-    credit_notes, customers, discounts, disputes, endpoints, events, invoice_api, invoice_items,
-    invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
+    credit_notes, customer_balance, customers, discounts, disputes, endpoints, events, invoice_api,
+    invoice_items, invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
     subscription_create, subscription_items, subscriptions, tax_ids, tax_table,
 };
 
@@ -39,6 +39,12 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "coupons/{}", coupons::update_coupon),
     ("delete", "coupons/{}", coupons::delete_coupon),
     ("post", "credit_notes", credit_notes::create),
+    ("get", "credit_notes/preview", credit_notes::preview),
+    (
+        "get",
+        "credit_notes/preview/lines",
+        credit_notes::preview_lines,
+    ),
     ("post", "credit_notes/{}", credit_notes::update),
     ("post", "credit_notes/{}/void", credit_notes::void),
     ("get", "credit_notes/{}/lines", credit_notes::lines),
@@ -77,6 +83,26 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "get",
         "customers/{}/subscriptions",
         subscriptions::of_customer,
+    ),
+    (
+        "get",
+        "customers/{}/balance_transactions",
+        customer_balance::index,
+    ),
+    (
+        "post",
+        "customers/{}/balance_transactions",
+        customer_balance::create,
+    ),
+    (
+        "get",
+        "customers/{}/balance_transactions/{}",
+        customer_balance::show,
+    ),
+    (
+        "post",
+        "customers/{}/balance_transactions/{}",
+        customer_balance::update,
     ),
     ("get", "customers/{}/tax_ids", tax_ids::of_customer),
     ("post", "customers/{}/tax_ids", tax_ids::create_of_customer),

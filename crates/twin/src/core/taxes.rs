@@ -298,7 +298,9 @@ impl Core {
 
     /// Refuses to finalize an invoice whose automatic tax needs an address.
     pub(super) fn need_tax_location(&self, invoice: &Value) -> Answer<()> {
-        let taxed = Taxed::of_invoice(invoice);
+        let mut current = invoice.clone();
+        self.copy_customer(&mut current);
+        let taxed = Taxed::of_invoice(&current);
         if taxed.automatic && !taxed.is_located() {
             return Err(location_error());
         }

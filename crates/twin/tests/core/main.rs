@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod balances;
 mod billing;
 mod changes;
 mod checkout;

@@ -20,5 +20,6 @@ mod schedules;
 mod schema;
 mod shop;
 mod storm;
+mod taxes;
 mod trials;
 mod triggers;

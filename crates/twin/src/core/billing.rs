@@ -17,18 +17,16 @@ use super::{Core, DunningEnd};
 impl Core {
     /// The next moment at which something may fall due.
     pub fn next_due(&self) -> Option<i64> {
-        self.due.first().map(|(at, ..)| *at)
+        self.due.next()
     }
 
     /// Performs everything that is due up to and including `now`, in chronological order, each at
     /// its own moment. Time never moves backward: an earlier `now` changes nothing.
     pub fn tick(&mut self, now: i64) {
-        while let Some((at, order, id)) = self.due.first().cloned()
-            && at <= now
-        {
-            self.due.remove(&(at, order, id.clone()));
+        while let Some((at, id)) = self.due.take(now) {
             self.now = self.now.max(at);
             self.run_due(&id);
+            self.store.shrink();
         }
         self.now = self.now.max(now);
     }
@@ -36,14 +34,13 @@ impl Core {
     /// Schedules a check of an object at a moment. Extra checks are harmless, because each one
     /// decides whether anything is due.
     pub(super) fn wake(&mut self, at: i64, id: &str) {
-        let moment = (at, 0, String::new())..=(at, u64::MAX, String::new());
-        if !self.due.range(moment).any(|(.., who)| who == id) {
-            self.due_count += 1;
-            self.due.insert((at, self.due_count, id.to_owned()));
+        match self.clock_of(id) {
+            Some(clock) => self.clock_due.entry(clock).or_default().add(at, id),
+            None => self.due.add(at, id),
         }
     }
 
-    fn run_due(&mut self, id: &str) {
+    pub(super) fn run_due(&mut self, id: &str) {
         let kind = owned(self.row(id), "object");
         match kind.as_str() {
             "subscription" => self.subscription_due(id),
@@ -54,6 +51,7 @@ impl Core {
             "subscription_schedule" => self.schedule_due(id),
             "tax_id" => self.tax_id_due(id),
             "coupon" | "promotion_code" => self.code_due(id),
+            "test_helpers.test_clock" => self.test_clock_due(id),
             _ => {}
         }
     }
@@ -218,8 +216,8 @@ impl Core {
 
     /// Retries the open invoices of a customer after the card was changed.
     pub(super) fn retry_open_invoices(&mut self, customer: &str) {
-        let open = self.ids_of("invoice", |row| {
-            text(row, "customer") == customer && status::is_open(row) && flag(row, "attempted")
+        let open = self.ids_by("invoice", ("customer", customer), |row| {
+            status::is_open(row) && flag(row, "attempted")
         });
         for id in open {
             // The events report the outcome.

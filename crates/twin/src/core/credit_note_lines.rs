@@ -179,9 +179,9 @@ impl Core {
     /// What earlier credit notes credited of a line.
     fn credited_before(&self, invoice: &Value, line: &str) -> i64 {
         let id = text(invoice, "id");
-        let notes = self.store.all("credit_note");
+        let notes = self.store.by("credit_note", "invoice", id);
         let of_line = notes
-            .filter(|note| text(note, "invoice") == id && note["voided_at"].is_null())
+            .filter(|note| note["voided_at"].is_null())
             .flat_map(|note| inner(note, "lines"))
             .filter(|one| text(one, "invoice_line_item") == line);
         of_line.map(|one| int(one, "amount")).sum()

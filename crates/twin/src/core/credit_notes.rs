@@ -188,11 +188,7 @@ impl Core {
         (credited, refunds): (Credited, Vec<Value>),
     ) -> Answer {
         let invoice_id = text(invoice, "id");
-        let others = self.store.all("credit_note");
-        let count = others
-            .filter(|row| text(row, "invoice") == invoice_id)
-            .count()
-            + 1;
+        let count = self.store.by("credit_note", "invoice", invoice_id).count() + 1;
         let total = credited.total();
         let tax_inside = sum_of(&credited.taxes, "inclusive");
         let tax = tax_inside + sum_of(&credited.taxes, "exclusive");

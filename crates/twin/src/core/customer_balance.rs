@@ -27,7 +27,7 @@ pub(super) struct BalanceChange<'a> {
 /// `GET /v1/customers/{customer}/balance_transactions`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    core.page(call, KIND, &[], |row| text(row, "customer") == call.id())
+    core.page_in(call, KIND, ("customer", call.id()), |_| true)
 }
 
 /// `POST /v1/customers/{customer}/balance_transactions`

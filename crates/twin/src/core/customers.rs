@@ -17,6 +17,9 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/customers`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    if let Some(clock) = opt(&call.params, "test_clock") {
+        core.refuse_full_clock(clock)?;
+    }
     let id = core.create_customer(&call.params)?;
     core.need("customer", &id, "id")
 }

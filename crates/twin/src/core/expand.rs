@@ -92,7 +92,8 @@ impl Core {
             ("invoice", "payments") => Some(self.embedded(
                 "invoice_payment",
                 &format!("/v1/invoice_payments?invoice={id}"),
-                |one| text(one, "invoice") == id,
+                ("invoice", id),
+                |_| true,
             )),
             ("invoice", "confirmation_secret") => {
                 let intent = self.store.get(&self.invoice_intent(id)?)?;
@@ -101,10 +102,8 @@ impl Core {
             ("customer", "subscriptions") => Some(self.embedded(
                 "subscription",
                 &format!("/v1/customers/{id}/subscriptions"),
-                |one| {
-                    text(one, "customer") == id
-                        && status::subscription(one) != SubscriptionStatus::Canceled
-                },
+                ("customer", id),
+                |one| status::subscription(one) != SubscriptionStatus::Canceled,
             )),
             ("customer", "tax_ids") => Some(self.tax_id_list(id)),
             ("item", "taxes") => Some(self.note(id, "taxes")),
@@ -115,7 +114,8 @@ impl Core {
             ("charge", "refunds") => Some(self.embedded(
                 "refund",
                 &format!("/v1/charges/{id}/refunds"),
-                |one| text(one, "charge") == id,
+                ("charge", id),
+                |_| true,
             )),
             ("price", "currency_options") => Some(json!({text(object, "currency"): {
                 "custom_unit_amount": null, "tax_behavior": object["tax_behavior"],
@@ -125,12 +125,22 @@ impl Core {
         }
     }
 
-    fn embedded(&self, kind: &str, url: &str, keep: impl Fn(&Value) -> bool) -> Value {
+    /// The newest objects whose indexed field has a value, as a list inside another object.
+    fn embedded(
+        &self,
+        kind: &str,
+        url: &str,
+        (field, wanted): (&str, &str),
+        keep: impl Fn(&Value) -> bool,
+    ) -> Value {
         const EMBEDDED_MAX: usize = 10;
-        let all: Vec<&Value> = self.store.all(kind).rev().filter(|one| keep(one)).collect();
-        let has_more = all.len() > EMBEDDED_MAX;
-        let data: Vec<Value> = all.into_iter().take(EMBEDDED_MAX).cloned().collect();
-        json!({"object": "list", "data": data, "has_more": has_more, "url": url})
+        let newest = self.store.by(kind, field, wanted).rev();
+        let found: Vec<&Value> = newest
+            .filter(|one| keep(one))
+            .take(EMBEDDED_MAX + 1)
+            .collect();
+        let data: Vec<&Value> = found.iter().take(EMBEDDED_MAX).copied().collect();
+        json!({"object": "list", "data": data, "has_more": found.len() > EMBEDDED_MAX, "url": url})
     }
 }
 

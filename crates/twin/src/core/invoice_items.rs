@@ -321,8 +321,8 @@ impl Core {
     /// The pending invoice items for the next invoice of a subscription or of the customer.
     pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
         self.store
-            .all("invoiceitem")
-            .filter(|item| item["invoice"].is_null() && text(item, "customer") == customer)
+            .by("invoiceitem", "customer", customer)
+            .filter(|item| item["invoice"].is_null())
             .filter(|item| {
                 let of = opt(item, "parent.subscription_details.subscription");
                 of.is_none() || subscription.is_none() || of == subscription

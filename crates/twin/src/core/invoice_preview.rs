@@ -94,16 +94,13 @@ fn mark_preview(invoice: &mut Value) {
 impl Core {
     /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
     pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
-        let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due_count);
+        let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due.mark());
         let result = work(self);
         self.store.rollback();
         self.store.begin();
         self.fresh.truncate(fresh);
         self.rng = rng;
-        if self.due_count != due {
-            self.due.retain(|(_, order, _)| *order <= due);
-            self.due_count = due;
-        }
+        self.due.forget_since(due);
         result
     }
 

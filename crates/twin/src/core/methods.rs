@@ -28,9 +28,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 /// `GET /v1/customers/{customer}/payment_methods`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    core.page(call, "payment_method", &[], |row| {
-        text(row, "customer") == call.id()
-    })
+    core.page_in(call, "payment_method", ("customer", call.id()), |_| true)
 }
 
 /// `GET /v1/customers/{customer}/payment_methods/{payment_method}`

@@ -4,6 +4,7 @@
 //! [`Core::take_events`] returns the events that happened. The core never waits, reads a clock or
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
+mod access;
 mod amounts;
 mod balance;
 mod behavior;
@@ -30,7 +31,9 @@ mod errors;
 mod events;
 mod expand;
 mod form;
+mod idempotency;
 mod ids;
+mod indexes;
 mod invoice_api;
 mod invoice_build;
 mod invoice_items;
@@ -50,6 +53,7 @@ mod prorations;
 mod protocol;
 mod redemption;
 mod refunds;
+mod render;
 mod routes;
 mod schedules;
 mod setup;
@@ -62,25 +66,31 @@ mod subscriptions;
 mod tax_ids;
 mod tax_table;
 mod taxes;
+mod test_clocks;
 pub mod time;
+mod timeline;
 mod trigger;
 mod value;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use access::{Permission, Permissions, permission_groups};
 pub use data::{API_VERSION, SDK_VERSION};
 use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;
 
+use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
-use protocol::SavedAnswer;
+pub use protocol::{Failure, Times};
+pub use render::to_text;
 use store::Store;
+use timeline::Timeline;
 
 /// The whole state of one Stripe account.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,12 +100,14 @@ pub struct Core {
     store: Store,
     /// The ids of events that have not been taken yet.
     fresh: Vec<String>,
-    /// The moments at which an object must be checked: the time, a sequence number and the id.
-    due: BTreeSet<(i64, u64, String)>,
-    due_count: u64,
-    saved_answers: BTreeMap<String, SavedAnswer>,
-    /// The times and keys of the saved answers, oldest first.
-    saved_order: VecDeque<(i64, String)>,
+    /// When objects that are not bound to a test clock must be checked.
+    due: Timeline,
+    /// When objects that are bound to a test clock must be checked, by the id of the clock.
+    #[serde(default)]
+    clock_due: BTreeMap<String, Timeline>,
+    saved_answers: SavedAnswers,
+    #[serde(default)]
+    restricted_keys: BTreeMap<String, Permissions>,
     /// The requested declines: the customer (`None` for any) and the decline code.
     declines: Vec<(Option<String>, String)>,
     account: String,
@@ -137,10 +149,10 @@ impl Core {
             rng,
             store: Store::default(),
             fresh: Vec::new(),
-            due: BTreeSet::new(),
-            due_count: 0,
-            saved_answers: BTreeMap::new(),
-            saved_order: VecDeque::new(),
+            due: Timeline::default(),
+            clock_due: BTreeMap::new(),
+            saved_answers: SavedAnswers::default(),
+            restricted_keys: BTreeMap::new(),
             declines: Vec::new(),
             account,
             public_url: "http://127.0.0.1:12111".to_owned(),
@@ -173,13 +185,24 @@ impl Core {
         self.now
     }
 
-    /// Takes the events that happened since the last call, oldest first.
+    /// Takes the events that happened since the last call, oldest first. Events that have left the
+    /// list are forgotten.
     pub fn take_events(&mut self) -> Vec<Value> {
         let fresh = std::mem::take(&mut self.fresh);
-        fresh
+        let events = fresh
             .iter()
             .filter_map(|id| self.store.get(id).cloned())
-            .collect()
+            .collect();
+        while let Some(id) = self.oldest_event_to_forget() {
+            self.store.remove(&id);
+        }
+        events
+    }
+
+    fn oldest_event_to_forget(&self) -> Option<String> {
+        let event = self.store.all("event").next()?;
+        let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
+        is_old.then(|| value::owned(event, "id"))
     }
 
     /// The event with this id.
@@ -200,6 +223,11 @@ impl Core {
     /// All objects of a kind (`customer`, `checkout.session`, ...), oldest first.
     pub fn objects(&self, kind: &str) -> Vec<&Value> {
         self.store.all(kind).collect()
+    }
+
+    /// The newest objects of a kind, newest first.
+    pub fn newest(&self, kind: &str, limit: usize) -> Vec<&Value> {
+        self.store.all(kind).rev().take(limit).collect()
     }
 
     /// Records how many endpoints have not acknowledged an event yet.
@@ -251,9 +279,15 @@ impl Core {
         gone
     }
 
-    /// The ids of the objects of a kind for which `keep` returns true, oldest first.
-    fn ids_of(&self, kind: &str, keep: impl Fn(&Value) -> bool) -> Vec<String> {
-        let rows = self.store.all(kind).filter(|row| keep(row));
+    /// The ids of the objects of a kind whose indexed field has a value and for which `keep` returns
+    /// true, oldest first.
+    fn ids_by(
+        &self,
+        kind: &str,
+        (field, wanted): (&str, &str),
+        keep: impl Fn(&Value) -> bool,
+    ) -> Vec<String> {
+        let rows = self.store.by(kind, field, wanted).filter(|row| keep(row));
         rows.map(|row| value::owned(row, "id")).collect()
     }
 

@@ -262,10 +262,8 @@ impl Core {
 
     /// Sets the new card on subscriptions that have their own payment method.
     fn replace_subscription_cards(&mut self, customer: &str, method: &str) {
-        let own = self.ids_of("subscription", |row| {
-            text(row, "customer") == customer
-                && has(row, "default_payment_method")
-                && !status::has_ended(row)
+        let own = self.ids_by("subscription", ("customer", customer), |row| {
+            has(row, "default_payment_method") && !status::has_ended(row)
         });
         for id in own {
             self.modify_and_emit("customer.subscription.updated", &id, |row| {

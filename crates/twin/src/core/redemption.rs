@@ -128,9 +128,8 @@ impl Core {
         if customer.is_empty() {
             return false;
         }
-        let is_theirs = |row: &&Value| text(row, "customer") == customer;
-        let mut invoices = self.store.all("invoice").filter(is_theirs);
-        let mut charges = self.store.all("charge").filter(is_theirs);
+        let mut invoices = self.store.by("invoice", "customer", customer);
+        let mut charges = self.store.by("charge", "customer", customer);
         invoices.any(|row| status::is_payable(row) || status::invoice(row) == InvoiceStatus::Paid)
             || charges.any(|row| flag(row, "paid"))
     }
@@ -160,11 +159,11 @@ impl Core {
         if row["object"] == "coupon" && row["deleted"] != true {
             self.modify(coupon, |row| row["valid"] = is_valid.into());
         }
-        let ended = self.ids_of("promotion_code", |row| {
-            text(row, "promotion.coupon") == coupon
-                && flag(row, "active")
-                && (!is_valid || is_over(row, "expires_at"))
-        });
+        let codes = self.store.by("promotion_code", "coupon", coupon);
+        let ended: Vec<String> = codes
+            .filter(|row| flag(row, "active") && (!is_valid || is_over(row, "expires_at")))
+            .map(|row| owned(row, "id"))
+            .collect();
         for id in ended {
             self.modify(&id, |row| row["active"] = false.into());
         }

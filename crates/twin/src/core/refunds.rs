@@ -17,7 +17,7 @@ const REFUND_SETTLES_AFTER: i64 = HOUR;
 /// `GET /v1/charges/{charge}/refunds`
 pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
     core.need_path("charge", call.id(), "charge")?;
-    core.page(call, "refund", &[], |row| text(row, "charge") == call.id())
+    core.page_in(call, "refund", ("charge", call.id()), |_| true)
 }
 
 /// `POST /v1/refunds`

@@ -6,7 +6,7 @@ use super::{
     Call, Core, balance, catalog, changes, charges, checkout, checkout_create, coupons,
     credit_notes, customer_balance, customers, discounts, disputes, endpoints, events, invoice_api,
     invoice_items, invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
-    subscription_create, subscription_items, subscriptions, tax_ids, tax_table,
+    subscription_create, subscription_items, subscriptions, tax_ids, tax_table, test_clocks,
 };
 
 /// The function that answers a request.
@@ -197,6 +197,13 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("delete", "tax_ids/{}", tax_ids::delete),
     ("post", "tax_rates", tax_table::create),
     ("post", "tax_rates/{}", tax_table::update),
+    ("post", "test_helpers/test_clocks", test_clocks::create),
+    ("delete", "test_helpers/test_clocks/{}", test_clocks::delete),
+    (
+        "post",
+        "test_helpers/test_clocks/{}/advance",
+        test_clocks::advance,
+    ),
     ("post", "webhook_endpoints", endpoints::create),
     ("post", "webhook_endpoints/{}", endpoints::update),
     ("delete", "webhook_endpoints/{}", endpoints::delete),
@@ -231,6 +238,11 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("subscriptions", "subscription", "id"),
     ("tax_ids", "tax_id", "id"),
     ("tax_rates", "tax_rate", "tax_rate"),
+    (
+        "test_helpers/test_clocks",
+        "test_helpers.test_clock",
+        "test_clock",
+    ),
     ("webhook_endpoints", "webhook_endpoint", "id"),
 ];
 

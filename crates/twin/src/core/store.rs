@@ -1,17 +1,75 @@
-//! The store of all objects by id, in order of creation. Its undo log reverts a request that fails.
+//! The store of all objects by id, in order of creation, with indexes for lists and lookups. Its
+//! undo log reverts a request that fails.
+//!
+//! Most objects are not used for a long time, and a parsed object takes about five times the memory
+//! of its text. The store therefore keeps only recently used objects parsed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeBounds;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde::de::Deserializer;
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::indexes::{self, Index};
 use super::value::text;
-#[derive(Debug, Default, Serialize, Deserialize)]
+
+/// The number of parsed objects at which all of them become text again.
+const PARSED_MAX: usize = 1_024;
+
+/// The position of an object in the order of creation.
+type Number = u64;
+
+#[derive(Debug, Default)]
 pub struct Store {
-    rows: BTreeMap<String, Value>,
-    order: BTreeMap<String, Vec<String>>,
-    #[serde(skip)]
+    rows: BTreeMap<Number, Row>,
+    numbers: BTreeMap<String, Number>,
+    last: Number,
+    /// The objects of each kind that are not deleted.
+    order: BTreeMap<String, BTreeSet<Number>>,
+    /// The objects by the value of an indexed field.
+    indexed: BTreeMap<(Index, String), BTreeSet<Number>>,
+    parsed: AtomicUsize,
     undo: Option<Vec<(String, Option<Value>)>>,
+    /// The test clock that new objects are bound to.
+    test_clock: Option<String>,
+}
+
+/// An object as text, parsed or both. A changed object has no text.
+#[derive(Debug)]
+struct Row {
+    text: Option<Box<str>>,
+    value: OnceLock<Value>,
+}
+
+impl Row {
+    fn of(value: Value) -> Row {
+        Row {
+            text: None,
+            value: OnceLock::from(value),
+        }
+    }
+
+    fn value(&self, parsed: &AtomicUsize) -> &Value {
+        self.value.get_or_init(|| {
+            parsed.fetch_add(1, Ordering::Relaxed);
+            let text = self.text.as_deref().unwrap_or("null");
+            serde_json::from_str(text).expect("the text of a row is JSON")
+        })
+    }
+
+    /// Keeps only the text.
+    fn shrink(&mut self) {
+        if let Some(value) = self.value.take()
+            && self.text.is_none()
+        {
+            self.text = Some(value.to_string().into());
+        }
+    }
 }
 
 impl Store {
@@ -23,6 +81,7 @@ impl Store {
     /// Keeps all changes since [`Store::begin`].
     pub fn commit(&mut self) {
         self.undo = None;
+        self.shrink();
     }
 
     /// Reverts all changes since [`Store::begin`].
@@ -30,46 +89,196 @@ impl Store {
         for (id, before) in self.undo.take().unwrap_or_default().into_iter().rev() {
             match before {
                 Some(value) => {
-                    self.rows.insert(id, value);
+                    self.write(&id, value);
                 }
-                None => {
-                    if let Some(row) = self.rows.remove(&id)
-                        && let Some(ids) = self.order.get_mut(text(&row, "object"))
-                    {
-                        ids.retain(|one| *one != id);
-                    }
-                }
+                None => self.remove(&id),
             }
         }
+        self.shrink();
+    }
+
+    /// Binds the objects that are created from now on to a test clock, or to none.
+    pub fn set_test_clock(&mut self, clock: Option<String>) {
+        self.test_clock = clock;
     }
 
     /// The row with this id, even if it is deleted (`deleted: true`).
     pub fn get(&self, id: &str) -> Option<&Value> {
-        self.rows.get(id)
+        self.at(*self.numbers.get(id)?)
     }
 
-    /// Writes a row. A new object is appended to the list of its kind.
-    pub fn put(&mut self, id: &str, value: Value) {
-        let kind = text(&value, "object").to_owned();
-        let before = self.rows.insert(id.to_owned(), value);
-        if before.is_none() && !kind.is_empty() {
-            self.order.entry(kind).or_default().push(id.to_owned());
+    fn at(&self, number: Number) -> Option<&Value> {
+        Some(self.rows.get(&number)?.value(&self.parsed))
+    }
+
+    /// Writes a row. A new object becomes the newest of its kind.
+    pub fn put(&mut self, id: &str, mut value: Value) {
+        if let Some(clock) = &self.test_clock
+            && let Some(slot) = value.get_mut("test_clock").filter(|slot| slot.is_null())
+            && !self.numbers.contains_key(id)
+        {
+            *slot = clock.clone().into();
         }
+        let before = self.write(id, value);
         if let Some(undo) = &mut self.undo {
             undo.push((id.to_owned(), before));
         }
     }
 
-    /// The ids of a kind, oldest first.
-    pub fn ids(&self, kind: &str) -> &[String] {
-        self.order.get(kind).map_or(&[], Vec::as_slice)
+    /// Writes a row and returns what it replaces.
+    fn write(&mut self, id: &str, value: Value) -> Option<Value> {
+        let before = self.unlist(id);
+        let number = self.numbers.get(id).copied().unwrap_or_else(|| {
+            self.last += 1;
+            self.numbers.insert(id.to_owned(), self.last);
+            self.last
+        });
+        let kind = text(&value, "object");
+        if !kind.is_empty() && value["deleted"] != Value::Bool(true) {
+            self.order
+                .entry(kind.to_owned())
+                .or_default()
+                .insert(number);
+            for key in indexes::keys_of(&value) {
+                self.indexed.entry(key).or_default().insert(number);
+            }
+        }
+        *self.parsed.get_mut() += 1;
+        self.rows.insert(number, Row::of(value));
+        before
+    }
+
+    /// Takes a row out of the order of its kind and out of the indexes.
+    fn unlist(&mut self, id: &str) -> Option<Value> {
+        let number = self.numbers.get(id)?;
+        let row = self.rows.remove(number)?;
+        row.value(&self.parsed);
+        let value = row.value.into_inner()?;
+        if let Some(numbers) = self.order.get_mut(text(&value, "object")) {
+            numbers.remove(number);
+        }
+        for key in indexes::keys_of(&value) {
+            if let Some(numbers) = self.indexed.get_mut(&key) {
+                numbers.remove(number);
+                if numbers.is_empty() {
+                    self.indexed.remove(&key);
+                }
+            }
+        }
+        Some(value)
+    }
+
+    /// Removes a row as if it had never existed.
+    pub fn remove(&mut self, id: &str) {
+        self.unlist(id);
+        self.numbers.remove(id);
+    }
+
+    /// Turns the parsed objects into text once there are many.
+    pub fn shrink(&mut self) {
+        if *self.parsed.get_mut() < PARSED_MAX {
+            return;
+        }
+        self.rows.values_mut().for_each(Row::shrink);
+        *self.parsed.get_mut() = 0;
+    }
+
+    /// The position of a row in the order of creation.
+    pub fn number(&self, id: &str) -> Option<Number> {
+        self.numbers.get(id).copied()
     }
 
     /// The objects of a kind that are not deleted, oldest first.
     pub fn all<'a>(&'a self, kind: &str) -> impl DoubleEndedIterator<Item = &'a Value> + 'a {
-        self.ids(kind)
+        self.range(kind, None, ..)
+    }
+
+    /// The objects of a kind whose field has this value, oldest first. The field must be indexed.
+    pub fn by<'a>(
+        &'a self,
+        kind: &str,
+        field: &str,
+        value: &str,
+    ) -> impl DoubleEndedIterator<Item = &'a Value> + 'a {
+        let index = indexes::of(kind, field).expect("the field is indexed");
+        self.range(kind, Some((index, value)), ..)
+    }
+
+    /// The objects of a kind with these numbers, oldest first: all of them, or those whose indexed
+    /// field has a value.
+    pub fn range<'a>(
+        &'a self,
+        kind: &str,
+        by: Option<(Index, &str)>,
+        numbers: impl RangeBounds<Number>,
+    ) -> impl DoubleEndedIterator<Item = &'a Value> + 'a {
+        let set = match by {
+            Some((index, value)) => self.indexed.get(&(index, value.to_owned())),
+            None => self.order.get(kind),
+        };
+        let numbers = set.map(|set| set.range(numbers));
+        numbers
+            .into_iter()
+            .flatten()
+            .filter_map(|number| self.at(*number))
+    }
+}
+
+/// The store is saved as its rows by id and the ids of each kind in order.
+impl Serialize for Store {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("rows", &Rows(self))?;
+        let ids: BTreeMap<Number, &str> = self
+            .numbers
             .iter()
-            .filter_map(|id| self.rows.get(id))
-            .filter(|row| row["deleted"] != Value::Bool(true))
+            .map(|(id, number)| (*number, id.as_str()))
+            .collect();
+        map.serialize_entry("ids", &ids.values().collect::<Vec<_>>())?;
+        map.end()
+    }
+}
+
+struct Rows<'a>(&'a Store);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let store = self.0;
+        serializer.collect_map(store.numbers.iter().filter_map(|(id, number)| {
+            let row = store.rows.get(number)?;
+            let text = match row.value.get() {
+                Some(value) => value.to_string(),
+                None => row.text.as_deref().unwrap_or("null").to_owned(),
+            };
+            Some((id, RawValue::from_string(text).ok()?))
+        }))
+    }
+}
+
+/// A saved store. Files of the first release have `order`, the ids of each kind, instead of `ids`.
+#[derive(Deserialize)]
+struct Saved {
+    rows: BTreeMap<String, Value>,
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    order: BTreeMap<String, Vec<String>>,
+}
+
+impl<'de> Deserialize<'de> for Store {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Store, D::Error> {
+        let mut saved = Saved::deserialize(deserializer)?;
+        let mut store = Store::default();
+        let listed = saved.ids.into_iter();
+        for id in listed.chain(saved.order.into_values().flatten()) {
+            if let Some(value) = saved.rows.remove(&id) {
+                store.write(&id, value);
+                store.shrink();
+            }
+        }
+        for (id, value) in saved.rows {
+            store.write(&id, value);
+        }
+        Ok(store)
     }
 }

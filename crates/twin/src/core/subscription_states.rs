@@ -86,9 +86,10 @@ impl Core {
             return;
         }
         let is_latest = text(&before, "latest_invoice") == invoice;
-        let others_open = self.store.all("invoice").any(|row| {
-            status::is_open(row) && get(row, "parent.subscription_details.subscription") == id
-        });
+        let others_open = self
+            .store
+            .by("invoice", "subscription", id)
+            .any(status::is_open);
         let revives = match status::subscription(&before) {
             SubscriptionStatus::Incomplete => true,
             SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid => is_latest || !others_open,
@@ -217,10 +218,8 @@ impl Core {
 
     /// Stops retrying the open invoices of an ended subscription.
     fn stop_collecting(&mut self, id: &str) {
-        let open = self.ids_of("invoice", |row| {
-            get(row, "parent.subscription_details.subscription") == id
-                && (status::is_open(row) || status::is_draft(row))
-                && flag(row, "auto_advance")
+        let open = self.ids_by("invoice", ("subscription", id), |row| {
+            (status::is_open(row) || status::is_draft(row)) && flag(row, "auto_advance")
         });
         for invoice in open {
             self.modify(&invoice, |row| {
@@ -232,8 +231,8 @@ impl Core {
 
     /// Ends every subscription of a customer that is being deleted.
     pub(super) fn end_subscriptions_of(&mut self, customer: &str) {
-        let live = self.ids_of("subscription", |row| {
-            text(row, "customer") == customer && !status::has_ended(row)
+        let live = self.ids_by("subscription", ("customer", customer), |row| {
+            !status::has_ended(row)
         });
         for id in live {
             self.end_subscription(&id, "cancellation_requested");

@@ -38,8 +38,8 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 /// `GET /v1/customers/{customer}/subscriptions`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    core.page(call, "subscription", &[], |row| {
-        text(row, "customer") == call.id() && !status::has_ended(row)
+    core.page_in(call, "subscription", ("customer", call.id()), |row| {
+        !status::has_ended(row)
     })
 }
 

@@ -13,8 +13,7 @@ const VERIFIED_AFTER: i64 = HOUR;
 /// `GET /v1/customers/{customer}/tax_ids`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    let rows = core.tax_id_rows(call.id());
-    core.page_of(call, "tax_id", rows.iter().rev().collect())
+    core.page_in(call, "tax_id", ("customer", call.id()), |_| true)
 }
 
 /// `POST /v1/customers/{customer}/tax_ids`
@@ -32,15 +31,7 @@ pub(super) fn one_of_customer(core: &mut Core, call: &Call) -> Answer {
 /// `DELETE /v1/tax_ids/{id}`, also under its customer
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let row = core.tax_id_in(call)?;
-    let (id, customer) = (owned(&row, "id"), owned(&row, "customer"));
-    let mut left = core
-        .note(&customer, "tax_ids")
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    left.retain(|one| one != id.as_str());
-    core.set_note(&customer, "tax_ids", left);
-    let gone = core.erase("tax_id", &id);
+    let gone = core.erase("tax_id", &owned(&row, "id"));
     core.emit_object("customer.tax_id.deleted", row, None);
     Ok(gone)
 }
@@ -48,11 +39,12 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 /// `GET /v1/tax_ids`: those of the account itself, of which there are none, or of a customer.
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let Some(customer) = opt(&call.params, "owner.customer") else {
-        return core.page_of(call, "tax_id", Vec::new());
+        return core.page(call, "tax_id", &["owner"], |_| false);
     };
     core.need("customer", customer, "owner[customer]")?;
-    let rows = core.tax_id_rows(customer);
-    core.page_of(call, "tax_id", rows.iter().rev().collect())
+    core.page(call, "tax_id", &["owner"], |row| {
+        text(row, "customer") == customer
+    })
 }
 
 /// `POST /v1/tax_ids`
@@ -143,12 +135,7 @@ impl Core {
                 format!("Invalid value for {kind}."),
             );
         }
-        let mut all = self
-            .note(customer, "tax_ids")
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        if all.len() >= TAX_IDS_MAX {
+        if self.store.by("tax_id", "customer", customer).count() >= TAX_IDS_MAX {
             let message = format!("A customer can have at most {TAX_IDS_MAX} tax ids.");
             return refuse_param("", "", message);
         }
@@ -168,8 +155,6 @@ impl Core {
         });
         let is_verified = text(&row, "verification.status") == "pending";
         self.store.put(&id, row);
-        all.push(id.clone().into());
-        self.set_note(customer, "tax_ids", all);
         self.emit("customer.tax_id.created", &id);
         if is_verified {
             self.wake(self.now + VERIFIED_AFTER, &id);
@@ -190,28 +175,17 @@ impl Core {
         });
     }
 
-    fn tax_id_rows(&self, customer: &str) -> Vec<Value> {
-        let all = self.note(customer, "tax_ids");
-        let all = all
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        all.map(|id| self.row(id).clone()).collect()
-    }
-
     /// The tax ids of a customer as an invoice shows them.
     pub(super) fn tax_ids_of(&self, customer: &str) -> Vec<Value> {
-        let rows = self.tax_id_rows(customer);
-        rows.iter()
-            .map(|row| json!({"type": row["type"], "value": row["value"]}))
+        let rows = self.store.by("tax_id", "customer", customer);
+        rows.map(|row| json!({"type": row["type"], "value": row["value"]}))
             .collect()
     }
 
     /// The tax ids of a customer as an included list.
     pub(super) fn tax_id_list(&self, customer: &str) -> Value {
-        let rows: Vec<Value> = self.tax_id_rows(customer).into_iter().rev().collect();
-        json!({"object": "list", "data": rows, "has_more": false,
+        let rows = self.store.by("tax_id", "customer", customer).rev();
+        json!({"object": "list", "data": rows.collect::<Vec<_>>(), "has_more": false,
                "url": format!("/v1/customers/{customer}/tax_ids")})
     }
 

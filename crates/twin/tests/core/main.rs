@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod access;
 mod balances;
 mod billing;
 mod changes;
@@ -11,6 +12,7 @@ mod checkout_subscriptions;
 mod coupons;
 mod discounts;
 mod dunning;
+mod idempotency;
 mod money;
 mod previews;
 mod prorations;
@@ -21,5 +23,6 @@ mod schema;
 mod shop;
 mod storm;
 mod taxes;
+mod test_clocks;
 mod trials;
 mod triggers;

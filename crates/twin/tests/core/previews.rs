@@ -14,8 +14,6 @@ const PREVIEW: &str = "/v1/invoices/create_preview";
 fn state(shop: &Shop) -> Value {
     let mut state = serde_json::to_value(&shop.core).unwrap();
     state.as_object_mut().unwrap().remove("rng");
-    let kinds = state["store"]["order"].as_object_mut().unwrap();
-    kinds.retain(|_, ids| !ids.as_array().unwrap().is_empty());
     state
 }
 

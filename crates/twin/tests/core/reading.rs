@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::shop::{Shop, string};
 
@@ -49,10 +49,28 @@ fn bad_cursors_and_limits_are_refused() {
         &format!("/v1/customers?starting_after={id}&ending_before={id}"),
         "",
     );
-    let limit = shop.refused("GET", "/v1/customers?limit=101", "");
+    let word = shop.refused("GET", "/v1/customers?limit=many", "");
+    let other_kind = shop.refused("GET", &format!("/v1/products?ending_before={id}"), "");
 
     assert_eq!((status, &error["code"]), (400, &json!("resource_missing")));
-    assert_eq!((both.0, limit.0), (400, 400));
+    assert_eq!(both.1["code"], "parameters_exclusive");
+    assert_eq!(word.1["code"], "parameter_invalid_integer");
+    assert_eq!(other_kind.1["code"], "resource_missing");
+}
+
+#[test]
+fn a_limit_outside_of_its_bounds_counts_as_the_nearest_one() {
+    let mut shop = Shop::open();
+    for _ in 0..101 {
+        shop.customer("");
+    }
+
+    let none = shop.get("/v1/customers?limit=0");
+    let many = shop.get("/v1/customers?limit=101");
+
+    let count = |page: &Value| page["data"].as_array().map(Vec::len);
+    assert_eq!((count(&none), count(&many)), (Some(1), Some(100)));
+    assert_eq!(many["has_more"], true);
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! The fields by which objects are looked up and listed without a look at all of them.
+
+use serde_json::Value;
+
+use super::value::{opt, text};
+
+/// The position of a field in [`FIELDS`].
+pub type Index = usize;
+
+/// The indexed fields: the kind of the object, the name of the filter in lists, and the path of the
+/// field.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("balance_transaction", "source", "source"),
+    ("charge", "customer", "customer"),
+    ("charge", "payment_intent", "payment_intent"),
+    ("checkout.session", "customer", "customer"),
+    ("checkout.session", "payment_intent", "payment_intent"),
+    ("checkout.session", "subscription", "subscription"),
+    ("credit_note", "customer", "customer"),
+    ("credit_note", "invoice", "invoice"),
+    ("customer", "email", "email"),
+    ("customer", "test_clock", "test_clock"),
+    ("customer_balance_transaction", "customer", "customer"),
+    ("dispute", "charge", "charge"),
+    ("dispute", "payment_intent", "payment_intent"),
+    ("event", "type", "type"),
+    ("invoice", "customer", "customer"),
+    (
+        "invoice",
+        "subscription",
+        "parent.subscription_details.subscription",
+    ),
+    ("invoice_payment", "invoice", "invoice"),
+    ("invoiceitem", "customer", "customer"),
+    ("invoiceitem", "invoice", "invoice"),
+    ("payment_intent", "customer", "customer"),
+    ("payment_method", "customer", "customer"),
+    ("price", "lookup_key", "lookup_key"),
+    ("price", "product", "product"),
+    ("promotion_code", "coupon", "promotion.coupon"),
+    ("refund", "charge", "charge"),
+    ("refund", "payment_intent", "payment_intent"),
+    ("setup_intent", "customer", "customer"),
+    ("subscription", "customer", "customer"),
+    ("subscription_schedule", "customer", "customer"),
+    ("tax_id", "customer", "customer"),
+];
+
+/// The index of a field of a kind, if it has one.
+pub fn of(kind: &str, field: &str) -> Option<Index> {
+    FIELDS
+        .iter()
+        .position(|(owner, name, _)| *owner == kind && *name == field)
+}
+
+/// The indexes that contain an object, and its values there.
+pub fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
+    let kind = text(object, "object");
+    let fields = FIELDS.iter().enumerate();
+    fields
+        .filter(move |(_, (owner, ..))| *owner == kind)
+        .filter_map(|(index, (.., path))| Some((index, opt(object, path)?.to_owned())))
+}

@@ -1,0 +1,154 @@
+//! Test clocks: customers that live by a clock of their own.
+
+use serde_json::json;
+
+use super::shop::{DAY, NOW, Shop, string};
+
+const START: i64 = NOW - 5 * DAY;
+
+/// A clock that stands five days before `NOW`, and a customer on it with a working card.
+fn on_a_clock(shop: &mut Shop) -> (String, String) {
+    let clock = shop.post(
+        "/v1/test_helpers/test_clocks",
+        &format!("frozen_time={START}&name=year"),
+    );
+    let clock = string(&clock["id"]);
+    let body = format!(
+        "test_clock={clock}&payment_method=pm_card_visa&invoice_settings[default_payment_method]=pm_card_visa"
+    );
+    let customer = shop.post("/v1/customers", &body);
+    (clock, string(&customer["id"]))
+}
+
+fn advance(shop: &mut Shop, clock: &str, to: i64) {
+    let path = format!("/v1/test_helpers/test_clocks/{clock}/advance");
+    let clock = shop.post(&path, &format!("frozen_time={to}"));
+    assert_eq!(clock["status"], "advancing");
+}
+
+#[test]
+fn a_subscription_on_a_clock_renews_when_the_clock_is_advanced_and_not_before() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&customer, &plan, "");
+    shop.wait(29 * DAY);
+    shop.happened();
+
+    let still = shop.get(&format!("/v1/invoices?customer={customer}"));
+    advance(&mut shop, &clock, START + 32 * DAY);
+    let ready = shop.get(&format!("/v1/test_helpers/test_clocks/{clock}"));
+    let renewed = shop.get(&format!("/v1/invoices?customer={customer}"));
+
+    assert_eq!(sub["test_clock"], clock.as_str());
+    assert_eq!(still["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&ready["status"], &ready["frozen_time"]),
+        (&json!("ready"), &json!(START + 32 * DAY))
+    );
+    assert_eq!(renewed["data"][0]["billing_reason"], "subscription_cycle");
+    assert_eq!(renewed["data"][0]["status"], "paid");
+    assert_eq!(renewed["data"][0]["created"], START + 31 * DAY);
+    assert_eq!(renewed["data"][0]["test_clock"], clock.as_str());
+    let kinds = shop.happened();
+    assert_eq!(
+        kinds.first().map(String::as_str),
+        Some("test_helpers.test_clock.advancing")
+    );
+    assert_eq!(
+        kinds.last().map(String::as_str),
+        Some("test_helpers.test_clock.ready")
+    );
+}
+
+#[test]
+fn a_call_about_a_customer_on_a_clock_happens_at_the_time_of_the_clock() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    advance(&mut shop, &clock, START + 100 * DAY);
+    let item = format!("customer={customer}&amount=500&currency=usd");
+
+    let item = shop.post("/v1/invoiceitems", &item);
+    let other = shop.customer("");
+
+    assert_eq!(item["date"], START + 100 * DAY);
+    assert_eq!(item["test_clock"], clock.as_str());
+    assert_eq!(shop.see(&json!(other))["created"], NOW);
+    assert_eq!(shop.see(&json!(other))["test_clock"], json!(null));
+}
+
+#[test]
+fn a_clock_moves_forward_only_and_by_at_most_two_intervals() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    shop.subscribe(&customer, &plan, "");
+    let path = format!("/v1/test_helpers/test_clocks/{clock}/advance");
+
+    let back = shop.refused("POST", &path, &format!("frozen_time={START}"));
+    let far = shop.refused("POST", &path, &format!("frozen_time={}", START + 70 * DAY));
+    advance(&mut shop, &clock, START + 59 * DAY);
+
+    assert_eq!((back.0, &back.1["param"]), (400, &json!("frozen_time")));
+    assert_eq!((far.0, &far.1["param"]), (400, &json!("frozen_time")));
+}
+
+#[test]
+fn a_clock_has_at_most_three_customers() {
+    let mut shop = Shop::open();
+    let (clock, _) = on_a_clock(&mut shop);
+    for _ in 0..2 {
+        shop.post("/v1/customers", &format!("test_clock={clock}"));
+    }
+
+    let refused = shop.refused("POST", "/v1/customers", &format!("test_clock={clock}"));
+    let unknown = shop.refused("POST", "/v1/customers", "test_clock=clock_none");
+
+    assert_eq!(refused.1["param"], "test_clock");
+    assert_eq!(unknown.1["code"], "resource_missing");
+}
+
+#[test]
+fn customers_and_subscriptions_on_a_clock_are_listed_for_the_clock_only() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    shop.subscribe(&customer, &plan, "");
+
+    let mut count = |target: &str| shop.get(target)["data"].as_array().map_or(0, Vec::len);
+
+    assert_eq!(count("/v1/customers"), 0);
+    assert_eq!(count(&format!("/v1/customers?test_clock={clock}")), 1);
+    assert_eq!(count("/v1/subscriptions"), 0);
+    assert_eq!(count(&format!("/v1/subscriptions?customer={customer}")), 1);
+    assert_eq!(count(&format!("/v1/subscriptions?test_clock={clock}")), 1);
+}
+
+#[test]
+fn a_deleted_clock_takes_its_customers_with_it() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&customer, &plan, "");
+
+    shop.delete(&format!("/v1/test_helpers/test_clocks/{clock}"));
+    let gone = shop.get(&format!("/v1/customers/{customer}"));
+    let missing = shop.refused("GET", &format!("/v1/test_helpers/test_clocks/{clock}"), "");
+    shop.wait(60 * DAY);
+
+    assert_eq!(gone["deleted"], true);
+    assert_eq!(missing.0, 404);
+    assert_eq!(shop.see(&sub["id"])["status"], "canceled");
+    assert_eq!(shop.core.objects("invoice").len(), 1);
+}
+
+#[test]
+fn a_clock_is_deleted_after_thirty_days() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+
+    shop.wait(30 * DAY);
+
+    assert_eq!(shop.see(&json!(clock))["deleted"], true);
+    assert_eq!(shop.see(&json!(customer))["deleted"], true);
+}

@@ -51,6 +51,8 @@ impl Core {
             "payment_intent" => self.intent_due(id),
             "refund" => self.refund_due(id),
             "subscription_schedule" => self.schedule_due(id),
+            "tax_id" => self.tax_id_due(id),
+            "coupon" | "promotion_code" => self.code_due(id),
             "test_helpers.test_clock" => self.test_clock_due(id),
             _ => {}
         }

@@ -5,6 +5,7 @@
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
 mod access;
+mod amounts;
 mod balance;
 mod behavior;
 mod billing;
@@ -16,9 +17,13 @@ mod checkout;
 mod checkout_create;
 mod checkout_page;
 mod checkout_payment;
+mod checkout_totals;
 mod collection;
+mod coupons;
+mod credit_note_lines;
 mod credit_notes;
 mod currencies;
+mod customer_balance;
 mod customer_subscriptions;
 mod customers;
 mod data;
@@ -49,7 +54,9 @@ mod payments;
 mod pending_updates;
 mod portal;
 mod portal_page;
+mod prorations;
 mod protocol;
+mod redemption;
 mod refunds;
 mod render;
 mod routes;
@@ -63,6 +70,9 @@ mod subscription_items;
 mod subscription_states;
 mod subscription_terms;
 mod subscriptions;
+mod tax_ids;
+mod tax_table;
+mod taxes;
 mod test_clocks;
 pub mod time;
 mod timeline;
@@ -201,10 +211,13 @@ impl Core {
         std::mem::take(&mut self.fresh)
     }
 
+    /// The oldest event, if it was taken and has left the list.
     fn oldest_event_to_forget(&self) -> Option<String> {
         let event = self.store.all("event").next()?;
+        let id = value::text(event, "id");
         let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
-        is_old.then(|| value::owned(event, "id"))
+        let is_taken = self.fresh.first().is_none_or(|new| new.id != id);
+        (is_old && is_taken).then(|| id.to_owned())
     }
 
     /// The event with this id.

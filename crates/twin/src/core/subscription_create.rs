@@ -42,6 +42,8 @@ pub(super) struct NewSubscription {
     /// Whether the payment method of the first payment becomes the default.
     pub(super) keeps_method: bool,
     pub(super) discounts: Vec<String>,
+    /// The discounts and tax rates of each item.
+    pub(super) item_terms: Vec<Value>,
     /// The schedule that creates it. The first invoice is then a draft.
     pub(super) schedule: Option<String>,
 }
@@ -64,6 +66,7 @@ impl NewSubscription {
             members: json!({}),
             keeps_method: false,
             discounts: Vec::new(),
+            item_terms: Vec::new(),
             schedule: None,
         }
     }
@@ -107,6 +110,15 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     if has(sent, "billing_cycle_anchor_config") {
         members["billing_cycle_anchor_config"] = anchor_config(sent);
     }
+    merge(
+        &mut members,
+        core.tax_members(sent, customer, &Value::Null)?,
+    );
+    let item_terms = list(sent, "items")
+        .iter()
+        .enumerate()
+        .map(|(index, item)| core.item_terms(item, customer, &format!("items[{index}]")))
+        .collect::<Answer<Vec<_>>>()?;
     Ok(NewSubscription {
         start,
         trial_end,
@@ -119,6 +131,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
         discounts: core.discounts_from(sent, customer)?,
+        item_terms,
         one_time_lines,
         method,
         ..NewSubscription::of(customer, items)
@@ -292,7 +305,14 @@ impl Core {
         let items: Vec<Value> = new
             .items
             .iter()
-            .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, terms.period))
+            .enumerate()
+            .map(|(index, (price, quantity, kept))| {
+                let mut item = self.new_item(&id, price, *quantity, kept, terms.period);
+                if let Some(terms) = new.item_terms.get(index) {
+                    merge(&mut item, terms.clone());
+                }
+                item
+            })
             .collect();
         let waits = new.schedule.is_none()
             && opt(&new.members, "collection_method") != Some("send_invoice");

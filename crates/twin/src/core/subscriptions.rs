@@ -307,6 +307,7 @@ impl Core {
             subscription: None,
             invoice_item: None,
             metadata: json!({}),
+            ..Draft::default()
         }
     }
 }

@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod access;
+mod balances;
 mod beginnings;
 mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
+mod coupons;
+mod discounts;
 mod dunning;
 mod endings;
 mod idempotency;
@@ -18,6 +21,8 @@ mod listing;
 mod money;
 mod parameters;
 mod phases;
+mod previews;
+mod prorations;
 mod protocol;
 mod reading;
 mod refusals;
@@ -27,6 +32,7 @@ mod sending;
 mod shop;
 mod statuses;
 mod storm;
+mod taxes;
 mod test_clocks;
 mod trials;
 mod triggers;

@@ -1,0 +1,65 @@
+// A twin of its own for each file of tests, and Stripe's SDK that talks to it through a recorder.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import Stripe from "stripe";
+
+import { json } from "../../lib/demo.js";
+import { freePorts, startProgram } from "../../lib/program.js";
+import { startRecorder } from "./recorder.js";
+
+export const KEY = "sk_test_clients";
+const FAULTS_SHOWN_MAX = 40;
+
+/** Starts a twin before the tests of the file, and stops it after them. Its fields are set then. */
+export function withTwin() {
+  const shop = {};
+  before(async () => Object.assign(shop, await startTwin()));
+  after(() => shop.stop?.());
+  return shop;
+}
+
+/** The last test of a file: reads all events and reports every fault that the recorder found. */
+export function testOfTheSchema(shop) {
+  test("every answer and event fits Stripe's schema", async () => {
+    for await (const event of shop.stripe.events.list({ limit: 100 })) assert.ok(event.id);
+    const faults = [...new Set(shop.recorder.faults)];
+    assert.deepEqual(faults.slice(0, FAULTS_SHOWN_MAX), []);
+  });
+}
+
+async function startTwin() {
+  const [port] = await freePorts(1);
+  const program = await startProgram(() => ["twin", "serve", "--json", "--port", String(port)]);
+  const twin = (path) => new URL(path, program.started.url).href;
+  const post = (path, body = {}) => json(twin(path), { method: "POST", body: JSON.stringify(body) });
+  const recorder = await startRecorder(program.started.url);
+  return {
+    url: program.started.url,
+    recorder,
+    stripe: sdk(recorder),
+
+    /** Pays a Checkout session, and returns it. */
+    pay: (session, method = "card") =>
+      post(`/_twin/checkout/sessions/${session}/pay`, { payment_method: method }),
+
+    /** Lets the bank debit of a Checkout session succeed or fail. */
+    settle: (session, outcome) => post(`/_twin/checkout/sessions/${session}/settle`, { outcome }),
+
+    /** Moves the billing clock, and returns when everything due on the way is done. */
+    advance: (duration) => post("/_twin/clock", { advance: duration }),
+
+    control: post,
+
+    async stop() {
+      await recorder.stop();
+      await program.stop();
+    },
+  };
+}
+
+/** Stripe's SDK for Node; it talks to a recorder's twin. */
+export function sdk({ port }, key = KEY, options = {}) {
+  const where = { host: "127.0.0.1", port, protocol: "http" };
+  return new Stripe(key, { ...where, telemetry: false, maxNetworkRetries: 0, ...options });
+}

@@ -4,21 +4,25 @@
 import { once } from "node:events";
 import http from "node:http";
 
-import { faultsOfAnswer } from "./schema.js";
+import { faultsOfAnswer, faultsOfDelivery } from "./schema.js";
 
 /** Calls of the command line that Stripe does not describe. */
 const UNDESCRIBED = /^\/v1\/(stripecli\/sessions|payment_pages\/)/;
 
-/** Starts a proxy on a free port to the origin of `target`. */
+/**
+ * Starts a proxy on a free port to the origin of `target`, which is the API or receives its events.
+ * `calls` are those so far, and `faults` what was wrong with them.
+ */
 export async function startRecorder(target) {
   const agent = new http.Agent({ keepAlive: true });
   const calls = [];
   const faults = [];
   const server = http.createServer(async (request, response) => {
-    const call = { method: request.method, path: request.url, sent: await textOf(request) };
+    const { method, url, headers } = request;
+    const call = { method, path: url, sentHeaders: headers, sent: await textOf(request) };
     calls.push(call);
     try {
-      await pass(call, request, response);
+      await pass(call, response);
     } catch {
       // The target cut the connection, so the client's is cut too.
       response.destroy();
@@ -38,9 +42,9 @@ export async function startRecorder(target) {
     },
   };
 
-  async function pass(call, request, response) {
-    const { method, headers } = request;
-    const outgoing = http.request(new URL(request.url, target), { method, headers, agent });
+  async function pass(call, response) {
+    const { method, path, sentHeaders: headers } = call;
+    const outgoing = http.request(new URL(path, target), { method, headers, agent });
     outgoing.end(call.sent);
     const [incoming] = await once(outgoing, "response");
     call.status = incoming.statusCode;
@@ -53,11 +57,12 @@ export async function startRecorder(target) {
 
   function check(call, text) {
     const path = call.path.split("?")[0];
-    if (!path.startsWith("/v1/") || UNDESCRIBED.test(path)) return [];
+    if (UNDESCRIBED.test(path)) return [];
+    if (call.sentHeaders["stripe-signature"]) return faultsOfDelivery(call.sent);
     try {
       call.body = JSON.parse(text);
     } catch {
-      return [`the answer is not JSON: ${text.slice(0, 200)}`];
+        return [`the answer is not JSON: ${text.slice(0, 200)}`];
     }
     const found = faultsOfAnswer(call.body);
     if (!call.headers["request-id"]) found.push("there is no Request-Id header");

@@ -1,7 +1,7 @@
 // A twin of its own for each file of tests, and Stripe's SDK that talks to it through a recorder.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import Stripe from "stripe";
 
 import { json } from "../../lib/demo.js";
@@ -10,14 +10,6 @@ import { startRecorder } from "./recorder.js";
 
 export const KEY = "sk_test_clients";
 const FAULTS_SHOWN_MAX = 40;
-
-/** Starts a twin before the tests of the file, and stops it after them. Its fields are set then. */
-export function withTwin() {
-  const shop = {};
-  before(async () => Object.assign(shop, await startTwin()));
-  after(() => shop.stop?.());
-  return shop;
-}
 
 /** The last test of a file: reads all events and reports every fault that the recorder found. */
 export function testOfTheSchema(shop) {
@@ -28,12 +20,17 @@ export function testOfTheSchema(shop) {
   });
 }
 
-async function startTwin() {
+/** Starts a twin, which stops after the tests of the file. */
+export async function startTwin() {
   const [port] = await freePorts(1);
   const program = await startProgram(() => ["twin", "serve", "--json", "--port", String(port)]);
   const twin = (path) => new URL(path, program.started.url).href;
   const post = (path, body = {}) => json(twin(path), { method: "POST", body: JSON.stringify(body) });
   const recorder = await startRecorder(program.started.url);
+  after(async () => {
+    await recorder.stop();
+    await program.stop();
+  });
   return {
     url: program.started.url,
     recorder,
@@ -50,11 +47,6 @@ async function startTwin() {
     advance: (duration) => post("/_twin/clock", { advance: duration }),
 
     control: post,
-
-    async stop() {
-      await recorder.stop();
-      await program.stop();
-    },
   };
 }
 

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { testOfTheSchema, withTwin } from "../lib/twin.js";
+import { testOfTheSchema, startTwin } from "../lib/twin.js";
 
-const shop = withTwin();
+const shop = await startTwin();
 
 test("a customer is created, changed, read and deleted", async () => {
   const { customers } = shop.stripe;

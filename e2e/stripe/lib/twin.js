@@ -27,6 +27,7 @@ export async function startTwin() {
   const twin = (path) => new URL(path, program.started.url).href;
   const post = (path, body = {}) => json(twin(path), { method: "POST", body: JSON.stringify(body) });
   const recorder = await startRecorder(program.started.url);
+  const stripe = sdk(recorder);
   after(async () => {
     await recorder.stop();
     await program.stop();
@@ -34,7 +35,7 @@ export async function startTwin() {
   return {
     url: program.started.url,
     recorder,
-    stripe: sdk(recorder),
+    stripe,
 
     /** Pays a Checkout session, and returns it. */
     pay: (session, method = "card") =>
@@ -47,6 +48,15 @@ export async function startTwin() {
     advance: (duration) => post("/_twin/clock", { advance: duration }),
 
     control: post,
+
+    /** Does `act`, and returns its result and the types of the events that it caused, in order. */
+    async events(act) {
+      const [mark] = (await stripe.events.list({ limit: 1 })).data;
+      const result = await act();
+      const since = stripe.events.list({ limit: 100, ...(mark && { ending_before: mark.id }) });
+      const types = (await since.autoPagingToArray({ limit: 1000 })).map(({ type }) => type);
+      return [result, mark ? types : types.reverse()];
+    },
   };
 }
 

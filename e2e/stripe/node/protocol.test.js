@@ -91,22 +91,54 @@ test("the SDK retries a request before which the API failed", async () => {
   assert.deepEqual(statuses, [undefined, 200]);
 });
 
-test("too many requests are a rate limit error", async () => {
-  await shop.control("/_twin/faults", { mode: "status", status: 429, count: 1 });
+test("too many requests in a second are a rate limit error, until the limits are off", async () => {
+  await shop.control("/_twin/rate-limits", { enabled: true, perSecond: 3, perEndpoint: 2 });
 
-  const error = await errorOf(stripe.customers.create({ name: "Ada" }));
+  const calls = Array.from({ length: 12 }, () => stripe.customers.list({ limit: 1 }));
+  const errors = (await Promise.allSettled(calls)).filter(({ reason }) => reason).map(({ reason }) => reason);
+  await shop.control("/_twin/rate-limits", { enabled: false });
+  await stripe.customers.list({ limit: 1 });
 
-  assert.ok(error instanceof Stripe.errors.StripeRateLimitError);
-  assert.deepEqual([error.statusCode, error.code], [429, "rate_limit"]);
+  assert.ok(errors.length > 0);
+  for (const error of errors) {
+    assert.ok(error instanceof Stripe.errors.StripeRateLimitError);
+    assert.equal(error.statusCode, 429);
+    assert.match(error.headers["stripe-rate-limited-reason"], /^(global|endpoint)-rate$/);
+  }
 });
 
-test("a failure of the API is an API error", async () => {
-  await shop.control("/_twin/faults", { mode: "status", status: 500, count: 1 });
+test("a failure before the work is not saved, and one during or after it is", async () => {
+  const attempt = (when) => errorOf(stripe.products.create({ name: when }, { idempotencyKey: `fails-${when}` }));
+  const made = async (when) => {
+    const { data } = await stripe.products.list({ limit: 100 });
+    return data.filter(({ name }) => name === when).length;
+  };
+  for (const [when, count] of [["during", 0], ["after", 1]]) {
+    await shop.control("/_twin/faults", { mode: "status", status: 500, when, count: 1 });
 
-  const error = await errorOf(stripe.customers.create({ name: "Ada" }));
+    const [first, again] = [await attempt(when), await attempt(when)];
 
-  assert.ok(error instanceof Stripe.errors.StripeAPIError);
-  assert.equal(error.statusCode, 500);
+    assert.ok(first instanceof Stripe.errors.StripeAPIError, when);
+    assert.deepEqual([first.statusCode, again.statusCode], [500, 500], when);
+    assert.equal(again.headers["idempotent-replayed"], "true", when);
+    assert.equal(await made(when), count, when);
+  }
+  await shop.control("/_twin/faults", { mode: "status", status: 500, when: "before", count: 1 });
+  assert.equal((await attempt("before")).statusCode, 500);
+  const key = { idempotencyKey: "fails-before" };
+  assert.match((await stripe.products.create({ name: "before" }, key)).id, /^prod_/);
+});
+
+test("a restricted key does what it may, and nothing else", async () => {
+  const { key } = await shop.control("/_twin/keys", { permissions: { customer: "read" } });
+  const restricted = sdk(shop.recorder, key);
+
+  await restricted.customers.list();
+  for (const call of [restricted.customers.create({}), restricted.products.list()]) {
+    const error = await errorOf(call);
+    assert.ok(error instanceof Stripe.errors.StripePermissionError, String(error));
+    assert.equal(error.statusCode, 403);
+  }
 });
 
 test("a declined card is a card error, with its reason and payment", async () => {
@@ -187,7 +219,7 @@ test("another account, and the second API, are refused in JSON", async () => {
     headers: { Authorization: "Bearer sk_test_clients", "Stripe-Version": "2026-10-28.endive" },
   });
 
-  assert.ok([400, 401, 403].includes(account.statusCode), `${account.statusCode}`);
+  assert.ok(account instanceof Stripe.errors.StripePermissionError, String(account));
   assert.match(second.headers.get("content-type"), /^application\/json/);
   assert.ok((await second.json()).error.message);
 });

@@ -74,6 +74,24 @@ test("a failed delivery comes again, with the same id and a new signature", asyn
   await stripe.webhookEndpoints.del(endpoint.id);
 });
 
+test("while a secret is rolled, both sign", async () => {
+  const endpoint = await stripe.webhookEndpoints.create({
+    url: receiver.url,
+    enabled_events: ["price.created"],
+  });
+  const { secret } = await shop.control(`/_twin/webhook-endpoints/${endpoint.id}/roll`, { expires_in: "1h" });
+
+  await monthly(stripe, 700);
+  const [event] = (await stripe.events.list({ type: "price.created", limit: 1 })).data;
+  const [{ body, headers }] = await receiver.deliveriesOf(event.id);
+
+  assert.notEqual(secret, endpoint.secret);
+  for (const one of [secret, endpoint.secret]) {
+    assert.equal(stripe.webhooks.constructEvent(body, headers["stripe-signature"], one).id, event.id);
+  }
+  await stripe.webhookEndpoints.del(endpoint.id);
+});
+
 test("an unknown type of event cannot be enabled", async () => {
   await assert.rejects(
     stripe.webhookEndpoints.create({ url: receiver.url, enabled_events: ["customer.vanished"] }),

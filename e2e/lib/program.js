@@ -30,7 +30,7 @@ export async function startProgram(args, env = {}) {
   child.stderr.setEncoding("utf8").on("data", (text) => log.push(text));
   try {
     const started = JSON.parse(await firstLine(child, log));
-    return { started, log: () => log.join(""), stop };
+    return { started, pid: child.pid, log: () => log.join(""), stop };
   } catch (error) {
     kill();
     await rm(folder, { recursive: true, force: true });

@@ -24,7 +24,8 @@ export async function startReceiver(faults) {
   await once(server, "listening");
   after(() => {
     server.closeAllConnections();
-    return once(server.close(), "close");
+    server.close();
+    return once(server, "close");
   });
   return {
     url: `http://127.0.0.1:${server.address().port}/hook`,

@@ -38,7 +38,8 @@ export async function startRecorder(target) {
     async stop() {
       agent.destroy();
       server.closeAllConnections();
-      await once(server.close(), "close");
+      server.close();
+      await once(server, "close");
     },
   };
 

@@ -64,7 +64,7 @@ test("twenty-five customers are paged through, in both directions", async () => 
   for (let number = 0; number < 25; number += 1) {
     made.push((await stripe.customers.create({ name: `Customer ${number}`, email })).id);
   }
-  const newestFirst = made.toReversed();
+  const newestFirst = [...made].reverse();
   const ids = ({ data }) => data.map(({ id }) => id);
 
   const all = [];

@@ -229,7 +229,7 @@ test("a trial without a card cannot be ended now", async () => {
   });
 });
 
-test("a customer's tax and currency stay one", async () => {
+test("a customer's subscriptions share one currency", async () => {
   const customer = await customerWithCard(stripe);
   await subscribe(customer);
   const euros = await monthly(stripe, 1000, { currency: "eur" });

@@ -124,10 +124,22 @@ class Errors(unittest.TestCase):
             sdk("sk_bogus").v1.customers.list()
 
     def test_too_many_requests_are_a_rate_limit_error(self):
-        control("/_twin/faults", {"mode": "status", "status": 429, "count": 1})
+        control("/_twin/rate-limits", {"enabled": True, "perSecond": 1})
+        self.addCleanup(control, "/_twin/rate-limits", {"enabled": False})
 
-        with self.assertRaises(stripe.RateLimitError):
-            v1.customers.create({"name": "Ada"})
+        with self.assertRaises(stripe.RateLimitError) as limited:
+            for _ in range(10):
+                v1.customers.list({"limit": 1})
+
+        self.assertEqual(limited.exception.http_status, 429)
+
+    def test_a_restricted_key_does_only_what_it_may(self):
+        key = control("/_twin/keys", {"permissions": {"customer": "read"}})["key"]
+        restricted = sdk(key).v1
+
+        restricted.customers.list()
+        with self.assertRaises(stripe.PermissionError):
+            restricted.customers.create({})
 
     def test_a_failure_of_the_api_is_an_api_error(self):
         control("/_twin/faults", {"mode": "status", "status": 500, "count": 1})

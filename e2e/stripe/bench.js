@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import http from "node:http";
 import Stripe from "stripe";
 
-import { freePorts, startProgram } from "../lib/program.js";
+import { startProgram } from "../lib/program.js";
 
 const KEY = "sk_test_bench";
 const CUSTOMERS = Number(process.argv[2] ?? 100_000);
@@ -16,8 +16,8 @@ const CREATES = Math.min(5_000, CUSTOMERS / 2);
 const FILLERS = 8;
 const LISTS = 1_000;
 
-const [port] = await freePorts(1);
-const program = await startProgram(() => ["twin", "serve", "--json", "--port", String(port)]);
+const program = await startProgram(() => ["twin", "serve", "--json", "--port", "0"]);
+const { port } = new URL(program.started.url);
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const stripe = new Stripe(KEY, {
   host: "127.0.0.1",

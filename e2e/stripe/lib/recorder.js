@@ -67,6 +67,10 @@ export async function startRecorder(target) {
     }
     const found = faultsOfAnswer(call.body);
     if (!call.headers["request-id"]) found.push("there is no Request-Id header");
+    const version = call.sentHeaders["stripe-version"];
+    if (version && call.status < 400 && call.headers["stripe-version"] !== version) {
+      found.push(`the version ${version} is not echoed`);
+    }
     if (call.status >= 400 !== "error" in call.body) {
       found.push(`the status ${call.status} does not fit the body`);
     }

@@ -220,6 +220,19 @@ test("a subscription ends with its period, or does not, or at once", async () =>
   await assert.rejects(stripe.subscriptions.cancel(id), { code: "resource_missing", statusCode: 404 });
 });
 
+test("the last invoice of a cancellation with prorations gives nothing back", async () => {
+  const customer = await customerWithCard(stripe);
+  const { id } = await subscribe(customer);
+
+  const canceled = await stripe.subscriptions.cancel(id, { prorate: true, invoice_now: true });
+
+  const last = await latestInvoice(canceled);
+  assert.equal(canceled.status, "canceled");
+  assert.equal(last.billing_reason, "subscription_cycle");
+  assert.ok(["draft", "uncollectible"].includes(last.status), last.status);
+  assert.equal((await stripe.customers.retrieve(customer.id)).balance, 0);
+});
+
 test("a trial without a card cannot be ended now", async () => {
   const customer = await stripe.customers.create();
   const trial = await subscribe(customer, { trial_period_days: 7 });

@@ -146,6 +146,35 @@ test("the events of a new subscription are those of one paid invoice", async () 
   }
 });
 
+test("the events of an upgrade that is invoiced at once are those of one invoice of two lines", async () => {
+  const customer = await customerWithCard(stripe);
+  const [basic, pro] = [await monthly(stripe, 2000), await monthly(stripe, 5000)];
+  const { id, items } = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: basic.id }],
+  });
+
+  const [, types] = await shop.events(() =>
+    stripe.subscriptions.update(id, {
+      items: [{ id: items.data[0].id, price: pro.id }],
+      proration_behavior: "always_invoice",
+    }),
+  );
+
+  const counts = {
+    "invoiceitem.created": 2,
+    "invoice.created": 1,
+    "invoice.finalized": 1,
+    "charge.succeeded": 1,
+    "invoice.paid": 1,
+    "invoice.payment_succeeded": 1,
+    "customer.subscription.updated": 1,
+  };
+  for (const [type, count] of Object.entries(counts)) {
+    assert.equal(types.filter((one) => one === type).length, count, `${type} in ${types}`);
+  }
+});
+
 test("a trial begins with an invoice of nothing, which nobody pays", async () => {
   const customer = await stripe.customers.create();
   const price = await monthly(stripe, 2000);

@@ -41,8 +41,11 @@ test("a subscription of a clock's customer renews as the clock passes, and no ot
   const subscription = await stripe.subscriptions.create({ customer: bound.id, items });
   const other = await stripe.subscriptions.create({ customer: free.id, items });
 
-  const advancing = await testClocks.advance(clock.id, { frozen_time: START + 33 * DAY });
-  await ready(clock);
+  const [advancing, types] = await shop.events(async () => {
+    const answer = await testClocks.advance(clock.id, { frozen_time: START + 33 * DAY });
+    await ready(clock);
+    return answer;
+  });
 
   const invoices = async (id) => (await stripe.invoices.list({ subscription: id })).data;
   const renewed = await stripe.subscriptions.retrieve(subscription.id);
@@ -52,6 +55,19 @@ test("a subscription of a clock's customer renews as the clock passes, and no ot
   assert.equal(renewed.items.data[0].current_period_start, START + 31 * DAY);
   assert.deepEqual((await invoices(subscription.id)).map(({ amount_paid: paid }) => paid), [2000, 2000]);
   assert.equal((await invoices(other.id)).length, 1);
+  assert.equal(types.filter((type) => type === "invoice.paid").length, 1, String(types));
+});
+
+// https://github.com/stripe/stripe-python/issues/1183
+test("a payment of a clock's customer was made in real time", async () => {
+  const clock = await testClocks.create({ frozen_time: START });
+  const price = await monthly(stripe, 2000);
+  const customer = await customerWithCard(stripe, "pm_card_visa", { test_clock: clock.id });
+  await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+
+  const [intent] = (await stripe.paymentIntents.list({ customer: customer.id })).data;
+
+  assert.ok(Math.abs(intent.created - price.created) < 3600, `${intent.created} and ${price.created}`);
 });
 
 test("a clock neither goes back nor leaps over two periods", async () => {

@@ -11,7 +11,7 @@ use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::{INCOMPLETE_SECONDS, upcoming_notice};
 use super::subscription_terms::Grid;
-use super::subscriptions::period_end;
+use super::subscriptions::{move_period, period_end};
 use super::time::add_interval;
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 use super::{Call, Core, DunningEnd};
@@ -31,6 +31,7 @@ impl Core {
             self.store.shrink();
         }
         self.now = self.now.max(now);
+        self.forget_old_events();
     }
 
     /// Schedules a check of an object at a moment. Extra checks are harmless, because each one
@@ -300,19 +301,5 @@ impl Core {
             // The events report the outcome.
             let _ = self.pay_invoice(&id, None, Initiator::Merchant);
         }
-    }
-}
-
-/// Sets the current period of every item.
-pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
-    let Some(items) = row["items"]["data"].as_array_mut() else {
-        return;
-    };
-    for item in items {
-        item["current_period_start"] = start.into();
-        item["current_period_end"] = end.into();
-    }
-    if flag(row, "cancel_at_period_end") {
-        row["cancel_at"] = json!(end);
     }
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
@@ -16,7 +15,9 @@ use super::status;
 use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
-use super::subscriptions::{billing_interval, check_collection, period_end, refuse_on_ended};
+use super::subscriptions::{
+    billing_interval, check_collection, move_period, period_end, refuse_on_ended,
+};
 use super::time::day_text;
 use super::value::{
     flag, get, has, int, list, merge, opt, opt_int, or_null, owned, period, set, text,

@@ -13,7 +13,7 @@ use super::lines::{Draft, share};
 use super::lists::inner;
 use super::redemption::Purchase;
 use super::status;
-use super::subscriptions::{billing_interval, period_end};
+use super::subscriptions::{billing_interval, move_period, period_end};
 use super::time::add_interval;
 use super::value::{
     copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, required, set, text,
@@ -294,7 +294,7 @@ impl Core {
             row["status"] = "trialing".into();
             row["trial_end"] = end.into();
             row["billing_cycle_anchor"] = end.into();
-            super::billing::move_period(row, now, end);
+            move_period(row, now, end);
         });
         Ok(())
     }

@@ -82,7 +82,7 @@ mod unserved;
 mod value;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -110,6 +110,10 @@ pub struct Core {
     store: Store,
     /// The events that have not been taken yet.
     fresh: Vec<NewEvent>,
+    /// The events by the time of the account at which they were taken, oldest first. Those of a test
+    /// clock are created at the time of their clock.
+    #[serde(default)]
+    event_times: VecDeque<(i64, String)>,
     /// When objects that are not bound to a test clock must be checked.
     due: Timeline,
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
@@ -159,6 +163,7 @@ impl Core {
             rng,
             store: Store::default(),
             fresh: Vec::new(),
+            event_times: VecDeque::new(),
             due: Timeline::default(),
             clock_due: BTreeMap::new(),
             saved_answers: SavedAnswers::default(),
@@ -203,21 +208,11 @@ impl Core {
     }
 
     /// Takes the ids and types of the events that happened since the last call, oldest first.
-    /// Older events that have left the list are forgotten.
     pub fn take_new_events(&mut self) -> Vec<NewEvent> {
-        while let Some(id) = self.oldest_event_to_forget() {
-            self.store.remove(&id);
-        }
-        std::mem::take(&mut self.fresh)
-    }
-
-    /// The oldest event, if it was taken and has left the list.
-    fn oldest_event_to_forget(&self) -> Option<String> {
-        let event = self.store.all("event").next()?;
-        let id = value::text(event, "id");
-        let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
-        let is_taken = self.fresh.first().is_none_or(|new| new.id != id);
-        (is_old && is_taken).then(|| id.to_owned())
+        let fresh = std::mem::take(&mut self.fresh);
+        let times = fresh.iter().map(|new| (self.now, new.id.clone()));
+        self.event_times.extend(times);
+        fresh
     }
 
     /// The event with this id.

@@ -5,13 +5,12 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::ProrationBehavior;
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_states::INCOMPLETE_SECONDS;
-use super::subscriptions::period_end;
+use super::subscriptions::{move_period, period_end};
 use super::value::{get, has, int, opt, opt_int, text};
 use super::{Call, Core};
 

@@ -311,3 +311,17 @@ impl Core {
         }
     }
 }
+
+/// Sets the current period of every item.
+pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
+    let Some(items) = row["items"]["data"].as_array_mut() else {
+        return;
+    };
+    for item in items {
+        item["current_period_start"] = start.into();
+        item["current_period_end"] = end.into();
+    }
+    if flag(row, "cancel_at_period_end") {
+        row["cancel_at"] = json!(end);
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Core;
-use super::discounts::{Applied, Reduced};
+use super::discounts::{Applied, Reduced, take_off};
 use super::errors::{Answer, refuse_param};
 use super::redemption::Purchase;
 use super::taxes::{Taxed, sum_of};
@@ -80,7 +80,7 @@ impl Core {
         let chosen = self.note(id, "discounts");
         let mut discounts = Vec::new();
         for one in chosen.as_array().into_iter().flatten() {
-            let coupon = self.row(text(one, "coupon")).clone();
+            let coupon = self.whole_coupon(text(one, "coupon"));
             let code = self.store.get(text(one, "promotion_code")).cloned();
             discounts.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
@@ -173,8 +173,8 @@ impl Core {
         let subtotal: i64 = amounts.iter().map(|one| one.rest).sum();
         let discounts = self.note(id, "discounts");
         for one in discounts.as_array().into_iter().flatten() {
-            let coupon = self.row(text(one, "coupon"));
-            super::discounts::take_off(&mut amounts, coupon, &currency, text(one, "coupon"));
+            let id = text(one, "coupon");
+            take_off(&mut amounts, &self.whole_coupon(id), &currency, id);
         }
         let taxed = self.taxed_session(self.row(id));
         let mut taxes = Vec::new();

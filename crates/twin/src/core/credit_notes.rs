@@ -59,7 +59,7 @@ fn refuse_unserved(sent: &Value) -> Answer<()> {
     if !has(sent, "shipping_cost") {
         return Ok(());
     }
-    let message = "The parameter `shipping_cost` is not served by this twin.";
+    let message = "`shipping_cost` is not served by this twin.";
     refuse_param("", "shipping_cost", message)
 }
 

@@ -226,12 +226,16 @@ impl Core {
                 .map(|one| int(one, "amount"))
                 .sum();
             let gross = int(line, "amount");
+            let mut rates = self.rates_of_line(invoice, text(line, "id"));
+            if rates.is_empty() {
+                rates = ids(list(&row, "default_tax_rates"));
+            }
             let debit = json!({
                 "invoice": invoice, "line": line["id"], "gross": gross, "net": gross - off,
                 "applied": line["discount_amounts"], "start": line["period"]["start"],
                 "end": line["period"]["end"], "quantity": line["quantity"],
                 "price": get(line, "pricing.price_details.price"),
-                "tax_rates": self.rates_of_line(invoice, text(line, "id")), "credits": [],
+                "tax_rates": rates, "credits": [],
             });
             self.add_debit(item, debit);
         }

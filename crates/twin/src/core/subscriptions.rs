@@ -207,7 +207,8 @@ impl Core {
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
-            drafts.push(self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1)));
+            let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
+            drafts.push(self.line_with_terms(line, item, &named)?);
         }
         Ok(drafts)
     }

@@ -454,3 +454,29 @@ fn invoices_and_expanded_customers_show_tax_ids() {
     );
     assert_eq!(shown["tax_ids"]["data"][0]["value"], "12-3456789");
 }
+
+#[test]
+fn a_customer_shows_whether_tax_can_be_calculated() {
+    let mut shop = Shop::open();
+    shop.core.set_tax("DE", None, "19", false).unwrap();
+    let customer = shop.customer("");
+    let path = format!("/v1/customers/{customer}");
+    let mut state = |body: &str| {
+        shop.post(&path, body);
+        shop.get(&format!("{path}?expand[]=tax"))["tax"]["automatic_tax"].clone()
+    };
+
+    assert_eq!(state("name=Ann"), "unrecognized_location");
+    assert_eq!(state("address[country]=JP"), "not_collecting");
+    assert_eq!(state("address[country]=DE"), "supported");
+    let (status, error) = shop.refused(
+        "POST",
+        "/v1/customers",
+        "tax[validate_location]=immediately",
+    );
+    assert_eq!(
+        (status, &error["code"]),
+        (400, &json!("customer_tax_location_invalid"))
+    );
+    assert_eq!(shop.core.objects("customer").len(), 1);
+}

@@ -154,6 +154,9 @@ impl Core {
         };
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
+        self.refuse_mixed_tax(list(sent, "items"), before)?;
+        self.refuse_mixed_tax(list(sent, "items"), sent)?;
+        self.refuse_mixed_tax(inner(before, "items"), sent)?;
         let mut members = super::subscriptions::members(sent);
         merge(&mut members, self.tax_members(sent, &customer, before)?);
         let now = self.now;

@@ -42,6 +42,10 @@ impl Core {
     pub(super) fn check_session_discounts(&self, id: &str) -> Answer<()> {
         let purchase = self.session_purchase(id);
         let chosen = self.note(id, "discounts");
+        if chosen.as_array().is_some_and(|all| all.len() > 1) {
+            let message = "You may only specify one discount for a Checkout Session.";
+            return refuse_param("", "discounts", message);
+        }
         for (index, one) in chosen.as_array().into_iter().flatten().enumerate() {
             let mut named = json!({});
             for name in ["coupon", "promotion_code"] {

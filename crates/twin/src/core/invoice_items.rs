@@ -7,7 +7,7 @@ use super::lines::Draft;
 use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
-use super::value::{AMOUNT_MAX, copy, flag, get, has, ids, int, opt, opt_int, owned, text};
+use super::value::{AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
 
 /// `GET /v1/invoiceitems`
@@ -226,6 +226,11 @@ impl Core {
         if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
             return refuse_param("invoice_not_editable", "invoice", message);
+        }
+        if flag(&row, "automatic_tax.enabled") && !list(sent, "tax_rates").is_empty() {
+            let message =
+                "Invoice items with `tax_rates` cannot be added to invoices with automatic tax.";
+            return refuse_param("", "tax_rates", message);
         }
         if text(&row, "currency") != currency {
             let message = format!(

@@ -74,6 +74,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
         return refuse_param("", "billing_cycle_anchor", message);
     }
+    core.refuse_mixed_tax(list(sent, "items"), sent)?;
     let mut members = members(sent);
     merge(
         &mut members,

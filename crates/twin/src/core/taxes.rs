@@ -286,6 +286,21 @@ impl Core {
         Ok(members)
     }
 
+    /// Refuses tax rates of items whose tax is automatic.
+    pub(super) fn refuse_mixed_tax(&self, items: &[Value], sent: &Value) -> Answer<()> {
+        let Some(index) = items
+            .iter()
+            .position(|one| !list(one, "tax_rates").is_empty())
+        else {
+            return Ok(());
+        };
+        if flag(sent, "automatic_tax.enabled") {
+            let message = "You cannot use `tax_rates` when `automatic_tax[enabled]=true`.";
+            return refuse_param("", &format!("items[{index}][tax_rates]"), message);
+        }
+        Ok(())
+    }
+
     /// Refuses automatic tax for a customer whose place is not known.
     pub(super) fn need_location(&self, customer: &str, param: &str) -> Answer<()> {
         let row = self.row(customer);

@@ -22,6 +22,7 @@ mod schedules;
 mod schema;
 mod shop;
 mod storm;
+mod tax_ids;
 mod taxes;
 mod test_clocks;
 mod trials;

@@ -4,19 +4,20 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
-use super::pauses::pause_from;
+use super::pauses::{collects, pause_from};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
-use super::subscriptions::{billing_interval, check_collection, period_end, refuse_on_ended};
+use super::subscriptions::{
+    billing_interval, check_collection, move_period, period_end, refuse_on_ended,
+};
 use super::time::day_text;
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
 use super::{Call, Core};
@@ -212,10 +213,10 @@ impl Core {
             let reason = BillingReason::SubscriptionUpdate;
             let is_charged = text(&row, "collection_method") == "charge_automatically";
             let invoice = self.new_invoice(NewInvoice {
-                advances: !is_charged,
+                advances: !is_charged && collects(&row),
                 ..NewInvoice::of(&row, reason, lines, self.now)
             });
-            if is_charged {
+            if !self.settle_paused(&row, &invoice) && is_charged {
                 // The events report the outcome.
                 let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
             }
@@ -328,7 +329,8 @@ impl Core {
             return Ok(());
         }
         let waits = change.behavior == PaymentBehavior::PendingIfIncomplete
-            && text(&row, "collection_method") == "charge_automatically";
+            && text(&row, "collection_method") == "charge_automatically"
+            && collects(&row);
         if !waits {
             self.set_items(id, &change.items, bill.period);
         }
@@ -344,10 +346,10 @@ impl Core {
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
         let invoice = self.new_invoice(NewInvoice {
-            advances: !is_charged,
+            advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
         });
-        if !is_charged {
+        if self.settle_paused(&row, &invoice) || !is_charged {
             return Ok(());
         }
         if waits {
@@ -402,6 +404,7 @@ impl Core {
             set_item_list(row, items);
             if let Some((start, end)) = period {
                 row["billing_cycle_anchor"] = start.into();
+                row["billing_cycle_anchor_config"] = Value::Null;
                 move_period(row, start, end);
             }
         });

@@ -243,6 +243,20 @@ pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64
         .map_or(natural, |at| at.min(natural))
 }
 
+/// Sets the current period of every item.
+pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
+    let Some(items) = row["items"]["data"].as_array_mut() else {
+        return;
+    };
+    for item in items {
+        item["current_period_start"] = start.into();
+        item["current_period_end"] = end.into();
+    }
+    if flag(row, "cancel_at_period_end") {
+        row["cancel_at"] = json!(end);
+    }
+}
+
 impl Core {
     /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
     pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {

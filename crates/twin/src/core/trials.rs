@@ -5,14 +5,13 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
-use super::subscriptions::check_trial_end;
+use super::subscriptions::{check_trial_end, move_period};
 use super::value::{get, int, owned, text};
 use super::{Call, Core};
 

@@ -4,37 +4,55 @@ use std::sync::PoisonError;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::core::{API_VERSION, ApiAnswer, ApiRequest};
+use crate::core::{API_VERSION, ApiAnswer, ApiRequest, to_text};
 use crate::faults::Fault;
 use crate::http::cut;
+use crate::rate_limits::Reason;
 use crate::requests::{Request, names_of};
 use crate::shell::Twin;
 
-/// Answers every call to `/v1`.
+const RATE_LIMITED: &str = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.";
+const RATE_LIMITED_REASON: &str = "Stripe-Rate-Limited-Reason";
+
+/// Answers every call to `/v1`, and refuses those to `/v2`, which the twin does not serve.
 pub(crate) async fn call(
     State(app): State<App>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let request = read(&method, &uri, &headers, &body);
-    let twin = &app.twin;
-    let fault = if is_subject_to_faults(twin, &request) {
-        twin.faults.take()
-    } else {
-        None
+    let request = match body
+        .map_err(|_| (413, "The request body is too large."))
+        .and_then(|body| read(&method, &uri, &headers, &body))
+    {
+        Ok(request) => request,
+        Err((status, message)) => return into_response(refusal(status, message)),
     };
+    let twin = &app.twin;
+    if let Err(reason) = twin
+        .rate_limits
+        .admit(&endpoint_of(&request), twin.real_time.now_seconds())
+    {
+        let answer = rate_limited(reason);
+        record(twin, &request, Some(answer.status), None);
+        return into_response(answer);
+    }
+    let fault = twin
+        .faults
+        .take(request.api_key.as_deref(), twin.product_key.as_deref());
     let answer = match fault {
         Some(Fault::Cut) => None,
         Some(Fault::Status(status)) => Some(fault_answer(status)),
+        Some(Fault::Fails(failure)) => Some(twin.answer(&request, Some(failure))),
         Some(Fault::CutAfter) => {
             answer(twin, &request);
             None
@@ -57,18 +75,57 @@ pub(crate) async fn call(
     answer.map_or_else(cut, into_response)
 }
 
-fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiRequest {
+/// Reads a call, or returns the status and the message of a refusal.
+fn read(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<ApiRequest, (u16, &'static str)> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    ApiRequest {
+    let body = std::str::from_utf8(body)
+        .map_err(|_| (400, "Invalid request: the body must be encoded as UTF-8."))?;
+    Ok(ApiRequest {
         method: method.to_string(),
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
-        body: String::from_utf8_lossy(body).into_owned(),
+        body: body.to_owned(),
         api_key: text("authorization").and_then(|value| key_in(&value)),
         idempotency_key: text("idempotency-key"),
         stripe_version: text("stripe-version"),
+        account: text("stripe-account"),
         content_type: text("content-type"),
-    }
+    })
+}
+
+/// The name under which calls are counted: the method and the path without the ids in it.
+fn endpoint_of(request: &ApiRequest) -> String {
+    let parts = request.path.split('/');
+    let plain = parts.map(|part| {
+        let is_id = part.bytes().any(|byte| byte.is_ascii_digit()) && part.len() > 3;
+        if is_id { "{}" } else { part }
+    });
+    format!("{} {}", request.method, plain.collect::<Vec<_>>().join("/"))
+}
+
+/// A refusal that needs no look at the account.
+fn refusal(status: u16, message: &str) -> ApiAnswer {
+    let mut answer = fault_answer(status);
+    answer.body = json!({ "error": { "type": "invalid_request_error", "message": message } });
+    answer
+}
+
+/// <https://docs.stripe.com/rate-limits>
+fn rate_limited(reason: Reason) -> ApiAnswer {
+    let mut answer = fault_answer(429);
+    answer
+        .headers
+        .retain(|(name, _)| name != RATE_LIMITED_REASON);
+    let reason = reason.as_str().to_owned();
+    answer
+        .headers
+        .push((RATE_LIMITED_REASON.to_owned(), reason));
+    answer
 }
 
 /// The API key: the bearer token, or the user name of basic authentication.
@@ -87,10 +144,6 @@ fn key_in(authorization: &str) -> Option<String> {
     Some(pair.split(':').next()?.to_owned())
 }
 
-fn is_subject_to_faults(twin: &Twin, request: &ApiRequest) -> bool {
-    twin.product_key.is_none() || twin.product_key == request.api_key
-}
-
 fn answer(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
     let is_post = request.method == "POST";
     let path = request.path.trim_end_matches('/');
@@ -103,7 +156,7 @@ fn answer(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
         .filter(|_| is_post);
     match retried {
         Some(event) => retry(twin, request, event),
-        None => twin.change(|core, now| core.api(request, now)),
+        None => twin.answer(request, None),
     }
 }
 
@@ -117,7 +170,7 @@ fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
         idempotency_key: None,
         ..request.clone()
     };
-    let found = twin.change(|core, now| core.api(&lookup, now));
+    let found = twin.answer(&lookup, None);
     if found.status == 200 {
         let parameters = form_urlencoded::parse(request.body.as_bytes());
         let only = parameters
@@ -139,7 +192,7 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
         idempotency_key: None,
         ..request.clone()
     };
-    let mut answer = twin.change(|core, now| core.api(&probe, now));
+    let mut answer = twin.answer(&probe, None);
     if answer.status != 200 {
         return answer;
     }
@@ -162,16 +215,18 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
 
 /// The response that a fault returns instead of the real one.
 fn fault_answer(status: u16) -> ApiAnswer {
+    let mut headers = vec![("Request-Id".to_owned(), "req_fault".to_owned())];
     let error = if status == 429 {
-        let message = "Request rate limit exceeded, as requested on the control interface.";
-        json!({ "type": "invalid_request_error", "code": "rate_limit", "message": message })
+        let reason = Reason::Global.as_str().to_owned();
+        headers.push((RATE_LIMITED_REASON.to_owned(), reason));
+        json!({ "type": "invalid_request_error", "code": "rate_limit", "message": RATE_LIMITED })
     } else {
         let message = "An unknown error occurred, as requested on the control interface.";
         json!({ "type": "api_error", "message": message })
     };
     ApiAnswer {
         status,
-        headers: vec![("Request-Id".to_owned(), "req_fault".to_owned())],
+        headers,
         body: json!({ "error": error }),
     }
 }
@@ -251,8 +306,7 @@ fn record(twin: &Twin, request: &ApiRequest, status: Option<u16>, fault: Option<
 
 fn into_response(answer: ApiAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = |body: &Value| serde_json::to_string_pretty(body).unwrap_or_default();
-    let mut response = (status, text(&answer.body)).into_response();
+    let mut response = (status, to_text(&answer.body)).into_response();
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::chaos::Chaos;
-use crate::clock::{ADVANCE_MAX, FollowerReport, parse_duration, parse_moment};
-use crate::core::{PayError, Payment};
+use crate::clock::{
+    ADVANCE_MAX, FollowerReport, MICROS_PER_SECOND, Micros, parse_duration, parse_moment,
+};
+use crate::core::{PayError, Payment, Permissions, permission_groups};
 use crate::stopping::stopped;
 
 /// The number of log rows that are returned when the caller sends no `limit`.
@@ -21,6 +23,9 @@ const ROWS_DEFAULT: usize = 200;
 
 /// The largest `limit` that a caller may send.
 const ROWS_MAX: usize = 2_000;
+
+/// The longest real time for which an endpoint keeps its old secret.
+const OLD_SECRET_MAX: Micros = 86_400 * MICROS_PER_SECOND;
 
 /// A refusal, returned as JSON with a message.
 #[derive(Debug)]
@@ -155,6 +160,61 @@ pub(crate) async fn faults(State(app): State<App>) -> Json<Value> {
 pub(crate) async fn set_faults(State(app): State<App>, body: Bytes) -> Answer {
     app.twin.faults.set(&object(&body)?)?;
     Ok(Json(json!(app.twin.faults.view())))
+}
+
+/// `GET /_twin/rate-limits`
+pub(crate) async fn rate_limits(State(app): State<App>) -> Json<Value> {
+    Json(json!(app.twin.rate_limits.view()))
+}
+
+/// `POST /_twin/rate-limits`
+pub(crate) async fn set_rate_limits(State(app): State<App>, body: Bytes) -> Answer {
+    app.twin.rate_limits.set(&object(&body)?)?;
+    Ok(Json(json!(app.twin.rate_limits.view())))
+}
+
+/// `POST /_twin/keys`: creates a restricted key with `{"permissions": {"customer": "write"}}`.
+pub(crate) async fn add_key(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let permissions: Permissions = serde_json::from_value(body["permissions"].clone())
+        .map_err(|_| Refused::bad("permissions must map names to read or write."))?;
+    for name in permissions.keys() {
+        if !permission_groups().any(|known| known == name) {
+            return Err(Refused::bad(format!(
+                "There is no permission named {name}."
+            )));
+        }
+    }
+    let key = app.change(|core, _| core.add_restricted_key(permissions));
+    Ok(Json(json!({ "key": key })))
+}
+
+/// `POST /_twin/webhook-endpoints/{id}/roll`: gives the endpoint a new secret, as a click in the
+/// Dashboard does. The old one also signs until `expires_in` has passed.
+pub(crate) async fn roll_secret(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let body = object(&body)?;
+    let keeps = match text(&body, "expires_in")? {
+        None => 0,
+        Some(duration) => parse_duration(duration)
+            .filter(|duration| *duration <= OLD_SECRET_MAX)
+            .ok_or_else(|| {
+                Refused::bad("expires_in must be a number followed by s, m, h or d, at most 24h.")
+            })?,
+    };
+    let until = app.twin.real_time.now_seconds() + keeps / MICROS_PER_SECOND;
+    let secret = app
+        .change(|core, _| core.roll_webhook_secret(&id, until))
+        .ok_or_else(|| {
+            Refused(
+                StatusCode::NOT_FOUND,
+                "There is no such endpoint.".to_owned(),
+            )
+        })?;
+    Ok(Json(json!({ "secret": secret })))
 }
 
 /// The query of a poll by a follower of the clock.

@@ -12,13 +12,14 @@ use tokio::sync::Notify;
 
 use crate::chaos::{Chaos, Rng};
 use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
-use crate::core::Endpoint;
+use crate::core::{Endpoint, to_text};
 
 /// The largest number of concurrent attempts at one endpoint.
 const IN_FLIGHT_MAX: usize = 8;
 
-/// The largest number of queued deliveries. Further ones are logged as dropped.
-const QUEUE_MAX: usize = 10_000;
+/// The largest number of queued deliveries, far above what one moment of a busy account makes.
+/// Further ones are logged as dropped.
+const QUEUE_MAX: usize = 500_000;
 
 /// The largest number of deliveries in the log. A new one replaces the oldest.
 const LOG_MAX: usize = 2_000;
@@ -126,11 +127,10 @@ pub(crate) struct Outgoing<'a> {
 
 impl<'a> Outgoing<'a> {
     pub fn of(event: &'a Value) -> Option<Self> {
-        let payload = serde_json::to_string_pretty(event).ok()?;
         Some(Self {
             id: event["id"].as_str()?,
             event_type: event["type"].as_str()?,
-            payload: payload.into(),
+            payload: to_text(event).into(),
         })
     }
 }
@@ -417,5 +417,46 @@ impl State {
             self.log.pop_first();
         }
         self.last_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_event_of_a_busy_moment_is_dropped() {
+        let deliveries = Deliveries::new(1);
+        let endpoint = Endpoint {
+            id: "we_1".to_owned(),
+            url: "http://127.0.0.1:1/".to_owned(),
+            secrets: Vec::new(),
+            enabled_events: vec!["*".to_owned()],
+            api_version: None,
+        };
+        let count = 20_000;
+        for n in 0..count {
+            let event = json!({"id": format!("evt_{n}"), "type": "invoice.paid"});
+            deliveries.send(&Outgoing::of(&event).unwrap(), &endpoint, 0);
+        }
+
+        let mut sent = 0;
+        loop {
+            let jobs = deliveries.take_startable(0);
+            if jobs.is_empty() {
+                break;
+            }
+            for job in jobs {
+                sent += 1;
+                let mut tried = Try::without_answer(0, "");
+                tried.status = Some(200);
+                deliveries.finish(job, tried, true, 0);
+            }
+        }
+
+        assert_eq!(sent, count);
+        assert!(deliveries.are_idle(0));
     }
 }

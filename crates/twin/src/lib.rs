@@ -21,6 +21,7 @@ mod listen;
 mod mailbox;
 mod pages;
 mod pdf;
+mod rate_limits;
 mod requests;
 mod routes;
 mod save;

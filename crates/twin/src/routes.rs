@@ -25,6 +25,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/stripecli/listen", get(listen::listen))
         .route("/v1", any(api::call))
         .route("/v1/{*path}", any(api::call))
+        .route("/v2", any(api::call))
+        .route("/v2/{*path}", any(api::call))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(app)
@@ -92,6 +94,15 @@ fn control_api() -> Router<App> {
         .route(
             "/_twin/faults",
             get(control::faults).post(control::set_faults),
+        )
+        .route(
+            "/_twin/rate-limits",
+            get(control::rate_limits).post(control::set_rate_limits),
+        )
+        .route("/_twin/keys", post(control::add_key))
+        .route(
+            "/_twin/webhook-endpoints/{endpoint}/roll",
+            post(control::roll_secret),
         )
         .route("/_twin/clock", get(control::clock).post(control::advance))
         .route("/_twin/trigger", post(control::trigger))

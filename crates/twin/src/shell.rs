@@ -14,10 +14,11 @@ use tokio::sync::{broadcast, watch};
 
 use crate::announced::Announced;
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
-use crate::core::Core;
+use crate::core::{ApiAnswer, ApiRequest, Core, Endpoint, Failure, Times};
 use crate::deliveries::{Deliveries, Outgoing};
 use crate::faults::Faults;
 use crate::mailbox::{Envelope, Mailbox};
+use crate::rate_limits::RateLimits;
 use crate::requests::Requests;
 use crate::stopping::stopped;
 
@@ -44,6 +45,7 @@ pub(crate) struct Twin {
     pub real_time: RealTime,
     pub deliveries: Deliveries,
     pub faults: Faults,
+    pub rate_limits: RateLimits,
     pub requests: Requests,
     mailbox: Mutex<Mailbox>,
     webhook_secret: Option<String>,
@@ -91,6 +93,7 @@ impl Twin {
             real_time: parts.real_time,
             deliveries: Deliveries::new(parts.seed),
             faults: Faults::default(),
+            rate_limits: RateLimits::default(),
             requests: Requests::default(),
             mailbox: Mutex::new(parts.mailbox),
             webhook_secret: parts.webhook_secret,
@@ -113,6 +116,12 @@ impl Twin {
         ask(&self.core())
     }
 
+    /// Answers a call to the API, or lets it fail while it is executed.
+    pub fn answer(&self, request: &ApiRequest, failure: Option<Failure>) -> ApiAnswer {
+        let real = self.real_time.now_seconds();
+        self.change(|core, billing| core.api_at(request, Times { billing, real }, failure))
+    }
+
     /// Lets `act` change the core at the current moment and sends the resulting events.
     pub fn change<T>(&self, act: impl FnOnce(&mut Core, i64) -> T) -> T {
         let mut core = self.core();
@@ -130,7 +139,7 @@ impl Twin {
         if events.is_empty() {
             return;
         }
-        let endpoints = core.webhook_endpoints();
+        let endpoints = core.webhook_endpoints(self.real_time.now_seconds());
         let is_on = self.deliveries.is_on();
         for mut event in events {
             let kind = event["type"].as_str().unwrap_or_default().to_owned();
@@ -156,7 +165,7 @@ impl Twin {
     /// type.
     pub fn send_again(&self, event: &Value, only: Option<&str>) {
         let now = self.clock.now();
-        let endpoints = self.read(Core::webhook_endpoints);
+        let endpoints = self.webhook_endpoints();
         let kind = event["type"].as_str().unwrap_or_default();
         if only.is_none() {
             self.announce(event);
@@ -197,11 +206,16 @@ impl Twin {
 
     /// The secrets that sign a delivery to the endpoint now, or `None` if the endpoint was deleted.
     pub fn secrets_of(&self, endpoint: &str) -> Option<Vec<String>> {
-        let endpoints = self.read(Core::webhook_endpoints);
+        let endpoints = self.webhook_endpoints();
         endpoints
             .into_iter()
             .find(|one| one.id == endpoint)
             .map(|one| one.secrets)
+    }
+
+    fn webhook_endpoints(&self) -> Vec<Endpoint> {
+        let real_now = self.real_time.now_seconds();
+        self.read(|core| core.webhook_endpoints(real_now))
     }
 
     pub fn set_pending_webhooks(&self, event: &str, left: u32) {
@@ -211,8 +225,8 @@ impl Twin {
     /// The most recent events, newest first.
     pub fn newest_events(&self, limit: usize) -> Vec<Value> {
         self.read(|core| {
-            let events = core.objects("event");
-            events.into_iter().rev().take(limit).cloned().collect()
+            let events = core.newest("event", limit);
+            events.into_iter().cloned().collect()
         })
     }
 
@@ -287,12 +301,18 @@ impl Twin {
 
     /// Waits until no delivery is in flight or due and the followers have no work left. Returns
     /// `false` after `timeout`. The followers were last asked when `asked_after` delivery attempts
-    /// had ended.
+    /// had ended. While deliveries end, the time starts again, so that a step with thousands of them is
+    /// waited for.
     async fn settle(&self, advance: &Advance<'_>, mut asked_after: u64, timeout: Duration) -> bool {
-        let deadline = tokio::time::Instant::now() + timeout;
+        let mut deadline = tokio::time::Instant::now() + timeout;
+        let mut ended = self.deliveries.finished_tries();
         let mut changes = self.clock.subscribe();
         loop {
             changes.mark_unchanged();
+            if ended != self.deliveries.finished_tries() {
+                ended = self.deliveries.finished_tries();
+                deadline = tokio::time::Instant::now() + timeout;
+            }
             if self.deliveries.are_idle(self.clock.now()) {
                 let finished = self.deliveries.finished_tries();
                 if finished != asked_after {

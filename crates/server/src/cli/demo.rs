@@ -170,7 +170,8 @@ impl Twin {
             return Twin::elsewhere(url, secret).await;
         }
         let file = data.join("twin.json");
-        let mut config = twin_config::config(args.twin_port, Some(&file), STRIPE_KEY);
+        let mut config = twin_config::config(args.twin_port, Some(&file));
+        config.product_key = Some(STRIPE_KEY.to_owned());
         config.webhook_secret = Some(secret.clone());
         let handle = twin::serve(config).await?;
         Ok(Twin {

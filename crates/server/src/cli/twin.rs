@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use twin::client::{Control, PayBy};
 
 use crate::cli::output::Output;
-use crate::cli::twin_config::{STRIPE_KEY, config};
+use crate::cli::twin_config::config;
 use crate::cli::{CommandResult, Context, demo_state};
 use crate::service;
 
@@ -166,12 +165,7 @@ async fn control_twin(control: &Control, command: Twin) -> anyhow::Result<Value>
 
 async fn serve(context: &Context, port: u16) -> CommandResult {
     crate::telemetry::start_as_text(None);
-    let settings = context.settings()?;
-    let key = match settings.stripe.secret_key.expose_secret() {
-        "" => STRIPE_KEY,
-        key => key,
-    };
-    let twin = twin::serve(config(port, context.data.as_deref(), key)).await?;
+    let twin = twin::serve(config(port, context.data.as_deref())).await?;
     let mut out = Output::new(context.json);
     let url = twin.url();
     let value = json!({ "url": url, "smtp": twin.smtp_address() });

@@ -18,11 +18,10 @@ pub fn seed() -> u64 {
 }
 
 /// The configuration that `demo`, `twin serve` and `bench` share.
-pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::Config {
+pub fn config(port: u16, save_file: Option<&Path>) -> twin::Config {
     let mut config = twin::Config::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     config.seed = seed();
     config.save_file = save_file.map(Path::to_owned);
-    config.product_key = Some(product_key.to_owned());
     config.real_time = twin::RealTime::from_fn(|| SystemClock.now().micros());
     config
 }

@@ -69,8 +69,17 @@ fn check(sent: &Value) -> Answer<()> {
 }
 
 impl Core {
-    /// The enabled endpoints, oldest first.
-    pub fn webhook_endpoints(&self) -> Vec<Endpoint> {
+    /// The enabled endpoints, oldest first, with the secrets that sign at `real_now`, in seconds of
+    /// real time.
+    pub fn webhook_endpoints(&self, real_now: i64) -> Vec<Endpoint> {
+        let secrets = |id: &str| {
+            let has_old = self.note(id, "old_secret_until").as_i64().unwrap_or(0) > real_now;
+            let mut all = self.note(id, "secrets");
+            if let Some(all) = all.as_array_mut().filter(|_| !has_old) {
+                all.truncate(1);
+            }
+            all
+        };
         let words = |value: &Value| {
             let all = value.as_array().map_or(&[][..], Vec::as_slice);
             all.iter()
@@ -84,41 +93,24 @@ impl Core {
             .map(|row| Endpoint {
                 id: owned(row, "id"),
                 url: owned(row, "url"),
-                secrets: words(&self.note(text(row, "id"), "secrets")),
+                secrets: words(&secrets(text(row, "id"))),
                 enabled_events: words(&row["enabled_events"]),
                 api_version: opt(row, "api_version").map(str::to_owned),
             })
             .collect()
     }
 
-    /// Gives an endpoint a second, newer secret. The old one keeps signing until
-    /// [`Core::retire_webhook_secret`]. Returns `None` if there is no such endpoint.
-    pub fn roll_webhook_secret(&mut self, endpoint: &str) -> Option<String> {
+    /// Gives an endpoint a new secret. The old one also signs until `old_until`, in seconds of real
+    /// time. Returns `None` if there is no such endpoint.
+    pub fn roll_webhook_secret(&mut self, endpoint: &str, old_until: i64) -> Option<String> {
         self.store
             .get(endpoint)
             .filter(|row| row["object"] == "webhook_endpoint")?;
         let secret = self.rng.id("whsec");
-        let mut secrets = vec![json!(secret)];
-        secrets.extend(
-            self.note(endpoint, "secrets")
-                .as_array()
-                .cloned()
-                .unwrap_or_default(),
-        );
-        secrets.truncate(2);
-        self.set_note(endpoint, "secrets", secrets);
+        let old = self.note(endpoint, "secrets")[0].clone();
+        self.set_note(endpoint, "secrets", json!([secret, old]));
+        self.set_note(endpoint, "old_secret_until", old_until);
         Some(secret)
-    }
-
-    /// Removes the older secret of an endpoint.
-    pub fn retire_webhook_secret(&mut self, endpoint: &str) {
-        let mut secrets = self
-            .note(endpoint, "secrets")
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        secrets.truncate(1);
-        self.set_note(endpoint, "secrets", secrets);
     }
 
     /// Sets the secret of an endpoint, so that a demo can use a fixed configuration.

@@ -71,6 +71,15 @@ impl ApiError {
         ApiError::invalid(message).with_status(401)
     }
 
+    /// Stripe's servers failed.
+    pub fn server(status: u16) -> Box<ApiError> {
+        let message = "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.";
+        Box::new(ApiError {
+            kind: "api_error",
+            ..*ApiError::invalid(message).with_status(status)
+        })
+    }
+
     /// The card was declined.
     pub fn card(code: &str, decline_code: &str, message: &str) -> Box<ApiError> {
         Box::new(ApiError {

@@ -31,29 +31,25 @@ impl Core {
     /// Emits an event about an object that may not be stored any more.
     pub(super) fn emit_object(&mut self, kind: &str, object: Value, previous: Option<Value>) {
         let id = self.rng.id("evt");
-        let mut data = json!({ "object": object });
+        // The macro `json!` would copy the object.
+        let mut data = Map::from_iter([("object".to_owned(), object)]);
         if let Some(previous) = previous {
-            data["previous_attributes"] = previous;
+            data.insert("previous_attributes".to_owned(), previous);
         }
-        let event = json!({
+        let mut event = json!({
             "id": id, "object": "event", "api_version": API_VERSION, "created": self.now,
-            "data": data, "livemode": false, "pending_webhooks": 0,
+            "data": null, "livemode": false, "pending_webhooks": 0,
             "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
             "type": kind,
         });
+        event["data"] = Value::Object(data);
         self.store.put(&id, event);
         self.fresh.push(id);
     }
 
     /// Changes an object without an event and returns its previous state.
     pub(super) fn modify(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> Value {
-        let before = self.store.get(id).cloned().unwrap_or(Value::Null);
-        let mut after = before.clone();
-        change(&mut after);
-        if after != before {
-            self.store.put(id, after);
-        }
-        before
+        self.store.edit(id, change)
     }
 
     /// Changes an object and emits an event of type `kind` with the previous values.

@@ -6,24 +6,35 @@ use super::errors::{Answer, ApiError};
 
 const PAIRS_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 10;
-const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Parses a form body or query into a tree whose leaves are strings. Lists become arrays if they
 /// are written with `[]`, and objects with numeric keys if they are written with indexes; the
 /// schema distinguishes them later.
 pub fn parse(body: &str) -> Answer {
-    if body.len() > BODY_BYTES_MAX {
-        return Err(ApiError::invalid("The request body is too large."));
-    }
     let mut root = Value::Object(Map::new());
-    for (count, (key, value)) in form_urlencoded::parse(body.as_bytes()).enumerate() {
+    let pairs = body.split('&').filter(|pair| !pair.is_empty());
+    for (count, pair) in pairs.enumerate() {
         if count >= PAIRS_MAX {
             return Err(ApiError::invalid("Too many parameters."));
         }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decode(key)?;
         let path = split_key(&key)?;
-        insert(&mut root, &path, &key, value.into_owned())?;
+        insert(&mut root, &path, &key, decode(value)?)?;
     }
     Ok(root)
+}
+
+/// Decodes a name or a value, which must be UTF-8.
+fn decode(encoded: &str) -> Answer<String> {
+    let spaced = encoded.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
+    match decoded {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(ApiError::invalid(
+            "Invalid request: the parameters must be encoded as UTF-8.",
+        )),
+    }
 }
 
 /// Splits a key: `a[b][0]` becomes `["a", "b", "0"]`.
@@ -117,5 +128,14 @@ mod tests {
         assert!(parse("[a]=1").is_err());
         assert!(parse(&format!("a{}=1", "[b]".repeat(20))).is_err());
         assert!(parse("a=1&a[b]=2").is_err());
+    }
+
+    #[test]
+    fn names_and_values_are_decoded_and_must_be_utf_8() {
+        let tree = parse("a%5Bb%5D=x+y%2B%26%C3%A9&c").unwrap();
+
+        assert_eq!(tree, json!({"a": {"b": "x y+&é"}, "c": ""}));
+        assert!(parse("name=%FF").is_err());
+        assert!(parse("%C3=1").is_err());
     }
 }

@@ -55,8 +55,8 @@ impl Core {
         let limit = limit(&call.params);
         let cursor = self.cursor(call, kind)?;
         let rows: Vec<&Value> = match cursor {
-            Cursor::Start => self.newest(kind, by, .., limit, keep),
-            Cursor::After(number) => self.newest(kind, by, ..number, limit, keep),
+            Cursor::Start => self.newest_in(kind, by, .., limit, keep),
+            Cursor::After(number) => self.newest_in(kind, by, ..number, limit, keep),
             Cursor::Before(number) => {
                 let newer = self.store.range(kind, by, number + 1..);
                 let mut rows: Vec<&Value> = newer.filter(|row| keep(row)).take(limit + 1).collect();
@@ -73,7 +73,7 @@ impl Core {
     }
 
     /// The newest objects in a range, one more than the limit.
-    fn newest<'a>(
+    fn newest_in<'a>(
         &'a self,
         kind: &str,
         by: Option<(Index, &str)>,

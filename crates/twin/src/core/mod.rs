@@ -4,6 +4,7 @@
 //! [`Core::take_events`] returns the events that happened. The core never waits, reads a clock or
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
+mod access;
 mod balance;
 mod behavior;
 mod billing;
@@ -28,6 +29,7 @@ mod errors;
 mod events;
 mod expand;
 mod form;
+mod idempotency;
 mod ids;
 mod indexes;
 mod invoice_api;
@@ -49,6 +51,7 @@ mod portal;
 mod portal_page;
 mod protocol;
 mod refunds;
+mod render;
 mod routes;
 mod schedule_phases;
 mod schedules;
@@ -68,19 +71,22 @@ mod trigger;
 mod value;
 mod views;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use access::{Permission, Permissions, permission_groups};
 pub use data::{API_VERSION, SDK_VERSION};
 use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;
 
+use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
-use protocol::SavedAnswer;
+pub use protocol::{Failure, Times};
+pub use render::to_text;
 use store::Store;
 use timeline::Timeline;
 
@@ -97,9 +103,9 @@ pub struct Core {
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
     #[serde(default)]
     clock_due: BTreeMap<String, Timeline>,
-    saved_answers: BTreeMap<String, SavedAnswer>,
-    /// The times and keys of the saved answers, oldest first.
-    saved_order: VecDeque<(i64, String)>,
+    saved_answers: SavedAnswers,
+    #[serde(default)]
+    restricted_keys: BTreeMap<String, Permissions>,
     /// The requested declines: the customer (`None` for any) and the decline code.
     declines: Vec<(Option<String>, String)>,
     account: String,
@@ -143,8 +149,8 @@ impl Core {
             fresh: Vec::new(),
             due: Timeline::default(),
             clock_due: BTreeMap::new(),
-            saved_answers: BTreeMap::new(),
-            saved_order: VecDeque::new(),
+            saved_answers: SavedAnswers::default(),
+            restricted_keys: BTreeMap::new(),
             declines: Vec::new(),
             account,
             public_url: "http://127.0.0.1:12111".to_owned(),
@@ -177,13 +183,24 @@ impl Core {
         self.now
     }
 
-    /// Takes the events that happened since the last call, oldest first.
+    /// Takes the events that happened since the last call, oldest first. Events that have left the
+    /// list are forgotten.
     pub fn take_events(&mut self) -> Vec<Value> {
         let fresh = std::mem::take(&mut self.fresh);
-        fresh
+        let events = fresh
             .iter()
             .filter_map(|id| self.store.get(id).cloned())
-            .collect()
+            .collect();
+        while let Some(id) = self.oldest_event_to_forget() {
+            self.store.remove(&id);
+        }
+        events
+    }
+
+    fn oldest_event_to_forget(&self) -> Option<String> {
+        let event = self.store.all("event").next()?;
+        let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
+        is_old.then(|| value::owned(event, "id"))
     }
 
     /// The event with this id.
@@ -204,6 +221,11 @@ impl Core {
     /// All objects of a kind (`customer`, `checkout.session`, ...), oldest first.
     pub fn objects(&self, kind: &str) -> Vec<&Value> {
         self.store.all(kind).collect()
+    }
+
+    /// The newest objects of a kind, newest first.
+    pub fn newest(&self, kind: &str, limit: usize) -> Vec<&Value> {
+        self.store.all(kind).rev().take(limit).collect()
     }
 
     /// Records how many endpoints have not acknowledged an event yet.

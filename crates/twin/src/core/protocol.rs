@@ -1,37 +1,54 @@
 //! The path from a request to its answer: keys, versions, idempotency, parameters, expansion and
 //! headers.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::data::{API_VERSION, is_version, paths};
 use super::errors::{Answer, ApiError};
 use super::routes::{self, Route};
-use super::time::DAY;
 use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params};
 
-const KEY_LENGTH_MAX: usize = 255;
+/// The two clocks of a request, in seconds since 1970. <https://docs.stripe.com/api/idempotent_requests>
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The billing clock, by which all objects live.
+    pub billing: i64,
+    /// Real time, by which idempotency keys age.
+    pub real: i64,
+}
 
-/// An answer that is saved under its idempotency key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SavedAnswer {
-    fingerprint: String,
-    status: u16,
-    body: Value,
-    request_id: String,
-    at: i64,
+/// How a request fails after it was accepted. The error is saved under its idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The status of the answer, from 500.
+    pub status: u16,
+    /// Whether the work was done before the failure.
+    pub keeps_work: bool,
 }
 
 impl Core {
-    /// Answers a request. Work that fell due before `now` is performed first.
+    /// Answers a request while the billing clock shows real time. Work that fell due before `now` is
+    /// performed first.
     pub fn api(&mut self, request: &ApiRequest, now: i64) -> ApiAnswer {
-        self.tick(now);
+        let times = Times {
+            billing: now,
+            real: now,
+        };
+        self.api_at(request, times, None)
+    }
+
+    /// Answers a request, or fails while it executes it.
+    pub fn api_at(
+        &mut self,
+        request: &ApiRequest,
+        times: Times,
+        failure: Option<Failure>,
+    ) -> ApiAnswer {
+        self.tick(times.billing);
         let request_id = self.rng.id("req");
         let is_post = request.method.eq_ignore_ascii_case("POST");
         let key = request.idempotency_key.clone().filter(|_| is_post);
-        let fingerprint = fingerprint(request);
-        match self.replay(request, key.as_deref(), &fingerprint) {
+        match self.replay(request, key.as_deref(), times.real) {
             Ok(Some(answer)) => return answer,
             Ok(None) => {}
             Err(error) => return self.refusal(request, &request_id, &error),
@@ -40,7 +57,11 @@ impl Core {
             request_id: Some(request_id.clone()),
             idempotency_key: key.clone(),
         };
-        let (status, body) = match self.perform(request) {
+        let result = match failure {
+            None => self.perform(request),
+            Some(failure) => self.perform_and_fail(request, failure),
+        };
+        let (status, body) = match result {
             Ok(body) => (200, body),
             Err(error) => (error.status, error.body(&self.account, &request_id)),
         };
@@ -48,14 +69,8 @@ impl Core {
         if let Some(key) = key
             && is_saved(status)
         {
-            let saved = SavedAnswer {
-                fingerprint,
-                status,
-                body: body.clone(),
-                request_id: request_id.clone(),
-                at: now,
-            };
-            self.save_answer(key, saved);
+            self.saved_answers
+                .save(key, request, (status, &body, &request_id), times.real);
         }
         ApiAnswer {
             status,
@@ -64,77 +79,35 @@ impl Core {
         }
     }
 
-    /// Saves a server error under the idempotency key of the request, as Stripe does with its own
-    /// 500s. A retry with the same key returns it again.
-    pub fn save_failure(&mut self, request: &ApiRequest, status: u16, body: Value, now: i64) {
-        let Some(key) = request.idempotency_key.clone() else {
-            return;
-        };
-        let request_id = self.rng.id("req");
-        let fingerprint = fingerprint(request);
-        let saved = SavedAnswer {
-            fingerprint,
-            status,
-            body,
-            request_id,
-            at: now,
-        };
-        self.save_answer(key, saved);
-    }
-
-    fn save_answer(&mut self, key: String, saved: SavedAnswer) {
-        self.saved_order.push_back((saved.at, key.clone()));
-        self.saved_answers.insert(key, saved);
-    }
-
-    fn forget_old_answers(&mut self) {
-        let horizon = self.now - DAY;
-        while self
-            .saved_order
-            .front()
-            .is_some_and(|(at, _)| *at <= horizon)
-        {
-            let Some((at, key)) = self.saved_order.pop_front() else {
-                return;
-            };
-            if self
-                .saved_answers
-                .get(&key)
-                .is_some_and(|saved| saved.at == at)
-            {
-                self.saved_answers.remove(&key);
-            }
+    /// Executes a request whose answer is an error of the server. Refusals come before it.
+    fn perform_and_fail(&mut self, request: &ApiRequest, failure: Failure) -> Answer {
+        if failure.keeps_work {
+            self.perform(request)?;
+        } else {
+            find(request)?;
         }
+        Err(ApiError::server(failure.status))
     }
 
     fn replay(
         &mut self,
         request: &ApiRequest,
         key: Option<&str>,
-        fingerprint: &str,
+        real_now: i64,
     ) -> Answer<Option<ApiAnswer>> {
-        check_key(request)?;
+        self.check_access(request)?;
         check_version(request)?;
+        check_content(request)?;
         let Some(key) = key else { return Ok(None) };
-        if key.len() > KEY_LENGTH_MAX {
-            let message = "Idempotency keys can be at most 255 characters long.";
-            return Err(idempotency_error(message.to_owned()));
-        }
-        self.forget_old_answers();
-        let Some(saved) = self.saved_answers.get(key) else {
+        let Some(saved) = self.saved_answers.find(key, request, real_now)? else {
             return Ok(None);
         };
-        if saved.fingerprint != fingerprint {
-            return Err(idempotency_error(format!(
-                "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '{key}' if you meant to execute a different request."
-            )));
-        }
-        let mut headers = headers(request, &saved.request_id);
+        let mut headers = headers(request, saved.request_id());
         headers.push(("Idempotent-Replayed".to_owned(), "true".to_owned()));
         Ok(Some(ApiAnswer {
-            status: saved.status,
+            status: saved.status(),
             headers,
-            body: saved.body.clone(),
+            body: saved.body(),
         }))
     }
 
@@ -220,25 +193,6 @@ fn find(request: &ApiRequest) -> Answer<(Route, Call)> {
     ))
 }
 
-fn check_key(request: &ApiRequest) -> Answer<()> {
-    let key = request.api_key.as_deref().unwrap_or("");
-    if key.is_empty() {
-        let message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.";
-        return Err(ApiError::unauthorized(message));
-    }
-    if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
-        return Ok(());
-    }
-    let shown: String = key.chars().take(8).collect();
-    let message = if key.contains("_live_") {
-        "This is a local twin of Stripe, which refuses live keys. Never send a live key to it."
-            .to_owned()
-    } else {
-        format!("Invalid API Key provided: {shown}***")
-    };
-    Err(ApiError::unauthorized(message))
-}
-
 fn check_version(request: &ApiRequest) -> Answer<()> {
     let Some(version) = request.stripe_version.as_deref() else {
         return Ok(());
@@ -253,24 +207,21 @@ fn check_version(request: &ApiRequest) -> Answer<()> {
     )))
 }
 
-fn idempotency_error(message: String) -> Box<ApiError> {
-    let mut error = ApiError::invalid(message);
-    error.kind = "idempotency_error";
-    error
+fn check_content(request: &ApiRequest) -> Answer<()> {
+    let kind = request.content_type.as_deref().unwrap_or_default();
+    let plain = kind.split(';').next().unwrap_or_default().trim();
+    let is_form = plain.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if request.body.is_empty() || plain.is_empty() || is_form {
+        return Ok(());
+    }
+    let message = "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have any questions, we can help at https://support.stripe.com/.";
+    Err(ApiError::invalid(message))
 }
 
 /// Whether an answer is saved. Validation errors, missing objects and conflicts can be retried; the
 /// answer to a request that was executed is saved.
 fn is_saved(status: u16) -> bool {
     status < 400 || status == 402 || status >= 500
-}
-
-fn fingerprint(request: &ApiRequest) -> String {
-    let whole = format!(
-        "{}\n{}\n{}\n{}",
-        request.method, request.path, request.query, request.body
-    );
-    hex::encode(Sha256::digest(whole.as_bytes()))
 }
 
 fn headers(request: &ApiRequest, request_id: &str) -> Vec<(String, String)> {

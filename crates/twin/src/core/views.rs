@@ -303,6 +303,8 @@ pub struct ApiRequest {
     pub idempotency_key: Option<String>,
     /// The value of the `Stripe-Version` header, if it was sent.
     pub stripe_version: Option<String>,
+    /// The value of the `Stripe-Account` header, if it was sent.
+    pub account: Option<String>,
     /// The value of the `Content-Type` header, if it was sent.
     pub content_type: Option<String>,
 }

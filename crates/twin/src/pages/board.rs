@@ -117,13 +117,8 @@ fn ahead_of_real_time(seconds: i64) -> String {
 
 fn sessions_of(app: &App) -> Vec<SessionRow> {
     app.read(|core| {
-        let sessions = core.objects("checkout.session");
-        sessions
-            .into_iter()
-            .rev()
-            .take(ROWS_MAX)
-            .map(session_row)
-            .collect()
+        let sessions = core.newest("checkout.session", ROWS_MAX);
+        sessions.into_iter().map(session_row).collect()
     })
 }
 

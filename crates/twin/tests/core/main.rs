@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+mod access;
 mod beginnings;
 mod billing;
 mod changes;
@@ -10,6 +11,7 @@ mod checkout;
 mod checkout_subscriptions;
 mod dunning;
 mod endings;
+mod idempotency;
 mod invoice_lines;
 mod invoices;
 mod listing;

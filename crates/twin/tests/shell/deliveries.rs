@@ -186,3 +186,33 @@ async fn chaos_doubles_and_drops_by_the_seed_and_an_empty_body_ends_it() {
     receiver.wait_for(4).await;
     receiver.stays_at(4).await;
 }
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the real clock")]
+async fn a_rolled_secret_signs_together_with_the_old_one_until_that_expires() {
+    let receiver = Receiver::start().await;
+    let twin = start().await;
+    let endpoint = twin.endpoint(&receiver, &["customer.created"]).await;
+    let id = endpoint["id"].as_str().unwrap();
+    let old = endpoint["secret"].as_str().unwrap();
+    let path = format!("/_twin/webhook-endpoints/{id}/roll");
+
+    let (_, rolled) = twin.control(&path, json!({"expires_in": "1h"})).await;
+    twin.customer("first@example.com").await;
+    let both = receiver.wait_for(1).await[0].clone();
+    let (_, again) = twin.control(&path, json!({})).await;
+    twin.customer("second@example.com").await;
+    let one = receiver.wait_for(2).await[1].clone();
+
+    let accepts = |delivery: &Delivery, secret: &str| {
+        let signature = delivery.headers["stripe-signature"].to_str().unwrap();
+        let now = jiff::Timestamp::now().as_second();
+        stripe::verify(&delivery.body, signature, &[secret], now, 30).is_ok()
+    };
+    let (new, newest) = (
+        rolled["secret"].as_str().unwrap(),
+        again["secret"].as_str().unwrap(),
+    );
+    assert!(accepts(&both, old) && accepts(&both, new));
+    assert!(accepts(&one, newest) && !accepts(&one, new));
+}

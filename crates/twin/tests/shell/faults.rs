@@ -94,6 +94,156 @@ async fn a_call_that_hangs_is_not_executed_if_its_client_disconnects() {
     assert_eq!(customers(&twin).await, 0);
 }
 
+async fn post_customer(twin: &Running, key: &str) -> reqwest::Response {
+    let request = twin.http.post(twin.url("/v1/customers")).bearer_auth(KEY);
+    let request = request.header("Idempotency-Key", key);
+    request
+        .form(&[("email", "s@example.com")])
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_failure_during_or_after_a_call_is_replayed_to_its_retries() {
+    let twin = start().await;
+    for (when, customers_then) in [("during", 0), ("after", 1)] {
+        let set = json!({"mode": "status", "status": 500, "when": when});
+        let (status, view) = twin.control("/_twin/faults", set).await;
+        assert_eq!((status.as_u16(), &view["when"]), (200, &json!(when)));
+
+        let failed = post_customer(&twin, when).await;
+        let retried = post_customer(&twin, when).await;
+
+        assert_eq!(
+            (failed.status().as_u16(), retried.status().as_u16()),
+            (500, 500)
+        );
+        assert!(!failed.headers().contains_key("idempotent-replayed"));
+        assert_eq!(retried.headers()["idempotent-replayed"], "true");
+        assert_eq!(customers(&twin).await, customers_then, "{when}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_before_a_call_is_not_saved_and_a_429_gives_its_reason() {
+    let twin = start().await;
+    let set = json!({"mode": "status", "status": 429, "key": KEY});
+    twin.control("/_twin/faults", set).await;
+
+    let refused = post_customer(&twin, "k1").await;
+    let retried = post_customer(&twin, "k1").await;
+
+    assert_eq!(
+        (refused.status().as_u16(), retried.status().as_u16()),
+        (429, 200)
+    );
+    assert_eq!(
+        refused.headers()["stripe-rate-limited-reason"],
+        "global-rate"
+    );
+}
+
+#[tokio::test]
+async fn rate_limits_apply_once_they_are_turned_on() {
+    let twin = start().await;
+    let set = json!({"enabled": true, "perSecond": 1000, "perEndpoint": 1});
+    twin.control("/_twin/rate-limits", set).await;
+
+    let mut statuses = Vec::new();
+    for key in ["k1", "k2", "k3"] {
+        let answer = post_customer(&twin, key).await;
+        if answer.status() == 429 {
+            assert_eq!(
+                answer.headers()["stripe-rate-limited-reason"],
+                "endpoint-rate"
+            );
+        }
+        statuses.push(answer.status().as_u16());
+    }
+    twin.control("/_twin/rate-limits", json!({"enabled": false}))
+        .await;
+
+    // A second may begin between the calls, but not two.
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(post_customer(&twin, "k4").await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_no_call_of_version_1_is_refused_in_json() {
+    let twin = start().await;
+    let post = |path: &str| twin.http.post(twin.url(path)).bearer_auth(KEY);
+    let form = "application/x-www-form-urlencoded";
+    let bad_bytes = b"name=\xff".to_vec();
+    let calls = [
+        (
+            404,
+            twin.http.get(twin.url("/v2/core/events")).bearer_auth(KEY),
+        ),
+        (
+            403,
+            post("/v1/customers").header("Stripe-Account", "acct_other"),
+        ),
+        (400, post("/v1/customers").json(&json!({"name": "Ann"}))),
+        (
+            400,
+            post("/v1/customers")
+                .header("content-type", form)
+                .body(bad_bytes),
+        ),
+        (
+            400,
+            post("/v1/customers")
+                .header("content-type", form)
+                .body("name=%FF"),
+        ),
+        (
+            413,
+            post("/v1/customers")
+                .header("content-type", form)
+                .body(format!("name={}", "a".repeat(1024 * 1024))),
+        ),
+        (
+            401,
+            twin.http
+                .get(twin.url("/v1/customers"))
+                .bearer_auth("rk_test_unknown"),
+        ),
+    ];
+    for (status, call) in calls {
+        let answer = call.send().await.unwrap();
+
+        assert_eq!(answer.status(), status);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["type"], "invalid_request_error", "{body}");
+        assert!(!body["error"]["message"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(customers(&twin).await, 0);
+}
+
+#[tokio::test]
+async fn a_restricted_key_from_the_control_interface_has_its_permissions() {
+    let twin = start().await;
+    let (_, made) = twin
+        .control("/_twin/keys", json!({"permissions": {"customer": "read"}}))
+        .await;
+    let (status, _) = twin
+        .control("/_twin/keys", json!({"permissions": {"moon": "read"}}))
+        .await;
+    let key = made["key"].as_str().unwrap();
+
+    let read = twin
+        .http
+        .get(twin.url("/v1/customers"))
+        .bearer_auth(key)
+        .send();
+    let written = try_customer(&twin, key);
+
+    assert_eq!(status, 400);
+    assert_eq!(read.await.unwrap().status(), 200);
+    assert_eq!(written.await.unwrap(), 403);
+}
+
 #[tokio::test]
 async fn the_log_contains_the_names_of_parameters_but_not_their_values() {
     let twin = start().await;

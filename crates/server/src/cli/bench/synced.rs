@@ -45,7 +45,7 @@ const DRAIN_MAX: Duration = Duration::from_mins(1);
 
 /// Measures how long events took from their arrival until they were applied.
 pub async fn measure(mut settings: Settings, time: Duration) -> anyhow::Result<Measured> {
-    let twin = twin::serve(crate::cli::twin_config::config(0, None, STRIPE_KEY)).await?;
+    let twin = twin::serve(crate::cli::twin_config::config(0, None)).await?;
     settings.stripe.secret_key = STRIPE_KEY.into();
     settings.stripe.api_base = twin.url();
     let measured = with_twin(settings, &twin.url(), time).await;

@@ -52,6 +52,8 @@ impl Core {
             "payment_intent" => self.intent_due(id),
             "refund" => self.refund_due(id),
             "subscription_schedule" => self.schedule_due(id),
+            "tax_id" => self.tax_id_due(id),
+            "coupon" | "promotion_code" => self.code_due(id),
             "test_helpers.test_clock" => self.test_clock_due(id),
             _ => {}
         }
@@ -106,7 +108,8 @@ impl Core {
             ids: Vec::new(),
             params: json!({ "subscription": id }),
         };
-        if let Ok(invoice) = super::invoice_preview::preview(self, &call) {
+        let preview = self.undoable(|core| super::invoice_preview::preview(core, &call));
+        if let Ok(invoice) = preview {
             self.emit_object("invoice.upcoming", invoice, None);
         }
     }

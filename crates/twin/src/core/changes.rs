@@ -19,7 +19,9 @@ use super::subscriptions::{
     billing_interval, check_collection, move_period, period_end, refuse_on_ended,
 };
 use super::time::day_text;
-use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
+use super::value::{
+    flag, get, has, int, list, merge, opt, opt_int, or_null, owned, period, set, text,
+};
 use super::{Call, Core};
 
 /// A change to the items of a subscription, and how it is paid.
@@ -150,7 +152,8 @@ impl Core {
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
         let now = self.now;
-        let members = super::subscriptions::members(sent, now);
+        let mut members = super::subscriptions::members(sent, now);
+        merge(&mut members, self.tax_members(sent, &customer, before)?);
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
             return refuse_param("", "cancel_at", message);
@@ -298,7 +301,7 @@ impl Core {
         let credits = inner(row, "items")
             .iter()
             .filter(|item| prorates && int(item, "price.unit_amount") > 0)
-            .map(|item| self.rest_of_period(row, item, change.at, true))
+            .flat_map(|item| self.credit_lines(row, item, change.at))
             .collect();
         let mut anchored = row.clone();
         anchored["billing_cycle_anchor"] = change.at.into();

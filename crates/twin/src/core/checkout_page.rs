@@ -155,14 +155,17 @@ impl Core {
         self.tick(now);
         let session = self.open_session(session_id)?;
         let found = self
-            .active_code(code.trim())
+            .active_code(code.trim(), text(&session, "customer"))
             .filter(|_| flag(&session, "allow_promotion_codes"));
         let Some(found) = found else {
             return Err(not_possible("This code is invalid."));
         };
         let chosen =
             json!([{"coupon": get(&found, "promotion.coupon"), "promotion_code": found["id"]}]);
-        self.set_note(session_id, "discounts", chosen);
+        self.on_page(|core| {
+            core.set_note(session_id, "discounts", chosen);
+            core.check_session_discounts(session_id)
+        })?;
         self.total_session(session_id);
         self.shown(session_id)
     }

@@ -57,6 +57,20 @@ fn add_undocumented_params(paths: &mut Value) {
             json!({"type": "integer"}),
         );
     }
+    // The CLI names coupons as older versions did.
+    for (path, names) in [
+        ("/v1/promotion_codes", &["coupon"][..]),
+        ("/v1/customers", &["coupon", "promotion_code"]),
+        ("/v1/customers/{customer}", &["coupon", "promotion_code"]),
+    ] {
+        let body = &mut paths[path]["post"]["body"];
+        for name in names {
+            body["properties"][name] = json!({"type": "string"});
+        }
+        if let Some(required) = body["required"].as_array_mut() {
+            required.retain(|name| name != "promotion");
+        }
+    }
     let confirm = json!({"type": "object", "properties": {"expand": expand.clone(),
         "payment_method": {"type": "string"}, "expected_amount": {"type": "integer"}}});
     paths["/v1/payment_pages/{session}"] =

@@ -105,7 +105,9 @@ impl Core {
                 ("customer", id),
                 |one| status::subscription(one) != SubscriptionStatus::Canceled,
             )),
-            ("customer", "sources" | "tax_ids") => {
+            ("customer", "tax_ids") => Some(self.tax_id_list(id)),
+            ("item", "taxes") => Some(self.note(id, "taxes")),
+            ("customer", "sources") => {
                 let url = format!("/v1/customers/{id}/{part}");
                 Some(json!({"object": "list", "data": [], "has_more": false, "url": url}))
             }

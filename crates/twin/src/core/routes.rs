@@ -3,10 +3,11 @@
 use super::data::paths;
 use super::errors::Answer;
 use super::{
-    Call, Core, balance, catalog, changes, charges, checkout, checkout_create, credit_notes,
-    customer_subscriptions, customers, discounts, disputes, endpoints, events, invoice_api,
-    invoice_items, invoice_lines, invoice_preview, methods, pauses, payment_intents, portal,
-    refunds, schedules, setup, subscription_create, subscription_items, subscriptions, test_clocks,
+    Call, Core, balance, catalog, changes, charges, checkout, checkout_create, coupons,
+    credit_notes, customer_balance, customer_subscriptions, customers, discounts, disputes,
+    endpoints, events, invoice_api, invoice_items, invoice_lines, invoice_preview, methods, pauses,
+    payment_intents, portal, refunds, schedules, setup, subscription_create, subscription_items,
+    subscriptions, tax_ids, tax_table, test_clocks,
 };
 
 /// The function that answers a request.
@@ -35,10 +36,16 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "checkout/sessions/{}", checkout::update),
     ("post", "checkout/sessions/{}/expire", checkout::expire),
     ("get", "checkout/sessions/{}/line_items", checkout::lines),
-    ("post", "coupons", discounts::create_coupon),
-    ("post", "coupons/{}", discounts::update_coupon),
-    ("delete", "coupons/{}", discounts::delete_coupon),
+    ("post", "coupons", coupons::create_coupon),
+    ("post", "coupons/{}", coupons::update_coupon),
+    ("delete", "coupons/{}", coupons::delete_coupon),
     ("post", "credit_notes", credit_notes::create),
+    ("get", "credit_notes/preview", credit_notes::preview),
+    (
+        "get",
+        "credit_notes/preview/lines",
+        credit_notes::preview_lines,
+    ),
     ("post", "credit_notes/{}", credit_notes::update),
     ("post", "credit_notes/{}/void", credit_notes::void),
     ("get", "credit_notes/{}/lines", credit_notes::lines),
@@ -51,6 +58,27 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "get",
         "customers/{}/payment_methods/{}",
         methods::one_of_customer,
+    ),
+    ("get", "customers/{}/discount", discounts::of_customer),
+    (
+        "delete",
+        "customers/{}/discount",
+        discounts::delete_of_customer,
+    ),
+    (
+        "get",
+        "customers/{}/subscriptions/{}/discount",
+        discounts::of_subscription,
+    ),
+    (
+        "delete",
+        "customers/{}/subscriptions/{}/discount",
+        discounts::delete_of_subscription,
+    ),
+    (
+        "delete",
+        "subscriptions/{}/discount",
+        discounts::delete_of_subscription,
     ),
     (
         "get",
@@ -77,6 +105,30 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "customers/{}/subscriptions/{}",
         customer_subscriptions::cancel,
     ),
+    (
+        "get",
+        "customers/{}/balance_transactions",
+        customer_balance::index,
+    ),
+    (
+        "post",
+        "customers/{}/balance_transactions",
+        customer_balance::create,
+    ),
+    (
+        "get",
+        "customers/{}/balance_transactions/{}",
+        customer_balance::show,
+    ),
+    (
+        "post",
+        "customers/{}/balance_transactions/{}",
+        customer_balance::update,
+    ),
+    ("get", "customers/{}/tax_ids", tax_ids::of_customer),
+    ("post", "customers/{}/tax_ids", tax_ids::create_of_customer),
+    ("get", "customers/{}/tax_ids/{}", tax_ids::one_of_customer),
+    ("delete", "customers/{}/tax_ids/{}", tax_ids::delete),
     ("post", "disputes/{}", disputes::update),
     ("post", "disputes/{}/close", disputes::close),
     ("get", "events", events::index),
@@ -133,9 +185,9 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "products", catalog::create_product),
     ("post", "products/{}", catalog::update_product),
     ("delete", "products/{}", catalog::delete_product),
-    ("get", "promotion_codes", discounts::codes),
-    ("post", "promotion_codes", discounts::create_code),
-    ("post", "promotion_codes/{}", discounts::update_code),
+    ("get", "promotion_codes", coupons::codes),
+    ("post", "promotion_codes", coupons::create_code),
+    ("post", "promotion_codes/{}", coupons::update_code),
     ("post", "refunds", refunds::create),
     ("post", "refunds/{}", refunds::update),
     ("post", "refunds/{}/cancel", refunds::cancel),
@@ -171,6 +223,11 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("delete", "subscriptions/{}", subscriptions::cancel),
     ("post", "subscriptions/{}/migrate", subscriptions::migrate),
     ("post", "subscriptions/{}/resume", pauses::resume),
+    ("get", "tax_ids", tax_ids::index),
+    ("post", "tax_ids", tax_ids::create),
+    ("delete", "tax_ids/{}", tax_ids::delete),
+    ("post", "tax_rates", tax_table::create),
+    ("post", "tax_rates/{}", tax_table::update),
     ("post", "test_helpers/test_clocks", test_clocks::create),
     ("delete", "test_helpers/test_clocks/{}", test_clocks::delete),
     (
@@ -210,6 +267,8 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("setup_intents", "setup_intent", "id"),
     ("subscription_schedules", "subscription_schedule", "id"),
     ("subscriptions", "subscription", "id"),
+    ("tax_ids", "tax_id", "id"),
+    ("tax_rates", "tax_rate", "tax_rate"),
     (
         "test_helpers/test_clocks",
         "test_helpers.test_clock",

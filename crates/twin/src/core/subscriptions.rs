@@ -120,10 +120,6 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
             "trial_settings",
         ],
     );
-    if has(sent, "automatic_tax") {
-        members["automatic_tax"] = json!({"disabled_reason": null, "liability": null,
-            "enabled": flag(sent, "automatic_tax.enabled")});
-    }
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
@@ -321,6 +317,7 @@ impl Core {
             subscription: None,
             invoice_item: None,
             metadata: json!({}),
+            ..Draft::default()
         }
     }
 }

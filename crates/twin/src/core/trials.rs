@@ -130,7 +130,7 @@ impl Core {
     pub(super) fn unused_time(&self, row: &Value, at: i64) -> Vec<Draft> {
         inner(row, "items")
             .iter()
-            .map(|item| self.rest_of_period(row, item, at, true))
+            .flat_map(|item| self.credit_lines(row, item, at))
             .collect()
     }
 

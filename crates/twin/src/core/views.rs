@@ -231,6 +231,19 @@ pub struct InvoiceView {
     pub invoice_pdf: Option<String>,
 }
 
+/// A tax that automatic tax charges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaxView {
+    /// The country's code, such as `US`.
+    pub country: String,
+    /// The state's code, such as `CA`, if the tax is that of a state.
+    pub state: Option<String>,
+    /// The percentage as a decimal, such as `8.875`.
+    pub percentage: String,
+    /// Whether prices without a tax behavior include the tax.
+    pub inclusive: bool,
+}
+
 /// The features that a portal configuration enables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(

@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod access;
+mod balances;
 mod beginnings;
 mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
+mod coupons;
+mod discounts;
 mod dunning;
 mod endings;
 mod idempotency;
@@ -17,6 +20,8 @@ mod invoices;
 mod listing;
 mod money;
 mod phases;
+mod previews;
+mod prorations;
 mod protocol;
 mod reading;
 mod schedules;
@@ -25,6 +30,7 @@ mod sending;
 mod shop;
 mod statuses;
 mod storm;
+mod taxes;
 mod test_clocks;
 mod trials;
 mod triggers;

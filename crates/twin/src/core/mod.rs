@@ -78,6 +78,7 @@ pub mod time;
 mod timeline;
 mod trials;
 mod trigger;
+mod unserved;
 mod value;
 mod views;
 
@@ -92,6 +93,7 @@ use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;
 
+pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
@@ -101,13 +103,13 @@ use store::Store;
 use timeline::Timeline;
 
 /// The whole state of one Stripe account.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Core {
     now: i64,
     rng: Rng,
     store: Store,
-    /// The ids of events that have not been taken yet.
-    fresh: Vec<String>,
+    /// The events that have not been taken yet.
+    fresh: Vec<NewEvent>,
     /// When objects that are not bound to a test clock must be checked.
     due: Timeline,
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
@@ -193,18 +195,20 @@ impl Core {
         self.now
     }
 
-    /// Takes the events that happened since the last call, oldest first. Events that have left the
-    /// list are forgotten.
+    /// Takes the events that happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Value> {
-        let fresh = std::mem::take(&mut self.fresh);
-        let events = fresh
-            .iter()
-            .filter_map(|id| self.store.get(id).cloned())
-            .collect();
+        let fresh = self.take_new_events();
+        let events = fresh.iter().filter_map(|new| self.event(&new.id).cloned());
+        events.collect()
+    }
+
+    /// Takes the ids and types of the events that happened since the last call, oldest first.
+    /// Older events that have left the list are forgotten.
+    pub fn take_new_events(&mut self) -> Vec<NewEvent> {
         while let Some(id) = self.oldest_event_to_forget() {
             self.store.remove(&id);
         }
-        events
+        std::mem::take(&mut self.fresh)
     }
 
     fn oldest_event_to_forget(&self) -> Option<String> {

@@ -19,7 +19,7 @@ use super::indexes::{self, Index};
 use super::value::text;
 
 /// The number of parsed objects at which all of them become text again.
-const PARSED_MAX: usize = 1_024;
+const PARSED_MAX: usize = 4_096;
 
 /// The position of an object in the order of creation.
 type Number = u64;
@@ -69,6 +69,32 @@ impl Row {
             && self.text.is_none()
         {
             self.text = Some(value.to_string().into());
+        }
+    }
+}
+
+impl Clone for Row {
+    /// A copy is only text, which is faster to copy and to drop.
+    fn clone(&self) -> Row {
+        let written = || self.value.get().map(|value| value.to_string().into());
+        Row {
+            text: self.text.clone().or_else(written),
+            value: OnceLock::new(),
+        }
+    }
+}
+
+impl Clone for Store {
+    fn clone(&self) -> Store {
+        Store {
+            rows: self.rows.clone(),
+            numbers: self.numbers.clone(),
+            last: self.last,
+            order: self.order.clone(),
+            indexed: self.indexed.clone(),
+            parsed: AtomicUsize::new(0),
+            undo: self.undo.clone(),
+            test_clock: self.test_clock.clone(),
         }
     }
 }
@@ -123,6 +149,26 @@ impl Store {
         let before = self.write(id, value);
         if let Some(undo) = &mut self.undo {
             undo.push((id.to_owned(), before));
+        }
+    }
+
+    /// Writes a new event as text.
+    pub fn put_event(&mut self, id: &str, kind: &str, text: String) {
+        let indexed = indexes::of("event", "type").map(|index| (index, kind.to_owned()));
+        let places = Places {
+            kind: Some("event".to_owned()),
+            indexed: indexed.into_iter().collect(),
+        };
+        self.last += 1;
+        self.numbers.insert(id.to_owned(), self.last);
+        self.list(self.last, places);
+        let row = Row {
+            text: Some(text.into()),
+            value: OnceLock::new(),
+        };
+        self.rows.insert(self.last, row);
+        if let Some(undo) = &mut self.undo {
+            undo.push((id.to_owned(), None));
         }
     }
 

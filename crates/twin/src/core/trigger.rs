@@ -16,7 +16,7 @@ impl Core {
         let made = self.fresh.get(before..).unwrap_or_default();
         let events: Vec<Value> = made
             .iter()
-            .filter_map(|id| self.store.get(id).cloned())
+            .filter_map(|new| self.event(&new.id).cloned())
             .collect();
         if events.iter().any(|event| text(event, "type") == event_type) {
             return Ok(events);

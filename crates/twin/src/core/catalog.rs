@@ -148,7 +148,7 @@ impl Core {
             "metadata": metadata(&Value::Null, get(params, "metadata"))?,
             "nickname": or_null(params, "nickname"), "product": product, "recurring": recurring,
             "tax_behavior": opt(params, "tax_behavior").unwrap_or("unspecified"), "tiers_mode": null,
-            "transform_quantity": null, "type": kind, "unit_amount": amount,
+            "transform_quantity": get(params, "transform_quantity"), "type": kind, "unit_amount": amount,
             "unit_amount_decimal": amount.to_string(),
         });
         self.store.put(&id, price);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{CheckoutMode, CheckoutPaymentStatus, InvoiceStatus};
 
 use super::Core;
-use super::behavior::PaymentBehavior;
+use super::behavior::ProrationBehavior;
 use super::checkout_create::details_of;
 use super::errors::Answer;
 use super::params::metadata;
@@ -221,7 +221,7 @@ impl Core {
                 one_time_lines.push(line);
             }
         }
-        let mut members = super::subscriptions::members(&data);
+        let mut members = super::subscriptions::members(&data, self.now);
         let asked =
             json!({"automatic_tax": {"enabled": get(&sent, "automatic_tax.enabled") == true}});
         merge(
@@ -233,19 +233,17 @@ impl Core {
         let discounts = self.redeem_session(id, customer);
         let days = opt_int(&data, "trial_period_days").map(|days| self.now + days * DAY);
         Ok(NewSubscription {
-            customer: customer.to_owned(),
-            items: recurring,
             one_time_lines,
             metadata: metadata(&Value::Null, get(&data, "metadata"))?,
             method: Some(method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
-            behavior: PaymentBehavior::AllowIncomplete,
-            by: Initiator::Customer,
             members,
             item_terms,
+            proration: ProrationBehavior::from_params(&data),
             keeps_method: true,
             discounts,
+            ..NewSubscription::of(customer, recurring)
         })
     }
 

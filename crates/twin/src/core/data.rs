@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use super::unserved;
 use super::value::set;
 
 /// The API version in which the twin renders objects.
@@ -21,6 +22,7 @@ pub fn paths() -> &'static Value {
     PATHS.get_or_init(|| {
         let mut paths = read(include_str!("../../data/paths.json"))["paths"].take();
         add_undocumented_params(&mut paths);
+        unserved::mark(&mut paths, &read(include_str!("../../data/unserved.json")));
         paths
     })
 }

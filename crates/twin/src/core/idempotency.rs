@@ -42,7 +42,7 @@ impl SavedAnswer {
 }
 
 /// The saved answers by key.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedAnswers {
     by_key: BTreeMap<String, SavedAnswer>,

@@ -7,7 +7,9 @@ use super::lines::Draft;
 use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
-use super::value::{AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, text};
+use super::value::{
+    AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, price_amount, text,
+};
 use super::{Call, Core};
 
 /// `GET /v1/invoiceitems`
@@ -122,7 +124,7 @@ impl Core {
             return Ok(Some(amount));
         }
         if !price.is_null() {
-            return limited(int(price, "unit_amount"), quantity, &decimal).map(Some);
+            return limited(price_amount(price, quantity), 1, &decimal).map(Some);
         }
         if let Some(each) = opt(sent, "unit_amount_decimal") {
             return whole_amount(each, quantity, &decimal).map(Some);
@@ -151,6 +153,7 @@ impl Core {
             .or_else(|| opt(&row, "currency"))
             .unwrap_or("usd")
             .to_owned();
+        self.refuse_other_currency(customer, &currency)?;
         let purchase = Purchase {
             customer: customer.to_owned(),
             currency: Some(currency.clone()),
@@ -305,7 +308,7 @@ impl Core {
     }
 
     /// Adds a stored item to a draft invoice.
-    fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) {
+    pub(super) fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) {
         let mut row = self.row(invoice).clone();
         let line = draft.line(&mut self.rng, invoice);
         self.remember_tax(invoice, &[(owned(&line, "id"), draft)]);

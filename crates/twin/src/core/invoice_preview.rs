@@ -305,7 +305,7 @@ impl Core {
             row["status"] = "trialing".into();
             row["trial_end"] = end.into();
             row["billing_cycle_anchor"] = end.into();
-            super::billing::move_period(row, now, end);
+            super::subscriptions::move_period(row, now, end);
         });
         Ok(())
     }

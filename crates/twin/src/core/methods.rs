@@ -170,6 +170,20 @@ impl Core {
         if owner.is_empty() && cards::by_name(name).is_some() {
             return self.attach(&id, customer, param);
         }
+        self.attached_method(&id, customer, param)
+    }
+
+    /// The payment method for a name, which must be attached to the customer.
+    pub(super) fn attached_method(
+        &mut self,
+        name: &str,
+        customer: &str,
+        param: &str,
+    ) -> Answer<String> {
+        let id = self.method_named(name, param)?;
+        if text(self.row(&id), "customer") == customer {
+            return Ok(id);
+        }
         let message = format!(
             "The customer does not have a payment method with the ID {name}. The payment method must be attached to the customer."
         );

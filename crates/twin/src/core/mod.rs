@@ -18,10 +18,13 @@ mod checkout_create;
 mod checkout_page;
 mod checkout_payment;
 mod checkout_totals;
+mod collection;
 mod coupons;
 mod credit_note_lines;
 mod credit_notes;
+mod currencies;
 mod customer_balance;
+mod customer_subscriptions;
 mod customers;
 mod data;
 mod discounts;
@@ -37,6 +40,7 @@ mod indexes;
 mod invoice_api;
 mod invoice_build;
 mod invoice_items;
+mod invoice_lines;
 mod invoice_page;
 mod invoice_preview;
 mod invoices;
@@ -44,6 +48,7 @@ mod lines;
 mod lists;
 mod methods;
 mod params;
+mod pauses;
 mod payment_intents;
 mod payments;
 mod pending_updates;
@@ -55,6 +60,7 @@ mod redemption;
 mod refunds;
 mod render;
 mod routes;
+mod schedule_phases;
 mod schedules;
 mod setup;
 mod status;
@@ -62,6 +68,7 @@ mod store;
 mod subscription_create;
 mod subscription_items;
 mod subscription_states;
+mod subscription_terms;
 mod subscriptions;
 mod tax_ids;
 mod tax_table;
@@ -69,7 +76,9 @@ mod taxes;
 mod test_clocks;
 pub mod time;
 mod timeline;
+mod trials;
 mod trigger;
+mod unserved;
 mod value;
 mod views;
 
@@ -84,6 +93,7 @@ use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;
 
+pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
@@ -93,13 +103,13 @@ use store::Store;
 use timeline::Timeline;
 
 /// The whole state of one Stripe account.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Core {
     now: i64,
     rng: Rng,
     store: Store,
-    /// The ids of events that have not been taken yet.
-    fresh: Vec<String>,
+    /// The events that have not been taken yet.
+    fresh: Vec<NewEvent>,
     /// When objects that are not bound to a test clock must be checked.
     due: Timeline,
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
@@ -185,18 +195,20 @@ impl Core {
         self.now
     }
 
-    /// Takes the events that happened since the last call, oldest first. Events that have left the
-    /// list are forgotten.
+    /// Takes the events that happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Value> {
-        let fresh = std::mem::take(&mut self.fresh);
-        let events = fresh
-            .iter()
-            .filter_map(|id| self.store.get(id).cloned())
-            .collect();
+        let fresh = self.take_new_events();
+        let events = fresh.iter().filter_map(|new| self.event(&new.id).cloned());
+        events.collect()
+    }
+
+    /// Takes the ids and types of the events that happened since the last call, oldest first.
+    /// Older events that have left the list are forgotten.
+    pub fn take_new_events(&mut self) -> Vec<NewEvent> {
         while let Some(id) = self.oldest_event_to_forget() {
             self.store.remove(&id);
         }
-        events
+        std::mem::take(&mut self.fresh)
     }
 
     fn oldest_event_to_forget(&self) -> Option<String> {

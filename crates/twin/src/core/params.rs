@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::errors::{Answer, ApiError, refuse_param};
+use super::unserved;
 use super::value::AMOUNT_MAX;
 
 /// Validates and types a body against its schema.
@@ -55,6 +56,14 @@ fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &
         let plural = if unknown.len() > 1 { "s" } else { "" };
         let message = format!("Received unknown parameter{plural}: {}", unknown.join(", "));
         return refuse_param("parameter_unknown", first, message);
+    }
+    if let Some(key) = raw
+        .keys()
+        .find(|key| unserved::is_marked(&known[key.as_str()]))
+    {
+        let name = inside(name, key);
+        let message = format!("`{name}` is not served by this twin.");
+        return refuse_param("", &name, message);
     }
     for key in required {
         if !raw.contains_key(*key) {

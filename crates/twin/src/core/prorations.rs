@@ -12,8 +12,9 @@ use super::discounts::{Applied, Reduced};
 use super::lines::{Credit, Draft, share};
 use super::lists::inner;
 use super::status;
+use super::subscription_terms::Grid;
 use super::time::day_text;
-use super::value::{get, ids, int, list, opt, owned, period, text};
+use super::value::{get, ids, int, list, opt, owned, period, price_amount, text};
 
 /// Whether prorations show their discounts apart instead of being smaller by them.
 fn is_itemized(subscription: &Value) -> bool {
@@ -68,7 +69,7 @@ impl Core {
         for item in items {
             let mut own = [Reduced {
                 product: owned(item, "price.product"),
-                rest: int(item, "price.unit_amount") * int(item, "quantity"),
+                rest: price_amount(get(item, "price"), int(item, "quantity")),
                 applied: Vec::new(),
             }];
             self.reduce(&mut own, list(item, "discounts"), currency);
@@ -84,7 +85,11 @@ impl Core {
     fn debit_line(&self, subscription: &Value, item: &Value, at: i64, net: &Reduced) -> Draft {
         let (start, end) = period(item);
         let at = at.clamp(start, end);
-        let (rest, whole) = (end - at, (end - start).max(1));
+        // A period that is cut by the anchor or by a cancellation is a part of a whole one.
+        let (rest, whole) = (
+            end - at,
+            Grid::of(subscription, get(item, "price")).whole(start),
+        );
         let line = self.period_line(subscription, item, at, end);
         let itemized = is_itemized(subscription);
         let amount = match (status::is_trialing(subscription), itemized) {

@@ -167,8 +167,17 @@ fn find(request: &ApiRequest) -> Answer<(Route, Call)> {
         ApiError::invalid(message).with_status(404)
     };
     let (template, ids) = routes::template_of(path).ok_or_else(unknown)?;
-    let route = routes::route(&method, template).ok_or_else(unknown)?;
     let described = &paths()[template][&method];
+    if described.is_null() {
+        return Err(unknown());
+    }
+    let route = routes::route(&method, template).ok_or_else(|| {
+        let message = format!(
+            "`{} {template}` is not served by this twin.",
+            request.method.to_uppercase()
+        );
+        ApiError::invalid(message).with_status(404)
+    })?;
     let params = if method == "get" {
         params::query(&described["query"], form::parse(&request.query)?)?
     } else {

@@ -4,9 +4,10 @@ use super::data::paths;
 use super::errors::Answer;
 use super::{
     Call, Core, balance, catalog, changes, charges, checkout, checkout_create, coupons,
-    credit_notes, customer_balance, customers, discounts, disputes, endpoints, events, invoice_api,
-    invoice_items, invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
-    subscription_create, subscription_items, subscriptions, tax_ids, tax_table, test_clocks,
+    credit_notes, customer_balance, customer_subscriptions, customers, discounts, disputes,
+    endpoints, events, invoice_api, invoice_items, invoice_lines, invoice_preview, methods, pauses,
+    payment_intents, portal, refunds, schedules, setup, subscription_create, subscription_items,
+    subscriptions, tax_ids, tax_table, test_clocks,
 };
 
 /// The function that answers a request.
@@ -82,7 +83,27 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     (
         "get",
         "customers/{}/subscriptions",
-        subscriptions::of_customer,
+        customer_subscriptions::index,
+    ),
+    (
+        "post",
+        "customers/{}/subscriptions",
+        customer_subscriptions::create,
+    ),
+    (
+        "get",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::show,
+    ),
+    (
+        "post",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::update,
+    ),
+    (
+        "delete",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::cancel,
     ),
     (
         "get",
@@ -121,7 +142,15 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "invoices/{}", invoice_api::update),
     ("delete", "invoices/{}", invoice_api::delete),
     ("post", "invoices/{}/finalize", invoice_api::finalize),
-    ("get", "invoices/{}/lines", invoice_api::lines),
+    ("post", "invoices/{}/add_lines", invoice_lines::add),
+    ("get", "invoices/{}/lines", invoice_lines::index),
+    ("post", "invoices/{}/lines/{}", invoice_lines::update_one),
+    ("post", "invoices/{}/remove_lines", invoice_lines::remove),
+    (
+        "post",
+        "invoices/{}/update_lines",
+        invoice_lines::update_all,
+    ),
     (
         "post",
         "invoices/{}/mark_uncollectible",
@@ -175,6 +204,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "subscription_items/{}",
         subscription_items::delete,
     ),
+    ("get", "subscription_schedules", schedules::index),
     ("post", "subscription_schedules", schedules::create),
     ("post", "subscription_schedules/{}", schedules::update),
     (
@@ -191,7 +221,8 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "subscriptions", subscription_create::create),
     ("post", "subscriptions/{}", changes::update),
     ("delete", "subscriptions/{}", subscriptions::cancel),
-    ("post", "subscriptions/{}/resume", subscriptions::resume),
+    ("post", "subscriptions/{}/migrate", subscriptions::migrate),
+    ("post", "subscriptions/{}/resume", pauses::resume),
     ("get", "tax_ids", tax_ids::index),
     ("post", "tax_ids", tax_ids::create),
     ("delete", "tax_ids/{}", tax_ids::delete),

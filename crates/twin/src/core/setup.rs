@@ -123,6 +123,7 @@ impl Core {
         }
         self.modify(id, |row| row["status"] = "succeeded".into());
         self.emit("setup_intent.succeeded", id);
+        self.setup_settled(id, &method);
         Ok(())
     }
 }

@@ -144,7 +144,7 @@ impl Core {
                 return Err(self.missing("subscription", id, "subscription"));
             }
         }
-        let quantity = item_quantity(sent, outer)?.unwrap_or(1);
+        let quantity = opt_int(sent, "quantity").unwrap_or(1);
         let price = self.item_price(sent, outer)?;
         let amount = Core::item_amount(sent, &price, quantity, outer)?
             .ok_or_else(|| ApiError::required(&inside(outer, "amount")))?;
@@ -259,7 +259,7 @@ impl Core {
             return refuse_param("invoice_not_editable", "", message);
         }
         let mut after = before.clone();
-        let quantity = item_quantity(sent, outer)?;
+        let quantity = opt_int(sent, "quantity");
         let counted = quantity.unwrap_or(int(&before, "quantity"));
         let mut price = self.item_price(sent, outer)?;
         if price.is_null() && quantity.is_some() {
@@ -390,20 +390,5 @@ impl Core {
                 .map_or_else(|| one.clone(), |id| self.row(id).clone())
         };
         ids.iter().map(row).collect()
-    }
-}
-
-/// The quantity in the parameters of an invoice item, a whole number.
-fn item_quantity(sent: &Value, outer: &str) -> Answer<Option<i64>> {
-    let Some(decimal) = opt(sent, "quantity_decimal") else {
-        return Ok(opt_int(sent, "quantity"));
-    };
-    match decimal.parse::<i64>() {
-        Ok(quantity) if (0..=999_999).contains(&quantity) => Ok(Some(quantity)),
-        _ => {
-            let message =
-                format!("Invalid decimal: {decimal}; the twin knows whole quantities only");
-            refuse_param("", &inside(outer, "quantity_decimal"), message)
-        }
     }
 }

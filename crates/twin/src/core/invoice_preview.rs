@@ -39,29 +39,10 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
 }
 
 fn refuse_combinations(sent: &Value) -> Answer<()> {
-    for name in ["schedule", "schedule_details"] {
-        let other = ["subscription", "subscription_details"]
-            .into_iter()
-            .find(|one| has(sent, one));
-        if let Some(other) = other.filter(|_| has(sent, name)) {
-            let message = format!("You may only specify one of these parameters: {name}, {other}.");
-            return refuse_param("", name, message);
-        }
-        if has(sent, name) {
-            return refuse_param("", name, format!("`{name}` is not served by this twin."));
-        }
-    }
     if text(sent, "subscription_details.billing_mode.type") == "classic" {
         let param = "subscription_details[billing_mode][type]";
         let message = "`billing_mode[type]=classic` is not served by this twin.";
         return refuse_param("", param, message);
-    }
-    for name in ["resume_at", "start_date", "billing_schedules"] {
-        if has(sent, &format!("subscription_details.{name}")) {
-            let param = format!("subscription_details[{name}]");
-            let message = format!("`{param}` is not served by this twin.");
-            return refuse_param("", &param, message);
-        }
     }
     let changes = get(sent, "subscription_details");
     let cancels = ["cancel_now", "cancel_at_period_end"]

@@ -224,21 +224,12 @@ fn parameters_of_previews_that_are_not_served_are_refused_by_name() {
         shop.now
     );
     let (_, start) = shop.refused("POST", PREVIEW, &body);
-    let (_, both) = shop.refused(
-        "POST",
-        PREVIEW,
-        &format!("subscription={id}&schedule=sub_sched_1"),
-    );
 
     assert_eq!(
         schedule["message"],
         "`schedule` is not served by this twin."
     );
     assert_eq!(start["param"], "subscription_details[start_date]");
-    assert_eq!(
-        both["message"],
-        "You may only specify one of these parameters: schedule, subscription."
-    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
-use super::pauses::pause_from;
+use super::pauses::{collects, pause_from};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_items::set_item_list;
@@ -151,6 +151,9 @@ impl Core {
         let pause = pause_from(sent, self.now)?;
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
+        self.refuse_mixed_tax(list(sent, "items"), before)?;
+        self.refuse_mixed_tax(list(sent, "items"), sent)?;
+        self.refuse_mixed_tax(inner(before, "items"), sent)?;
         let now = self.now;
         let mut members = super::subscriptions::members(sent, now);
         merge(&mut members, self.tax_members(sent, &customer, before)?);
@@ -216,10 +219,10 @@ impl Core {
             let reason = BillingReason::SubscriptionUpdate;
             let is_charged = text(&row, "collection_method") == "charge_automatically";
             let invoice = self.new_invoice(NewInvoice {
-                advances: !is_charged,
+                advances: !is_charged && collects(&row),
                 ..NewInvoice::of(&row, reason, lines, self.now)
             });
-            if is_charged {
+            if !self.settle_paused(&row, &invoice) && is_charged {
                 // The events report the outcome.
                 let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
             }
@@ -332,7 +335,8 @@ impl Core {
             return Ok(());
         }
         let waits = change.behavior == PaymentBehavior::PendingIfIncomplete
-            && text(&row, "collection_method") == "charge_automatically";
+            && text(&row, "collection_method") == "charge_automatically"
+            && collects(&row);
         if !waits {
             self.set_items(id, &change.items, bill.period);
         }
@@ -348,10 +352,10 @@ impl Core {
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
         let invoice = self.new_invoice(NewInvoice {
-            advances: !is_charged,
+            advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
         });
-        if !is_charged {
+        if self.settle_paused(&row, &invoice) || !is_charged {
             return Ok(());
         }
         if waits {
@@ -406,6 +410,7 @@ impl Core {
             set_item_list(row, items);
             if let Some((start, end)) = period {
                 row["billing_cycle_anchor"] = start.into();
+                row["billing_cycle_anchor_config"] = Value::Null;
                 move_period(row, start, end);
             }
         });

@@ -57,6 +57,9 @@ impl Core {
             lines,
             amount_subtotal: int(row, "amount_subtotal"),
             amount_discount: int(row, "total_details.amount_discount"),
+            amount_tax: int(row, "total_details.amount_tax"),
+            includes_tax: int(row, "amount_total")
+                == int(row, "amount_subtotal") - int(row, "total_details.amount_discount"),
             amount_total: int(row, "amount_total"),
             currency: owned(row, "currency"),
             allows_promotion_codes: flag(row, "allow_promotion_codes"),

@@ -56,6 +56,10 @@ impl Core {
     /// The payment intent of a session in payment mode. The first attempt creates it.
     fn session_intent(&mut self, id: &str, session: &Value) -> String {
         if let Some(intent) = opt(session, "payment_intent") {
+            // A promotion code or an address may have changed the total since the last attempt.
+            self.modify(intent, |row| {
+                row["amount"] = session["amount_total"].clone();
+            });
             return intent.to_owned();
         }
         let sent = self.note(id, "sent");

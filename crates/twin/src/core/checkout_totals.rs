@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Core;
-use super::discounts::{Applied, Reduced};
+use super::discounts::{Applied, Reduced, take_off};
 use super::errors::{Answer, refuse_param};
 use super::redemption::Purchase;
 use super::taxes::{Taxed, sum_of};
@@ -42,6 +42,10 @@ impl Core {
     pub(super) fn check_session_discounts(&self, id: &str) -> Answer<()> {
         let purchase = self.session_purchase(id);
         let chosen = self.note(id, "discounts");
+        if chosen.as_array().is_some_and(|all| all.len() > 1) {
+            let message = "You may only specify one discount for a Checkout Session.";
+            return refuse_param("", "discounts", message);
+        }
         for (index, one) in chosen.as_array().into_iter().flatten().enumerate() {
             let mut named = json!({});
             for name in ["coupon", "promotion_code"] {
@@ -80,7 +84,7 @@ impl Core {
         let chosen = self.note(id, "discounts");
         let mut discounts = Vec::new();
         for one in chosen.as_array().into_iter().flatten() {
-            let coupon = self.row(text(one, "coupon")).clone();
+            let coupon = self.whole_coupon(text(one, "coupon"));
             let code = self.store.get(text(one, "promotion_code")).cloned();
             discounts.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
@@ -173,8 +177,8 @@ impl Core {
         let subtotal: i64 = amounts.iter().map(|one| one.rest).sum();
         let discounts = self.note(id, "discounts");
         for one in discounts.as_array().into_iter().flatten() {
-            let coupon = self.row(text(one, "coupon"));
-            super::discounts::take_off(&mut amounts, coupon, &currency, text(one, "coupon"));
+            let id = text(one, "coupon");
+            take_off(&mut amounts, &self.whole_coupon(id), &currency, id);
         }
         let taxed = self.taxed_session(self.row(id));
         let mut taxes = Vec::new();

@@ -24,7 +24,7 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
         Some(id) => id.to_owned(),
         None => core.rng.capitals(8),
     };
-    let mut coupon = json!({
+    let coupon = json!({
         "id": id, "object": "coupon", "amount_off": get(sent, "amount_off"), "created": core.now,
         "currency": or_null(sent, "currency"), "duration": opt(sent, "duration").unwrap_or("once"),
         "duration_in_months": get(sent, "duration_in_months"), "livemode": false,
@@ -33,8 +33,12 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
         "percent_off": get(sent, "percent_off"), "redeem_by": get(sent, "redeem_by"),
         "times_redeemed": 0, "valid": true,
     });
-    copy(&mut coupon, sent, &["applies_to", "currency_options"]);
     core.store.put(&id, coupon);
+    for name in ["applies_to", "currency_options"] {
+        if has(sent, name) {
+            core.set_note(&id, name, get(sent, name).clone());
+        }
+    }
     if let Some(at) = opt_int(sent, "redeem_by") {
         core.wake(at, &id);
     }
@@ -131,7 +135,7 @@ pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
         ("coupon", "coupon"),
         call,
         &["coupon.updated"],
-        |_, after| {
+        |core, after| {
             copy_or_null(after, &call.params, &["name"]);
             let options = get(&call.params, "currency_options");
             if options.is_object() && after["amount_off"].is_null() {
@@ -139,9 +143,11 @@ pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
                     "You may only specify one of these parameters: currency_options, percent_off.";
                 return refuse_param("", "currency_options", message);
             }
+            let mut known = core.note(call.id(), "currency_options");
             for (currency, option) in options.as_object().into_iter().flatten() {
-                after["currency_options"][currency] = option.clone();
+                known[currency] = option.clone();
             }
+            core.set_note(call.id(), "currency_options", known);
             Ok(())
         },
     )

@@ -7,6 +7,7 @@ use super::amounts::{fraction, spread};
 use super::discounts::{Applied, discount_amounts};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
+use super::params::metadata;
 use super::taxes::{Taxed, sum_of};
 use super::value::{get, has, ids, int, list, money_text, opt, opt_int, owned, text};
 
@@ -84,10 +85,11 @@ impl Core {
         }
         for (index, one) in list(sent, "lines").iter().enumerate() {
             let param = format!("lines[{index}]");
-            let line = match text(one, "type") {
+            let mut line = match text(one, "type") {
                 "invoice_line_item" => self.invoice_part(one, invoice, &param)?,
                 _ => self.custom_line(one, invoice, &param)?,
             };
+            line["metadata"] = metadata(&Value::Null, get(one, "metadata"))?;
             credited.add(line);
         }
         Ok(credited)

@@ -54,15 +54,6 @@ pub(super) fn preview_lines(core: &mut Core, call: &Call) -> Answer {
     core.page_of(call, "credit_note_line_item", lines)
 }
 
-/// Refuses parameters that the twin has no use for.
-fn refuse_unserved(sent: &Value) -> Answer<()> {
-    if !has(sent, "shipping_cost") {
-        return Ok(());
-    }
-    let message = "The parameter `shipping_cost` is not served by this twin.";
-    refuse_param("", "shipping_cost", message)
-}
-
 /// `POST /v1/credit_notes/{id}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let kind = ("credit_note", "id");
@@ -125,7 +116,6 @@ impl Core {
     }
 
     pub(super) fn issue(&mut self, invoice: &Value, sent: &Value) -> Answer<String> {
-        refuse_unserved(sent)?;
         let parts = self.parts_of(sent)?;
         let amount = match opt_int(sent, "amount") {
             Some(amount) => Some(amount),

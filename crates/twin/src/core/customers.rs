@@ -34,6 +34,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.set_balance(&id, &call.params, "adjustment");
     core.attach_sent_methods(&id, &call.params)?;
     core.discount_customer(&id, &call.params)?;
+    core.set_customer_tax(&id, &call.params)?;
     core.emit_change("customer.updated", &id, &before);
     core.need("customer", &id, "id")
 }
@@ -68,6 +69,7 @@ impl Core {
         self.attach_sent_methods(&id, params)?;
         self.emit("customer.created", &id);
         self.discount_customer(&id, params)?;
+        self.set_customer_tax(&id, params)?;
         self.add_tax_ids(&id, params)?;
         Ok(id)
     }

@@ -8,7 +8,7 @@ use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
 use super::value::{
-    AMOUNT_MAX, copy, flag, get, has, ids, int, opt, opt_int, owned, price_amount, text,
+    AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, price_amount, text,
 };
 use super::{Call, Core};
 
@@ -144,7 +144,7 @@ impl Core {
                 return Err(self.missing("subscription", id, "subscription"));
             }
         }
-        let quantity = item_quantity(sent, outer)?.unwrap_or(1);
+        let quantity = opt_int(sent, "quantity").unwrap_or(1);
         let price = self.item_price(sent, outer)?;
         let amount = Core::item_amount(sent, &price, quantity, outer)?
             .ok_or_else(|| ApiError::required(&inside(outer, "amount")))?;
@@ -153,6 +153,7 @@ impl Core {
             .or_else(|| opt(&row, "currency"))
             .unwrap_or("usd")
             .to_owned();
+        self.refuse_other_currency(customer, &currency)?;
         let purchase = Purchase {
             customer: customer.to_owned(),
             currency: Some(currency.clone()),
@@ -189,6 +190,28 @@ impl Core {
         Ok(id)
     }
 
+    /// A one-time line with the discounts, tax rates and metadata of its parameters.
+    pub(super) fn line_with_terms(
+        &mut self,
+        line: Draft,
+        sent: &Value,
+        param: &str,
+    ) -> Answer<Draft> {
+        let purchase = Purchase {
+            currency: Some(line.currency.clone()),
+            lines: Some(vec![(owned(&line.price, "product"), line.amount)]),
+            ..Purchase::default()
+        };
+        let discounts = self.discounts_for(sent, &inside(param, "discounts"), &purchase)?;
+        Ok(Draft {
+            discountable: get(sent, "discountable").as_bool(),
+            discounts: discounts.into_iter().map(Value::from).collect(),
+            tax_rates: self.tax_rates_in(sent, "tax_rates", &inside(param, "tax_rates"))?,
+            metadata: metadata(&Value::Null, get(sent, "metadata"))?,
+            ..line
+        })
+    }
+
     /// The draft invoice that the parameters name, if they do.
     fn editable_invoice(
         &self,
@@ -206,6 +229,11 @@ impl Core {
         if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
             return refuse_param("invoice_not_editable", "invoice", message);
+        }
+        if flag(&row, "automatic_tax.enabled") && !list(sent, "tax_rates").is_empty() {
+            let message =
+                "Invoice items with `tax_rates` cannot be added to invoices with automatic tax.";
+            return refuse_param("", "tax_rates", message);
         }
         if text(&row, "currency") != currency {
             let message = format!(
@@ -231,7 +259,7 @@ impl Core {
             return refuse_param("invoice_not_editable", "", message);
         }
         let mut after = before.clone();
-        let quantity = item_quantity(sent, outer)?;
+        let quantity = opt_int(sent, "quantity");
         let counted = quantity.unwrap_or(int(&before, "quantity"));
         let mut price = self.item_price(sent, outer)?;
         if price.is_null() && quantity.is_some() {
@@ -280,7 +308,7 @@ impl Core {
     }
 
     /// Adds a stored item to a draft invoice.
-    fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) {
+    pub(super) fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) {
         let mut row = self.row(invoice).clone();
         let line = draft.line(&mut self.rng, invoice);
         self.remember_tax(invoice, &[(owned(&line, "id"), draft)]);
@@ -362,20 +390,5 @@ impl Core {
                 .map_or_else(|| one.clone(), |id| self.row(id).clone())
         };
         ids.iter().map(row).collect()
-    }
-}
-
-/// The quantity in the parameters of an invoice item, a whole number.
-fn item_quantity(sent: &Value, outer: &str) -> Answer<Option<i64>> {
-    let Some(decimal) = opt(sent, "quantity_decimal") else {
-        return Ok(opt_int(sent, "quantity"));
-    };
-    match decimal.parse::<i64>() {
-        Ok(quantity) if (0..=999_999).contains(&quantity) => Ok(Some(quantity)),
-        _ => {
-            let message =
-                format!("Invalid decimal: {decimal}; the twin knows whole quantities only");
-            refuse_param("", &inside(outer, "quantity_decimal"), message)
-        }
     }
 }

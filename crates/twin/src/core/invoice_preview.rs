@@ -11,6 +11,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
+use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
 use super::subscriptions::{billing_interval, move_period, period_end};
@@ -38,25 +39,10 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
 }
 
 fn refuse_combinations(sent: &Value) -> Answer<()> {
-    for name in ["schedule", "schedule_details"] {
-        let other = ["subscription", "subscription_details"]
-            .into_iter()
-            .find(|one| has(sent, one));
-        if let Some(other) = other.filter(|_| has(sent, name)) {
-            let message = format!("You may only specify one of these parameters: {name}, {other}.");
-            return refuse_param("", name, message);
-        }
-        if has(sent, name) {
-            let message = format!("The parameter `{name}` is not served by this twin.");
-            return refuse_param("", name, message);
-        }
-    }
-    for name in ["resume_at", "start_date", "billing_schedules"] {
-        if has(sent, &format!("subscription_details.{name}")) {
-            let param = format!("subscription_details[{name}]");
-            let message = format!("The parameter `{param}` is not served by this twin.");
-            return refuse_param("", &param, message);
-        }
+    if text(sent, "subscription_details.billing_mode.type") == "classic" {
+        let param = "subscription_details[billing_mode][type]";
+        let message = "`billing_mode[type]=classic` is not served by this twin.";
+        return refuse_param("", param, message);
     }
     let changes = get(sent, "subscription_details");
     let cancels = ["cancel_now", "cancel_at_period_end"]
@@ -150,8 +136,14 @@ impl Core {
         let mut terms = details.clone();
         copy(&mut terms, sent, &["automatic_tax"]);
         let members = self.tax_members(&terms, &customer, &row)?;
+        let kept = metadata(&row["metadata"], get(details, "metadata"))?;
+        let shows = opt(details, "billing_mode.flexible.proration_discounts").map(str::to_owned);
         self.modify(id, |row| {
             copy(row, &members, &["automatic_tax", "default_tax_rates"]);
+            row["metadata"] = kept;
+            if let Some(shows) = shows {
+                set(row, "billing_mode.flexible.proration_discounts", shows);
+            }
         });
         if has(sent, "discounts") {
             let mut purchase = self.purchase_in(details, &customer);
@@ -318,7 +310,10 @@ impl Core {
         }
     }
 
-    fn upcoming_invoice(&mut self, row: &Value, upcoming: Upcoming, sent: &Value) -> Value {
+    fn upcoming_invoice(&mut self, row: &Value, mut upcoming: Upcoming, sent: &Value) -> Value {
+        if text(sent, "preview_mode") == "recurring" {
+            upcoming.lines.retain(|line| line.invoice_item.is_none());
+        }
         let mut invoice = self.build_invoice(&NewInvoice {
             period: upcoming.period,
             ..NewInvoice::of(row, upcoming.reason, upcoming.lines, self.now)
@@ -337,7 +332,9 @@ impl Core {
         let customer = self.preview_customer(sent)?;
         self.imagine_customer(&customer, sent)?;
         self.imagine_items(&customer, None, sent)?;
+        let is_recurring = text(sent, "preview_mode") == "recurring";
         let mut lines = self.pending_items(&customer, None);
+        lines.retain(|_| !is_recurring);
         let mut currency = opt(sent, "currency")
             .or_else(|| opt(self.row(&customer), "currency"))
             .unwrap_or("usd")

@@ -337,10 +337,8 @@ impl Core {
         let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
-        self.modify(&id, |invoice| {
-            invoice["attempted"] = true.into();
-            invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
-        });
+        // Recorded from Stripe: this is an attempt that is not counted.
+        self.modify(&id, |invoice| invoice["attempted"] = true.into());
         self.emit("invoice.payment_failed", &id);
         self.emit("invoice.payment_action_required", &id);
     }

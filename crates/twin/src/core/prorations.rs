@@ -12,6 +12,7 @@ use super::discounts::{Applied, Reduced};
 use super::lines::{Credit, Draft, share};
 use super::lists::inner;
 use super::status;
+use super::subscription_terms::Grid;
 use super::time::day_text;
 use super::value::{get, ids, int, list, opt, owned, period, price_amount, text};
 
@@ -84,7 +85,11 @@ impl Core {
     fn debit_line(&self, subscription: &Value, item: &Value, at: i64, net: &Reduced) -> Draft {
         let (start, end) = period(item);
         let at = at.clamp(start, end);
-        let (rest, whole) = (end - at, (end - start).max(1));
+        // A period that is cut by the anchor or by a cancellation is a part of a whole one.
+        let (rest, whole) = (
+            end - at,
+            Grid::of(subscription, get(item, "price")).whole(start),
+        );
         let line = self.period_line(subscription, item, at, end);
         let itemized = is_itemized(subscription);
         let amount = match (status::is_trialing(subscription), itemized) {
@@ -226,12 +231,16 @@ impl Core {
                 .map(|one| int(one, "amount"))
                 .sum();
             let gross = int(line, "amount");
+            let mut rates = self.rates_of_line(invoice, text(line, "id"));
+            if rates.is_empty() {
+                rates = ids(list(&row, "default_tax_rates"));
+            }
             let debit = json!({
                 "invoice": invoice, "line": line["id"], "gross": gross, "net": gross - off,
                 "applied": line["discount_amounts"], "start": line["period"]["start"],
                 "end": line["period"]["end"], "quantity": line["quantity"],
                 "price": get(line, "pricing.price_details.price"),
-                "tax_rates": self.rates_of_line(invoice, text(line, "id")), "credits": [],
+                "tax_rates": rates, "credits": [],
             });
             self.add_debit(item, debit);
         }

@@ -63,7 +63,17 @@ impl Core {
             Some(row) => text(row, "promotion.coupon"),
             None => text(one, "coupon"),
         };
-        Ok((self.need("coupon", coupon, &inside(param, "coupon"))?, code))
+        self.need("coupon", coupon, &inside(param, "coupon"))?;
+        Ok((self.whole_coupon(coupon), code))
+    }
+
+    /// A coupon with the terms that its object only shows when they are expanded.
+    pub(super) fn whole_coupon(&self, id: &str) -> Value {
+        let mut coupon = self.row(id).clone();
+        for name in ["applies_to", "currency_options"] {
+            coupon[name] = self.note(id, name);
+        }
+        coupon
     }
 
     /// Refuses a coupon, or the promotion code that names it, that cannot be redeemed for a

@@ -101,24 +101,24 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         let message = "backdate_start_date must be in the past.";
         return refuse_param("", "backdate_start_date", message);
     }
+    core.refuse_mixed_tax(list(sent, "items"), sent)?;
     if opt_int(sent, "cancel_at").is_some_and(|at| at < core.now) {
         let message = "cancel_at must be in the future.";
         return refuse_param("", "cancel_at", message);
     }
     let trial_end = trial_end(core.now, sent)?;
-    let mut members = members(sent, core.now);
-    if has(sent, "billing_cycle_anchor_config") {
-        members["billing_cycle_anchor_config"] = anchor_config(sent);
+    let mut item_terms = Vec::new();
+    for (index, item) in list(sent, "items").iter().enumerate() {
+        item_terms.push(core.item_terms(item, customer, &format!("items[{index}]"))?);
     }
+    let mut members = members(sent, core.now);
     merge(
         &mut members,
         core.tax_members(sent, customer, &Value::Null)?,
     );
-    let item_terms = list(sent, "items")
-        .iter()
-        .enumerate()
-        .map(|(index, item)| core.item_terms(item, customer, &format!("items[{index}]")))
-        .collect::<Answer<Vec<_>>>()?;
+    if has(sent, "billing_cycle_anchor_config") {
+        members["billing_cycle_anchor_config"] = anchor_config(sent);
+    }
     Ok(NewSubscription {
         start,
         trial_end,
@@ -128,10 +128,10 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         behavior: PaymentBehavior::from_params(sent),
         by: Initiator::from_params(sent),
         members,
+        item_terms,
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
         discounts: core.discounts_from(sent, customer)?,
-        item_terms,
         one_time_lines,
         method,
         ..NewSubscription::of(customer, items)

@@ -38,7 +38,9 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/tax_ids`: those of the account itself, of which there are none, or of a customer.
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let Some(customer) = opt(&call.params, "owner.customer") else {
+    let is_customers = opt(&call.params, "owner.type").is_none_or(|kind| kind == "customer");
+    let customer = opt(&call.params, "owner.customer").filter(|_| is_customers);
+    let Some(customer) = customer else {
         return core.page(call, "tax_id", &["owner"], |_| false);
     };
     core.need("customer", customer, "owner[customer]")?;

@@ -10,7 +10,7 @@ use super::amounts::{WHOLE, fraction, percent, spread};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::inner;
-use super::value::{flag, get, has, ids, int, list, opt, owned, text};
+use super::value::{flag, get, has, ids, int, list, opt, or_null, owned, text};
 
 /// A rate that applies to an amount.
 #[derive(Clone, Debug)]
@@ -286,6 +286,21 @@ impl Core {
         Ok(members)
     }
 
+    /// Refuses tax rates of items whose tax is automatic.
+    pub(super) fn refuse_mixed_tax(&self, items: &[Value], sent: &Value) -> Answer<()> {
+        let Some(index) = items
+            .iter()
+            .position(|one| !list(one, "tax_rates").is_empty())
+        else {
+            return Ok(());
+        };
+        if flag(sent, "automatic_tax.enabled") {
+            let message = "You cannot use `tax_rates` when `automatic_tax[enabled]=true`.";
+            return refuse_param("", &format!("items[{index}][tax_rates]"), message);
+        }
+        Ok(())
+    }
+
     /// Refuses automatic tax for a customer whose place is not known.
     pub(super) fn need_location(&self, customer: &str, param: &str) -> Answer<()> {
         let row = self.row(customer);
@@ -294,6 +309,34 @@ impl Core {
             return Ok(());
         }
         Err(location_error().with_param(param))
+    }
+
+    /// Keeps the IP address of a customer and, if asked, checks that the place is known.
+    pub(super) fn set_customer_tax(&mut self, id: &str, sent: &Value) -> Answer<()> {
+        if has(sent, "tax.ip_address") {
+            self.set_note(id, "ip_address", or_null(sent, "tax.ip_address"));
+        }
+        match text(sent, "tax.validate_location") {
+            "immediately" => self.need_location(id, ""),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether automatic tax can be calculated for a customer, as expanded customers show it.
+    pub(super) fn customer_tax(&self, customer: &Value) -> Value {
+        let known = ["shipping.address", "address"].map(|path| get(customer, path));
+        let address = known.into_iter().find(|one| opt(one, "country").is_some());
+        let entry = address.and_then(|one| self.tax_entry(text(one, "country"), opt(one, "state")));
+        let state = match (address, entry) {
+            (None, _) => "unrecognized_location",
+            (Some(_), None) => "not_collecting",
+            (Some(_), Some(_)) => "supported",
+        };
+        let location = address.map(|one| {
+            json!({"country": one["country"], "source": "billing_address", "state": one["state"]})
+        });
+        json!({"automatic_tax": state, "ip_address": self.note(text(customer, "id"), "ip_address"),
+               "location": location, "provider": "stripe"})
     }
 
     /// Refuses to finalize an invoice whose automatic tax needs an address.

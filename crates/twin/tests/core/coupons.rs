@@ -333,6 +333,9 @@ fn checkout_refuses_coupons_that_cannot_be_redeemed() {
     let open = shop.session("payment", &price, "&allow_promotion_codes=true");
     let entered = shop.core.apply_promotion_code(&open, "LARGE", NOW);
 
+    let two = format!("{base}[coupon]={half}&discounts[1][coupon]={half}");
+    let (_, several) = shop.refused("POST", "/v1/checkout/sessions", &two);
+    assert_eq!(several["param"], "discounts");
     assert!(string(&currency["message"]).contains("currency"));
     assert!(string(&minimum["message"]).contains("minimum amount"));
     assert!(entered.is_err());

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::coupons::coupon;
-use crate::shop::{DAY, Shop, string};
+use crate::shop::{DAY, NOW, Shop, card, good_card, string};
 
 #[test]
 fn discounts_are_spread_over_the_lines_and_add_up() {
@@ -179,4 +179,89 @@ fn invoice_items_and_invoices_have_discounts_of_their_own() {
     let item = shop.core.objects("invoiceitem")[0].clone();
     assert_eq!(item["discounts"].as_array().unwrap().len(), 1);
     assert_eq!(item.get("net_amount"), None);
+}
+
+#[test]
+fn a_retry_with_the_same_key_redeems_once_and_a_refused_payment_redeems_nothing() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 2000);
+    let half = coupon(&mut shop, "percent_off=50&max_redemptions=5");
+    let body = format!("customer={customer}&items[0][price]={plan}&discounts[0][coupon]={half}");
+
+    shop.decline(&customer, "insufficient_funds");
+    let strict = format!("{body}&payment_behavior=error_if_incomplete");
+    let (status, _) = shop.refused("POST", "/v1/subscriptions", &strict);
+    let refused = shop.get(&format!("/v1/coupons/{half}"))["times_redeemed"].clone();
+    let one = shop.send("POST", "/v1/subscriptions", &body, Some("k"));
+    let two = shop.send("POST", "/v1/subscriptions", &body, Some("k"));
+
+    assert_eq!((status, refused), (402, json!(0)));
+    assert_eq!(one.body["id"], two.body["id"]);
+    assert_eq!(
+        shop.get(&format!("/v1/coupons/{half}"))["times_redeemed"],
+        1
+    );
+}
+
+#[test]
+fn a_code_that_is_entered_after_a_decline_lowers_the_payment() {
+    let mut shop = Shop::open();
+    let price = shop.price("PACK", 2000, "");
+    let half = coupon(&mut shop, "percent_off=50");
+    let body = format!("promotion[type]=coupon&promotion[coupon]={half}&code=HALF");
+    shop.post("/v1/promotion_codes", &body);
+    let id = shop.session("payment", &price, "&allow_promotion_codes=true");
+    let declined = shop
+        .core
+        .pay_checkout(&id, card("4000 0000 0000 9995"), NOW);
+
+    shop.core.apply_promotion_code(&id, "HALF", NOW).unwrap();
+    let session = shop.core.pay_checkout(&id, good_card(), NOW).unwrap();
+
+    assert!(declined.is_err());
+    assert_eq!(session["amount_total"], 1000);
+    assert_eq!(
+        shop.see(&session["payment_intent"])["amount_received"],
+        1000
+    );
+}
+
+#[test]
+fn a_coupon_shows_its_products_and_currencies_only_when_they_are_expanded() {
+    let mut shop = Shop::open();
+    let plan = shop.plan("PRO", 2000);
+    let product = string(&shop.get(&format!("/v1/prices/{plan}"))["product"]);
+    let terms = format!(
+        "amount_off=5&currency=usd&applies_to[products][0]={product}&currency_options[eur][amount_off]=4"
+    );
+    let id = coupon(&mut shop, &terms);
+
+    let plain = shop.get(&format!("/v1/coupons/{id}"));
+    let path = format!("/v1/coupons/{id}?expand[]=applies_to&expand[]=currency_options");
+    let whole = shop.get(&path);
+
+    assert_eq!(plain.get("applies_to"), None);
+    assert_eq!(whole["applies_to"]["products"], json!([product]));
+    assert_eq!(whole["currency_options"]["eur"]["amount_off"], 4);
+}
+
+#[test]
+fn one_time_items_of_a_subscription_have_discounts_and_tax_rates() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let (plan, setup) = (shop.plan("PRO", 2000), shop.price("SETUP", 1000, ""));
+    let half = coupon(&mut shop, "percent_off=50");
+    let rate = shop.post(
+        "/v1/tax_rates",
+        "display_name=VAT&percentage=10&inclusive=false",
+    );
+
+    let more = format!(
+        "&add_invoice_items[0][price]={setup}&add_invoice_items[0][discounts][0][coupon]={half}&add_invoice_items[0][tax_rates][0]={}",
+        string(&rate["id"])
+    );
+    let sub = shop.subscribe(&customer, &plan, &more);
+
+    assert_eq!(shop.see(&sub["latest_invoice"])["total"], 2000 + 550);
 }

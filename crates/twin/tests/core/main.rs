@@ -32,6 +32,7 @@ mod sending;
 mod shop;
 mod statuses;
 mod storm;
+mod tax_ids;
 mod taxes;
 mod test_clocks;
 mod trials;

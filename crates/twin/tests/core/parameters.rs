@@ -14,6 +14,7 @@ use values::{Trial, parameters};
 
 mod account;
 mod baselines;
+mod money;
 mod no_ops;
 mod values;
 
@@ -39,6 +40,8 @@ const COMPANIONS: &[(&str, &str, &str)] = &[
     ("add_invoice_items][0", "price", "{pack}"),
     ("invoice_items][0", "price", "{pack}"),
     ("phases][0", "items][0][price", "{price}"),
+    ("restrictions", "minimum_amount", "100"),
+    ("restrictions", "minimum_amount_currency", "usd"),
     ("subscription_update", "products][0][product", "{product}"),
     ("subscription_update", "products][0][prices][0", "{price}"),
     ("subscription_update", "default_allowed_updates][0", "price"),
@@ -250,7 +253,7 @@ fn without(operation: &Operation<'_>, trials: &[Trial]) -> Pairs {
 
 fn operations(account: &Account) -> BTreeMap<String, Vec<Operation<'_>>> {
     let mut all: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
-    for (name, target, body) in baselines::BASELINES {
+    for (name, target, body) in baselines::BASELINES.iter().chain(money::BASELINES) {
         let (method, template) = name.split_once(' ').unwrap();
         let target = if target.is_empty() { template } else { target };
         let pairs = form_urlencoded::parse(account.fill(body).as_bytes())

@@ -224,19 +224,29 @@ fn parameters_of_previews_that_are_not_served_are_refused_by_name() {
         shop.now
     );
     let (_, start) = shop.refused("POST", PREVIEW, &body);
-    let (_, both) = shop.refused(
-        "POST",
-        PREVIEW,
-        &format!("subscription={id}&schedule=sub_sched_1"),
-    );
 
     assert_eq!(
         schedule["message"],
-        "The parameter `schedule` is not served by this twin."
+        "`schedule` is not served by this twin."
     );
     assert_eq!(start["param"], "subscription_details[start_date]");
-    assert_eq!(
-        both["message"],
-        "You may only specify one of these parameters: schedule, subscription."
+}
+
+#[test]
+fn a_recurring_preview_leaves_out_what_is_billed_once() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+    let (path, body) = change(&sub, &plus, "");
+    shop.wait(DAY);
+    shop.post(&path, &body);
+
+    let next = shop.post(PREVIEW, &format!("subscription={id}"));
+    let recurring = shop.post(
+        PREVIEW,
+        &format!("subscription={id}&preview_mode=recurring"),
     );
+
+    assert_eq!(amounts(&next).len(), 3);
+    assert_eq!(amounts(&recurring), [5000]);
 }

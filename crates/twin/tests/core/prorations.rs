@@ -238,3 +238,33 @@ fn an_added_item_is_debited_with_its_share_of_the_discount() {
     // 700 over 2000 and 5000: 500 belong to the new item, of which half of the period is left.
     assert_eq!(amounts(&shop.see(&after["latest_invoice"])), [2250]);
 }
+
+#[test]
+fn itemized_prorations_show_their_discounts_apart() {
+    let mut shop = in_april();
+    let (_, sub, plus) = on_coupon(&mut shop, "percent_off=50&duration=forever");
+    let discount = &sub["discounts"][0];
+    shop.wait(MONTH / 2);
+    let item = string(&sub["items"]["data"][0]["id"]);
+
+    let body = format!(
+        "subscription={}&subscription_details[billing_mode][type]=flexible&subscription_details[billing_mode][flexible][proration_discounts]=itemized&subscription_details[items][0][id]={item}&subscription_details[items][0][price]={plus}&subscription_details[proration_behavior]=always_invoice",
+        string(&sub["id"])
+    );
+    let preview = shop.post("/v1/invoices/create_preview", &body);
+
+    assert_eq!(amounts(&preview), [-1000, 2500]);
+    let lines = &preview["lines"]["data"];
+    assert_eq!(
+        lines[0]["discount_amounts"],
+        json!([{"amount": -500, "discount": discount}])
+    );
+    assert_eq!(
+        lines[1]["discount_amounts"],
+        json!([{"amount": 1250, "discount": discount}])
+    );
+    assert_eq!(
+        (&preview["total"], &preview["subtotal"]),
+        (&json!(750), &json!(750))
+    );
+}

@@ -257,6 +257,39 @@ fn automatic_tax_without_an_address_is_refused() {
 }
 
 #[test]
+fn automatic_tax_and_tax_rates_exclude_each_other() {
+    let mut shop = Shop::open();
+    let customer = customer_in(&mut shop, "DE");
+    let plan = shop.plan("PRO", 2000);
+    let on_top = rate(&mut shop, "10", false);
+    let base = format!("customer={customer}&automatic_tax[enabled]=true");
+    let sub = format!("{base}&items[0][price]={plan}");
+    let draft = string(&shop.post("/v1/invoices", &base)["id"]);
+    let item = format!("customer={customer}&amount=500&currency=usd&invoice={draft}");
+
+    for (path, body, param) in [
+        (
+            "/v1/subscriptions",
+            format!("{sub}&default_tax_rates[0]={on_top}"),
+            "default_tax_rates",
+        ),
+        (
+            "/v1/subscriptions",
+            format!("{sub}&items[0][tax_rates][0]={on_top}"),
+            "items[0][tax_rates]",
+        ),
+        (
+            "/v1/invoiceitems",
+            format!("{item}&tax_rates[0]={on_top}"),
+            "tax_rates",
+        ),
+    ] {
+        let (_, error) = shop.refused("POST", path, &body);
+        assert_eq!(error["param"], param, "{error}");
+    }
+}
+
+#[test]
 fn an_invoice_waits_for_the_address_that_its_automatic_tax_needs() {
     let mut shop = Shop::open();
     shop.core.set_tax("DE", None, "19", false).unwrap();
@@ -411,46 +444,27 @@ fn the_table_of_taxes_is_set_read_and_cleared() {
 }
 
 #[test]
-fn tax_ids_of_a_customer_are_checked_verified_and_deleted() {
+fn a_customer_shows_whether_tax_can_be_calculated() {
     let mut shop = Shop::open();
-    let (customer, other) = (shop.customer(""), shop.customer(""));
-    let path = format!("/v1/customers/{customer}/tax_ids");
-    shop.happened();
+    shop.core.set_tax("DE", None, "19", false).unwrap();
+    let customer = shop.customer("");
+    let path = format!("/v1/customers/{customer}");
+    let mut state = |body: &str| {
+        shop.post(&path, body);
+        shop.get(&format!("{path}?expand[]=tax"))["tax"]["automatic_tax"].clone()
+    };
 
-    let made = shop.post(&path, "type=eu_vat&value=DE123456789");
-    let id = string(&made["id"]);
-    let (_, wrong) = shop.refused("POST", &path, "type=eu_vat&value=123");
-    let (missing, _) = shop.refused("GET", &format!("/v1/customers/{other}/tax_ids/{id}"), "");
-    let created = shop.did("customer.tax_id.created");
-    shop.wait(3600);
-    let verified = shop.get(&format!("{path}/{id}"));
-    let updated = shop.did("customer.tax_id.updated");
-    let listed = shop.get(&path);
-    shop.delete(&format!("/v1/tax_ids/{id}"));
-
-    assert_eq!(
-        (&made["country"], &made["verification"]["status"]),
-        (&json!("DE"), &json!("pending"))
+    assert_eq!(state("name=Ann"), "unrecognized_location");
+    assert_eq!(state("address[country]=JP"), "not_collecting");
+    assert_eq!(state("address[country]=DE"), "supported");
+    let (status, error) = shop.refused(
+        "POST",
+        "/v1/customers",
+        "tax[validate_location]=immediately",
     );
-    assert_eq!((&wrong["code"], missing), (&json!("tax_id_invalid"), 404));
-    assert_eq!(verified["verification"]["status"], "verified");
-    assert_eq!(listed["data"][0]["id"], made["id"]);
-    assert!(created && updated && shop.did("customer.tax_id.deleted"));
-    assert_eq!(shop.get(&path)["data"], json!([]));
-}
-
-#[test]
-fn invoices_and_expanded_customers_show_tax_ids() {
-    let mut shop = Shop::open();
-    let body = "email=a@b.example&tax_id_data[0][type]=us_ein&tax_id_data[0][value]=12-3456789";
-    let customer = string(&shop.post("/v1/customers", body)["id"]);
-
-    let invoice = shop.post("/v1/invoices", &format!("customer={customer}"));
-    let shown = shop.get(&format!("/v1/customers/{customer}?expand[]=tax_ids"));
-
     assert_eq!(
-        invoice["customer_tax_ids"],
-        json!([{"type": "us_ein", "value": "12-3456789"}])
+        (status, &error["code"]),
+        (400, &json!("customer_tax_location_invalid"))
     );
-    assert_eq!(shown["tax_ids"]["data"][0]["value"], "12-3456789");
+    assert_eq!(shop.core.objects("customer").len(), 1);
 }

@@ -16,7 +16,7 @@ use super::status;
 use super::subscriptions::{billing_interval, period_end};
 use super::time::add_interval;
 use super::value::{
-    copy, flag, get, has, int, list, opt, opt_int, owned, period, required, set, text,
+    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, required, set, text,
 };
 use super::{Call, Core};
 
@@ -95,9 +95,9 @@ impl Core {
     /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
     pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
         let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due.mark());
+        let transaction = self.store.begin();
         let result = work(self);
-        self.store.rollback();
-        self.store.begin();
+        self.store.rollback(transaction);
         self.fresh.truncate(fresh);
         self.rng = rng;
         self.due.forget_since(due);
@@ -442,7 +442,7 @@ impl Core {
 /// What a subscription costs in a period.
 fn purchase_of(row: &Value) -> Purchase {
     let lines = inner(row, "items").iter().map(|item| {
-        let amount = int(item, "price.unit_amount") * int(item, "quantity");
+        let amount = price_amount(get(item, "price"), int(item, "quantity"));
         (owned(item, "price.product"), amount)
     });
     Purchase {

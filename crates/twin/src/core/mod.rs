@@ -211,10 +211,13 @@ impl Core {
         std::mem::take(&mut self.fresh)
     }
 
+    /// The oldest event, if it was taken and has left the list.
     fn oldest_event_to_forget(&self) -> Option<String> {
         let event = self.store.all("event").next()?;
+        let id = value::text(event, "id");
         let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
-        is_old.then(|| value::owned(event, "id"))
+        let is_taken = self.fresh.first().is_none_or(|new| new.id != id);
+        (is_old && is_taken).then(|| id.to_owned())
     }
 
     /// The event with this id.

@@ -6,7 +6,7 @@ use stripe::objects::InvoiceStatus;
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::status;
-use super::value::{flag, get, int, list, opt, opt_int, owned, text};
+use super::value::{flag, get, int, list, opt, opt_int, owned, price_amount, text};
 
 /// What a coupon is redeemed for.
 #[derive(Clone, Debug, Default)]
@@ -199,10 +199,7 @@ impl Core {
                 currency = Some(one.to_owned());
             }
             let quantity = opt_int(item, "quantity").unwrap_or(1);
-            lines.push((
-                owned(&price, "product"),
-                int(&price, "unit_amount") * quantity,
-            ));
+            lines.push((owned(&price, "product"), price_amount(&price, quantity)));
         }
         Purchase {
             customer: customer.to_owned(),

@@ -122,15 +122,6 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     if has(sent, "billing_cycle_anchor_config") {
         members["billing_cycle_anchor_config"] = anchor_config(sent);
     }
-    merge(
-        &mut members,
-        core.tax_members(sent, customer, &Value::Null)?,
-    );
-    let item_terms = list(sent, "items")
-        .iter()
-        .enumerate()
-        .map(|(index, item)| core.item_terms(item, customer, &format!("items[{index}]")))
-        .collect::<Answer<Vec<_>>>()?;
     Ok(NewSubscription {
         start,
         trial_end,
@@ -144,7 +135,6 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
         discounts: core.discounts_from(sent, customer)?,
-        item_terms,
         one_time_lines,
         method,
         ..NewSubscription::of(customer, items)

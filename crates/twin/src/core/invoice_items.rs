@@ -195,12 +195,13 @@ impl Core {
         &mut self,
         line: Draft,
         sent: &Value,
+        customer: &str,
         param: &str,
     ) -> Answer<Draft> {
         let purchase = Purchase {
+            customer: customer.to_owned(),
             currency: Some(line.currency.clone()),
             lines: Some(vec![(owned(&line.price, "product"), line.amount)]),
-            ..Purchase::default()
         };
         let discounts = self.discounts_for(sent, &inside(param, "discounts"), &purchase)?;
         Ok(Draft {

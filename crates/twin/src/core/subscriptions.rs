@@ -120,6 +120,10 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
             "trial_settings",
         ],
     );
+    if let Some(word) = opt(sent, "billing_mode.flexible.proration_discounts") {
+        members["billing_mode"] =
+            json!({"flexible": {"proration_discounts": word}, "type": "flexible"});
+    }
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
@@ -145,6 +149,15 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
     members
 }
 
+/// Refuses classic billing, whose prorations the twin doesn't calculate.
+pub(super) fn refuse_classic(sent: &Value) -> Answer<()> {
+    if text(sent, "billing_mode.type") == "classic" {
+        let message = "`billing_mode[type]=classic` is not served by this twin.";
+        return refuse_param("", "billing_mode[type]", message);
+    }
+    Ok(())
+}
+
 /// Refuses a due date for a subscription that is charged automatically, and `send_invoice` without
 /// one. `row` is the subscription before the parameters are applied.
 pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
@@ -165,14 +178,7 @@ pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
 
 /// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
-    let is_sent = |name: &str| has(sent, name);
-    // Prices of this API version have no trial of their own, so nothing follows from the flag.
-    if flag(sent, "trial_from_plan") && (is_sent("trial_end") || is_sent("trial_period_days")) {
-        let message =
-            "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.";
-        return Err(ApiError::invalid(message));
-    }
-    if is_sent("trial_end") && is_sent("trial_period_days") {
+    if has(sent, "trial_end") && has(sent, "trial_period_days") {
         let message = "You may only specify one of these parameters: trial_end, trial_period_days.";
         return refuse_param("", "trial_end", message);
     }
@@ -292,13 +298,14 @@ impl Core {
         &mut self,
         sent: &[Value],
         param: &str,
+        customer: &str,
     ) -> Answer<Vec<Draft>> {
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
             let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
-            drafts.push(self.line_with_terms(line, item, &named)?);
+            drafts.push(self.line_with_terms(line, item, customer, &named)?);
         }
         Ok(drafts)
     }

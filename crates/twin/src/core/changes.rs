@@ -57,11 +57,6 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     refuse_on_ended(&before, sent)?;
     refuse_unsupported_for_pending(sent)?;
     check_collection(&before, sent)?;
-    if flag(sent, "trial_from_plan") && has(sent, "trial_end") {
-        let message =
-            "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.";
-        return Err(ApiError::invalid(message));
-    }
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -276,8 +271,11 @@ impl Core {
             at,
             resets: !in_trial
                 && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
-            one_time_lines: self
-                .one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?,
+            one_time_lines: self.one_time_lines_from(
+                list(sent, "add_invoice_items"),
+                "add_invoice_items",
+                text(&row, "customer"),
+            )?,
             by: Initiator::from_params(sent),
         })
     }

@@ -119,7 +119,12 @@ impl Core {
             let message = "Only the last phase can be left without an `end_date` or a `duration`, and phases must end after they start.";
             return refuse_param("", &format!("{named}[end_date]"), message);
         };
-        self.refuse_other_currency(customer, text(&price, "currency"))?;
+        let currency = text(&price, "currency");
+        if opt(sent, "currency").is_some_and(|wanted| wanted != currency) {
+            let message = format!("The prices of this phase only support `{currency}`.");
+            return refuse_param("", &format!("{named}[currency]"), message);
+        }
+        self.refuse_other_currency(customer, currency)?;
         let mut phase = phase(items, &price["currency"], (begin, end), sent);
         phase["trial_end"] = json!(trial_of(sent, named, (begin, end), self.now)?);
         // An empty value stays, as it removes the key from the subscription.
@@ -194,13 +199,16 @@ impl Core {
         let mut one_time_lines = Vec::new();
         for extra in list(&phase, "add_invoice_items") {
             let price = self.need("price", text(extra, "price"), "price")?;
-            one_time_lines.push(self.one_time_line(&price, int(extra, "quantity")));
+            let mut line = self.one_time_line(&price, int(extra, "quantity"));
+            line.metadata = get(extra, "metadata").clone();
+            one_time_lines.push(line);
         }
         let method = setting(row, &phase, "default_payment_method");
         let mut members = json!({
             "collection_method": setting(row, &phase, "collection_method"),
             "days_until_due": setting(row, &phase, "invoice_settings.days_until_due"),
             "description": setting(row, &phase, "description"),
+            "billing_mode": row["billing_mode"],
         });
         if text(row, "end_behavior") == "cancel" {
             members["cancel_at"] = schedule_end(row).into();
@@ -337,6 +345,7 @@ impl Core {
         for extra in list(phase, "add_invoice_items") {
             let price = self.row(text(extra, "price")).clone();
             let mut line = self.one_time_line(&price, int(extra, "quantity"));
+            line.metadata = get(extra, "metadata").clone();
             line.subscription = Some(id.to_owned());
             lines.push(line);
         }

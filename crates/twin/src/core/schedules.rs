@@ -131,6 +131,7 @@ impl Core {
         phases: Vec<Value>,
         sent: &Value,
     ) -> Answer<Value> {
+        super::subscriptions::refuse_classic(sent)?;
         let id = self.rng.id("sub_sched");
         let mut schedule = json!({
             "id": id, "object": "subscription_schedule", "application": null,
@@ -150,6 +151,9 @@ impl Core {
             "released_at": null, "released_subscription": null, "status": "not_started",
             "subscription": null, "test_clock": null,
         });
+        if let Some(word) = opt(sent, "billing_mode.flexible.proration_discounts") {
+            schedule["billing_mode"]["flexible"]["proration_discounts"] = word.into();
+        }
         self.fill_settings(&mut schedule, sent)?;
         check_collection(&schedule)?;
         Ok(schedule)
@@ -166,14 +170,10 @@ impl Core {
             &["billing_cycle_anchor", "collection_method"],
         );
         copy_or_null(known, settings, &["description"]);
-        if has(settings, "automatic_tax") {
-            known["automatic_tax"]["enabled"] = flag(settings, "automatic_tax.enabled").into();
-        }
-        let names = ["custom_fields", "days_until_due", "description", "footer"];
         copy_or_null(
             &mut known["invoice_settings"],
             get(settings, "invoice_settings"),
-            &names,
+            &["days_until_due"],
         );
         if let Some(method) = opt(settings, "default_payment_method") {
             let param = "default_settings[default_payment_method]";

@@ -14,7 +14,7 @@ use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::{Grid, Terms, Wishes, configured_anchor};
 use super::subscriptions::{
-    billing_interval, check_collection, check_same_interval, members, trial_end,
+    billing_interval, check_collection, check_same_interval, members, refuse_classic, trial_end,
 };
 use super::time::add_interval;
 use super::value::{get, has, list, merge, opt, opt_int, required, text};
@@ -89,13 +89,17 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     core.need("customer", customer, "customer[id]")?;
     let items = items_from(core, sent)?;
     check_collection(&json!({}), sent)?;
+    refuse_classic(sent)?;
     let method = match opt(sent, "default_payment_method") {
         Some(name) => Some(core.attached_method(name, customer, "default_payment_method")?),
         None => None,
     };
     core.refuse_other_currency(customer, text(&items[0].0, "currency"))?;
-    let one_time_lines =
-        core.one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?;
+    let one_time_lines = core.one_time_lines_from(
+        list(sent, "add_invoice_items"),
+        "add_invoice_items",
+        customer,
+    )?;
     let start = opt_int(sent, "backdate_start_date");
     if start.is_some_and(|at| at > core.now) {
         let message = "backdate_start_date must be in the past.";

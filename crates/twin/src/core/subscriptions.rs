@@ -6,6 +6,8 @@ use stripe::objects::SubscriptionStatus;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
+use super::params::metadata;
+use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
 use super::time::{DAY, add_interval};
@@ -120,6 +122,10 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
             "trial_settings",
         ],
     );
+    if let Some(word) = opt(sent, "billing_mode.flexible.proration_discounts") {
+        members["billing_mode"] =
+            json!({"flexible": {"proration_discounts": word}, "type": "flexible"});
+    }
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
@@ -145,6 +151,15 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
     members
 }
 
+/// Refuses classic billing, whose prorations the twin doesn't calculate.
+pub(super) fn refuse_classic(sent: &Value) -> Answer<()> {
+    if text(sent, "billing_mode.type") == "classic" {
+        let message = "`billing_mode[type]=classic` is not served by this twin.";
+        return refuse_param("", "billing_mode[type]", message);
+    }
+    Ok(())
+}
+
 /// Refuses a due date for a subscription that is charged automatically, and `send_invoice` without
 /// one. `row` is the subscription before the parameters are applied.
 pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
@@ -165,14 +180,7 @@ pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
 
 /// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
-    let is_sent = |name: &str| has(sent, name);
-    // Prices of this API version have no trial of their own, so nothing follows from the flag.
-    if flag(sent, "trial_from_plan") && (is_sent("trial_end") || is_sent("trial_period_days")) {
-        let message =
-            "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.";
-        return Err(ApiError::invalid(message));
-    }
-    if is_sent("trial_end") && is_sent("trial_period_days") {
+    if has(sent, "trial_end") && has(sent, "trial_period_days") {
         let message = "You may only specify one of these parameters: trial_end, trial_period_days.";
         return refuse_param("", "trial_end", message);
     }
@@ -292,13 +300,27 @@ impl Core {
         &mut self,
         sent: &[Value],
         param: &str,
+        customer: &str,
     ) -> Answer<Vec<Draft>> {
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
             let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
-            drafts.push(self.line_with_terms(line, item, &named)?);
+            let purchase = Purchase {
+                customer: customer.to_owned(),
+                currency: Some(line.currency.clone()),
+                lines: Some(vec![(owned(&price, "product"), line.amount)]),
+            };
+            let discounts = self.discounts_for(item, &format!("{named}[discounts]"), &purchase)?;
+            let rates = self.tax_rates_in(item, "tax_rates", &format!("{named}[tax_rates]"))?;
+            drafts.push(Draft {
+                metadata: metadata(&Value::Null, get(item, "metadata"))?,
+                discountable: get(item, "discountable").as_bool(),
+                discounts: discounts.into_iter().map(Value::from).collect(),
+                tax_rates: rates,
+                ..line
+            });
         }
         Ok(drafts)
     }

@@ -79,6 +79,9 @@ pub fn prepared() -> Account {
         let first = shop.core.objects(kind)[0]["id"].as_str().unwrap();
         ids.insert(name.to_owned(), first.to_owned());
     }
+    for (name, days) in [("soon", 10), ("later", 90)] {
+        ids.insert(name.to_owned(), (shop.now + days * DAY).to_string());
+    }
     shop.core.take_events();
     Account {
         core: shop.core.clone(),
@@ -205,6 +208,8 @@ fn invoices(builder: &mut Builder) {
         builder.make(item, "/v1/invoiceitems", &body);
         builder.shop.wait(HOUR);
     }
+    let draft = builder.shop.get(&builder.fill("/v1/invoices/{invoice}"));
+    builder.keep("line", &draft["lines"]["data"][0]["id"]);
     for name in ["open_invoice", "late_invoice"] {
         let path = format!("/v1/invoices/{{{name}}}/finalize");
         builder.make(name, &path, "");

@@ -190,29 +190,6 @@ impl Core {
         Ok(id)
     }
 
-    /// A one-time line with the discounts, tax rates and metadata of its parameters.
-    pub(super) fn line_with_terms(
-        &mut self,
-        line: Draft,
-        sent: &Value,
-        customer: &str,
-        param: &str,
-    ) -> Answer<Draft> {
-        let purchase = Purchase {
-            customer: customer.to_owned(),
-            currency: Some(line.currency.clone()),
-            lines: Some(vec![(owned(&line.price, "product"), line.amount)]),
-        };
-        let discounts = self.discounts_for(sent, &inside(param, "discounts"), &purchase)?;
-        Ok(Draft {
-            discountable: get(sent, "discountable").as_bool(),
-            discounts: discounts.into_iter().map(Value::from).collect(),
-            tax_rates: self.tax_rates_in(sent, "tax_rates", &inside(param, "tax_rates"))?,
-            metadata: metadata(&Value::Null, get(sent, "metadata"))?,
-            ..line
-        })
-    }
-
     /// The draft invoice that the parameters name, if they do.
     fn editable_invoice(
         &self,

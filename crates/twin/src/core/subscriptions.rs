@@ -6,6 +6,8 @@ use stripe::objects::SubscriptionStatus;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
+use super::params::metadata;
+use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
 use super::time::{DAY, add_interval};
@@ -305,7 +307,20 @@ impl Core {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
             let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
-            drafts.push(self.line_with_terms(line, item, customer, &named)?);
+            let purchase = Purchase {
+                customer: customer.to_owned(),
+                currency: Some(line.currency.clone()),
+                lines: Some(vec![(owned(&price, "product"), line.amount)]),
+            };
+            let discounts = self.discounts_for(item, &format!("{named}[discounts]"), &purchase)?;
+            let rates = self.tax_rates_in(item, "tax_rates", &format!("{named}[tax_rates]"))?;
+            drafts.push(Draft {
+                metadata: metadata(&Value::Null, get(item, "metadata"))?,
+                discountable: get(item, "discountable").as_bool(),
+                discounts: discounts.into_iter().map(Value::from).collect(),
+                tax_rates: rates,
+                ..line
+            });
         }
         Ok(drafts)
     }

@@ -258,10 +258,10 @@ fn without(operation: &Operation<'_>, trials: &[Trial]) -> Pairs {
 fn operations(account: &Account) -> BTreeMap<String, Vec<Operation<'_>>> {
     let mut all: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
     let listed = baselines::BASELINES.iter();
-    let listed = listed
+    for (name, target, body) in listed
+        .chain(billing_baselines::BASELINES)
         .chain(money::BASELINES)
-        .chain(billing_baselines::BASELINES);
-    for (name, target, body) in listed {
+    {
         let (method, template) = name.split_once(' ').unwrap();
         let target = if target.is_empty() { template } else { target };
         let pairs = form_urlencoded::parse(account.fill(body).as_bytes())

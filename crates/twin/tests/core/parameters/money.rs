@@ -101,6 +101,7 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
         "type=ad_nrt&value=12345&owner[type]=customer&owner[customer]={customer}",
     ),
     ("get /v1/tax_ids/{id}", "/v1/tax_ids/{tax_id}", ""),
+    ("post /v1/invoiceitems", "", "customer={taxed}&amount=500"),
     ("get /v1/tax_rates", "", ""),
     (
         "post /v1/tax_rates",

@@ -82,7 +82,7 @@ impl Core {
             "application": null, "application_fee": null, "application_fee_amount": null,
             "balance_transaction": entry, "billing_details": method_row["billing_details"],
             "calculated_statement_descriptor": "LOCAL TWIN", "captured": is_captured,
-            "created": self.now, "currency": intent["currency"], "customer": intent["customer"],
+            "created": self.account_time(), "currency": intent["currency"], "customer": intent["customer"],
             "description": intent["description"], "disputed": false,
             "failure_balance_transaction": null,
             "failure_code": error.as_ref().and_then(|one| one.code.clone()),

@@ -131,6 +131,9 @@ pub struct Core {
     /// The request that causes the current events.
     #[serde(skip)]
     cause: Cause,
+    /// The time of the account while `now` is that of a test clock.
+    #[serde(skip)]
+    account_now: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -174,6 +177,7 @@ impl Core {
             retry_days: vec![3, 5, 7, 6],
             dunning_end: DunningEnd::Cancel,
             cause: Cause::default(),
+            account_now: None,
         }
     }
 

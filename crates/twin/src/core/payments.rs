@@ -98,7 +98,7 @@ impl Core {
             "application_fee_amount": null,
             "automatic_payment_methods": {"allow_redirects": "always", "enabled": true},
             "canceled_at": null, "cancellation_reason": null, "capture_method": "automatic_async",
-            "client_secret": secret, "confirmation_method": "automatic", "created": self.now,
+            "client_secret": secret, "confirmation_method": "automatic", "created": self.account_time(),
             "currency": new.currency, "customer": new.customer, "customer_account": null,
             "description": new.description, "excluded_payment_method_types": null,
             "last_payment_error": null, "latest_charge": null, "livemode": false, "metadata": {},

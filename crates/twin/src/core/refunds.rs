@@ -87,7 +87,7 @@ impl Core {
         let txn = self.balance_entry("refund", &id, -amount, &currency);
         let mut refund = json!({
             "id": id, "object": "refund", "amount": amount, "balance_transaction": txn,
-            "charge": charge, "created": self.now, "currency": currency,
+            "charge": charge, "created": self.account_time(), "currency": currency,
             "destination_details": {"card": {"reference_status": "pending",
                 "reference_type": "acquirer_reference_number", "type": "refund"}, "type": "card"},
             "metadata": metadata(&Value::Null, get(sent, "metadata"))?,

@@ -25,7 +25,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let id = core.rng.id("clock");
     let row = json!({
-        "id": id, "object": KIND, "created": core.now, "customer": or_null(sent, "customer"),
+        "id": id, "object": KIND, "created": core.now,
         "deletes_after": core.now + LIFETIME, "frozen_time": int(sent, "frozen_time"),
         "livemode": false, "name": or_null(sent, "name"), "status": "ready",
         "status_details": {},
@@ -120,11 +120,19 @@ impl Core {
         };
         let now = self.now;
         self.now = int(self.row(clock), "frozen_time");
+        self.account_now = Some(now);
         self.store.set_test_clock(Some(clock.to_owned()));
         let result = work(self);
         self.store.set_test_clock(None);
+        self.account_now = None;
         self.now = now;
         result
+    }
+
+    /// The time of the account, which payments live by even on a test clock.
+    /// <https://github.com/stripe/stripe-python/issues/1183>
+    pub(super) fn account_time(&self) -> i64 {
+        self.account_now.unwrap_or(self.now)
     }
 
     /// Checks the test clock of a customer that is about to be created.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::cards;
 use super::errors::Answer;
+use super::payments::is_manual;
 use super::value::{copy_or_null, get, int, merge, text};
 use super::{Call, Core};
 
@@ -68,7 +69,7 @@ impl Core {
             "py"
         });
         let amount = int(&intent, "amount");
-        let is_captured = declined.is_none() && text(&intent, "capture_method") != "manual";
+        let is_captured = declined.is_none() && !is_manual(&intent);
         let error = declined.map(cards::decline);
         let entry = if is_captured && !self.is_debit(method) {
             self.balance_entry("charge", &id, amount, text(&intent, "currency"))
@@ -97,8 +98,8 @@ impl Core {
             "receipt_url": if declined.is_none() {
                 format!("{}/receipts/{id}", self.public_url).into() } else { Value::Null },
             "refunded": false, "review": null, "shipping": intent["shipping"],
-            "source_transfer": null, "statement_descriptor": null,
-            "statement_descriptor_suffix": null,
+            "source_transfer": null, "statement_descriptor": intent["statement_descriptor"],
+            "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
             "status": if declined.is_none() { "succeeded" } else { "failed" },
             "transfer_data": null, "transfer_group": null,
         });

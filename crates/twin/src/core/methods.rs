@@ -89,6 +89,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
         let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
         return refuse_param("", "payment_method", message);
     };
+    core.set_note(call.id(), "used", true);
     core.modify(call.id(), |method| method["customer"] = Value::Null);
     core.emit_change("payment_method.detached", call.id(), &before);
     let is_default = core
@@ -152,6 +153,32 @@ impl Core {
             .transpose()
     }
 
+    /// Refuses a payment method of another customer, and one without a customer that was used before.
+    /// <https://docs.stripe.com/payments/payment-methods#reusing>
+    pub(super) fn check_method_owner(&self, id: &str, customer: Option<&str>) -> Answer<()> {
+        let owner = opt(self.row(id), "customer");
+        let message = match (owner, customer) {
+            (Some(owner), Some(customer)) if owner == customer => return Ok(()),
+            (Some(owner), None) => format!(
+                "The PaymentMethod {id} belongs to the Customer {owner}. Please include the Customer in the `customer` parameter on the PaymentIntent."
+            ),
+            (Some(owner), Some(_)) => format!(
+                "The PaymentMethod {id} belongs to the Customer {owner}. You cannot use it with another Customer."
+            ),
+            (None, _) if self.note(id, "used") == true => "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach it to a Customer first.".to_owned(),
+            (None, _) => return Ok(()),
+        };
+        refuse_param("", "payment_method", message)
+    }
+
+    /// Marks a payment method without a customer as used, unless the payment attaches it.
+    pub(super) fn note_use(&mut self, id: &str, intent: &Value) {
+        let is_kept = has(intent, "customer") && has(intent, "setup_future_usage");
+        if !is_kept && self.row(id)["customer"].is_null() {
+            self.set_note(id, "used", true);
+        }
+    }
+
     /// The payment method for a name. If it belongs to no customer, it is attached to this one.
     pub(super) fn usable_method(
         &mut self,
@@ -188,6 +215,7 @@ impl Core {
                 "The payment method you provided has already been attached to a customer.";
             return refuse_param("", param, message);
         }
+        self.check_method_owner(&id, None)?;
         if let Some(card) = self.test_card(&id)
             && !card.attaches
         {

@@ -5,6 +5,7 @@
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
 mod access;
+mod authorizations;
 mod balance;
 mod behavior;
 mod billing;

@@ -3,10 +3,10 @@
 use super::data::paths;
 use super::errors::Answer;
 use super::{
-    Call, Core, balance, catalog, changes, charges, checkout, checkout_create, credit_notes,
-    customers, discounts, disputes, endpoints, events, invoice_api, invoice_items, invoice_preview,
-    methods, payment_intents, portal, refunds, schedules, setup, subscription_create,
-    subscription_items, subscriptions, test_clocks,
+    Call, Core, authorizations, balance, catalog, changes, charges, checkout, checkout_create,
+    credit_notes, customers, discounts, disputes, endpoints, events, invoice_api, invoice_items,
+    invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
+    subscription_create, subscription_items, subscriptions, test_clocks,
 };
 
 /// The function that answers a request.
@@ -85,7 +85,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     (
         "post",
         "payment_intents/{}/capture",
-        payment_intents::capture,
+        authorizations::capture,
     ),
     (
         "post",

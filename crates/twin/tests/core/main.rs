@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod access;
+mod authorizations;
 mod billing;
 mod changes;
 mod checkout;

@@ -48,6 +48,7 @@ impl Core {
             "checkout.session" => self.session_due(id),
             "payment_intent" => self.intent_due(id),
             "refund" => self.refund_due(id),
+            "dispute" => self.dispute_due(id),
             "subscription_schedule" => self.schedule_due(id),
             "test_helpers.test_clock" => self.test_clock_due(id),
             _ => {}

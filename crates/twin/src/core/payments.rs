@@ -301,6 +301,7 @@ impl Core {
         self.emit(kind, id);
         match self.test_card(method).map(|card| card.afterwards) {
             Some(Afterwards::Dispute(reason)) => self.open_dispute(&charge, reason, false),
+            Some(Afterwards::FraudWarning) => self.warn_of_fraud(&charge),
             Some(Afterwards::Inquiry) => self.open_dispute(&charge, "fraudulent", true),
             _ => {}
         }

@@ -112,6 +112,9 @@ impl Core {
             row["refunded"] = (refunded >= int(row, "amount")).into();
         });
         self.emit_change("charge.refunded", charge, &before);
+        if flag(self.row(charge), "refunded") {
+            self.settle_fraud_warning(charge);
+        }
         if matches!(
             fate,
             Some(Afterwards::RefundPends | Afterwards::RefundFails)

@@ -157,6 +157,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
 /// the objects, and the name of the parameter in the error about an id that doesn't exist.
 const RESOURCES: &[(&str, &str, &str)] = &[
     ("balance/history", "balance_transaction", "id"),
+    ("balance_transactions", "balance_transaction", "id"),
     (
         "billing_portal/configurations",
         "billing_portal.configuration",
@@ -176,6 +177,11 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("prices", "price", "price"),
     ("products", "product", "id"),
     ("promotion_codes", "promotion_code", "promotion_code"),
+    (
+        "radar/early_fraud_warnings",
+        "radar.early_fraud_warning",
+        "early_fraud_warning",
+    ),
     ("refunds", "refund", "id"),
     ("setup_intents", "setup_intent", "id"),
     ("subscription_schedules", "subscription_schedule", "id"),

@@ -9,6 +9,7 @@ mod billing;
 mod changes;
 mod checkout;
 mod checkout_subscriptions;
+mod disputes;
 mod dunning;
 mod idempotency;
 mod money;

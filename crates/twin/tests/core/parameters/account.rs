@@ -217,6 +217,16 @@ fn payments(builder: &mut Builder) {
     builder.keep("other_charge", &made["latest_charge"]);
     builder.make("refund", "/v1/refunds", "charge={other_charge}&amount=100");
     builder.make("other_refund", "/v1/refunds", "charge={charge}&amount=100");
+    for (name, amount) in [("warned_charge", 600), ("other_warned_charge", 700)] {
+        let body = format!(
+            "amount={amount}&currency=usd&confirm=true&payment_method=pm_card_createIssuerFraudRecord"
+        );
+        let paid = builder.shop.post("/v1/payment_intents", &body);
+        builder.keep(name, &paid["latest_charge"]);
+    }
+    let warnings = builder.shop.get("/v1/radar/early_fraud_warnings");
+    builder.keep("warning", &warnings["data"][0]["id"]);
+    builder.keep("warned_intent", &warnings["data"][0]["payment_intent"]);
     for name in ["dispute", "other_dispute"] {
         let body = "amount=4000&currency=usd&confirm=true&payment_method=pm_card_createDispute";
         let paid = builder.shop.post("/v1/payment_intents", body);

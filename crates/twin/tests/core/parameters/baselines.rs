@@ -6,6 +6,12 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     ("get /v1/account", "", ""),
     ("get /v1/balance", "", ""),
     ("get /v1/balance/history", "", ""),
+    ("get /v1/balance_transactions", "", ""),
+    (
+        "get /v1/balance_transactions/{id}",
+        "/v1/balance_transactions/{balance_transaction}",
+        "",
+    ),
     (
         "get /v1/balance/history/{id}",
         "/v1/balance/history/{balance_transaction}",
@@ -293,6 +299,12 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     ),
     ("get /v1/promotion_codes/{promotion_code}", "", ""),
     ("post /v1/promotion_codes/{promotion_code}", "", ""),
+    ("get /v1/radar/early_fraud_warnings", "", ""),
+    (
+        "get /v1/radar/early_fraud_warnings/{early_fraud_warning}",
+        "/v1/radar/early_fraud_warnings/{warning}",
+        "",
+    ),
     ("get /v1/refunds", "", ""),
     ("post /v1/refunds", "", "charge={charge}"),
     ("get /v1/refunds/{refund}", "", ""),

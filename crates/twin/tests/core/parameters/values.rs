@@ -137,7 +137,10 @@ fn fill(account: &Account, schema: &Value, key: &str, pairs: &mut Vec<(String, S
 
 /// The objects of the account that a parameter may name.
 const NAMES: &[(&str, &[&str])] = &[
-    ("charge", &["charge", "other_charge"]),
+    (
+        "charge",
+        &["charge", "other_charge", "disputed_charge", "warned_charge"],
+    ),
     ("configuration", &["configuration"]),
     ("coupon", &["coupon", "other_coupon"]),
     ("customer", &["customer", "other_customer"]),
@@ -146,7 +149,10 @@ const NAMES: &[(&str, &[&str])] = &[
     ("from_subscription", &["subscription"]),
     ("invoice", &["invoice", "paid_invoice", "open_invoice"]),
     ("payment", &["paid_intent"]),
-    ("payment_intent", &["paid_intent", "other_intent"]),
+    (
+        "payment_intent",
+        &["paid_intent", "other_intent", "warned_intent"],
+    ),
     ("payment_method", &["method", "second_method"]),
     ("price", &["price", "pack", "better_price", "extra_price"]),
     ("prices", &["price"]),

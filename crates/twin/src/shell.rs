@@ -135,27 +135,28 @@ impl Twin {
 
     /// Queues the new events while the core is still locked, so that they keep their order.
     fn send_events(&self, core: &mut Core, now: Micros) {
-        let events = core.take_events();
-        if events.is_empty() {
+        let events = core.take_new_events();
+        if events.is_empty() || !self.deliveries.is_on() {
             return;
         }
         let endpoints = core.webhook_endpoints(self.real_time.now_seconds());
-        let is_on = self.deliveries.is_on();
-        for mut event in events {
-            let kind = event["type"].as_str().unwrap_or_default().to_owned();
-            let wanting: Vec<_> = endpoints.iter().filter(|one| one.wants(&kind)).collect();
-            if is_on {
-                self.announce(&event);
+        for new in events {
+            let wanting: Vec<_> = endpoints
+                .iter()
+                .filter(|one| one.wants(&new.kind))
+                .collect();
+            if wanting.is_empty() && self.announced.receiver_count() == 0 {
+                continue;
             }
-            if is_on && !wanting.is_empty() {
-                event["pending_webhooks"] = wanting.len().into();
-                if let Some(id) = event["id"].as_str() {
-                    core.set_pending_webhooks(id, u32::try_from(wanting.len()).unwrap_or(u32::MAX));
-                }
-                if let Some(outgoing) = Outgoing::of(&event) {
-                    for endpoint in wanting {
-                        self.deliveries.send(&outgoing, endpoint, now);
-                    }
+            let count = u32::try_from(wanting.len()).unwrap_or(u32::MAX);
+            core.set_pending_webhooks(&new.id, count);
+            let Some(event) = core.event(&new.id) else {
+                continue;
+            };
+            self.announce(event);
+            if let Some(outgoing) = Outgoing::of(event) {
+                for endpoint in wanting {
+                    self.deliveries.send(&outgoing, endpoint, now);
                 }
             }
         }

@@ -62,14 +62,27 @@ pub(super) enum ScheduleEnd {
     Released,
     /// The schedule is canceled together with its subscription.
     Canceled,
+    /// The subscription was canceled because it was not paid.
+    Aborted,
+    /// The subscription was canceled after the last phase.
+    Completed,
 }
 
 impl ScheduleEnd {
     /// The status that the schedule gets.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(super) fn status(self) -> &'static str {
         match self {
             Self::Released => "released",
-            Self::Canceled => "canceled",
+            Self::Canceled | Self::Aborted => "canceled",
+            Self::Completed => "completed",
+        }
+    }
+
+    /// The last part of the type of the event.
+    pub(super) fn event(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            other => other.status(),
         }
     }
 }

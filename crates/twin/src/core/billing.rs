@@ -5,14 +5,16 @@ use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::errors::Answer;
 use super::invoice_build::NewInvoice;
-use super::lines::Draft;
+use super::lines::{Draft, share};
 use super::lists::inner;
-use super::payments::Initiator;
+use super::payments::{Initiator, Paid};
 use super::status;
-use super::subscription_states::INCOMPLETE_SECONDS;
+use super::subscription_states::{INCOMPLETE_SECONDS, upcoming_notice};
+use super::subscription_terms::Grid;
 use super::subscriptions::period_end;
+use super::time::add_interval;
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
-use super::{Core, DunningEnd};
+use super::{Call, Core, DunningEnd};
 
 impl Core {
     /// The next moment at which something may fall due.
@@ -74,9 +76,12 @@ impl Core {
             self.expire_pending(id);
         }
         if opt_int(&row, "cancel_at").is_some_and(|at| at <= now) {
-            self.end_subscription(id, "cancellation_requested");
+            self.end_at_date(id);
             return;
         }
+        self.expire_resuming(id);
+        self.resume_collection(id);
+        self.bill_pending_items(id);
         if status == SubscriptionStatus::Trialing {
             self.plan_ahead(id);
         }
@@ -85,6 +90,49 @@ impl Core {
             .map_or(i64::MAX, |item| int(item, "current_period_end"));
         if end <= now && status != SubscriptionStatus::Paused {
             self.renew(id, end);
+        } else if upcoming_notice(&row).is_some_and(|at| at <= now) {
+            self.announce_renewal(id, end);
+        }
+    }
+
+    /// Emits `invoice.upcoming` with a preview of the next invoice, once for each renewal.
+    fn announce_renewal(&mut self, id: &str, end: i64) {
+        if self.note(id, "announced_renewal") == end {
+            return;
+        }
+        self.set_note(id, "announced_renewal", end);
+        let call = Call {
+            path: String::new(),
+            ids: Vec::new(),
+            params: json!({ "subscription": id }),
+        };
+        if let Ok(invoice) = super::invoice_preview::preview(self, &call) {
+            self.emit_object("invoice.upcoming", invoice, None);
+        }
+    }
+
+    /// Invoices the pending items of a subscription at the interval that it has set for them.
+    fn bill_pending_items(&mut self, id: &str) {
+        let row = self.row(id).clone();
+        let Some(due) = opt_int(&row, "next_pending_invoice_item_invoice") else {
+            return;
+        };
+        if due > self.now {
+            return;
+        }
+        let interval = get(&row, "pending_invoice_item_interval");
+        let count = int(interval, "interval_count");
+        let next = add_interval(due, text(interval, "interval"), count);
+        self.modify(id, |row| {
+            row["next_pending_invoice_item_invoice"] = next.into();
+        });
+        self.wake(next, id);
+        let lines = self.pending_items(text(&row, "customer"), Some(id));
+        if !lines.is_empty() {
+            self.new_invoice(NewInvoice {
+                advances: true,
+                ..NewInvoice::of(&row, BillingReason::Manual, lines, self.now)
+            });
         }
     }
 
@@ -92,11 +140,7 @@ impl Core {
     fn renew(&mut self, id: &str, start: i64) {
         let before = self.row(id).clone();
         let trial_ends = status::is_trialing(&before);
-        if trial_ends
-            && self
-                .default_method(&before, text(&before, "customer"))
-                .is_none()
-        {
+        if trial_ends && !self.can_collect(&before) {
             match text(
                 &before,
                 "trial_settings.end_behavior.missing_payment_method",
@@ -112,10 +156,12 @@ impl Core {
             .first()
             .map_or(start, |item| int(item, "current_period_start"));
         let price = get(&row, "items.data.0.price").clone();
-        let end = period_end(&row, &price, start);
+        // A new phase of a schedule may be a trial.
+        let trial = opt_int(&row, "trial_end").filter(|at| *at > start);
+        let end = trial.unwrap_or_else(|| period_end(&row, &price, start));
         self.modify(id, |row| {
             move_period(row, start, end);
-            if trial_ends {
+            if trial_ends && trial.is_none() {
                 row["status"] = "active".into();
             }
         });
@@ -129,7 +175,12 @@ impl Core {
     /// its collection is paused.
     fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
         let mut lines = self.pending_items(text(row, "customer"), Some(id));
-        lines.extend(self.period_lines(row, coming));
+        if status::is_trialing(row) {
+            let trial = |item| self.trial_line(row, item, coming.0, coming.1);
+            lines.extend(inner(row, "items").iter().map(trial));
+        } else {
+            lines.extend(self.period_lines(row, coming));
+        }
         let paused = has(row, "pause_collection");
         let invoice = self.new_invoice(NewInvoice {
             period: past,
@@ -146,45 +197,71 @@ impl Core {
         }
     }
 
-    /// The lines for a full period of every item.
+    /// The lines for a period of every item.
     pub(super) fn period_lines(&self, row: &Value, period: (i64, i64)) -> Vec<Draft> {
         inner(row, "items")
             .iter()
-            .map(|item| self.period_line(row, item, period.0, period.1))
+            .map(|item| self.prorated_line(row, item, period))
             .collect()
     }
 
-    /// Starts a period immediately and charges for it, because a trial was ended by request or a
-    /// subscription was resumed.
-    pub(super) fn start_period(&mut self, id: &str, at: i64, by: Initiator) -> Answer<()> {
-        self.modify(id, |row| {
-            row["billing_cycle_anchor"] = at.into();
+    /// The line for a period of an item. A period that is shorter than a whole one, because of the
+    /// anchor or a cancellation, costs its share.
+    pub(super) fn prorated_line(
+        &self,
+        row: &Value,
+        item: &Value,
+        (start, end): (i64, i64),
+    ) -> Draft {
+        let mut line = self.period_line(row, item, start, end);
+        let grid = Grid::of(row, get(item, "price"));
+        let whole = grid.whole(start);
+        if !grid.contains(start) && self.note(text(row, "id"), "starts_free") == true {
+            line.amount = 0;
+        } else if end - start < whole {
+            line.amount = share(line.amount, end - start, whole);
+        }
+        line
+    }
+
+    /// Starts a period immediately and bills it, because a trial was ended by request.
+    pub(super) fn start_period(&mut self, id: &str, by: Initiator) -> Answer<()> {
+        let now = self.now;
+        let before = self.modify(id, |row| {
+            row["billing_cycle_anchor"] = now.into();
+            row["billing_cycle_anchor_config"] = Value::Null;
             row["status"] = "active".into();
         });
         let row = self.row(id).clone();
-        let end = period_end(&row, get(&row, "items.data.0.price"), at);
-        self.modify(id, |row| move_period(row, at, end));
+        let end = period_end(&row, get(&row, "items.data.0.price"), now);
+        self.modify(id, |row| move_period(row, now, end));
         let row = self.row(id).clone();
         let mut lines = self.pending_items(text(&row, "customer"), Some(id));
-        lines.extend(self.period_lines(&row, (at, end)));
-        let reason = BillingReason::SubscriptionUpdate;
-        let invoice = self.new_invoice(NewInvoice::of(&row, reason, lines, at));
-        let paid = self.pay_invoice(&invoice, None, by);
+        lines.extend(self.period_lines(&row, (now, end)));
+        let is_charged = text(&before, "collection_method") == "charge_automatically";
+        let invoice = self.new_invoice(NewInvoice {
+            advances: !is_charged,
+            ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, now)
+        });
         self.plan_ahead(id);
-        paid.map(|_| ())
-            .or_else(|error| if error.keep { Ok(()) } else { Err(error) })
-    }
-
-    /// Pauses a subscription whose trial ended without a card and whose settings say to pause.
-    pub(super) fn pause(&mut self, id: &str) {
-        let before = self.modify(id, |row| row["status"] = "paused".into());
-        self.emit("customer.subscription.paused", id);
-        self.emit_change("customer.subscription.updated", id, &before);
+        if !is_charged {
+            return Ok(());
+        }
+        match self.pay_invoice(&invoice, None, by) {
+            Err(error) if !error.keep => Err(error),
+            Ok(Paid::RequiresAction) => {
+                self.subscription_unpaid(id, &invoice, false);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Expires a subscription whose first invoice was not paid in time.
-    fn expire_incomplete(&mut self, id: &str) {
-        if let Some(invoice) = opt(self.row(id), "latest_invoice").map(str::to_owned) {
+    pub(super) fn expire_incomplete(&mut self, id: &str) {
+        if let Some(invoice) = opt(self.row(id), "latest_invoice").map(str::to_owned)
+            && status::is_open(self.row(&invoice))
+        {
             self.void_invoice(&invoice);
         }
         let now = self.now;

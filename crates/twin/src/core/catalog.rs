@@ -118,6 +118,10 @@ impl Core {
         let currency = opt(params, "currency")
             .ok_or_else(|| ApiError::required(&named("currency")))?
             .to_owned();
+        if text(params, "billing_scheme") == "tiered" {
+            let message = "Only `per_unit` of `billing_scheme` is served by this twin.";
+            return refuse_param("", &named("billing_scheme"), message);
+        }
         let amount = unit_amount(params, &named("unit_amount"))?;
         let product = match opt(params, "product") {
             Some(product) => {
@@ -148,7 +152,7 @@ impl Core {
             "metadata": metadata(&Value::Null, get(params, "metadata"))?,
             "nickname": or_null(params, "nickname"), "product": product, "recurring": recurring,
             "tax_behavior": opt(params, "tax_behavior").unwrap_or("unspecified"), "tiers_mode": null,
-            "transform_quantity": null, "type": kind, "unit_amount": amount,
+            "transform_quantity": get(params, "transform_quantity"), "type": kind, "unit_amount": amount,
             "unit_amount_decimal": amount.to_string(),
         });
         self.store.put(&id, price);
@@ -282,6 +286,7 @@ fn fill_product(product: &mut Value, params: &Value) -> Answer<()> {
             product[name] = list(params, name).into();
         }
     }
+    copy_or_null(product, params, &["package_dimensions"]);
     product["metadata"] = metadata(&product["metadata"], get(params, "metadata"))?;
     Ok(())
 }

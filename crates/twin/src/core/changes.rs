@@ -1,19 +1,24 @@
 //! Changing subscriptions: fields, items with proration, and trials.
 
 use serde_json::{Value, json};
-use stripe::objects::{BillingReason, SubscriptionStatus};
+use stripe::objects::BillingReason;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
+use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::lines::Draft;
+use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
+use super::pauses::pause_from;
 use super::payments::{Initiator, Paid};
 use super::status;
+use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
-use super::subscriptions::{billing_interval, period_end};
-use super::value::{get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
+use super::subscription_terms::Grid;
+use super::subscriptions::{billing_interval, check_collection, period_end, refuse_on_ended};
+use super::time::day_text;
+use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
 use super::{Call, Core};
 
 /// A change to the items of a subscription, and how it is paid.
@@ -48,6 +53,12 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     refuse_on_ended(&before, sent)?;
     refuse_unsupported_for_pending(sent)?;
+    check_collection(&before, sent)?;
+    if flag(sent, "trial_from_plan") && has(sent, "trial_end") {
+        let message =
+            "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.";
+        return Err(ApiError::invalid(message));
+    }
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -70,26 +81,6 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.emit_change("customer.subscription.updated", id, &before);
     core.plan_ahead(id);
     core.need("subscription", id, "id")
-}
-
-fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
-    let has_ended = status::has_ended(before);
-    let harmless = ["metadata", "cancellation_details"];
-    let others = sent
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(key, _)| !harmless.contains(&key.as_str()));
-    if has_ended && others {
-        let message =
-            "A canceled subscription can only update its cancellation_details and metadata.";
-        return Err(ApiError::invalid(message));
-    }
-    if status::subscription(before) == SubscriptionStatus::Incomplete && has(sent, "items") {
-        let message = "Subscription is incomplete: the first invoice must be paid before its items can change.";
-        return Err(ApiError::invalid(message));
-    }
-    Ok(())
 }
 
 /// Refuses parameters that cannot be combined with `pending_if_incomplete`.
@@ -122,25 +113,27 @@ fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
     refuse_param("", key, message)
 }
 
-/// Applies `cancel_at_period_end` and `cancel_at` with the fields that follow from them.
-fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
-    if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
-        return;
+/// Applies `cancel_at_period_end` and `cancel_at`. A word stands for the end of the period.
+fn change_cancellation(row: &mut Value, sent: &Value) {
+    match get(sent, "cancel_at") {
+        Value::String(word) if word.is_empty() => row["cancel_at"] = Value::Null,
+        Value::String(_) => row["cancel_at"] = natural_end(row).into(),
+        Value::Null => row["cancel_at"] = Value::Null,
+        at => row["cancel_at"] = at.clone(),
     }
-    let end = get(row, "items.data.0.current_period_end").clone();
-    if let Some(word) = opt(sent, "cancel_at") {
-        debug_assert!(
-            word.ends_with("period_end") || word.ends_with("until"),
-            "the schema allows these"
-        );
-        row["cancel_at"] = end;
-    } else if !has(sent, "cancel_at") {
-        row["cancel_at"] = Value::Null;
+    row["cancel_at_period_end"] =
+        (!has(sent, "cancel_at") && flag(sent, "cancel_at_period_end")).into();
+}
+
+/// The end of the current period if no cancellation cuts it.
+fn natural_end(row: &Value) -> i64 {
+    match opt_int(row, "trial_end") {
+        Some(end) if status::is_trialing(row) => end,
+        _ => {
+            let first = get(row, "items.data.0");
+            Grid::of(row, get(first, "price")).next(period(first).0)
+        }
     }
-    if has(sent, "cancel_at") {
-        row["cancel_at_period_end"] = false.into();
-    }
-    mark_cancellation(row, now);
 }
 
 impl Core {
@@ -148,31 +141,34 @@ impl Core {
         let customer = owned(before, "customer");
         let method = match opt(sent, "default_payment_method") {
             Some(name) => {
-                Some(self.usable_method(name, Some(&customer), "default_payment_method")?)
+                json!(self.attached_method(name, &customer, "default_payment_method")?)
             }
-            None => None,
+            None => Value::Null,
         };
+        let pause = pause_from(sent, self.now)?;
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
-        let members = super::subscriptions::members(sent);
         let now = self.now;
+        let members = super::subscriptions::members(sent, now);
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
             return refuse_param("", "cancel_at", message);
         }
         self.modify(id, |row| {
+            let cancel_at = row["cancel_at"].clone();
             for (name, value) in members.as_object().into_iter().flatten() {
                 row[name.as_str()] = value.clone();
             }
-            if let Some(method) = method {
-                row["default_payment_method"] = method.into();
+            row["cancel_at"] = cancel_at;
+            if has(sent, "default_payment_method") {
+                row["default_payment_method"] = method;
+            }
+            if text(row, "collection_method") == "charge_automatically" {
+                row["days_until_due"] = Value::Null;
             }
             row["metadata"] = kept;
             if has(sent, "pause_collection") {
-                let behavior = opt(sent, "pause_collection.behavior");
-                row["pause_collection"] = behavior.map_or(Value::Null, |behavior| {
-                    json!({"behavior": behavior, "resumes_at": get(sent, "pause_collection.resumes_at")})
-                });
+                row["pause_collection"] = pause;
             }
             for name in ["comment", "feedback"] {
                 let path = format!("cancellation_details.{name}");
@@ -180,64 +176,70 @@ impl Core {
                     set(row, &path, or_null(sent, &path));
                 }
             }
-            change_cancellation(row, sent, now);
         });
+        if has(sent, "cancel_at") || has(sent, "cancel_at_period_end") {
+            self.modify(id, |row| change_cancellation(row, sent));
+            self.fit_period(id, before, ProrationBehavior::from_params(sent));
+            self.modify(id, |row| mark_cancellation(row, now));
+        }
         if has(sent, "discounts") {
             self.start_discounts(id, &discounts);
         }
         Ok(())
     }
 
-    /// Applies `trial_end`: `now` ends the trial and charges immediately, and a later moment moves
-    /// the end.
-    fn change_trial(&mut self, id: &str, sent: &Value) -> Answer<()> {
-        let row = self.need("subscription", id, "id")?;
-        let now = self.now;
-        let in_trial = status::is_trialing(&row);
-        match get(sent, "trial_end") {
-            Value::String(word) if word == "now" && in_trial => self.end_trial(id, &row),
-            Value::Number(at) => {
-                let end = at.as_i64().unwrap_or(0);
-                if end <= now {
-                    let message = "trial_end must be in the future.";
-                    return refuse_param("", "trial_end", message);
-                }
-                self.modify(id, |row| {
-                    row["trial_end"] = end.into();
-                    if row["trial_start"].is_null() {
-                        row["trial_start"] = now.into();
-                    }
-                    row["status"] = "trialing".into();
-                    row["billing_cycle_anchor"] = end.into();
-                    let start = if in_trial {
-                        int(row, "trial_start")
-                    } else {
-                        now
-                    };
-                    super::billing::move_period(row, start, end);
-                });
-                Ok(())
+    /// Moves the end of the current period to a cancellation within it, or back to where it was, and
+    /// bills the difference.
+    fn fit_period(&mut self, id: &str, before: &Value, proration: ProrationBehavior) {
+        let row = self.row(id).clone();
+        let first = get(&row, "items.data.0");
+        let (start, old_end) = period(first);
+        let natural = natural_end(&row);
+        let end = opt_int(&row, "cancel_at")
+            .filter(|at| *at > start)
+            .map_or(natural, |at| at.min(natural));
+        if end == old_end || status::is_trialing(&row) {
+            return;
+        }
+        let drafts = match proration {
+            ProrationBehavior::None => Vec::new(),
+            _ if end < old_end => self.unused_time(before, end),
+            _ => self.added_time(&row, (old_end, end)),
+        };
+        self.modify(id, |row| move_period(row, start, end));
+        let lines = self.store_items(text(&row, "customer"), drafts);
+        if proration == ProrationBehavior::AlwaysInvoice && !lines.is_empty() {
+            let reason = BillingReason::SubscriptionUpdate;
+            let is_charged = text(&row, "collection_method") == "charge_automatically";
+            let invoice = self.new_invoice(NewInvoice {
+                advances: !is_charged,
+                ..NewInvoice::of(&row, reason, lines, self.now)
+            });
+            if is_charged {
+                // The events report the outcome.
+                let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
             }
-            _ => Ok(()),
         }
     }
 
-    pub(super) fn end_trial(&mut self, id: &str, row: &Value) -> Answer<()> {
-        let now = self.now;
-        let pays = self.default_method(row, text(row, "customer")).is_some();
-        let missing = text(row, "trial_settings.end_behavior.missing_payment_method");
-        if !pays && missing == "create_invoice" {
-            let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method.";
-            return refuse_param("resource_missing", "", message);
-        }
-        self.modify(id, |row| row["trial_end"] = now.into());
-        self.emit_trial_will_end(id);
-        match (pays, missing) {
-            (true, _) => self.start_period(id, now, Initiator::Merchant)?,
-            (_, "pause") => self.pause(id),
-            _ => self.end_subscription(id, "cancellation_requested"),
-        }
-        Ok(())
+    /// The lines for time that a period gains.
+    fn added_time(&self, row: &Value, (from, to): (i64, i64)) -> Vec<Draft> {
+        let start = period(get(row, "items.data.0")).0;
+        let line = |item: &Value| {
+            let whole = Grid::of(row, get(item, "price")).whole(start);
+            let line = self.period_line(row, item, from, to);
+            Draft {
+                amount: share(line.amount, to - from, whole),
+                description: format!(
+                    "Remaining time on {} after {}",
+                    self.product_name(get(item, "price")),
+                    day_text(from)
+                ),
+                proration: true,
+                ..line
+            }
+        };
+        inner(row, "items").iter().map(line).collect()
     }
 
     /// Reads a change from the parameters of an update.
@@ -325,7 +327,8 @@ impl Core {
             self.set_items(id, &change.items, bill.period);
             return Ok(());
         }
-        let waits = change.behavior == PaymentBehavior::PendingIfIncomplete;
+        let waits = change.behavior == PaymentBehavior::PendingIfIncomplete
+            && text(&row, "collection_method") == "charge_automatically";
         if !waits {
             self.set_items(id, &change.items, bill.period);
         }
@@ -339,12 +342,14 @@ impl Core {
                 .filter(|one| !known.contains(&one.invoice_item)),
         );
         lines.extend(bill.full);
-        let invoice = self.new_invoice(NewInvoice::of(
-            &row,
-            BillingReason::SubscriptionUpdate,
-            lines,
-            self.now,
-        ));
+        let is_charged = text(&row, "collection_method") == "charge_automatically";
+        let invoice = self.new_invoice(NewInvoice {
+            advances: !is_charged,
+            ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
+        });
+        if !is_charged {
+            return Ok(());
+        }
         if waits {
             let period = bill
                 .period
@@ -394,10 +399,10 @@ impl Core {
     /// Sets the items and, if one started, the new period.
     pub(super) fn set_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
         self.modify(id, |row| {
-            row["items"]["data"] = items.into();
+            set_item_list(row, items);
             if let Some((start, end)) = period {
                 row["billing_cycle_anchor"] = start.into();
-                super::billing::move_period(row, start, end);
+                move_period(row, start, end);
             }
         });
         self.plan_ahead(id);

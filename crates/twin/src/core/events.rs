@@ -1,6 +1,7 @@
 //! Events: snapshots of an object at the moment something happened to it.
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Call;
 use super::Core;
@@ -8,52 +9,112 @@ use super::data::API_VERSION;
 use super::errors::Answer;
 use super::value::{opt, text};
 
+/// An event as it is stored. It is written without a copy of its object.
+#[derive(Serialize)]
+struct Event<'a> {
+    id: &'a str,
+    object: &'static str,
+    api_version: &'static str,
+    created: i64,
+    data: Data<'a>,
+    livemode: bool,
+    pending_webhooks: u32,
+    request: Request<'a>,
+    r#type: &'a str,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    object: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_attributes: Option<Value>,
+}
+
+/// The request that caused an event. Both are null if time did.
+#[derive(Serialize)]
+struct Request<'a> {
+    id: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
+}
+
+/// An event that happened: its id and its type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// The id, `evt_...`.
+    pub id: String,
+    /// The type, such as `invoice.paid`.
+    pub kind: String,
+}
+
 impl Core {
     /// Emits an event with the current state of an object.
     pub(super) fn emit(&mut self, kind: &str, id: &str) {
-        let Some(object) = self.store.get(id).cloned() else {
+        let event = self.rng.id("evt");
+        let Some(text) = self
+            .store
+            .get(id)
+            .map(|object| self.event_text(&event, kind, object, None))
+        else {
             return;
         };
-        self.emit_object(kind, object, None);
+        self.keep_event(event, kind, text);
     }
 
     /// Emits an event about a change, with the previous values. Without a change, it emits nothing.
     pub(super) fn emit_change(&mut self, kind: &str, id: &str, before: &Value) {
-        let Some(object) = self.store.get(id).cloned() else {
+        let Some(object) = self.store.get(id) else {
             return;
         };
-        let previous = previous_attributes(before, &object);
-        if previous.as_object().is_some_and(|all| !all.is_empty()) {
-            self.emit_object(kind, object, Some(previous));
+        let previous = previous_attributes(before, object);
+        if previous.as_object().is_none_or(Map::is_empty) {
+            return;
         }
+        let event = self.rng.id("evt");
+        let text = self.event_text(&event, kind, self.row(id), Some(previous));
+        self.keep_event(event, kind, text);
     }
 
     /// Emits an event about an object that may not be stored any more.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the object is not used any more"
+    )]
     pub(super) fn emit_object(&mut self, kind: &str, object: Value, previous: Option<Value>) {
-        let id = self.rng.id("evt");
-        let mut data = json!({ "object": object });
-        if let Some(previous) = previous {
-            data["previous_attributes"] = previous;
-        }
-        let event = json!({
-            "id": id, "object": "event", "api_version": API_VERSION, "created": self.now,
-            "data": data, "livemode": false, "pending_webhooks": 0,
-            "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
-            "type": kind,
-        });
-        self.store.put(&id, event);
-        self.fresh.push(id);
+        let event = self.rng.id("evt");
+        let text = self.event_text(&event, kind, &object, previous);
+        self.keep_event(event, kind, text);
+    }
+
+    fn event_text(&self, id: &str, kind: &str, object: &Value, previous: Option<Value>) -> String {
+        let event = Event {
+            id,
+            object: "event",
+            api_version: API_VERSION,
+            created: self.now,
+            data: Data {
+                object,
+                previous_attributes: previous,
+            },
+            livemode: false,
+            pending_webhooks: 0,
+            request: Request {
+                id: self.cause.request_id.as_deref(),
+                idempotency_key: self.cause.idempotency_key.as_deref(),
+            },
+            r#type: kind,
+        };
+        serde_json::to_string(&event).expect("JSON values can be written")
+    }
+
+    fn keep_event(&mut self, id: String, kind: &str, text: String) {
+        self.store.put_event(&id, kind, text);
+        let kind = kind.to_owned();
+        self.fresh.push(NewEvent { id, kind });
     }
 
     /// Changes an object without an event and returns its previous state.
     pub(super) fn modify(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> Value {
-        let before = self.store.get(id).cloned().unwrap_or(Value::Null);
-        let mut after = before.clone();
-        change(&mut after);
-        if after != before {
-            self.store.put(id, after);
-        }
-        before
+        self.store.edit(id, change)
     }
 
     /// Changes an object and emits an event of type `kind` with the previous values.

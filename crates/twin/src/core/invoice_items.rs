@@ -6,7 +6,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::params::metadata;
 use super::status;
-use super::value::{copy, get, has, int, opt, opt_int, required, text};
+use super::value::{copy, get, has, opt, opt_int, price_amount, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/invoiceitems`
@@ -33,7 +33,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     };
     let amount = match opt_int(sent, "amount") {
         Some(amount) => amount,
-        None if !price.is_null() => int(&price, "unit_amount") * quantity,
+        None if !price.is_null() => price_amount(&price, quantity),
         None => return Err(ApiError::required("amount")),
     };
     let currency = opt(&price, "currency")

@@ -6,18 +6,32 @@ use stripe::objects::{InvoiceStatus, PaymentIntentStatus};
 
 use super::Core;
 use super::cards;
+use super::collection::collect_like;
 use super::errors::{Answer, ApiError};
 use super::invoice_build::NewInvoice;
 use super::payments::{Initiator, NewIntent, Paid};
 use super::status;
-use super::time::{DAY, HOUR};
-use super::value::{flag, get, int, minimum_charge, opt, opt_int, owned, set, text};
+use super::time::HOUR;
+use super::value::{get, int, minimum_charge, opt, owned, set, text};
 
 impl Core {
     /// Creates a draft invoice and emits its event.
     pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
-        let invoice = self.build_invoice(&new);
+        self.new_invoice_with(new, |_| {})
+    }
+
+    /// Creates a draft invoice with fields of its own and emits its event.
+    pub(super) fn new_invoice_with(
+        &mut self,
+        new: NewInvoice<'_>,
+        fill: impl FnOnce(&mut Value),
+    ) -> String {
+        let mut invoice = self.build_invoice(&new);
         let id = owned(&invoice, "id");
+        if let Some(row) = new.subscription.and_then(|one| self.store.get(one)) {
+            collect_like(&mut invoice, row);
+        }
+        fill(&mut invoice);
         self.store.put(&id, invoice);
         if let Some(subscription) = new.subscription {
             self.modify(subscription, |row| {
@@ -64,9 +78,13 @@ impl Core {
         let url = format!("{}/i/{token}", self.public_url);
         invoice["hosted_invoice_url"] = url.clone().into();
         invoice["invoice_pdf"] = format!("{url}/pdf").into();
-        invoice["number"] = number.into();
+        if invoice["number"].is_null() {
+            invoice["number"] = number.into();
+        }
         invoice["status"] = "open".into();
-        invoice["effective_at"] = self.now.into();
+        if invoice["effective_at"].is_null() {
+            invoice["effective_at"] = self.now.into();
+        }
         invoice["automatically_finalizes_at"] = Value::Null;
         set(&mut invoice, "status_transitions.finalized_at", self.now);
         let due = int(&invoice, "amount_due");
@@ -78,6 +96,7 @@ impl Core {
             .put(&format!("token:{token}"), json!({ "invoice": id }));
         self.set_note(id, "token", token);
         self.emit("invoice.finalized", id);
+        self.await_due_date(id);
         if due == 0 {
             self.invoice_paid(id, 0);
         } else {
@@ -287,12 +306,15 @@ impl Core {
             before["next_payment_attempt"].clone()
         };
         let is_last = retries && counts && next.is_null();
+        let is_charged = text(&before, "collection_method") == "charge_automatically";
         let message = error.message.clone();
         self.modify(&id, |invoice| {
             invoice["attempted"] = true.into();
             invoice["attempt_count"] = attempts.into();
-            invoice["next_payment_attempt"] = next.clone();
-            invoice["auto_advance"] = (!next.is_null()).into();
+            if is_charged {
+                invoice["next_payment_attempt"] = next.clone();
+                invoice["auto_advance"] = (!next.is_null()).into();
+            }
         });
         self.set_note(&id, "last_error", message);
         if let Some(at) = next.as_i64() {
@@ -303,7 +325,10 @@ impl Core {
             self.emit("invoice.payment_action_required", &id);
         }
         self.emit_change("invoice.updated", &id, &before);
-        if let Some(subscription) = subscription {
+        // An invoice that was sent is only unpaid once its due date has passed.
+        if let Some(subscription) = subscription
+            && is_charged
+        {
             self.subscription_unpaid(text(&subscription, "id"), &id, is_last);
         }
     }
@@ -319,14 +344,6 @@ impl Core {
         });
         self.emit("invoice.payment_failed", &id);
         self.emit("invoice.payment_action_required", &id);
-    }
-
-    fn next_attempt(&self, attempts: i64) -> Value {
-        let index = usize::try_from(attempts - 1).unwrap_or(usize::MAX);
-        match self.retry_days.get(index) {
-            Some(days) => json!(self.now + i64::from(*days) * DAY),
-            None => Value::Null,
-        }
     }
 
     /// Voids an invoice and cancels its payment intent.
@@ -345,23 +362,6 @@ impl Core {
             set(invoice, "status_transitions.voided_at", now);
         });
         self.emit("invoice.voided", id);
-    }
-
-    /// Performs what is due for an invoice: finalizes a draft or retries an open invoice.
-    pub(super) fn invoice_due(&mut self, id: &str) {
-        let Some(invoice) = self.store.get(id).cloned() else {
-            return;
-        };
-        let is_due = opt_int(&invoice, "next_payment_attempt").is_some_and(|at| at <= self.now);
-        if !is_due || !flag(&invoice, "auto_advance") {
-            return;
-        }
-        self.finalize_invoice(id);
-        let charges = text(&invoice, "collection_method") == "charge_automatically";
-        if status::is_open(self.row(id)) && (charges || !status::is_draft(&invoice)) {
-            // The events report the outcome.
-            let _ = self.pay_invoice(id, None, Initiator::Schedule);
-        }
     }
 
     /// Marks an open invoice as uncollectible.

@@ -6,7 +6,7 @@ use super::Core;
 use super::ids::Rng;
 use super::status;
 use super::time::day_text;
-use super::value::{get, int, money_text, owned, period, text};
+use super::value::{get, int, money_text, owned, period, price_amount, text};
 
 /// A line that is not on an invoice yet.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Core {
     ) -> Draft {
         let price = get(item, "price");
         let quantity = int(item, "quantity");
-        let amount = int(price, "unit_amount") * quantity;
+        let amount = price_amount(price, quantity);
         let name = self.product_name(price);
         let each = money_text(int(price, "unit_amount"), text(price, "currency"));
         Draft {
@@ -220,7 +220,7 @@ impl Core {
         let at = at.clamp(start, end);
         let price = get(item, "price");
         let quantity = int(item, "quantity");
-        let whole = int(price, "unit_amount") * quantity;
+        let whole = price_amount(price, quantity);
         let is_free = status::is_trialing(subscription);
         let signed = match (is_free, is_credit) {
             (true, _) => 0,

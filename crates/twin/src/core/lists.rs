@@ -242,7 +242,7 @@ fn fits(params: &Value, own: &[&str], row: &Value) -> bool {
 }
 
 /// Whether a value equals the wanted one, is a time in the wanted range, or has the wanted fields.
-fn agrees(wanted: &Value, found: &Value) -> bool {
+pub(super) fn agrees(wanted: &Value, found: &Value) -> bool {
     match (wanted, found.as_i64()) {
         (Value::Object(_), Some(time)) => in_range(wanted, time),
         (Value::Object(fields), None) => fields

@@ -70,6 +70,14 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
             details,
             &["email", "name", "phone"],
         );
+        let address = get(details, "address");
+        if address.is_object() {
+            let parts = ["city", "country", "line1", "line2", "postal_code", "state"];
+            copy_or_null(&mut after["billing_details"]["address"], address, &parts);
+        } else if address == "" {
+            after["billing_details"]["address"] =
+                get(&billing_details(&Value::Null), "address").clone();
+        }
         Ok(())
     })
 }
@@ -197,6 +205,20 @@ impl Core {
         if owner.is_empty() && cards::by_name(name).is_some() {
             return self.attach(&id, customer, param);
         }
+        self.attached_method(&id, customer, param)
+    }
+
+    /// The payment method for a name, which must be attached to the customer.
+    pub(super) fn attached_method(
+        &mut self,
+        name: &str,
+        customer: &str,
+        param: &str,
+    ) -> Answer<String> {
+        let id = self.method_named(name, param)?;
+        if text(self.row(&id), "customer") == customer {
+            return Ok(id);
+        }
         let message = format!(
             "The customer does not have a payment method with the ID {name}. The payment method must be attached to the customer."
         );
@@ -255,7 +277,12 @@ impl Core {
             }
         };
         let kept = metadata(&Value::Null, get(params, "metadata"))?;
-        self.modify(&id, |method| method["metadata"] = kept);
+        self.modify(&id, |method| {
+            method["metadata"] = kept;
+            if let Some(word) = opt(params, "allow_redisplay") {
+                method["allow_redisplay"] = word.into();
+            }
+        });
         Ok(id)
     }
 
@@ -396,6 +423,20 @@ pub(super) fn method_types(sent: &Value) -> Option<&[Value]> {
     let names = ["payment_method_types", "allowed_payment_method_types"];
     let mut lists = names.into_iter().map(|name| list(sent, name));
     lists.find(|types| !types.is_empty())
+}
+
+/// `automatic_payment_methods` as an intent shows it, if it was sent.
+pub(super) fn automatic_methods(sent: &Value) -> Option<Value> {
+    let automatic = get(sent, "automatic_payment_methods");
+    if !automatic.is_object() {
+        return None;
+    }
+    let redirects = opt(automatic, "allow_redirects").unwrap_or("always");
+    Some(if flag(automatic, "enabled") {
+        json!({"allow_redirects": redirects, "enabled": true})
+    } else {
+        Value::Null
+    })
 }
 
 fn billing_details(sent: &Value) -> Value {

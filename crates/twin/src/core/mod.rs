@@ -17,7 +17,12 @@ mod checkout;
 mod checkout_create;
 mod checkout_page;
 mod checkout_payment;
+mod checkout_settings;
+mod checkout_setup;
+mod collection;
 mod credit_notes;
+mod currencies;
+mod customer_subscriptions;
 mod customers;
 mod data;
 mod discounts;
@@ -33,6 +38,7 @@ mod indexes;
 mod invoice_api;
 mod invoice_build;
 mod invoice_items;
+mod invoice_lines;
 mod invoice_page;
 mod invoice_preview;
 mod invoices;
@@ -40,15 +46,18 @@ mod lines;
 mod lists;
 mod methods;
 mod params;
+mod pauses;
 mod payment_intents;
 mod payments;
 mod pending_updates;
 mod portal;
+mod portal_flows;
 mod portal_page;
 mod protocol;
 mod refunds;
 mod render;
 mod routes;
+mod schedule_phases;
 mod schedules;
 mod setup;
 mod status;
@@ -56,10 +65,12 @@ mod store;
 mod subscription_create;
 mod subscription_items;
 mod subscription_states;
+mod subscription_terms;
 mod subscriptions;
 mod test_clocks;
 pub mod time;
 mod timeline;
+mod trials;
 mod trigger;
 mod unserved;
 mod value;
@@ -76,6 +87,7 @@ use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;
 
+pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
@@ -90,8 +102,8 @@ pub struct Core {
     now: i64,
     rng: Rng,
     store: Store,
-    /// The ids of events that have not been taken yet.
-    fresh: Vec<String>,
+    /// The events that have not been taken yet.
+    fresh: Vec<NewEvent>,
     /// When objects that are not bound to a test clock must be checked.
     due: Timeline,
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
@@ -132,11 +144,12 @@ impl Call {
 }
 
 impl Core {
-    /// Creates an empty account at `now`, in seconds since 1970.
+    /// Creates an account at `now`, in seconds since 1970. It has only the default settings of the
+    /// portal.
     pub fn new(seed: u64, now: i64) -> Core {
         let mut rng = Rng::new(seed);
         let account = format!("acct_1{}", rng.text(15));
-        Core {
+        let mut core = Core {
             now,
             rng,
             store: Store::default(),
@@ -151,7 +164,12 @@ impl Core {
             retry_days: vec![3, 5, 7, 6],
             dunning_end: DunningEnd::Cancel,
             cause: Cause::default(),
+        };
+        core.save_portal_defaults();
+        for event in std::mem::take(&mut core.fresh) {
+            core.store.remove(&event.id);
         }
+        core
     }
 
     /// Sets the origin of the hosted pages: Checkout at `/c/pay/{session}`, the portal at
@@ -177,18 +195,20 @@ impl Core {
         self.now
     }
 
-    /// Takes the events that happened since the last call, oldest first. Events that have left the
-    /// list are forgotten.
+    /// Takes the events that happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Value> {
-        let fresh = std::mem::take(&mut self.fresh);
-        let events = fresh
-            .iter()
-            .filter_map(|id| self.store.get(id).cloned())
-            .collect();
+        let fresh = self.take_new_events();
+        let events = fresh.iter().filter_map(|new| self.event(&new.id).cloned());
+        events.collect()
+    }
+
+    /// Takes the ids and types of the events that happened since the last call, oldest first.
+    /// Older events that have left the list are forgotten.
+    pub fn take_new_events(&mut self) -> Vec<NewEvent> {
         while let Some(id) = self.oldest_event_to_forget() {
             self.store.remove(&id);
         }
-        events
+        std::mem::take(&mut self.fresh)
     }
 
     fn oldest_event_to_forget(&self) -> Option<String> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::method_types;
+use super::methods::{automatic_methods, method_types};
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
 use super::status;
@@ -107,15 +107,8 @@ fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
         intent["payment_method_types"] = types.into();
         intent["automatic_payment_methods"] = Value::Null;
     }
-    if has(sent, "automatic_payment_methods") {
-        let automatic = get(sent, "automatic_payment_methods");
-        intent["automatic_payment_methods"] = match flag(automatic, "enabled") {
-            true => {
-                json!({"allow_redirects": opt(automatic, "allow_redirects").unwrap_or("always"),
-                           "enabled": true})
-            }
-            false => Value::Null,
-        };
+    if let Some(automatic) = automatic_methods(sent) {
+        intent["automatic_payment_methods"] = automatic;
     }
     let card = get(sent, "payment_method_options.card");
     if card.is_object() {
@@ -197,7 +190,11 @@ impl Core {
 
     /// The payment method in the parameters of an intent. It must belong to its customer, or to no
     /// one.
-    fn intent_method_in(&mut self, sent: &Value, customer: Option<&str>) -> Answer<Option<String>> {
+    pub(super) fn intent_method_in(
+        &mut self,
+        sent: &Value,
+        customer: Option<&str>,
+    ) -> Answer<Option<String>> {
         if has(sent, "payment_method_data") {
             if opt(sent, "payment_method").is_some() {
                 let message = "You may only specify one of these parameters: payment_method, payment_method_data.";

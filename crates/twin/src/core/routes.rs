@@ -4,9 +4,10 @@ use super::data::paths;
 use super::errors::Answer;
 use super::{
     Call, Core, authorizations, balance, catalog, changes, charges, checkout, checkout_create,
-    credit_notes, customers, discounts, disputes, endpoints, events, invoice_api, invoice_items,
-    invoice_preview, methods, payment_intents, portal, refunds, schedules, setup,
-    subscription_create, subscription_items, subscriptions, test_clocks,
+    credit_notes, customer_subscriptions, customers, discounts, disputes, endpoints, events,
+    invoice_api, invoice_items, invoice_lines, invoice_preview, methods, pauses, payment_intents,
+    portal, refunds, schedules, setup, subscription_create, subscription_items, subscriptions,
+    test_clocks,
 };
 
 /// The function that answers a request.
@@ -55,7 +56,27 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     (
         "get",
         "customers/{}/subscriptions",
-        subscriptions::of_customer,
+        customer_subscriptions::index,
+    ),
+    (
+        "post",
+        "customers/{}/subscriptions",
+        customer_subscriptions::create,
+    ),
+    (
+        "get",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::show,
+    ),
+    (
+        "post",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::update,
+    ),
+    (
+        "delete",
+        "customers/{}/subscriptions/{}",
+        customer_subscriptions::cancel,
     ),
     ("post", "disputes/{}", disputes::update),
     ("post", "disputes/{}/close", disputes::close),
@@ -70,7 +91,15 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "invoices/{}", invoice_api::update),
     ("delete", "invoices/{}", invoice_api::delete),
     ("post", "invoices/{}/finalize", invoice_api::finalize),
-    ("get", "invoices/{}/lines", invoice_api::lines),
+    ("post", "invoices/{}/add_lines", invoice_lines::add),
+    ("get", "invoices/{}/lines", invoice_lines::index),
+    ("post", "invoices/{}/lines/{}", invoice_lines::update_one),
+    ("post", "invoices/{}/remove_lines", invoice_lines::remove),
+    (
+        "post",
+        "invoices/{}/update_lines",
+        invoice_lines::update_all,
+    ),
     (
         "post",
         "invoices/{}/mark_uncollectible",
@@ -124,6 +153,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "subscription_items/{}",
         subscription_items::delete,
     ),
+    ("get", "subscription_schedules", schedules::index),
     ("post", "subscription_schedules", schedules::create),
     ("post", "subscription_schedules/{}", schedules::update),
     (
@@ -140,7 +170,8 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "subscriptions", subscription_create::create),
     ("post", "subscriptions/{}", changes::update),
     ("delete", "subscriptions/{}", subscriptions::cancel),
-    ("post", "subscriptions/{}/resume", subscriptions::resume),
+    ("post", "subscriptions/{}/migrate", subscriptions::migrate),
+    ("post", "subscriptions/{}/resume", pauses::resume),
     ("post", "test_helpers/test_clocks", test_clocks::create),
     ("delete", "test_helpers/test_clocks/{}", test_clocks::delete),
     (

@@ -3,16 +3,30 @@
 use serde_json::{Value, json};
 use stripe::objects::ScheduleStatus;
 
-use super::behavior::{PaymentBehavior, ProrationBehavior, ScheduleEnd};
+use super::behavior::{ProrationBehavior, ScheduleEnd};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
-use super::payments::Initiator;
+use super::schedule_phases::{current_phase, moment, phase, phase_at, phase_item, schedule_end};
 use super::status;
-use super::subscription_create::NewSubscription;
-use super::time::add_interval;
-use super::value::{get, has, int, list, opt, opt_int, owned, period, required, text};
+use super::subscription_states::mark_cancellation;
+use super::time::DAY;
+use super::value::{
+    copy, copy_or_null, flag, get, has, int, list, opt, owned, period, required, text,
+};
 use super::{Call, Core};
+
+/// The time before the end of a schedule at which `subscription_schedule.expiring` is sent.
+const EXPIRING_SECONDS: i64 = 7 * DAY;
+
+/// `GET /v1/subscription_schedules`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    let scheduled = get(&call.params, "scheduled").as_bool();
+    core.page(call, "subscription_schedule", &["scheduled"], |row| {
+        let waits = status::schedule(row) == ScheduleStatus::NotStarted;
+        scheduled.is_none_or(|wanted| wanted == waits)
+    })
+}
 
 /// `POST /v1/subscription_schedules`: creates a schedule from a subscription, or from phases for a
 /// customer.
@@ -31,20 +45,24 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let before = core.need("subscription_schedule", id, "id")?;
     refuse_ended(&before, "update")?;
     let sent = &call.params;
+    let now = core.now;
     let mut after = before.clone();
+    core.fill_settings(&mut after, sent)?;
     if has(sent, "phases") {
-        let start = int(&before, "phases.0.start_date");
-        let phases = core.phases_from(list(sent, "phases"), start)?;
-        after["phases"] = phases.into();
-        let now = core.now;
-        after["current_phase"] = current_phase(&after, now);
+        after["phases"] = core.phases_after(&before, list(sent, "phases"))?.into();
+        after["current_phase"] = match status::schedule(&before) {
+            ScheduleStatus::Active => current_phase(&after, now),
+            _ => Value::Null,
+        };
     }
     if let Some(end) = opt(sent, "end_behavior") {
         after["end_behavior"] = end.into();
     }
+    check_collection(&after)?;
     after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    core.store.put(id, after);
-    core.wake_for_phases(id);
+    core.store.put(id, after.clone());
+    core.apply_edit(&before, &after, ProrationBehavior::from_params(sent));
+    core.plan_phases(id);
     core.emit_change("subscription_schedule.updated", id, &before);
     core.need("subscription_schedule", id, "id")
 }
@@ -53,16 +71,26 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn release(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "release")?;
+    if let Some(subscription) = opt(&row, "subscription")
+        && !flag(&call.params, "preserve_cancel_date")
+    {
+        core.plan_cancellation(subscription, None);
+    }
     core.end_schedule(call.id(), ScheduleEnd::Released);
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
-/// `POST /v1/subscription_schedules/{schedule}/cancel`: the subscription is canceled too.
+/// `POST /v1/subscription_schedules/{schedule}/cancel`: the subscription is canceled too. The rest
+/// of its period is credited and invoiced unless asked otherwise.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "cancel")?;
-    match opt(&row, "subscription").map(str::to_owned) {
-        Some(subscription) => core.end_subscription(&subscription, "cancellation_requested"),
+    match opt(&row, "subscription") {
+        Some(subscription) => {
+            let subscription = core.need("subscription", subscription, "subscription")?;
+            let wants = |name: &str| get(&call.params, name) != false;
+            core.cancel_with_credit(&subscription, wants("prorate"), wants("invoice_now"));
+        }
         None => core.end_schedule(call.id(), ScheduleEnd::Canceled),
     }
     core.need_path("subscription_schedule", call.id(), "id")
@@ -79,41 +107,30 @@ fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {
     Err(ApiError::invalid(message))
 }
 
-fn current_phase(row: &Value, now: i64) -> Value {
-    list(row, "phases")
-        .iter()
-        .find(|phase| (int(phase, "start_date")..int(phase, "end_date")).contains(&now))
-        .map_or(
-            Value::Null,
-            |phase| json!({"start_date": phase["start_date"], "end_date": phase["end_date"]}),
-        )
-}
-
-fn phase(items: Vec<Value>, currency: &Value, span: (i64, i64), sent: &Value) -> Value {
-    json!({
-        "add_invoice_items": [], "application_fee_percent": null, "billing_cycle_anchor": null,
-        "billing_thresholds": null, "collection_method": null, "currency": currency,
-        "default_payment_method": null, "default_tax_rates": [], "description": null,
-        "discounts": [], "end_date": span.1, "invoice_settings": null, "items": items,
-        "metadata": if has(sent, "metadata") { get(sent, "metadata").clone() } else { json!({}) },
-        "on_behalf_of": null,
-        "proration_behavior": opt(sent, "proration_behavior").unwrap_or("create_prorations"),
-        "start_date": span.0, "transfer_data": null, "trial_end": get(sent, "trial_end"),
-    })
-}
-
-fn phase_item(price: &str, quantity: i64) -> Value {
-    json!({"billing_thresholds": null, "discounts": [], "metadata": {}, "price": price,
-           "quantity": quantity, "tax_rates": []})
+/// Refuses phases that are sent as invoices without a due date.
+fn check_collection(row: &Value) -> Answer<()> {
+    let known = text(row, "default_settings.collection_method");
+    for (index, phase) in list(row, "phases").iter().enumerate() {
+        let is_sent = opt(phase, "collection_method").unwrap_or(known) == "send_invoice";
+        let is_due = has(phase, "invoice_settings.days_until_due")
+            || has(row, "default_settings.invoice_settings.days_until_due");
+        if is_sent && !is_due {
+            let message = "If invoice collection method is 'send_invoice', you must specify 'days_until_due'.";
+            let param = format!("phases[{index}][invoice_settings][days_until_due]");
+            return refuse_param("", &param, message);
+        }
+    }
+    Ok(())
 }
 
 impl Core {
+    /// Builds a schedule that has not started.
     fn new_schedule(
         &mut self,
         customer: &Value,
         phases: Vec<Value>,
         sent: &Value,
-    ) -> Answer<String> {
+    ) -> Answer<Value> {
         let id = self.rng.id("sub_sched");
         let mut schedule = json!({
             "id": id, "object": "subscription_schedule", "application": null,
@@ -130,21 +147,60 @@ impl Core {
                 "on_behalf_of": null, "transfer_data": null},
             "end_behavior": opt(sent, "end_behavior").unwrap_or("release"), "livemode": false,
             "metadata": metadata(&Value::Null, get(sent, "metadata"))?, "phases": phases,
-            "released_at": null, "released_subscription": null, "status": "active",
+            "released_at": null, "released_subscription": null, "status": "not_started",
             "subscription": null, "test_clock": null,
         });
-        let now = self.now;
-        schedule["current_phase"] = current_phase(&schedule, now);
-        self.store.put(&id, schedule);
-        Ok(id)
+        self.fill_settings(&mut schedule, sent)?;
+        check_collection(&schedule)?;
+        Ok(schedule)
+    }
+
+    /// Applies `default_settings`.
+    fn fill_settings(&mut self, schedule: &mut Value, sent: &Value) -> Answer<()> {
+        let customer = owned(schedule, "customer");
+        let settings = get(sent, "default_settings");
+        let known = &mut schedule["default_settings"];
+        copy(
+            known,
+            settings,
+            &["billing_cycle_anchor", "collection_method"],
+        );
+        copy_or_null(known, settings, &["description"]);
+        if has(settings, "automatic_tax") {
+            known["automatic_tax"]["enabled"] = flag(settings, "automatic_tax.enabled").into();
+        }
+        let names = ["custom_fields", "days_until_due", "description", "footer"];
+        copy_or_null(
+            &mut known["invoice_settings"],
+            get(settings, "invoice_settings"),
+            &names,
+        );
+        if let Some(method) = opt(settings, "default_payment_method") {
+            let param = "default_settings[default_payment_method]";
+            known["default_payment_method"] =
+                self.attached_method(method, &customer, param)?.into();
+        }
+        Ok(())
     }
 
     fn schedule_from(&mut self, subscription: &str, sent: &Value) -> Answer<String> {
         let row = self.need("subscription", subscription, "from_subscription")?;
-        let with_other = ["phases", "customer", "start_date", "end_behavior"];
+        let with_other = [
+            "phases",
+            "customer",
+            "start_date",
+            "end_behavior",
+            "default_settings",
+        ];
         if let Some(name) = with_other.iter().find(|name| has(sent, name)) {
             let message = format!("You cannot set `{name}` if `from_subscription` is set.");
             return refuse_param("", name, message);
+        }
+        if status::has_ended(&row) {
+            let message = format!(
+                "The subscription `{subscription}` cannot be scheduled because it has already ended."
+            );
+            return refuse_param("", "from_subscription", message);
         }
         if let Some(schedule) = opt(&row, "schedule") {
             let message = format!(
@@ -154,259 +210,232 @@ impl Core {
         }
         let items: Vec<Value> = inner(&row, "items")
             .iter()
-            .map(|item| phase_item(text(item, "price.id"), int(item, "quantity")))
+            .map(|item| {
+                let price = text(item, "price.id");
+                phase_item(price, int(item, "quantity"), get(item, "metadata"))
+            })
             .collect();
-        let first = get(&row, "items.data.0");
-        let span = period(first);
-        let phases = vec![phase(items, &row["currency"], span, &json!({}))];
-        let id = self.new_schedule(&row["customer"], phases, sent)?;
-        self.attach_schedule(&id, subscription);
-        Ok(id)
-    }
-
-    /// Attaches a schedule to its subscription and emits the events.
-    fn attach_schedule(&mut self, id: &str, subscription: &str) {
-        self.modify(id, |schedule| {
-            schedule["subscription"] = subscription.into();
-        });
-        self.emit("subscription_schedule.created", id);
+        let span = period(get(&row, "items.data.0"));
+        let mut first = phase(items, &row["currency"], span, &json!({}));
+        if status::is_trialing(&row) {
+            first["trial_end"] = row["trial_end"].clone();
+        }
+        first["discounts"] = list(&row, "discounts")
+            .iter()
+            .map(|id| json!({"coupon": null, "discount": id, "promotion_code": null}))
+            .collect();
+        let mut schedule = self.new_schedule(&row["customer"], vec![first], sent)?;
+        let settings = &mut schedule["default_settings"];
+        let names = ["collection_method", "default_payment_method", "description"];
+        copy(settings, &row, &names);
+        settings["invoice_settings"]["days_until_due"] = row["days_until_due"].clone();
+        schedule["status"] = "active".into();
+        schedule["subscription"] = subscription.into();
+        schedule["current_phase"] = current_phase(&schedule, self.now);
+        let id = owned(&schedule, "id");
+        self.store.put(&id, schedule);
+        self.emit("subscription_schedule.created", &id);
         self.modify_and_emit("customer.subscription.updated", subscription, |row| {
-            row["schedule"] = id.into();
+            row["schedule"] = id.clone().into();
         });
-        self.wake_for_phases(id);
+        self.plan_phases(&id);
+        Ok(id)
     }
 
     fn schedule_for_customer(&mut self, sent: &Value) -> Answer<String> {
         let customer = required(sent, "customer")?;
         let row = self.need("customer", customer, "customer")?;
-        let start = opt_int(sent, "start_date").unwrap_or(self.now);
-        let phases = self.phases_from(list(sent, "phases"), start)?;
+        let start = moment(sent, "start_date", self.now).unwrap_or(self.now);
+        let phases = self.phases_from(list(sent, "phases"), start, customer)?;
         if phases.is_empty() {
             return Err(ApiError::required("phases"));
         }
-        let id = self.new_schedule(&row["id"], phases, sent)?;
-        if let Some(method) = opt(sent, "default_settings.default_payment_method") {
-            let method = self.usable_method(method, Some(customer), "default_payment_method")?;
-            self.modify(&id, |row| {
-                row["default_settings"]["default_payment_method"] = method.into();
-            });
+        let schedule = self.new_schedule(&row["id"], phases, sent)?;
+        let id = owned(&schedule, "id");
+        self.store.put(&id, schedule);
+        if start <= self.now {
+            self.begin_schedule(&id)?;
         }
-        if start > self.now {
-            self.modify(&id, |row| row["status"] = "not_started".into());
-            self.emit("subscription_schedule.created", &id);
-            self.wake(start, &id);
-            return Ok(id);
-        }
-        let subscription = self.begin_schedule(&id)?;
-        self.attach_schedule(&id, &subscription);
+        self.emit("subscription_schedule.created", &id);
+        self.plan_phases(&id);
         Ok(id)
     }
 
-    /// Creates the subscription that the first phase of a schedule describes.
-    fn begin_schedule(&mut self, id: &str) -> Answer<String> {
+    /// Creates the subscription that the first phase of a schedule describes. Its first invoice is
+    /// a draft.
+    fn begin_schedule(&mut self, id: &str) -> Answer<()> {
         let row = self.need("subscription_schedule", id, "id")?;
-        let mut items = Vec::new();
-        for item in list(&row, "phases.0.items") {
-            let price = self.need("price", text(item, "price"), "price")?;
-            items.push((price, int(item, "quantity"), json!({})));
-        }
-        self.create_subscription(NewSubscription {
-            customer: owned(&row, "customer"),
-            items,
-            one_time_lines: Vec::new(),
-            metadata: json!({}),
-            method: opt(&row, "default_settings.default_payment_method").map(str::to_owned),
-            trial_end: None,
-            anchor: None,
-            behavior: PaymentBehavior::DefaultIncomplete,
-            by: Initiator::Merchant,
-            members: json!({"collection_method": "charge_automatically"}),
-            keeps_method: false,
-            discounts: Vec::new(),
-        })
+        let new = self.subscription_of_schedule(&row)?;
+        let subscription = self.create_subscription(new)?;
+        let now = self.now;
+        self.modify(id, |row| {
+            row["status"] = "active".into();
+            row["subscription"] = subscription.into();
+            row["current_phase"] = current_phase(row, now);
+        });
+        Ok(())
     }
 
-    /// Reads phases from parameters. Each starts where the previous one ends.
-    fn phases_from(&mut self, sent: &[Value], start: i64) -> Answer<Vec<Value>> {
-        let mut phases: Vec<Value> = Vec::new();
-        let mut begin = start;
-        for (index, one) in sent.iter().enumerate() {
-            let named = format!("phases[{index}]");
-            let mut items = Vec::new();
-            let mut first_price = Value::Null;
-            for (place, item) in list(one, "items").iter().enumerate() {
-                let price = self.recurring_price(item, &format!("{named}[items][{place}]"))?;
-                items.push(phase_item(
-                    text(&price, "id"),
-                    opt_int(item, "quantity").unwrap_or(1),
-                ));
-                if first_price.is_null() {
-                    first_price = price;
-                }
+    /// The phases after an update. Past phases may be omitted; the current one keeps its start.
+    fn phases_after(&mut self, before: &Value, sent: &[Value]) -> Answer<Vec<Value>> {
+        let now = self.now;
+        let first = sent.first().map_or(&Value::Null, |phase| phase);
+        let known = list(before, "phases");
+        let starts_anew = status::schedule(before) == ScheduleStatus::NotStarted;
+        let start = match moment(first, "start_date", now) {
+            Some(at) if starts_anew => at,
+            Some(at) if known.iter().any(|phase| int(phase, "start_date") == at) => at,
+            None if !starts_anew && has(before, "current_phase") => {
+                int(before, "current_phase.start_date")
             }
-            if items.is_empty() {
-                return Err(ApiError::required(&format!("{named}[items]")));
-            }
-            begin = opt_int(one, "start_date").unwrap_or(begin);
-            let before = phases.last().map_or(start, |last| int(last, "end_date"));
-            if begin != before {
-                let message = "Phases must be contiguous: each starts when the one before ends, and the current one keeps its start.";
-                return refuse_param("", &format!("{named}[start_date]"), message);
-            }
-            let end = phase_end(one, &first_price, begin, index + 1 == sent.len());
-            let Some(end) = end.filter(|end| *end > begin) else {
-                let message = "Only the last phase can be left without an `end_date` or a `duration`, and phases must end after they start.";
-                return refuse_param("", &format!("{named}[end_date]"), message);
-            };
-            phases.push(phase(items, &first_price["currency"], (begin, end), one));
-            begin = end;
-        }
+            _ => int(before, "phases.0.start_date"),
+        };
+        let mut phases: Vec<Value> = known
+            .iter()
+            .filter(|phase| int(phase, "end_date") <= start)
+            .cloned()
+            .collect();
+        phases.extend(self.phases_from(sent, start, text(before, "customer"))?);
         Ok(phases)
     }
 
-    fn wake_for_phases(&mut self, id: &str) {
+    /// Applies an update of the current phase, and of how the schedule ends, to the subscription.
+    fn apply_edit(&mut self, before: &Value, after: &Value, proration: ProrationBehavior) {
+        let Some(subscription) = opt(after, "subscription") else {
+            return;
+        };
+        let sub = self.row(subscription).clone();
+        let phase = phase_at(after, self.now).cloned().unwrap_or_default();
+        let known = phase_at(before, self.now).cloned().unwrap_or_default();
+        let names = [
+            "items",
+            "discounts",
+            "metadata",
+            "trial_end",
+            "default_payment_method",
+        ];
+        if names.iter().any(|name| phase[*name] != known[*name]) && !phase.is_null() {
+            self.enter_phase(&sub, after, (&known, &phase), proration);
+        }
+        let cancels = text(after, "end_behavior") == "cancel";
+        self.plan_cancellation(subscription, cancels.then(|| schedule_end(after)));
+    }
+
+    /// Sets the end of a subscription to that of its schedule, or takes back what a schedule set.
+    fn plan_cancellation(&mut self, subscription: &str, end: Option<i64>) {
+        let row = self.row(subscription).clone();
+        let was_set = self.note(subscription, "ends_by_schedule") == true;
+        if status::has_ended(&row) || end.is_none() && !was_set {
+            return;
+        }
+        self.set_note(subscription, "ends_by_schedule", end.is_some());
+        let now = self.now;
+        self.modify_and_emit("customer.subscription.updated", subscription, |row| {
+            row["cancel_at"] = json!(end);
+            mark_cancellation(row, now);
+        });
+        self.plan_ahead(subscription);
+    }
+
+    /// Schedules the checks of a schedule.
+    fn plan_phases(&mut self, id: &str) {
         let row = self.row(id).clone();
         for phase in list(&row, "phases") {
-            self.wake(int(phase, "end_date"), id);
+            for name in ["start_date", "end_date"] {
+                self.wake(int(phase, name).max(self.now), id);
+            }
+        }
+        let notice = schedule_end(&row) - EXPIRING_SECONDS;
+        if notice > self.now {
+            self.wake(notice, id);
         }
     }
 
-    /// Starts the next phase of a schedule, or ends the schedule.
+    /// Starts a schedule or its next phase, announces its end, or ends it.
     pub(super) fn schedule_due(&mut self, id: &str) {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
         match status::schedule(&row) {
             ScheduleStatus::NotStarted if int(&row, "phases.0.start_date") <= self.now => {
-                self.modify(id, |row| row["status"] = "active".into());
-                if let Ok(subscription) = self.begin_schedule(id) {
-                    self.modify(id, |row| row["subscription"] = subscription.clone().into());
-                    self.modify(&subscription, |sub| sub["schedule"] = id.into());
-                    self.wake_for_phases(id);
+                if self.begin_schedule(id).is_err() {
+                    self.end_schedule(id, ScheduleEnd::Canceled);
+                    return;
                 }
+                self.emit_change("subscription_schedule.updated", id, &row);
             }
             ScheduleStatus::Active => {
                 let subscription = owned(&row, "subscription");
                 // A renewal at the same moment already bills the new items.
                 self.subscription_due(&subscription);
                 self.apply_current_phase(&subscription);
+                self.announce_end(id);
                 self.finish_schedule(id);
             }
             _ => {}
         }
     }
 
-    /// Gives a subscription the items of the current phase. At the boundary of a billing period,
-    /// nothing is prorated; within a period, the proration behavior of the phase applies.
-    pub(super) fn apply_current_phase(&mut self, subscription: &str) {
-        let Some(sub) = self.store.get(subscription).cloned() else {
-            return;
-        };
-        let Some(id) = opt(&sub, "schedule").map(str::to_owned) else {
-            return;
-        };
-        let row = self.row(&id).clone();
-        let current = current_phase(&row, self.now);
-        if current.is_null() || current == row["current_phase"] {
-            return;
+    /// Emits `subscription_schedule.expiring` once.
+    fn announce_end(&mut self, id: &str) {
+        let end = schedule_end(self.row(id));
+        let is_near = (end - EXPIRING_SECONDS..end).contains(&self.now);
+        if is_near && self.note(id, "expiring") != end {
+            self.set_note(id, "expiring", end);
+            self.emit("subscription_schedule.expiring", id);
         }
-        self.modify_and_emit("subscription_schedule.updated", &id, |row| {
-            row["current_phase"] = current.clone();
-        });
-        let phase = list(&row, "phases")
-            .iter()
-            .find(|one| one["start_date"] == current["start_date"])
-            .cloned()
-            .unwrap_or_default();
-        let items = self.items_of_phase(&sub, &phase);
-        let at_boundary = int(&sub, "items.data.0.current_period_end") <= self.now;
-        if at_boundary || ProrationBehavior::from_params(&phase) == ProrationBehavior::None {
-            let before = self.modify(subscription, |row| row["items"]["data"] = items.into());
-            if !at_boundary {
-                self.emit_change("customer.subscription.updated", subscription, &before);
-            }
-            return;
-        }
-        let change = super::changes::Change {
-            items,
-            proration: ProrationBehavior::from_params(&phase),
-            behavior: PaymentBehavior::AllowIncomplete,
-            at: self.now,
-            resets: false,
-            one_time_lines: Vec::new(),
-            by: Initiator::Merchant,
-        };
-        if self.change_items(subscription, change).is_ok() {
-            self.emit_change("customer.subscription.updated", subscription, &sub);
-        }
-    }
-
-    fn items_of_phase(&mut self, sub: &Value, phase: &Value) -> Vec<Value> {
-        let old = inner(sub, "items").to_vec();
-        let first = old.first().cloned().unwrap_or_default();
-        let period = period(&first);
-        let wanted = list(phase, "items");
-        wanted
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                let price = self.row(text(item, "price")).clone();
-                let quantity = int(item, "quantity");
-                match old.get(index) {
-                    Some(known) => {
-                        let mut changed = known.clone();
-                        changed["price"] = price;
-                        changed["quantity"] = quantity.into();
-                        changed
-                    }
-                    None => self.new_item(text(sub, "id"), &price, quantity, &json!({}), period),
-                }
-            })
-            .collect()
     }
 
     fn finish_schedule(&mut self, id: &str) {
-        let Some(row) = self.store.get(id).cloned() else {
-            return;
-        };
-        let end = list(&row, "phases")
-            .last()
-            .map_or(i64::MAX, |phase| int(phase, "end_date"));
-        if end > self.now || status::schedule(&row) != ScheduleStatus::Active {
+        let row = self.row(id).clone();
+        if schedule_end(&row) > self.now || status::schedule(&row) != ScheduleStatus::Active {
             return;
         }
         if text(&row, "end_behavior") == "cancel" {
-            let subscription = owned(&row, "subscription");
-            self.end_subscription(&subscription, "cancellation_requested");
+            self.end_at_date(&owned(&row, "subscription"));
         } else {
             self.end_schedule(id, ScheduleEnd::Released);
         }
     }
 
-    /// Ends a schedule, which is released or canceled together with its subscription.
+    /// How a schedule ends with its subscription.
+    pub(super) fn schedule_end_with(&self, id: &str, reason: &str) -> ScheduleEnd {
+        if reason == "payment_failed" {
+            ScheduleEnd::Aborted
+        } else if schedule_end(self.row(id)) <= self.now {
+            ScheduleEnd::Completed
+        } else {
+            ScheduleEnd::Canceled
+        }
+    }
+
+    /// Ends a schedule. One that is released after its last phase is also completed.
     pub(super) fn end_schedule(&mut self, id: &str, end: ScheduleEnd) {
-        let Some(row) = self.store.get(id).cloned() else {
-            return;
-        };
+        let row = self.row(id).clone();
         if !status::is_live_schedule(&row) {
             return;
         }
         let now = self.now;
         let is_release = end == ScheduleEnd::Released;
+        let is_over = schedule_end(&row) <= now && status::schedule(&row) == ScheduleStatus::Active;
         self.modify(id, |row| {
-            row["status"] = end.as_str().into();
+            row["status"] = end.status().into();
             row["current_phase"] = Value::Null;
-            row[if is_release {
-                "released_at"
-            } else {
-                "canceled_at"
-            }] = now.into();
+            if is_over {
+                row["completed_at"] = now.into();
+            }
             if is_release {
+                row["released_at"] = now.into();
                 row["released_subscription"] = row["subscription"].clone();
                 row["subscription"] = Value::Null;
+            } else if end != ScheduleEnd::Completed {
+                row["canceled_at"] = now.into();
             }
         });
-        self.emit(&format!("subscription_schedule.{}", end.as_str()), id);
+        if is_release && is_over {
+            self.emit("subscription_schedule.completed", id);
+        }
+        self.emit(&format!("subscription_schedule.{}", end.event()), id);
         if let Some(subscription) = opt(&row, "subscription")
             && is_release
         {
@@ -415,21 +444,4 @@ impl Core {
             });
         }
     }
-}
-
-fn phase_end(sent: &Value, price: &Value, begin: i64, is_last: bool) -> Option<i64> {
-    if let Some(end) = opt_int(sent, "end_date") {
-        return Some(end);
-    }
-    if let Some(interval) = opt(sent, "duration.interval") {
-        let count = opt_int(sent, "duration.interval_count").unwrap_or(1);
-        return Some(add_interval(begin, interval, count));
-    }
-    let (interval, count) = super::subscriptions::billing_interval(price);
-    let times = match opt_int(sent, "iterations") {
-        Some(times) => times,
-        None if is_last => 1,
-        None => return None,
-    };
-    Some(add_interval(begin, interval, count * times))
 }

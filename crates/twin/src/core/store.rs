@@ -19,7 +19,7 @@ use super::indexes::{self, Index};
 use super::value::text;
 
 /// The number of parsed objects at which all of them become text again.
-const PARSED_MAX: usize = 1_024;
+const PARSED_MAX: usize = 4_096;
 
 /// The position of an object in the order of creation.
 type Number = u64;
@@ -33,6 +33,7 @@ pub struct Store {
     order: BTreeMap<String, BTreeSet<Number>>,
     /// The objects by the value of an indexed field.
     indexed: BTreeMap<(Index, String), BTreeSet<Number>>,
+    /// How many objects were parsed since the last time that all of them became text.
     parsed: AtomicUsize,
     undo: Option<Vec<(String, Option<Value>)>>,
     /// The test clock that new objects are bound to.
@@ -151,52 +152,104 @@ impl Store {
         }
     }
 
+    /// Writes a new event as text.
+    pub fn put_event(&mut self, id: &str, kind: &str, text: String) {
+        let indexed = indexes::of("event", "type").map(|index| (index, kind.to_owned()));
+        let places = Places {
+            kind: Some("event".to_owned()),
+            indexed: indexed.into_iter().collect(),
+        };
+        self.last += 1;
+        self.numbers.insert(id.to_owned(), self.last);
+        self.list(self.last, places);
+        let row = Row {
+            text: Some(text.into()),
+            value: OnceLock::new(),
+        };
+        self.rows.insert(self.last, row);
+        if let Some(undo) = &mut self.undo {
+            undo.push((id.to_owned(), None));
+        }
+    }
+
+    /// Changes a row in place and returns its previous value, or null if there is no such row.
+    pub fn edit(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> Value {
+        let Some(number) = self.numbers.get(id).copied() else {
+            return Value::Null;
+        };
+        let Some(row) = self.rows.get_mut(&number) else {
+            return Value::Null;
+        };
+        let before = row.value(&self.parsed).clone();
+        let Some(value) = row.value.get_mut() else {
+            return before;
+        };
+        change(value);
+        if *value == before {
+            return before;
+        }
+        row.text = None;
+        let (old, new) = (places_of(&before), places_of(value));
+        if old != new {
+            self.unlist(number, old);
+            self.list(number, new);
+        }
+        if let Some(undo) = &mut self.undo {
+            undo.push((id.to_owned(), Some(before.clone())));
+        }
+        before
+    }
+
     /// Writes a row and returns what it replaces.
     fn write(&mut self, id: &str, value: Value) -> Option<Value> {
-        let before = self.unlist(id);
+        let before = self.take(id);
         let number = self.numbers.get(id).copied().unwrap_or_else(|| {
             self.last += 1;
             self.numbers.insert(id.to_owned(), self.last);
             self.last
         });
-        let kind = text(&value, "object");
-        if !kind.is_empty() && value["deleted"] != Value::Bool(true) {
-            self.order
-                .entry(kind.to_owned())
-                .or_default()
-                .insert(number);
-            for key in indexes::keys_of(&value) {
-                self.indexed.entry(key).or_default().insert(number);
-            }
-        }
+        self.list(number, places_of(&value));
         *self.parsed.get_mut() += 1;
         self.rows.insert(number, Row::of(value));
         before
     }
 
-    /// Takes a row out of the order of its kind and out of the indexes.
-    fn unlist(&mut self, id: &str) -> Option<Value> {
-        let number = self.numbers.get(id)?;
-        let row = self.rows.remove(number)?;
+    /// Takes a row out of its places, and keeps its number.
+    fn take(&mut self, id: &str) -> Option<Value> {
+        let number = *self.numbers.get(id)?;
+        let row = self.rows.remove(&number)?;
         row.value(&self.parsed);
         let value = row.value.into_inner()?;
-        if let Some(numbers) = self.order.get_mut(text(&value, "object")) {
-            numbers.remove(number);
+        self.unlist(number, places_of(&value));
+        Some(value)
+    }
+
+    fn list(&mut self, number: Number, places: Places) {
+        if let Some(kind) = places.kind {
+            self.order.entry(kind).or_default().insert(number);
         }
-        for key in indexes::keys_of(&value) {
+        for key in places.indexed {
+            self.indexed.entry(key).or_default().insert(number);
+        }
+    }
+
+    fn unlist(&mut self, number: Number, places: Places) {
+        if let Some(numbers) = places.kind.and_then(|kind| self.order.get_mut(&kind)) {
+            numbers.remove(&number);
+        }
+        for key in places.indexed {
             if let Some(numbers) = self.indexed.get_mut(&key) {
-                numbers.remove(number);
+                numbers.remove(&number);
                 if numbers.is_empty() {
                     self.indexed.remove(&key);
                 }
             }
         }
-        Some(value)
     }
 
     /// Removes a row as if it had never existed.
     pub fn remove(&mut self, id: &str) {
-        self.unlist(id);
+        self.take(id);
         self.numbers.remove(id);
     }
 
@@ -247,6 +300,28 @@ impl Store {
             .into_iter()
             .flatten()
             .filter_map(|number| self.at(*number))
+    }
+}
+
+/// Where an object is listed: its kind, and its values in the indexes.
+#[derive(PartialEq)]
+struct Places {
+    kind: Option<String>,
+    indexed: Vec<(Index, String)>,
+}
+
+/// The places of an object. A deleted one, or a note about an object, has none.
+fn places_of(value: &Value) -> Places {
+    let kind = text(value, "object");
+    if kind.is_empty() || value["deleted"] == Value::Bool(true) {
+        return Places {
+            kind: None,
+            indexed: Vec::new(),
+        };
+    }
+    Places {
+        kind: Some(kind.to_owned()),
+        indexed: indexes::keys_of(value).collect(),
     }
 }
 

@@ -3,18 +3,21 @@
 use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
-use super::behavior::PaymentBehavior;
+use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::lines::{Draft, share};
+use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
-use super::subscriptions::{billing_interval, check_same_interval, members, trial_end};
+use super::subscription_terms::{Grid, Terms, Wishes, configured_anchor};
+use super::subscriptions::{
+    billing_interval, check_collection, check_same_interval, members, trial_end,
+};
 use super::time::add_interval;
-use super::value::{get, list, merge, opt, opt_int, required, text};
+use super::value::{get, has, list, merge, opt, opt_int, required, text};
 use super::{Call, Core};
 
 /// The input for creating a subscription.
@@ -26,8 +29,12 @@ pub(super) struct NewSubscription {
     pub(super) one_time_lines: Vec<Draft>,
     pub(super) metadata: Value,
     pub(super) method: Option<String>,
+    /// The start, if it is in the past.
+    pub(super) start: Option<i64>,
     pub(super) trial_end: Option<i64>,
     pub(super) anchor: Option<i64>,
+    /// Whether the periods before the first full one are charged.
+    pub(super) proration: ProrationBehavior,
     pub(super) behavior: PaymentBehavior,
     pub(super) by: Initiator,
     /// Fields that override the defaults.
@@ -35,6 +42,36 @@ pub(super) struct NewSubscription {
     /// Whether the payment method of the first payment becomes the default.
     pub(super) keeps_method: bool,
     pub(super) discounts: Vec<String>,
+    /// The schedule that creates it. The first invoice is then a draft.
+    pub(super) schedule: Option<String>,
+}
+
+impl NewSubscription {
+    /// A subscription that starts now and whose first invoice is charged.
+    pub(super) fn of(customer: &str, items: Vec<(Value, i64, Value)>) -> NewSubscription {
+        NewSubscription {
+            customer: customer.to_owned(),
+            items,
+            one_time_lines: Vec::new(),
+            metadata: json!({}),
+            method: None,
+            start: None,
+            trial_end: None,
+            anchor: None,
+            proration: ProrationBehavior::CreateProrations,
+            behavior: PaymentBehavior::AllowIncomplete,
+            by: Initiator::Customer,
+            members: json!({}),
+            keeps_method: false,
+            discounts: Vec::new(),
+            schedule: None,
+        }
+    }
+
+    /// The first price, which determines the interval and the currency.
+    fn price(&self) -> &Value {
+        &self.items[0].0
+    }
 }
 
 /// `POST /v1/subscriptions`
@@ -47,44 +84,155 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let customer = required(sent, "customer")?;
     core.need("customer", customer, "customer[id]")?;
-    let customer = customer.to_owned();
+    let items = items_from(core, sent)?;
+    check_collection(&json!({}), sent)?;
+    let method = match opt(sent, "default_payment_method") {
+        Some(name) => Some(core.attached_method(name, customer, "default_payment_method")?),
+        None => None,
+    };
+    core.refuse_other_currency(customer, text(&items[0].0, "currency"))?;
+    let one_time_lines =
+        core.one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?;
+    let start = opt_int(sent, "backdate_start_date");
+    if start.is_some_and(|at| at > core.now) {
+        let message = "backdate_start_date must be in the past.";
+        return refuse_param("", "backdate_start_date", message);
+    }
+    if opt_int(sent, "cancel_at").is_some_and(|at| at < core.now) {
+        let message = "cancel_at must be in the future.";
+        return refuse_param("", "cancel_at", message);
+    }
+    let trial_end = trial_end(core.now, sent)?;
+    let mut members = members(sent, core.now);
+    if has(sent, "billing_cycle_anchor_config") {
+        members["billing_cycle_anchor_config"] = anchor_config(sent);
+    }
+    Ok(NewSubscription {
+        start,
+        trial_end,
+        anchor: anchor_from(sent, &items[0].0, trial_end, core.now)?,
+        proration: ProrationBehavior::from_params(sent),
+        metadata: metadata(&Value::Null, get(sent, "metadata"))?,
+        behavior: PaymentBehavior::from_params(sent),
+        by: Initiator::from_params(sent),
+        members,
+        keeps_method: text(sent, "payment_settings.save_default_payment_method")
+            == "on_subscription",
+        discounts: core.discounts_from(sent, customer)?,
+        one_time_lines,
+        method,
+        ..NewSubscription::of(customer, items)
+    })
+}
+
+fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>> {
     if list(sent, "items").is_empty() {
         return Err(ApiError::required("items"));
     }
-    let mut items = Vec::new();
+    let mut items: Vec<(Value, i64, Value)> = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
         let price = core.recurring_price(item, &format!("items[{index}]"))?;
+        if items.iter().any(|(known, ..)| known["id"] == price["id"]) {
+            let message = format!(
+                "Cannot create a Subscription with multiple Subscription Items with the same Price: {}",
+                text(&price, "id")
+            );
+            return refuse_param("", "plan", message);
+        }
         let kept = metadata(&Value::Null, get(item, "metadata"))?;
         items.push((price, opt_int(item, "quantity").unwrap_or(1), kept));
     }
     check_same_interval(items.iter().map(|(price, ..)| price))?;
-    let method = match opt(sent, "default_payment_method") {
-        Some(name) => Some(core.usable_method(name, Some(&customer), "default_payment_method")?),
-        None => None,
-    };
-    let one_time_lines =
-        core.one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?;
-    let (interval, count) = billing_interval(&items[0].0);
-    let natural = add_interval(core.now, interval, count);
-    if opt_int(sent, "billing_cycle_anchor").is_some_and(|at| at < core.now || at > natural) {
-        let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
-        return refuse_param("", "billing_cycle_anchor", message);
+    let currency = text(&items[0].0, "currency");
+    if opt(sent, "currency").is_some_and(|wanted| wanted != currency) {
+        let message = format!(
+            "The price specified only supports `{currency}`. This doesn't match the expected currency: `{}`.",
+            text(sent, "currency")
+        );
+        return refuse_param("", "items[0][price]", message);
     }
-    Ok(NewSubscription {
-        trial_end: trial_end(core.now, sent)?,
-        anchor: opt_int(sent, "billing_cycle_anchor"),
-        metadata: metadata(&Value::Null, get(sent, "metadata"))?,
-        behavior: PaymentBehavior::from_params(sent),
-        by: Initiator::from_params(sent),
-        members: members(sent),
-        keeps_method: text(sent, "payment_settings.save_default_payment_method")
-            == "on_subscription",
-        discounts: core.discounts_from(sent, &customer)?,
-        customer,
-        items,
-        one_time_lines,
-        method,
-    })
+    Ok(items)
+}
+
+/// The billing cycle anchor that the parameters request.
+fn anchor_from(
+    sent: &Value,
+    price: &Value,
+    trial_end: Option<i64>,
+    now: i64,
+) -> Answer<Option<i64>> {
+    let base = trial_end.unwrap_or(now);
+    let (interval, count) = billing_interval(price);
+    let config = get(sent, "billing_cycle_anchor_config");
+    let named = "billing_cycle_anchor";
+    if !config.is_null() {
+        if has(sent, named) {
+            let message = "You may only specify one of these parameters: billing_cycle_anchor, billing_cycle_anchor_config.";
+            return refuse_param("", "billing_cycle_anchor_config", message);
+        }
+        check_anchor_config(config, interval)?;
+        return Ok(Some(configured_anchor(config, interval, base)));
+    }
+    let Some(anchor) = opt_int(sent, named) else {
+        return Ok(None);
+    };
+    let natural = add_interval(base, interval, count);
+    if anchor < now || trial_end.is_some_and(|end| anchor < end) {
+        let message =
+            "billing_cycle_anchor must be in the future and cannot be before the end of the trial.";
+        return refuse_param("", named, message);
+    }
+    if anchor > natural {
+        let message = format!(
+            "billing_cycle_anchor cannot be later than next natural billing date ({natural}) for plan"
+        );
+        return refuse_param("", named, message);
+    }
+    Ok(Some(anchor))
+}
+
+fn check_anchor_config(config: &Value, interval: &str) -> Answer<()> {
+    let param = "billing_cycle_anchor_config";
+    if !matches!(interval, "month" | "year") {
+        let message =
+            "`billing_cycle_anchor_config` can only be used with monthly and yearly prices.";
+        return refuse_param("", param, message);
+    }
+    let limits = [
+        ("day_of_month", 1, 31),
+        ("month", 1, 12),
+        ("hour", 0, 23),
+        ("minute", 0, 59),
+        ("second", 0, 59),
+    ];
+    for (name, least, most) in limits {
+        if opt_int(config, name).is_some_and(|value| !(least..=most).contains(&value)) {
+            let message = format!("This value must be between {least} and {most}.");
+            return refuse_param(
+                "parameter_invalid_integer",
+                &format!("{param}[{name}]"),
+                message,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn anchor_config(sent: &Value) -> Value {
+    let mut config = json!({});
+    for name in ["day_of_month", "hour", "minute", "month", "second"] {
+        config[name] = get(sent, &format!("billing_cycle_anchor_config.{name}")).clone();
+    }
+    config
+}
+
+fn wishes(new: &NewSubscription) -> Wishes {
+    Wishes {
+        start: new.start,
+        anchor: new.anchor,
+        trial_end: new.trial_end,
+        cancel_at: opt_int(&new.members, "cancel_at"),
+    }
 }
 
 fn is_listed(pending: &Draft, lines: &[Draft]) -> bool {
@@ -96,9 +244,13 @@ fn is_listed(pending: &Draft, lines: &[Draft]) -> bool {
 impl Core {
     /// Creates a subscription with its first invoice and emits the events.
     pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
-        let (id, period) = self.build_subscription(&new);
+        let Some(terms) = Terms::new(new.price(), wishes(&new), self.now) else {
+            let message = "The subscription cannot be backdated this far, because its first invoice would have more than 250 line items.";
+            return refuse_param("", "backdate_start_date", message);
+        };
+        let id = self.build_subscription(&new, &terms);
         let subscription = self.row(&id).clone();
-        let mut lines = self.first_lines(&new, &subscription, period);
+        let mut lines = self.first_lines(&new, &subscription, &terms);
         lines.extend(self.store_items(&new.customer, new.one_time_lines));
         let waiting = self.pending_items(&new.customer, Some(&id));
         let waiting: Vec<Draft> = waiting
@@ -106,53 +258,55 @@ impl Core {
             .filter(|one| !is_listed(one, &lines))
             .collect();
         lines.extend(waiting);
-        let invoice = self.new_invoice(NewInvoice::of(
-            &subscription,
-            BillingReason::SubscriptionCreate,
-            lines,
-            self.now,
-        ));
-        let by_invoice = text(&subscription, "collection_method") == "send_invoice";
-        self.finalize_invoice(&invoice);
+        let is_charged = text(&subscription, "collection_method") == "charge_automatically";
+        // A trial has nothing to send, and a schedule always begins with a draft.
+        let is_draft = new.schedule.is_some() || !is_charged && new.trial_end.is_none();
+        let invoice = self.new_invoice(NewInvoice {
+            advances: is_draft,
+            ..NewInvoice::of(
+                &subscription,
+                BillingReason::SubscriptionCreate,
+                lines,
+                self.now,
+            )
+        });
+        if !is_draft {
+            self.finalize_invoice(&invoice);
+        }
         let is_open = status::is_open(self.row(&invoice));
-        if is_open && !by_invoice && new.behavior != PaymentBehavior::DefaultIncomplete {
+        if is_open && is_charged && new.behavior != PaymentBehavior::DefaultIncomplete {
             self.first_payment(&id, &invoice, new.behavior, new.by)?;
         }
+        self.ask_for_method(&id)?;
         self.set_note(&id, "announced", true);
         self.emit("customer.subscription.created", &id);
         self.plan_ahead(&id);
         Ok(id)
     }
 
-    /// Stores a subscription without an event and returns its id and first period.
-    fn build_subscription(&mut self, new: &NewSubscription) -> (String, (i64, i64)) {
+    /// Stores a subscription without an event and returns its id.
+    fn build_subscription(&mut self, new: &NewSubscription, terms: &Terms) -> String {
         let id = self.rng.id("sub");
-        let price = &new.items[0].0;
-        let (interval, count) = billing_interval(price);
+        let price = new.price();
         let now = self.now;
-        let natural = add_interval(now, interval, count);
-        let end = new
-            .trial_end
-            .or(new.anchor.filter(|at| *at > now && *at < natural))
-            .unwrap_or(natural);
-        let soon = new.anchor.filter(|at| *at > now && *at <= natural);
-        let anchor = new.trial_end.or(soon).unwrap_or(now);
         let items: Vec<Value> = new
             .items
             .iter()
-            .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, (now, end)))
+            .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, terms.period))
             .collect();
-        let status = match (new.trial_end, text(&new.members, "collection_method")) {
-            (Some(_), _) => SubscriptionStatus::Trialing,
-            (None, "send_invoice") => SubscriptionStatus::Active,
-            _ => SubscriptionStatus::Incomplete,
+        let waits = new.schedule.is_none()
+            && opt(&new.members, "collection_method") != Some("send_invoice");
+        let status = match new.trial_end {
+            Some(_) => SubscriptionStatus::Trialing,
+            None if waits => SubscriptionStatus::Incomplete,
+            None => SubscriptionStatus::Active,
         };
         let trial_start = new.trial_end.map(|_| now);
         let mut subscription = json!({
             "id": id, "object": "subscription", "application": null,
             "application_fee_percent": null,
             "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null},
-            "billing_cycle_anchor": anchor, "billing_cycle_anchor_config": null,
+            "billing_cycle_anchor": terms.anchor, "billing_cycle_anchor_config": null,
             "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
             "billing_schedules": [], "billing_thresholds": null, "cancel_at": null,
             "cancel_at_period_end": false, "canceled_at": null,
@@ -165,6 +319,7 @@ impl Core {
         let rest = json!({
             "invoice_settings": {"account_tax_ids": null, "issuer": {"type": "self"}},
             "items": {"object": "list", "data": items, "has_more": false,
+                      "total_count": items.len(),
                       "url": format!("/v1/subscription_items?subscription={id}")},
             "latest_invoice": null, "livemode": false, "metadata": new.metadata,
             "next_pending_invoice_item_invoice": null, "on_behalf_of": null,
@@ -172,22 +327,27 @@ impl Core {
             "payment_settings": {"payment_method_options": null, "payment_method_types": null,
                                  "save_default_payment_method": "off"},
             "pending_invoice_item_interval": null, "pending_setup_intent": null,
-            "pending_update": null, "schedule": null, "start_date": now, "status": status.as_str(),
-            "test_clock": null, "transfer_data": null, "trial_end": new.trial_end,
+            "pending_update": null, "schedule": new.schedule, "start_date": terms.start,
+            "status": status.as_str(), "test_clock": null, "transfer_data": null,
+            "trial_end": new.trial_end,
             "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
             "trial_start": trial_start,
         });
         merge(&mut subscription, rest);
-        for (name, value) in new.members.as_object().into_iter().flatten() {
-            subscription[name] = value.clone();
+        merge(&mut subscription, new.members.clone());
+        if subscription["cancel_at"].is_string() {
+            subscription["cancel_at"] = terms.period.1.into();
         }
         mark_cancellation(&mut subscription, now);
         self.store.put(&id, subscription);
         if new.keeps_method {
             self.set_note(&id, "keeps_method", true);
         }
+        if new.proration == ProrationBehavior::None {
+            self.set_note(&id, "starts_free", true);
+        }
         self.start_discounts(&id, &new.discounts);
-        (id, (now, end))
+        id
     }
 
     /// Builds a subscription item.
@@ -207,29 +367,26 @@ impl Core {
         })
     }
 
-    /// The lines of the first invoice. A trial is free, and a short first period is prorated.
-    fn first_lines(
-        &self,
-        new: &NewSubscription,
-        subscription: &Value,
-        period: (i64, i64),
-    ) -> Vec<Draft> {
-        let (start, end) = period;
-        inner(subscription, "items")
-            .iter()
-            .map(|item| {
-                if new.trial_end.is_some() {
-                    return self.trial_line(subscription, item, start, end);
-                }
-                let mut line = self.period_line(subscription, item, start, end);
-                let (interval, count) = billing_interval(get(item, "price"));
-                let natural = add_interval(start, interval, count);
-                if end < natural {
-                    line.amount = share(line.amount, end - start, natural - start);
-                }
-                line
-            })
-            .collect()
+    /// The lines of the first invoice: one for each period since a start in the past, and one for
+    /// the current period. A trial is free. Without prorations, so is the time before the anchor.
+    fn first_lines(&self, new: &NewSubscription, row: &Value, terms: &Terms) -> Vec<Draft> {
+        let (start, end) = terms.period;
+        let grid = Grid::of(row, new.price());
+        let is_prorated = new.proration != ProrationBehavior::None;
+        let mut lines = Vec::new();
+        for (from, to) in terms.past.iter().filter(|_| is_prorated) {
+            lines.extend(self.period_lines(row, (*from, *to)));
+        }
+        for item in inner(row, "items") {
+            lines.push(if new.trial_end.is_some() {
+                self.trial_line(row, item, start, end)
+            } else if is_prorated || !grid.contains(start) {
+                self.prorated_line(row, item, (start, end))
+            } else {
+                self.period_line(row, item, start, end)
+            });
+        }
+        lines
     }
 
     /// Pays the first invoice. A failed payment is only an error with `error_if_incomplete`.

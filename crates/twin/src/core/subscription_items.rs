@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
-use super::subscriptions::check_same_interval;
+use super::status;
+use super::subscriptions::{check_same_interval, refuse_on_ended};
 use super::value::{copy, flag, get, has, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
 
@@ -28,7 +29,12 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/subscription_items`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let id = required(&call.params, "subscription")?.to_owned();
-    core.need("subscription", &id, "subscription")?;
+    let row = core.need("subscription", &id, "subscription")?;
+    if status::has_ended(&row) {
+        return Err(core
+            .missing("subscription", &id, "subscription")
+            .with_status(404));
+    }
     let known = core.item_ids(&id);
     core.change_one_item(&id, &call.params, json!({}))?;
     let after = core.need("subscription", &id, "subscription")?;
@@ -56,6 +62,12 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     Ok(json!({"id": call.id(), "object": "subscription_item", "deleted": true}))
 }
 
+/// Replaces the items of a subscription.
+pub(super) fn set_item_list(row: &mut Value, items: &[Value]) {
+    row["items"]["total_count"] = items.len().into();
+    row["items"]["data"] = items.into();
+}
+
 impl Core {
     /// The items of a subscription after the sent items were merged in.
     pub(super) fn items_after(
@@ -73,13 +85,14 @@ impl Core {
                 let price = self.recurring_price(one, &named)?;
                 let twice = items
                     .iter()
-                    .any(|item| get(item, "price.id") == get(&price, "id"));
-                if twice {
+                    .find(|item| get(item, "price.id") == get(&price, "id"));
+                if let Some(known) = twice {
                     let message = format!(
-                        "Cannot add multiple subscription items with the same plan: {}",
-                        text(&price, "id")
+                        "A new item with Price {} can't be added to this Subscription because an existing Subscription Item {} is already using that Price. If you want to update the existing item (e.g., to adjust the quantity), pass the existing Subscription Item's `id` in your update request: https://stripe.com/docs/api/subscriptions/update#update_subscription-items-id",
+                        text(&price, "id"),
+                        text(known, "id")
                     );
-                    return refuse_param("", &named, message);
+                    return refuse_param("", "plan", message);
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
@@ -121,7 +134,10 @@ impl Core {
                     .find(|item| text(item, "id") == id)?;
                 Some((owned(row, "id"), item.clone()))
             })
-            .ok_or_else(|| ApiError::missing("subscription_item", id, "item").with_status(404))
+            .ok_or_else(|| {
+                let message = format!("Invalid subscription_item id: {id}");
+                ApiError::invalid(message).with_status(404)
+            })
     }
 
     fn item_ids(&self, subscription: &str) -> Vec<String> {
@@ -134,6 +150,7 @@ impl Core {
 
     fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
         let before = self.need("subscription", id, "subscription")?;
+        refuse_on_ended(&before, &json!({ "items": [] }))?;
         copy(
             &mut item,
             sent,

@@ -5,12 +5,12 @@ use stripe::objects::SubscriptionStatus;
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
-use super::lists::inner;
-use super::payments::Initiator;
+use super::lists::{agrees, inner};
 use super::status;
-use super::time::{DAY, next_on_grid};
+use super::subscription_terms::Grid;
+use super::time::{DAY, add_interval};
 use super::value::{
-    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, set, text,
+    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, price_amount, set, text,
 };
 use super::{Call, Core};
 
@@ -20,27 +20,29 @@ const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let wanted = text(&call.params, "status");
     let price = opt(&call.params, "price");
-    core.page(call, "subscription", &["status", "price"], |row| {
+    let dates = ["current_period_start", "current_period_end"];
+    let own = ["status", "price", dates[0], dates[1]];
+    core.page(call, "subscription", &own, |row| {
+        let items = inner(row, "items");
         let fits = match wanted {
             "all" => true,
             "" => !status::has_ended(row),
             "ended" => status::has_ended(row),
             wanted => wanted == text(row, "status"),
         };
-        fits && price.is_none_or(|id| {
-            inner(row, "items")
-                .iter()
-                .any(|one| get(one, "price.id") == id)
-        })
+        fits && price.is_none_or(|id| items.iter().any(|one| get(one, "price.id") == id))
+            && dates.iter().all(|name| {
+                !has(&call.params, name) || agrees(get(&call.params, name), get(&items[0], name))
+            })
     })
 }
 
-/// `GET /v1/customers/{customer}/subscriptions`
-pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("customer", call.id(), "customer")?;
-    core.page_in(call, "subscription", ("customer", call.id()), |row| {
-        !status::has_ended(row)
-    })
+/// `POST /v1/subscriptions/{subscription}/migrate`: the twin only has subscriptions with flexible
+/// billing, which cannot be migrated.
+pub(super) fn migrate(core: &mut Core, call: &Call) -> Answer {
+    core.need_path("subscription", call.id(), "id")?;
+    let message = "The subscription already has `billing_mode[type]=flexible`.";
+    refuse_param("", "billing_mode[type]", message)
 }
 
 /// `DELETE /v1/subscriptions/{subscription}`: cancels immediately.
@@ -69,21 +71,40 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     core.need_path("subscription", call.id(), "id")
 }
 
-/// `POST /v1/subscriptions/{subscription}/resume`: resumes a paused subscription.
-pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("subscription", call.id(), "id")?;
-    if status::subscription(&before) != SubscriptionStatus::Paused {
-        let message = "Only paused subscriptions can be resumed.";
-        return Err(ApiError::invalid(message));
+/// Refuses parameters that an ended or an incomplete subscription does not take.
+pub(super) fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
+    let other_than = |harmless: &[&str]| {
+        let mut names = sent.as_object().into_iter().flatten().map(|(name, _)| name);
+        names
+            .find(|name| !harmless.contains(&name.as_str()))
+            .cloned()
+    };
+    if status::has_ended(before) && other_than(&["metadata", "cancellation_details"]).is_some() {
+        let message =
+            "A canceled subscription can only update its cancellation_details and metadata.";
+        return refuse_param("invalid_canceled_subscription_fields", "", message);
     }
-    core.start_period(call.id(), core.now, Initiator::Merchant)?;
-    core.emit("customer.subscription.resumed", call.id());
-    core.emit_change("customer.subscription.updated", call.id(), &before);
-    core.need_path("subscription", call.id(), "id")
+    // Stripe's description of `status`: only these can be updated until the first payment.
+    let harmless = [
+        "metadata",
+        "description",
+        "default_payment_method",
+        "payment_settings",
+        "cancellation_details",
+    ];
+    if status::subscription(before) == SubscriptionStatus::Incomplete
+        && let Some(name) = other_than(&harmless)
+    {
+        let message = format!(
+            "Cannot update {name} on an incomplete subscription. Only metadata, description, default_source and default_payment_method can be updated."
+        );
+        return refuse_param("status_transition_invalid", &name, message);
+    }
+    Ok(())
 }
 
 /// The fields of a subscription that are copied from the parameters.
-pub(super) fn members(sent: &Value) -> Value {
+pub(super) fn members(sent: &Value, now: i64) -> Value {
     let mut members = json!({});
     copy_or_null(
         &mut members,
@@ -99,49 +120,110 @@ pub(super) fn members(sent: &Value) -> Value {
             "trial_settings",
         ],
     );
+    if has(sent, "automatic_tax") {
+        members["automatic_tax"] = json!({"disabled_reason": null, "liability": null,
+            "enabled": flag(sent, "automatic_tax.enabled")});
+    }
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
             "save_default_payment_method":
                 opt(sent, "payment_settings.save_default_payment_method").unwrap_or("off")});
     }
+    if has(sent, "pending_invoice_item_interval") {
+        let interval = opt(sent, "pending_invoice_item_interval.interval");
+        let count = opt_int(sent, "pending_invoice_item_interval.interval_count").unwrap_or(1);
+        members["pending_invoice_item_interval"] = interval.map_or(
+            Value::Null,
+            |interval| json!({"interval": interval, "interval_count": count}),
+        );
+        members["next_pending_invoice_item_invoice"] =
+            json!(interval.map(|interval| add_interval(now, interval, count)));
+    }
+    if has(sent, "invoice_settings") {
+        let mut settings = json!({"account_tax_ids": null, "issuer": {"type": "self"}});
+        let names = ["account_tax_ids", "custom_fields", "description", "footer"];
+        copy_or_null(&mut settings, get(sent, "invoice_settings"), &names);
+        members["invoice_settings"] = settings;
+    }
     members
+}
+
+/// Refuses a due date for a subscription that is charged automatically, and `send_invoice` without
+/// one. `row` is the subscription before the parameters are applied.
+pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
+    let known = opt(row, "collection_method").unwrap_or("charge_automatically");
+    let is_sent = opt(sent, "collection_method").unwrap_or(known) == "send_invoice";
+    if has(sent, "days_until_due") && !is_sent {
+        let message =
+            "You can only specify 'days_until_due' if invoice collection method is 'send_invoice'.";
+        return Err(ApiError::invalid(message));
+    }
+    if is_sent && !has(sent, "days_until_due") && !has(row, "days_until_due") {
+        let message =
+            "If invoice collection method is 'send_invoice', you must specify 'days_until_due'.";
+        return Err(ApiError::invalid(message));
+    }
+    Ok(())
 }
 
 /// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
+    let is_sent = |name: &str| has(sent, name);
+    // Prices of this API version have no trial of their own, so nothing follows from the flag.
+    if flag(sent, "trial_from_plan") && (is_sent("trial_end") || is_sent("trial_period_days")) {
+        let message =
+            "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.";
+        return Err(ApiError::invalid(message));
+    }
+    if is_sent("trial_end") && is_sent("trial_period_days") {
+        let message = "You may only specify one of these parameters: trial_end, trial_period_days.";
+        return refuse_param("", "trial_end", message);
+    }
     let by_days = opt_int(sent, "trial_period_days").map(|days| now + days * DAY);
-    let end = opt_int(sent, "trial_end")
-        .or(by_days)
-        .filter(|end| *end != now);
+    let end = opt_int(sent, "trial_end").or(by_days);
+    check_trial_end(now, end)?;
+    Ok(end)
+}
+
+/// Refuses the end of a trial that is in the past or more than two years ahead.
+pub(super) fn check_trial_end(now: i64, end: Option<i64>) -> Answer<()> {
     match end {
-        Some(end) if end < now => {
-            let message = "trial_end must be in the future.";
+        Some(end) if end <= now => {
+            let message = format!(
+                "The parameter `trial_end` expects a unix timestamp representing a date and time in the future. You specified the value `{end}` which is in the past."
+            );
             refuse_param("", "trial_end", message)
         }
         Some(end) if end > now + TRIAL_SECONDS_MAX => {
             let message = "The trial period can be at most 730 days long.";
             refuse_param("", "trial_end", message)
         }
-        end => Ok(end),
+        _ => Ok(()),
     }
 }
 
 /// Refuses prices with different intervals or currencies.
 pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -> Answer<()> {
-    let billing_interval = |price: &Value| {
-        (
-            owned(price, "currency"),
-            owned(price, "recurring.interval"),
-            int(price, "recurring.interval_count"),
-        )
-    };
-    let all: Vec<_> = prices.map(billing_interval).collect();
-    if all.windows(2).all(|pair| pair[0] == pair[1]) {
+    let all: Vec<&Value> = prices.collect();
+    let Some(first) = all.first() else {
         return Ok(());
+    };
+    for (index, price) in all.iter().enumerate() {
+        let (one, other) = (text(price, "currency"), text(first, "currency"));
+        if one != other {
+            let message = format!(
+                "This `price` has `currency={one}`, but other items use `currency={other}`. All items must have pricing in the same currency. When using multi-currency prices, you can specify `currency` at the top level, to be used by all items."
+            );
+            return refuse_param("", &format!("items[{index}][price]"), message);
+        }
+        if billing_interval(price) != billing_interval(first) {
+            let message =
+                "Currency and interval fields must match across all plans on this subscription.";
+            return refuse_param("", "items", message);
+        }
     }
-    let message = "Currency and interval fields must match across all plans on this subscription.";
-    refuse_param("", "items", message)
+    Ok(())
 }
 
 /// The billing interval of a price and its count.
@@ -152,15 +234,13 @@ pub(super) fn billing_interval(price: &Value) -> (&str, i64) {
     )
 }
 
-/// The end of the billing period that starts at `start`.
+/// The end of the billing period that starts at `start`: the next moment of the grid, or a
+/// cancellation before it.
 pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64 {
-    let (interval, count) = billing_interval(price);
-    next_on_grid(
-        int(subscription, "billing_cycle_anchor"),
-        interval,
-        count,
-        start,
-    )
+    let natural = Grid::of(subscription, price).next(start);
+    opt_int(subscription, "cancel_at")
+        .filter(|at| *at > start)
+        .map_or(natural, |at| at.min(natural))
 }
 
 impl Core {
@@ -215,7 +295,7 @@ impl Core {
     /// A line for a one-time price.
     pub(super) fn one_time_line(&self, price: &Value, quantity: i64) -> Draft {
         Draft {
-            amount: int(price, "unit_amount") * quantity,
+            amount: price_amount(price, quantity),
             currency: owned(price, "currency"),
             description: self.product_name(price),
             start: self.now,

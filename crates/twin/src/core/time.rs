@@ -52,6 +52,27 @@ pub fn add_months(anchor: i64, months: i64) -> i64 {
     days_from_civil(year, month, day) * DAY + anchor.rem_euclid(DAY)
 }
 
+/// A day of the month that is `months` after the month of `at`, at the same time of day. The day is
+/// clamped to the end of the month.
+pub fn month_day(at: i64, months: i64, day: i64) -> i64 {
+    let (year, month, _) = civil(at.div_euclid(DAY));
+    let index = year * 12 + (month - 1) + months;
+    let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
+    let day = day.clamp(1, days_in_month(year, month));
+    days_from_civil(year, month, day) * DAY + at.rem_euclid(DAY)
+}
+
+/// The day of the month, from 1 to 31.
+pub fn day_of_month(at: i64) -> i64 {
+    civil(at.div_euclid(DAY)).2
+}
+
+/// The number, from 1 to 12, of the month that is `months` after the month of `at`.
+pub fn month_of(at: i64, months: i64) -> i64 {
+    let (_, month, _) = civil(at.div_euclid(DAY));
+    (month - 1 + months).rem_euclid(12) + 1
+}
+
 /// Moves `anchor` by `count` intervals (`day`, `week`, `month` or `year`).
 pub fn add_interval(anchor: i64, interval: &str, count: i64) -> i64 {
     match interval {

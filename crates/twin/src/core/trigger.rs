@@ -16,7 +16,7 @@ impl Core {
         let made = self.fresh.get(before..).unwrap_or_default();
         let events: Vec<Value> = made
             .iter()
-            .filter_map(|id| self.store.get(id).cloned())
+            .filter_map(|new| self.event(&new.id).cloned())
             .collect();
         if events.iter().any(|event| text(event, "type") == event_type) {
             return Ok(events);
@@ -233,7 +233,11 @@ impl Core {
             "amount=2000&currency=usd&customer={customer}&description=(created by the twin)"
         );
         self.post("/v1/invoiceitems", &body)?;
-        let body = format!("customer={customer}&pending_invoice_items_behavior=include");
+        let more = match event_type {
+            "invoice.sent" => "&collection_method=send_invoice&days_until_due=7",
+            _ => "",
+        };
+        let body = format!("customer={customer}&pending_invoice_items_behavior=include{more}");
         let invoice = owned(&self.post("/v1/invoices", &body)?, "id");
         let path = format!("/v1/invoices/{invoice}");
         match event_type.trim_start_matches("invoice.") {

@@ -159,6 +159,18 @@ pub fn is_zero_decimal(currency: &str) -> bool {
     ZERO.contains(&currency)
 }
 
+/// The amount of a number of units of a price, after its `transform_quantity`.
+pub fn price_amount(price: &Value, quantity: i64) -> i64 {
+    let units = match opt_int(price, "transform_quantity.divide_by") {
+        Some(by) if by > 0 => {
+            let rounds_up = text(price, "transform_quantity.round") == "up";
+            quantity / by + i64::from(rounds_up && quantity % by != 0)
+        }
+        _ => quantity,
+    };
+    int(price, "unit_amount") * units
+}
+
 /// The largest amount of one price, payment or line.
 pub const AMOUNT_MAX: i64 = 99_999_999;
 

@@ -294,11 +294,21 @@ fn an_invoice_below_the_minimum_is_carried_over_to_the_balance() {
     let customer = shop.customer("pm_card_visa");
     let body = |amount: i64| format!("customer={customer}&amount={amount}&currency=usd");
     shop.post("/v1/invoiceitems", &body(30));
-    let invoice = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+    let invoice = string(
+        &shop.post(
+            "/v1/invoices",
+            &format!("customer={customer}&pending_invoice_items_behavior=include"),
+        )["id"],
+    );
 
     let small = shop.post(&format!("/v1/invoices/{invoice}/finalize"), "");
     shop.post("/v1/invoiceitems", &body(100));
-    let next = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+    let next = string(
+        &shop.post(
+            "/v1/invoices",
+            &format!("customer={customer}&pending_invoice_items_behavior=include"),
+        )["id"],
+    );
     let paid = shop.post(&format!("/v1/invoices/{next}/pay"), "");
 
     assert_eq!(
@@ -324,7 +334,12 @@ fn a_manual_invoice_is_finalized_voided_or_marked_uncollectible() {
             "/v1/invoiceitems",
             &format!("customer={customer}&amount=2000&currency=usd"),
         );
-        let id = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+        let id = string(
+            &shop.post(
+                "/v1/invoices",
+                &format!("customer={customer}&pending_invoice_items_behavior=include"),
+            )["id"],
+        );
         shop.post(&format!("/v1/invoices/{id}/finalize"), "");
         id
     };

@@ -1,6 +1,8 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::billing::latest_invoice;
 use crate::changes::{amounts, on_plan};
+use crate::phases::{SCHEDULES, first_phase, planned, subscription_of};
 use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 #[test]
@@ -48,6 +50,7 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
     assert_eq!(
         boundary,
         [
+            "invoice.upcoming",
             "subscription_schedule.updated",
             "customer.subscription.updated",
             "invoice.created"
@@ -134,4 +137,131 @@ fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
         shop.see(&sub["id"])["items"]["data"][0]["price"]["id"],
         pro.as_str()
     );
+}
+
+#[test]
+fn canceling_a_schedule_credits_the_subscription_unless_asked_otherwise() {
+    let mut shop = Shop::open();
+    let mut cancel = |more: &str| {
+        let customer = shop.customer("pm_card_visa");
+        let plan = shop.plan("PRO", 3100);
+        let schedule = planned(&mut shop, &customer, &first_phase(&plan, ""));
+        shop.wait(HOUR);
+        let path = format!("{SCHEDULES}/{}/cancel", string(&schedule["id"]));
+        let sub = subscription_of(&shop, &schedule);
+        let ended = shop.post(&path, more);
+        (
+            ended["status"].clone(),
+            shop.see(&sub["id"])["status"].clone(),
+            latest_invoice(&shop, &sub["id"])["billing_reason"].clone(),
+        )
+    };
+
+    let plain = cancel("prorate=false&invoice_now=false");
+    let credited = cancel("");
+
+    assert_eq!(
+        plain,
+        (
+            json!("canceled"),
+            json!("canceled"),
+            json!("subscription_create")
+        )
+    );
+    assert_eq!(
+        credited,
+        (
+            json!("canceled"),
+            json!("canceled"),
+            json!("subscription_cycle")
+        )
+    );
+}
+
+#[test]
+fn a_subscription_that_is_canceled_cancels_its_schedule_and_nothing_starts_later() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let schedule = planned(
+        &mut shop,
+        &customer,
+        &first_phase(&plan, "&phases[0][iterations]=3"),
+    );
+    let sub = subscription_of(&shop, &schedule);
+    shop.wait(HOUR);
+
+    shop.delete(&format!("/v1/subscriptions/{}", string(&sub["id"])));
+    shop.happened();
+    shop.wait(120 * DAY);
+
+    assert!(shop.happened().is_empty());
+    assert_eq!(shop.see(&schedule["id"])["status"], "canceled");
+}
+
+#[test]
+fn schedules_that_make_no_sense_are_refused_and_leave_nothing() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let euro = string(
+        &shop.post(
+            "/v1/prices",
+            "product_data[name]=EURO&unit_amount=900&currency=eur&recurring[interval]=month",
+        )["id"],
+    );
+    shop.subscribe(&customer, &plan, "");
+    shop.happened();
+
+    for more in [
+        String::new(),
+        first_phase(&plan, "&phases[0][discounts][0][coupon]=NONE"),
+        first_phase(&plan, "&phases[0][collection_method]=send_invoice"),
+        first_phase(
+            &plan,
+            "&phases[0][trial]=true&phases[0][trial_end]=1767300000",
+        ),
+        first_phase(&plan, "&phases[0][trial_end]=1900000000"),
+        first_phase(&plan, "&phases[0][end_date]=1700000000"),
+        first_phase(&euro, ""),
+        first_phase("price_unknown", ""),
+    ] {
+        let body = format!("customer={customer}{more}");
+        assert_eq!(shop.refused("POST", SCHEDULES, &body).0, 400, "{more}");
+    }
+    assert!(shop.core.objects("subscription_schedule").is_empty());
+    assert_eq!(shop.core.objects("subscription").len(), 1);
+    assert!(shop.happened().is_empty());
+    assert!(shop.core.next_due().is_some());
+}
+
+#[test]
+fn schedules_can_be_listed_by_their_state_and_dates() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let later = format!("&start_date={}{}", NOW + DAY, first_phase(&plan, ""));
+    let waiting = planned(&mut shop, &customer, &later);
+    let running = planned(&mut shop, &customer, &first_phase(&plan, ""));
+    let ids = |shop: &mut Shop, filter: &str| -> Vec<Value> {
+        let page = shop.get(&format!("{SCHEDULES}?{filter}"));
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["id"].clone())
+            .collect()
+    };
+
+    let scheduled = ids(&mut shop, "scheduled=true");
+    let started = ids(&mut shop, "scheduled=false");
+    let path = format!("{SCHEDULES}/{}/release", string(&running["id"]));
+    shop.post(&path, "");
+    let released = ids(&mut shop, &format!("released_at[gte]={NOW}"));
+    let canceled = ids(&mut shop, &format!("canceled_at[gte]={NOW}"));
+
+    assert_eq!(scheduled, [waiting["id"].clone()]);
+    assert_eq!(started, [running["id"].clone()]);
+    assert_eq!(released, [running["id"].clone()]);
+    assert!(canceled.is_empty());
 }

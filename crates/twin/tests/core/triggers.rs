@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
+use twin::core::DunningEnd;
 
 use crate::shop::{Shop, string};
 
-/// Chains that are not supported: those that use `coupon` as older versions did, those that need a
-/// test clock, and the one event (`aborted`) that only an unpaid subscription causes.
-const NOT_SERVED: [&str; 8] = [
+/// Chains that are not supported: those that use `coupon` as older versions did, the one event
+/// (`aborted`) that only an unpaid subscription causes, and `expiring`, whose chain stops nine days
+/// before the end although the event is documented for seven.
+const NOT_SERVED: [&str; 7] = [
     "promotion_code.created",
     "promotion_code.updated",
     "customer.discount.created",
     "customer.discount.updated",
     "customer.discount.deleted",
-    "subscription_schedule.expiring",
-    "subscription_schedule.completed",
     "subscription_schedule.aborted",
+    "subscription_schedule.expiring",
 ];
 
 #[test]
@@ -43,7 +44,9 @@ fn every_trigger_of_the_cli_emits_its_event() {
 
 fn run(kind: &str, chain: &Value) -> Result<(), String> {
     let mut shop = Shop::open();
-    shop.core.save_portal_defaults();
+    // The chain of a completed schedule has no card and lasts longer than all retries.
+    let (days, end) = (vec![3, 5, 7, 6], DunningEnd::LeavePastDue);
+    shop.core.set_dunning(days, end);
     let mut answers: BTreeMap<String, Value> = BTreeMap::new();
     for step in chain["fixtures"].as_array().unwrap() {
         let path = filled(&string(&step["path"]), &answers);

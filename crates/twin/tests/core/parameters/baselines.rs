@@ -38,6 +38,26 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
         "",
         "customer={customer}",
     ),
+    (
+        "post /v1/billing_portal/sessions",
+        "",
+        "customer={customer}&flow_data[type]=subscription_cancel&flow_data[subscription_cancel][subscription]={subscription}&configuration={full_configuration}",
+    ),
+    (
+        "post /v1/billing_portal/sessions",
+        "",
+        "customer={customer}&flow_data[type]=subscription_update&flow_data[subscription_update][subscription]={subscription}&configuration={full_configuration}",
+    ),
+    (
+        "post /v1/billing_portal/sessions",
+        "",
+        "customer={customer}&flow_data[type]=subscription_update_confirm&flow_data[subscription_update_confirm][subscription]={subscription}&flow_data[subscription_update_confirm][items][0][id]={item}&flow_data[subscription_update_confirm][items][0][price]={better_price}&configuration={full_configuration}",
+    ),
+    (
+        "post /v1/billing_portal/sessions",
+        "",
+        "customer={customer}&flow_data[type]=payment_method_update",
+    ),
     ("get /v1/charges", "", ""),
     ("get /v1/charges/search", "", "query=currency:'usd'"),
     ("get /v1/charges/{charge}", "", ""),
@@ -74,6 +94,16 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
         "post /v1/checkout/sessions",
         "",
         "mode=setup&currency=usd&success_url=https://a.example/ok&customer={customer}",
+    ),
+    (
+        "post /v1/checkout/sessions",
+        "",
+        "mode=payment&currency=usd&success_url=https://a.example/ok&line_items[0][price]={pack}&line_items[0][quantity]=1",
+    ),
+    (
+        "post /v1/checkout/sessions",
+        "",
+        "mode=subscription&success_url=https://a.example/ok&line_items[0][price]={price}&line_items[0][quantity]=1&subscription_data[billing_cycle_anchor]={soon}",
     ),
     ("get /v1/checkout/sessions/{session}", "", ""),
     ("post /v1/checkout/sessions/{session}", "", ""),
@@ -120,6 +150,26 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     (
         "get /v1/customers/{customer}/payment_methods/{payment_method}",
         "/v1/customers/{customer}/payment_methods/{method}",
+        "",
+    ),
+    (
+        "post /v1/customers/{customer}/subscriptions",
+        "",
+        "items[0][price]={price}",
+    ),
+    (
+        "delete /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
+        "/v1/customers/{customer}/subscriptions/{subscription}",
+        "",
+    ),
+    (
+        "get /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
+        "/v1/customers/{customer}/subscriptions/{subscription}",
+        "",
+    ),
+    (
+        "post /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
+        "/v1/customers/{customer}/subscriptions/{subscription}",
         "",
     ),
     ("get /v1/customers/{customer}/subscriptions", "", ""),
@@ -169,6 +219,31 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     ("get /v1/invoices/search", "", "query=currency:'usd'"),
     ("get /v1/invoices/{invoice}", "", ""),
     ("post /v1/invoices/{invoice}", "", ""),
+    (
+        "post /v1/invoices/{invoice}",
+        "/v1/invoices/{sent_draft}",
+        "",
+    ),
+    (
+        "post /v1/invoices/{invoice}/add_lines",
+        "",
+        "lines[0][amount]=100&lines[0][description]=More",
+    ),
+    (
+        "post /v1/invoices/{invoice}/lines/{line_item_id}",
+        "/v1/invoices/{invoice}/lines/{line}",
+        "",
+    ),
+    (
+        "post /v1/invoices/{invoice}/remove_lines",
+        "",
+        "lines[0][id]={line}&lines[0][behavior]=delete",
+    ),
+    (
+        "post /v1/invoices/{invoice}/update_lines",
+        "",
+        "lines[0][id]={line}",
+    ),
     ("post /v1/invoices/{invoice}/finalize", "", ""),
     (
         "get /v1/invoices/{invoice}/lines",
@@ -187,7 +262,7 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     ),
     (
         "post /v1/invoices/{invoice}/send",
-        "/v1/invoices/{open_invoice}/send",
+        "/v1/invoices/{late_invoice}/send",
         "",
     ),
     (
@@ -210,6 +285,36 @@ pub const BASELINES: &[(&str, &str, &str)] = &[
     ("get /v1/payment_intents/search", "", "query=currency:'usd'"),
     ("get /v1/payment_intents/{intent}", "", ""),
     ("post /v1/payment_intents/{intent}", "", ""),
+    (
+        "post /v1/payment_intents/{intent}/confirm",
+        "",
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
+    (
+        "post /v1/payment_intents/{intent}",
+        "",
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
+    (
+        "post /v1/payment_intents",
+        "",
+        "amount=2000&currency=eur&payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
+    (
+        "post /v1/setup_intents",
+        "",
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
+    (
+        "post /v1/setup_intents/{intent}",
+        "/v1/setup_intents/{setup}",
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
+    (
+        "post /v1/setup_intents/{intent}/confirm",
+        "/v1/setup_intents/{setup}/confirm",
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    ),
     ("post /v1/payment_intents/{intent}/cancel", "", ""),
     (
         "post /v1/payment_intents/{intent}/capture",

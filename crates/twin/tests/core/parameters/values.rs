@@ -12,6 +12,9 @@ use crate::shop::{DAY, HOUR};
 pub struct Trial {
     pub beside: Vec<(String, String)>,
     pub own: Vec<(String, String)>,
+    /// Whether the value is a word of the description or the id of an object, so that it can only be
+    /// refused because of its meaning.
+    pub is_meant: bool,
 }
 
 /// The parameters of an operation by their dotted names, each with its trials.
@@ -79,6 +82,9 @@ fn collect(
                     trials.push(Trial {
                         beside: beside.to_vec(),
                         own: vec![(key.to_owned(), value)],
+                        is_meant: one["enum"].is_array()
+                            || one["type"] == "boolean"
+                            || NAMES.iter().any(|(name, _)| *name == last_name(key)),
                     });
                 }
             }
@@ -155,10 +161,11 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
     ("payment_method", &["method", "second_method"]),
     ("price", &["price", "pack", "better_price", "extra_price"]),
-    ("prices", &["price"]),
+    ("prices", &["price", "better_price"]),
     ("product", &["product", "other_product"]),
     ("products", &["product"]),
     ("promotion_code", &["promotion_code", "other_code"]),
+    ("id", &["item", "double_item"]),
     ("schedule", &["schedule"]),
     ("source", &["charge", "refund"]),
     ("subscription", &["subscription", "other_subscription"]),
@@ -176,7 +183,18 @@ const WORDS: &[(&str, &[&str])] = &[
     ("email", &["zoe@example.com", "ann@example.com"]),
     ("code", &["SAVE", "HALF"]),
     ("enabled_events", &["*", "invoice.paid"]),
-    ("exp_month", &["3"]),
+    ("exp_month", &["3", "4"]),
+    ("frozen_time", &["1767225600", "1767312000"]),
+    ("iban", &["DE89370400440532013000", "AT611904300234573201"]),
+    ("key", &["size", "color"]),
+    ("number", &["4242424242424242", "5555555555554444"]),
+    ("token", &["tok_visa", "tok_mastercard"]),
+    ("payment_method_types", &["card", "sepa_debit"]),
+    ("allowed_payment_method_types", &["card", "sepa_debit"]),
+    (
+        "success_url",
+        &["https://a.example/1", "https://a.example/2"],
+    ),
     ("exp_year", &["2033", "2035"]),
     ("interval_count", &["2"]),
     ("lookup_keys", &["basic"]),

@@ -1,0 +1,191 @@
+//! The lines of draft invoices: adding, changing and removing them.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError, refuse_param};
+use super::lists::inner;
+use super::params::metadata;
+use super::status;
+use super::value::{copy, get, has, list, opt, owned, text};
+use super::{Call, Core};
+
+/// `GET /v1/invoices/{invoice}/lines`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
+    core.page_of(call, "line_item", inner(&invoice, "lines").iter().collect())
+}
+
+/// `POST /v1/invoices/{invoice}/add_lines`: each line is an invoice item of the draft.
+pub(super) fn add(core: &mut Core, call: &Call) -> Answer {
+    core.edit_lines(call, |core, invoice| {
+        for (index, line) in list(&call.params, "lines").iter().enumerate() {
+            let named = format!("lines[{index}]");
+            if has(line, "amount") && has(line, "quantity") {
+                let message = "You may only specify one of these parameters: amount, quantity.";
+                return refuse_param("", &format!("{named}[amount]"), message);
+            }
+            if let Some(item) = opt(line, "invoice_item") {
+                core.take_item(invoice, item, &named)?;
+                continue;
+            }
+            let mut params = line.clone();
+            params["customer"] = invoice["customer"].clone();
+            params["currency"] = invoice["currency"].clone();
+            params["invoice"] = invoice["id"].clone();
+            let create = Call {
+                path: String::new(),
+                ids: Vec::new(),
+                params,
+            };
+            super::invoice_items::create(core, &create)?;
+        }
+        Ok(())
+    })
+}
+
+/// `POST /v1/invoices/{invoice}/update_lines`
+pub(super) fn update_all(core: &mut Core, call: &Call) -> Answer {
+    core.edit_lines(call, |core, invoice| {
+        for line in list(&call.params, "lines") {
+            core.change_line(invoice, text(line, "id"), line)?;
+        }
+        Ok(())
+    })
+}
+
+/// `POST /v1/invoices/{invoice}/lines/{line_item_id}`
+pub(super) fn update_one(core: &mut Core, call: &Call) -> Answer {
+    let id = call.ids.get(1).map_or("", String::as_str);
+    let invoice = core.edit_lines(call, |core, invoice| {
+        core.change_line(invoice, id, &call.params)
+    })?;
+    let line = inner(&invoice, "lines")
+        .iter()
+        .find(|line| line["id"] == id);
+    Ok(line.cloned().unwrap_or_default())
+}
+
+/// `POST /v1/invoices/{invoice}/remove_lines`: an item is deleted, or waits for another invoice.
+pub(super) fn remove(core: &mut Core, call: &Call) -> Answer {
+    core.edit_lines(call, |core, invoice| {
+        for line in list(&call.params, "lines") {
+            let id = text(line, "id");
+            let item = item_of(invoice, id)?;
+            if text(line, "behavior") == "unassign" {
+                core.modify(&item, |row| row["invoice"] = Value::Null);
+            } else {
+                let row = core.row(&item).clone();
+                core.erase("invoiceitem", &item);
+                core.emit_object("invoiceitem.deleted", row, None);
+            }
+            core.modify(text(invoice, "id"), |row| {
+                if let Some(lines) = row["lines"]["data"].as_array_mut() {
+                    lines.retain(|line| line["id"] != id);
+                }
+            });
+        }
+        Ok(())
+    })
+}
+
+/// The invoice item behind a line. The lines of a period have none and cannot be edited.
+fn item_of(invoice: &Value, line: &str) -> Answer<String> {
+    let mut lines = inner(invoice, "lines").iter();
+    let Some(found) = lines.find(|one| one["id"] == line) else {
+        let message = format!("No such invoice line item: '{line}'");
+        return refuse_param("resource_missing", "line_item_id", message);
+    };
+    let own = opt(found, "parent.invoice_item_details.invoice_item")
+        .or_else(|| opt(found, "parent.subscription_item_details.invoice_item"));
+    own.map(str::to_owned).ok_or_else(not_editable)
+}
+
+fn not_editable() -> Box<ApiError> {
+    let message = "Invalid invoice: This invoice is no longer editable";
+    ApiError::bad("invoice_not_editable", "", message)
+}
+
+impl Core {
+    /// Edits the lines of the draft in the path, updates its totals and emits the event.
+    fn edit_lines(
+        &mut self,
+        call: &Call,
+        edit: impl FnOnce(&mut Core, &Value) -> Answer<()>,
+    ) -> Answer {
+        let before = self.need_path("invoice", call.id(), "invoice")?;
+        if !status::is_draft(&before) {
+            return Err(not_editable());
+        }
+        edit(self, &before)?;
+        let mut after = self.need_path("invoice", call.id(), "invoice")?;
+        after["metadata"] = metadata(&after["metadata"], get(&call.params, "invoice_metadata"))?;
+        self.update_totals(&mut after);
+        self.store.put(call.id(), after);
+        self.emit_change("invoice.updated", call.id(), &before);
+        self.need_path("invoice", call.id(), "invoice")
+    }
+
+    /// Puts a pending item of the customer on a draft.
+    fn take_item(&mut self, invoice: &Value, item: &str, named: &str) -> Answer<()> {
+        let param = format!("{named}[invoice_item]");
+        let row = self.need("invoiceitem", item, &param)?;
+        if row["customer"] != invoice["customer"] || !row["invoice"].is_null() {
+            let message =
+                "The invoice item must be pending and belong to the customer of the invoice.";
+            return refuse_param("", &param, message);
+        }
+        let customer = owned(invoice, "customer");
+        let pending = self.pending_items(&customer, None);
+        let draft = pending
+            .iter()
+            .find(|draft| draft.invoice_item.as_deref() == Some(item));
+        let Some(draft) = draft else {
+            return Err(self.missing("invoiceitem", item, &param));
+        };
+        let line = draft.line(&mut self.rng, text(invoice, "id"));
+        self.modify(text(invoice, "id"), |row| {
+            if let Some(lines) = row["lines"]["data"].as_array_mut() {
+                lines.push(line);
+            }
+        });
+        self.modify(item, |row| row["invoice"] = invoice["id"].clone());
+        Ok(())
+    }
+
+    /// Changes a line and the invoice item behind it.
+    fn change_line(&mut self, invoice: &Value, line: &str, sent: &Value) -> Answer<()> {
+        let item = item_of(invoice, line)?;
+        let row = self.row(&item).clone();
+        let mut changed = json!({});
+        copy(
+            &mut changed,
+            sent,
+            &["description", "discountable", "period"],
+        );
+        let quantity = get(sent, "quantity").as_i64();
+        let amount = get(sent, "amount").as_i64().or_else(|| {
+            let price = self.store.get(text(&row, "pricing.price_details.price"))?;
+            Some(super::value::price_amount(price, quantity?))
+        });
+        if let Some(amount) = amount {
+            changed["amount"] = amount.into();
+        }
+        if let Some(quantity) = quantity {
+            changed["quantity"] = quantity.into();
+            changed["quantity_decimal"] = quantity.to_string().into();
+        }
+        changed["metadata"] = metadata(&row["metadata"], get(sent, "metadata"))?;
+        self.modify(&item, |row| {
+            super::value::merge(row, changed.clone());
+            row["net_amount"] = row["amount"].clone();
+        });
+        self.modify(text(invoice, "id"), |row| {
+            let lines = row["lines"]["data"].as_array_mut().into_iter().flatten();
+            for one in lines.filter(|one| one["id"] == line) {
+                super::value::merge(one, changed.clone());
+                one["subtotal"] = one["amount"].clone();
+            }
+        });
+        Ok(())
+    }
+}

@@ -66,6 +66,10 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
         let message = format!("You can not pass `{name}` in `{mode}` mode.");
         return refuse_param("", name, message);
     }
+    if *mode == CheckoutMode::Setup && has(sent, "line_items") {
+        let message = "You can not pass `line_items` in `setup` mode.";
+        return refuse_param("", "line_items", message);
+    }
     if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
         let message = "`customer_creation` can only be used in `payment` mode.";
         return refuse_param("", "customer_creation", message);

@@ -146,6 +146,7 @@ impl Core {
             .is_some_and(|row| row["customer"].is_null())
         {
             self.modify(method, |row| row["customer"] = fresh.clone().into());
+            self.pass_checks(method);
             self.emit("payment_method.attached", method);
         }
         let new = self.subscription_of_session(id, &fresh, method)?;

@@ -246,8 +246,18 @@ impl Core {
             return Err(error);
         }
         self.modify(&id, |method| method["customer"] = customer.into());
+        self.pass_checks(&id);
         self.emit("payment_method.attached", &id);
         Ok(id)
+    }
+
+    /// The bank has checked the security code, which it does when a card is attached or charged.
+    pub(super) fn pass_checks(&mut self, id: &str) {
+        self.modify(id, |method| {
+            if text(method, "card.checks.cvc_check") == "unchecked" {
+                set(method, "card.checks.cvc_check", "pass");
+            }
+        });
     }
 
     /// Creates a payment method from parameters: a card by token or number, or a bank debit.
@@ -364,7 +374,7 @@ impl Core {
             "id": id, "object": "payment_method", "allow_redisplay": "unspecified",
             "billing_details": billing_details(details),
             "card": {"brand": card.brand, "checks": {"address_line1_check": null,
-                     "address_postal_code_check": null, "cvc_check": "pass"}, "country": "US",
+                     "address_postal_code_check": null, "cvc_check": "unchecked"}, "country": "US",
                      "display_brand": display, "exp_month": month, "exp_year": year,
                      "fingerprint": fingerprint(card.number), "funding": "credit",
                      "generated_from": null, "last4": last4,

@@ -268,6 +268,7 @@ impl Core {
     }
 
     fn take_money(&mut self, id: &str, method: &str) -> Paid {
+        self.pass_checks(method);
         let charge = self.new_charge(id, method, None);
         self.emit("charge.succeeded", &charge);
         let intent = self.row(id).clone();

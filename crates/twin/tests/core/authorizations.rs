@@ -282,3 +282,30 @@ fn an_intent_takes_its_terms_when_it_is_made_changed_or_confirmed() {
     assert_eq!(charge["receipt_email"], "a@b.example");
     assert_eq!(late["code"], "payment_intent_unexpected_state");
 }
+
+#[test]
+fn the_security_code_is_unchecked_until_the_card_is_attached_or_charged() {
+    let mut shop = Shop::open();
+    let ann = shop.customer("");
+    let token = "type=card&card[token]=tok_visa";
+    let attached = string(&shop.post("/v1/payment_methods", token)["id"]);
+    let charged = string(&shop.post("/v1/payment_methods", token)["id"]);
+    let check = |shop: &Shop, id: &str| shop.see(&json!(id))["card"]["checks"]["cvc_check"].clone();
+    let before = check(&shop, &attached);
+
+    shop.post(
+        &format!("/v1/payment_methods/{attached}/attach"),
+        &format!("customer={ann}"),
+    );
+    let pay = format!("amount=500&currency=usd&confirm=true&payment_method={charged}");
+    let paid = shop.post("/v1/payment_intents", &pay);
+
+    assert_eq!(before, "unchecked");
+    assert_eq!(check(&shop, &attached), "pass");
+    assert_eq!(check(&shop, &charged), "pass");
+    let charge = shop.see(&paid["latest_charge"]);
+    assert_eq!(
+        charge["payment_method_details"]["card"]["checks"]["cvc_check"],
+        "pass"
+    );
+}

@@ -296,11 +296,13 @@ fn a_subscription_without_any_card_is_refused() {
 fn the_portal_cancels_resumes_and_changes_the_card() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
+    shop.core.remove_portal_defaults();
     let nothing = shop.refused(
         "POST",
         "/v1/billing_portal/sessions",
         &format!("customer={customer}"),
     );
+    shop.core.save_portal_defaults();
     let portal = shop.post(
         "/v1/billing_portal/sessions",
         &format!("customer={customer}&return_url=https://shop.example/back"),

@@ -11,6 +11,7 @@ mod changes;
 mod checkout;
 mod checkout_settings;
 mod checkout_subscriptions;
+mod cli_triggers;
 mod disputes;
 mod dunning;
 mod endings;

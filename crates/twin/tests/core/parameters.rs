@@ -13,6 +13,7 @@ use account::Account;
 use values::{Trial, parameters};
 
 mod account;
+mod bad_input;
 mod baselines;
 mod no_ops;
 mod values;
@@ -36,6 +37,7 @@ const RIVALS: &[(&str, &str)] = &[
 /// named one, the given one with its value.
 const COMPANIONS: &[(&str, &str, &str)] = &[
     ("price_data", "unit_amount", "100"),
+    ("line_items][0][price_data", "product", "{product}"),
     ("default_price_data", "unit_amount", "100"),
     ("product_data", "name", "New"),
     ("shipping", "name", "Ann"),
@@ -45,9 +47,21 @@ const COMPANIONS: &[(&str, &str, &str)] = &[
     ("add_invoice_items][0", "price", "{pack}"),
     ("invoice_items][0", "price", "{pack}"),
     ("phases][0", "items][0][price", "{price}"),
-    ("subscription_update", "products][0][product", "{product}"),
-    ("subscription_update", "products][0][prices][0", "{price}"),
-    ("subscription_update", "default_allowed_updates][0", "price"),
+    (
+        "features][subscription_update",
+        "products][0][product",
+        "{product}",
+    ),
+    (
+        "features][subscription_update",
+        "products][0][prices][0",
+        "{price}",
+    ),
+    (
+        "features][subscription_update",
+        "default_allowed_updates][0",
+        "price",
+    ),
 ];
 
 /// How many requests are followed for weeks to find an effect that the answer doesn't show.
@@ -144,6 +158,9 @@ impl Operation<'_> {
             let _ = core.pay_checkout(id, Payment::Method("pm_card_visa".to_owned()), now);
         }
         events.extend(core.take_events());
+        for kind in ["payment_method", "price", "product"] {
+            events.extend(core.objects(kind).into_iter().cloned());
+        }
         for _ in 0..4 {
             now += 10 * DAY;
             core.tick(now);
@@ -216,12 +233,12 @@ fn judge(operation: &Operation<'_>, trials: &[Trial]) -> Verdict {
             }
             continue;
         }
+        meaning_refused |= trial.is_meant;
         let error = &answer.body["error"];
         let named = error["param"].as_str().unwrap_or("");
         let own = &trial.own[0].0;
         if !named.is_empty() && (own.starts_with(named) || named.starts_with(own.as_str())) {
             refused = true;
-            meaning_refused |= trial.is_meant;
         } else {
             complaint = format!("{} ({named})", error["message"]);
         }

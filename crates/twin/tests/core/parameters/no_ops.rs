@@ -42,6 +42,11 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "mandate_data.customer_acceptance.type",
         MANDATE,
     ),
+    (
+        "post /v1/checkout/sessions",
+        "custom_fields.label.type",
+        "it is required and has one value",
+    ),
 ];
 
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";

@@ -134,8 +134,11 @@ fn fill(account: &Account, schema: &Value, key: &str, pairs: &mut Vec<(String, S
         }
         "array" => fill(account, &one["items"], &inside(key, "0"), pairs),
         _ => {
-            if let Some(value) = values(account, one, key).into_iter().next() {
-                pairs.push((key.to_owned(), value));
+            let all = values(account, one, key);
+            // The kind that needs nothing else, if there is one.
+            let plain = all.iter().find(|value| *value == "text");
+            if let Some(value) = plain.or(all.first()) {
+                pairs.push((key.to_owned(), value.clone()));
             }
         }
     }
@@ -184,7 +187,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("code", &["SAVE", "HALF"]),
     ("enabled_events", &["*", "invoice.paid"]),
     ("exp_month", &["3", "4"]),
-    ("frozen_time", &["1767225600", "1767312000"]),
+    ("frozen_time", &["1767225600", "1767312000", "1767315600"]),
     ("iban", &["DE89370400440532013000", "AT611904300234573201"]),
     ("key", &["size", "color"]),
     ("number", &["4242424242424242", "5555555555554444"]),

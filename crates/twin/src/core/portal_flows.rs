@@ -66,7 +66,7 @@ impl Core {
                     own["retention"] = Value::Null;
                 }
                 "subscription_update_confirm" => {
-                    self.fill_confirmation(&mut own, &row, features)?
+                    self.fill_confirmation(&mut own, &row, features)?;
                 }
                 _ => {}
             }

@@ -14,7 +14,6 @@ use values::{Trial, parameters};
 
 mod account;
 mod bad_input;
-mod baselines;
 mod no_ops;
 mod values;
 
@@ -285,15 +284,22 @@ fn without(operation: &Operation<'_>, trials: &[Trial]) -> Pairs {
     pairs
 }
 
+/// A request for every served operation that succeeds without any further parameter. A line of the
+/// file has the operation, the path unless it is filled from the names in the operation, and the
+/// parameters. Some operations have several, since their parameters belong to different modes.
 fn operations(account: &Account) -> BTreeMap<String, Vec<Operation<'_>>> {
     let mut all: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
-    for (name, target, body) in baselines::BASELINES {
+    for line in include_str!("parameters/baselines.txt").lines() {
+        let mut parts = line.split(" | ");
+        let name = parts.next().unwrap();
+        let target = parts.next().filter(|target| *target != "-");
+        let body = parts.next().unwrap_or("");
         let (method, template) = name.split_once(' ').unwrap();
-        let target = if target.is_empty() { template } else { target };
+        let target = target.unwrap_or(template);
         let pairs = form_urlencoded::parse(account.fill(body).as_bytes())
             .into_owned()
             .collect();
-        all.entry((*name).to_owned()).or_default().push(Operation {
+        all.entry(name.to_owned()).or_default().push(Operation {
             account,
             method: method.to_owned(),
             path: account.fill(target),

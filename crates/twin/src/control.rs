@@ -15,7 +15,7 @@ use crate::chaos::Chaos;
 use crate::clock::{
     ADVANCE_MAX, FollowerReport, MICROS_PER_SECOND, Micros, parse_duration, parse_moment,
 };
-use crate::core::{PayError, Payment, Permissions, permission_groups};
+use crate::core::{PayError, Payment, Permissions, TaxView, permission_groups};
 use crate::stopping::stopped;
 
 /// The number of log rows that are returned when the caller sends no `limit`.
@@ -187,6 +187,36 @@ pub(crate) async fn add_key(State(app): State<App>, body: Bytes) -> Answer {
     }
     let key = app.change(|core, _| core.add_restricted_key(permissions));
     Ok(Json(json!({ "key": key })))
+}
+
+/// `GET /_twin/tax`: the table from which automatic tax is computed.
+pub(crate) async fn taxes(State(app): State<App>) -> Json<Value> {
+    list(app.read(|core| core.taxes().iter().map(tax_view).collect()))
+}
+
+/// `POST /_twin/tax`: sets the tax of a country or of a state in it, such as
+/// `{"country": "US", "state": "NY", "percentage": "8.875"}`. A percentage of null removes it.
+pub(crate) async fn set_tax(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let (country, state) = (required(&body, "country")?, text(&body, "state")?);
+    let inclusive = body["inclusive"].as_bool().unwrap_or(false);
+    let percentage = match &body["percentage"] {
+        Value::Null => {
+            app.change(|core, _| core.clear_tax(country, state));
+            return Ok(Json(
+                json!({ "country": country, "state": state, "percentage": null }),
+            ));
+        }
+        Value::Number(number) => number.to_string(),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    let set = app.change(|core, _| core.set_tax(country, state, &percentage, inclusive));
+    Ok(Json(tax_view(&set?)))
+}
+
+fn tax_view(tax: &TaxView) -> Value {
+    json!({ "country": tax.country, "state": tax.state, "percentage": tax.percentage,
+            "inclusive": tax.inclusive })
 }
 
 /// `POST /_twin/webhook-endpoints/{id}/roll`: gives the endpoint a new secret, as a click in the

@@ -28,11 +28,22 @@ const LOG_MAX: usize = 2_000;
 /// schedule, but it gives up after about three days.
 const RETRY_AFTER_SECONDS: [i64; 7] = [2, 8, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
 
+/// What the end of an attempt means for its event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub event: String,
+    pub event_type: String,
+    pub is_delivered: bool,
+    /// The event's new number of pending webhooks, if it changed.
+    pub left: Option<u32>,
+}
+
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     delivery: u64,
     event: String,
+    event_type: String,
     pub endpoint: String,
     pub url: String,
     pub payload: Arc<str>,
@@ -304,15 +315,8 @@ impl Deliveries {
         startable
     }
 
-    /// Logs the attempt and plans the next one if it failed. Returns the event and its number of
-    /// pending webhooks if that number changed.
-    pub fn finish(
-        &self,
-        mut job: Job,
-        tried: Try,
-        may_retry: bool,
-        now: Micros,
-    ) -> Option<(String, u32)> {
+    /// Logs the attempt and plans the next one if it failed.
+    pub fn finish(&self, mut job: Job, tried: Try, may_retry: bool, now: Micros) -> Ended {
         let mut state = self.state();
         let state = &mut *state;
         if let Some(count) = state.in_flight.get_mut(&job.endpoint) {
@@ -338,25 +342,34 @@ impl Deliveries {
                 (false, None) => Outcome::Failed,
             };
         }
+        let ended = Ended {
+            event: job.event.clone(),
+            event_type: job.event_type.clone(),
+            is_delivered,
+            left: (is_delivered && job.counts)
+                .then(|| state.acknowledge(&job.event))
+                .flatten(),
+        };
         if let Some(next) = next {
             state.last_id += 1;
             state.waiting.insert((next, state.last_id), job);
-            return None;
         }
-        if !(is_delivered && job.counts) {
-            return None;
-        }
-        let pending = state.pending.get_mut(&job.event)?;
-        *pending = pending.saturating_sub(1);
-        let left = *pending;
-        if left == 0 {
-            state.pending.remove(&job.event);
-        }
-        Some((job.event, left))
+        ended
     }
 }
 
 impl State {
+    /// Counts a successful delivery and returns how many of the event are left.
+    fn acknowledge(&mut self, event: &str) -> Option<u32> {
+        let pending = self.pending.get_mut(event)?;
+        *pending = pending.saturating_sub(1);
+        let left = *pending;
+        if left == 0 {
+            self.pending.remove(event);
+        }
+        Some(left)
+    }
+
     fn enqueue(
         &mut self,
         event: &Outgoing<'_>,
@@ -383,6 +396,7 @@ impl State {
         let job = Job {
             delivery,
             event: event.id.to_owned(),
+            event_type: event.event_type.to_owned(),
             endpoint: endpoint.id.clone(),
             url: endpoint.url.clone(),
             payload: Arc::clone(&event.payload),

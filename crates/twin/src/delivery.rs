@@ -49,10 +49,8 @@ pub(crate) async fn run(twin: Arc<Twin>, http: reqwest::Client, mut stop: watch:
                     Try::without_answer(twin.clock.now(), reason)
                 };
                 let now = twin.clock.now();
-                let left = twin.deliveries.finish(job, tried, secrets.is_some(), now);
-                if let Some((event, left)) = left {
-                    twin.set_pending_webhooks(&event, left);
-                }
+                let ended = twin.deliveries.finish(job, tried, secrets.is_some(), now);
+                twin.delivery_ended(&ended);
                 twin.deliveries.wake();
                 twin.clock.notify();
             });

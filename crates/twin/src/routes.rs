@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
 use crate::app::App;
-use crate::pages::{self, board, checkout, invoice, mailbox, portal};
+use crate::pages::{self, actions, board, checkout, invoice, mailbox, portal};
 use crate::{api, control, listen};
 
 /// The longest request body that is accepted.
@@ -69,10 +69,15 @@ fn control_page() -> Router<App> {
     Router::new()
         .route("/", get(board::home))
         .route("/_twin", get(board::show))
-        .route("/_twin/board/clock", post(board::advance))
-        .route("/_twin/board/webhooks", post(board::webhooks))
-        .route("/_twin/board/faults", post(board::faults))
-        .route("/_twin/board/settle", post(board::settle))
+        .route("/_twin/board/clock", post(actions::advance))
+        .route("/_twin/board/webhooks", post(actions::webhooks))
+        .route("/_twin/board/faults", post(actions::faults))
+        .route("/_twin/board/chaos", post(actions::chaos))
+        .route("/_twin/board/decline", post(actions::decline))
+        .route("/_twin/board/dispute", post(actions::dispute))
+        .route("/_twin/board/dispute/close", post(actions::close_dispute))
+        .route("/_twin/board/tax", post(actions::tax))
+        .route("/_twin/board/settle", post(actions::settle))
         .route("/_twin/mailbox", get(mailbox::list))
         .route("/_twin/mailbox/{email}", get(mailbox::show))
         .route("/_twin/mailbox/{email}/html", get(mailbox::html))
@@ -100,6 +105,7 @@ fn control_api() -> Router<App> {
             get(control::rate_limits).post(control::set_rate_limits),
         )
         .route("/_twin/keys", post(control::add_key))
+        .route("/_twin/tax", get(control::taxes).post(control::set_tax))
         .route(
             "/_twin/webhook-endpoints/{endpoint}/roll",
             post(control::roll_secret),

@@ -158,6 +158,7 @@ pub async fn serve(config: Config) -> Result<Handle, StartError> {
         .unwrap_or_else(|| format!("http://{address}"));
     let client = delivery::client()?;
     let twin = Arc::new(Twin::new(parts(config, &public_url, smtp_address)?));
+    twin.resume_deliveries();
     let (stop, stopped) = watch::channel(false);
     let router = routes::router(App {
         twin: Arc::clone(&twin),

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 use crate::announced::Announced;
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::{ApiAnswer, ApiRequest, Core, Endpoint, Failure, Times};
-use crate::deliveries::{Deliveries, Outgoing};
+use crate::deliveries::{Deliveries, Ended, Outgoing};
 use crate::faults::Faults;
 use crate::mailbox::{Envelope, Mailbox};
 use crate::rate_limits::RateLimits;
@@ -162,6 +162,25 @@ impl Twin {
         }
     }
 
+    /// Queues the events that were not delivered when the state was saved. An endpoint may receive
+    /// one twice, as from Stripe.
+    pub fn resume_deliveries(&self) {
+        let now = self.clock.now();
+        let endpoints = self.webhook_endpoints();
+        self.read(|core| {
+            let events = core.objects("event").into_iter();
+            let waiting = events.filter(|event| event["pending_webhooks"].as_u64() > Some(0));
+            for outgoing in waiting.filter_map(Outgoing::of) {
+                for endpoint in endpoints
+                    .iter()
+                    .filter(|one| one.wants(outgoing.event_type))
+                {
+                    self.deliveries.send(&outgoing, endpoint, now);
+                }
+            }
+        });
+    }
+
     /// Sends an event again, to one endpoint or, if `only` is `None`, to all that subscribe to its
     /// type.
     pub fn send_again(&self, event: &Value, only: Option<&str>) {
@@ -219,8 +238,19 @@ impl Twin {
         self.read(|core| core.webhook_endpoints(real_now))
     }
 
-    pub fn set_pending_webhooks(&self, event: &str, left: u32) {
-        self.core().set_pending_webhooks(event, left);
+    /// Records in the core how an attempt to deliver an event ended. A draft invoice waits until
+    /// every endpoint has acknowledged its `invoice.created`.
+    pub fn delivery_ended(&self, ended: &Ended) {
+        if let Some(left) = ended.left {
+            self.core().set_pending_webhooks(&ended.event, left);
+        }
+        let is_acknowledged = ended.left == Some(0);
+        if ended.event_type == "invoice.created" && (is_acknowledged || !ended.is_delivered) {
+            self.change(|core, now| {
+                core.tick(now);
+                core.set_created_delivery(&ended.event, is_acknowledged);
+            });
+        }
     }
 
     /// The most recent events, newest first.

@@ -7,13 +7,14 @@ use super::errors::Answer;
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
+use super::pauses::collects;
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::{INCOMPLETE_SECONDS, upcoming_notice};
 use super::subscription_terms::Grid;
-use super::subscriptions::period_end;
+use super::subscriptions::{move_period, period_end};
 use super::time::add_interval;
-use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
+use super::value::{flag, get, int, opt, opt_int, owned, set, text};
 use super::{Call, Core, DunningEnd};
 
 impl Core {
@@ -31,6 +32,7 @@ impl Core {
             self.store.shrink();
         }
         self.now = self.now.max(now);
+        self.forget_old_events();
     }
 
     /// Schedules a check of an object at a moment. Extra checks are harmless, because each one
@@ -52,6 +54,8 @@ impl Core {
             "refund" => self.refund_due(id),
             "dispute" => self.dispute_due(id),
             "subscription_schedule" => self.schedule_due(id),
+            "tax_id" => self.tax_id_due(id),
+            "coupon" | "promotion_code" => self.code_due(id),
             "test_helpers.test_clock" => self.test_clock_due(id),
             _ => {}
         }
@@ -106,7 +110,8 @@ impl Core {
             ids: Vec::new(),
             params: json!({ "subscription": id }),
         };
-        if let Ok(invoice) = super::invoice_preview::preview(self, &call) {
+        let preview = self.undoable(|core| super::invoice_preview::preview(core, &call));
+        if let Ok(invoice) = preview {
             self.emit_object("invoice.upcoming", invoice, None);
         }
     }
@@ -181,20 +186,12 @@ impl Core {
         } else {
             lines.extend(self.period_lines(row, coming));
         }
-        let paused = has(row, "pause_collection");
         let invoice = self.new_invoice(NewInvoice {
             period: past,
-            advances: status::subscription(row) != SubscriptionStatus::Unpaid && !paused,
+            advances: collects(row),
             ..NewInvoice::of(row, BillingReason::SubscriptionCycle, lines, self.now)
         });
-        match text(row, "pause_collection.behavior") {
-            "void" => self.void_invoice(&invoice),
-            "mark_uncollectible" => {
-                self.finalize_invoice(&invoice);
-                self.mark_uncollectible(&invoice);
-            }
-            _ => {}
-        }
+        self.settle_paused(row, &invoice);
     }
 
     /// The lines for a period of every item.
@@ -240,11 +237,11 @@ impl Core {
         lines.extend(self.period_lines(&row, (now, end)));
         let is_charged = text(&before, "collection_method") == "charge_automatically";
         let invoice = self.new_invoice(NewInvoice {
-            advances: !is_charged,
+            advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, now)
         });
         self.plan_ahead(id);
-        if !is_charged {
+        if self.settle_paused(&row, &invoice) || !is_charged {
             return Ok(());
         }
         match self.pay_invoice(&invoice, None, by) {
@@ -299,19 +296,5 @@ impl Core {
             // The events report the outcome.
             let _ = self.pay_invoice(&id, None, Initiator::Merchant);
         }
-    }
-}
-
-/// Sets the current period of every item.
-pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
-    let Some(items) = row["items"]["data"].as_array_mut() else {
-        return;
-    };
-    for item in items {
-        item["current_period_start"] = start.into();
-        item["current_period_end"] = end.into();
-    }
-    if flag(row, "cancel_at_period_end") {
-        row["cancel_at"] = json!(end);
     }
 }

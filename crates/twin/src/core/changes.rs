@@ -4,21 +4,24 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
-use super::pauses::pause_from;
+use super::pauses::{collects, pause_from};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
-use super::subscriptions::{billing_interval, check_collection, period_end, refuse_on_ended};
+use super::subscriptions::{
+    billing_interval, check_collection, move_period, period_end, refuse_on_ended,
+};
 use super::time::day_text;
-use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
+use super::value::{
+    flag, get, has, int, list, merge, opt, opt_int, or_null, owned, period, set, text,
+};
 use super::{Call, Core};
 
 /// A change to the items of a subscription, and how it is paid.
@@ -148,8 +151,12 @@ impl Core {
         let pause = pause_from(sent, self.now)?;
         let discounts = self.discounts_from(sent, &customer)?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
+        self.refuse_mixed_tax(list(sent, "items"), before)?;
+        self.refuse_mixed_tax(list(sent, "items"), sent)?;
+        self.refuse_mixed_tax(inner(before, "items"), sent)?;
         let now = self.now;
-        let members = super::subscriptions::members(sent, now);
+        let mut members = super::subscriptions::members(sent, now);
+        merge(&mut members, self.tax_members(sent, &customer, before)?);
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
             return refuse_param("", "cancel_at", message);
@@ -212,10 +219,10 @@ impl Core {
             let reason = BillingReason::SubscriptionUpdate;
             let is_charged = text(&row, "collection_method") == "charge_automatically";
             let invoice = self.new_invoice(NewInvoice {
-                advances: !is_charged,
+                advances: !is_charged && collects(&row),
                 ..NewInvoice::of(&row, reason, lines, self.now)
             });
-            if is_charged {
+            if !self.settle_paused(&row, &invoice) && is_charged {
                 // The events report the outcome.
                 let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
             }
@@ -297,7 +304,7 @@ impl Core {
         let credits = inner(row, "items")
             .iter()
             .filter(|item| prorates && int(item, "price.unit_amount") > 0)
-            .map(|item| self.rest_of_period(row, item, change.at, true))
+            .flat_map(|item| self.credit_lines(row, item, change.at))
             .collect();
         let mut anchored = row.clone();
         anchored["billing_cycle_anchor"] = change.at.into();
@@ -328,7 +335,8 @@ impl Core {
             return Ok(());
         }
         let waits = change.behavior == PaymentBehavior::PendingIfIncomplete
-            && text(&row, "collection_method") == "charge_automatically";
+            && text(&row, "collection_method") == "charge_automatically"
+            && collects(&row);
         if !waits {
             self.set_items(id, &change.items, bill.period);
         }
@@ -344,10 +352,10 @@ impl Core {
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
         let invoice = self.new_invoice(NewInvoice {
-            advances: !is_charged,
+            advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
         });
-        if !is_charged {
+        if self.settle_paused(&row, &invoice) || !is_charged {
             return Ok(());
         }
         if waits {
@@ -402,6 +410,7 @@ impl Core {
             set_item_list(row, items);
             if let Some((start, end)) = period {
                 row["billing_cycle_anchor"] = start.into();
+                row["billing_cycle_anchor_config"] = Value::Null;
                 move_period(row, start, end);
             }
         });

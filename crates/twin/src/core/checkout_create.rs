@@ -4,15 +4,14 @@ use serde_json::{Value, json};
 use stripe::objects::CheckoutMode;
 
 use super::checkout_settings::{adjustable_quantity, settings};
-use super::discounts::reduction;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::methods::method_types;
 use super::params::metadata;
 use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
 use super::value::{
-    flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
-    required, text,
+    flag, get, has, ids, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null,
+    owned, required, text,
 };
 use super::{Call, Core};
 
@@ -25,6 +24,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let mode = CheckoutMode::from(mode);
     refuse_conflicting_params(sent, &mode)?;
     let customer = core.session_customer(sent)?;
+    core.check_session_tax(sent)?;
     let items = core.session_lines(sent, &mode)?;
     let trial = trial_end(core.now, get(sent, "subscription_data"))?;
     let expires_at = expiry(core.now, sent)?;
@@ -36,6 +36,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.set_note(&id, "sent", sent.clone());
     core.set_note(&id, "discounts", discounts);
     core.set_note(&id, "trial", trial);
+    core.check_session_discounts(&id)?;
     core.total_session(&id);
     core.check_session_currency(&id, sent)?;
     if mode == CheckoutMode::Setup {
@@ -200,8 +201,11 @@ impl Core {
         };
         let adjustable = adjustable_quantity(line, quantity, &named)?;
         let kept = metadata(&Value::Null, get(line, "metadata"))?;
+        let id = self.rng.id("li");
+        let rates = self.tax_rates_in(line, "tax_rates", &format!("{named}[tax_rates]"))?;
+        self.set_note(&id, "tax_rates", ids(&rates));
         Ok(json!({
-            "id": self.rng.id("li"), "object": "item", "adjustable_quantity": adjustable,
+            "id": id, "object": "item", "adjustable_quantity": adjustable,
             "amount_discount": 0, "amount_subtotal": amount, "amount_tax": 0,
             "amount_total": amount, "currency": price["currency"],
             "description": self.product_name(&price), "metadata": kept, "price": price,
@@ -283,37 +287,5 @@ impl Core {
         merge(&mut session, rest);
         merge(&mut session, settings(sent, mode)?);
         Ok(session)
-    }
-
-    /// Updates the totals of a session after its discounts. During a trial, recurring lines don't
-    /// count.
-    pub(super) fn total_session(&mut self, id: &str) {
-        let items = self.note(id, "items");
-        let in_trial = self.note(id, "trial").is_i64();
-        let items = items.as_array().cloned().unwrap_or_default();
-        if items.is_empty() {
-            return;
-        }
-        let counts = |item: &Value| !in_trial || text(item, "price.type") != "recurring";
-        let subtotal: i64 = items
-            .iter()
-            .filter(|one| counts(one))
-            .map(|one| int(one, "amount_subtotal"))
-            .sum();
-        let discounts = self.note(id, "discounts");
-        let mut rest = subtotal;
-        for one in discounts.as_array().into_iter().flatten() {
-            if let Some(coupon) = self.store.get(text(one, "coupon")) {
-                rest -= reduction(coupon, rest);
-            }
-        }
-        self.modify(id, |row| {
-            row["currency"] = items[0]["currency"].clone();
-            row["amount_subtotal"] = subtotal.into();
-            row["amount_total"] = rest.into();
-            row["discounts"] = discounts.clone();
-            row["total_details"] =
-                json!({"amount_discount": subtotal - rest, "amount_shipping": 0, "amount_tax": 0});
-        });
     }
 }

@@ -57,6 +57,9 @@ impl Core {
             lines,
             amount_subtotal: int(row, "amount_subtotal"),
             amount_discount: int(row, "total_details.amount_discount"),
+            amount_tax: int(row, "total_details.amount_tax"),
+            includes_tax: int(row, "amount_total")
+                == int(row, "amount_subtotal") - int(row, "total_details.amount_discount"),
             amount_total: int(row, "amount_total"),
             currency: owned(row, "currency"),
             allows_promotion_codes: flag(row, "allow_promotion_codes"),
@@ -175,14 +178,17 @@ impl Core {
         self.tick(now);
         let session = self.open_session(session_id)?;
         let found = self
-            .active_code(code.trim())
+            .active_code(code.trim(), text(&session, "customer"))
             .filter(|_| flag(&session, "allow_promotion_codes"));
         let Some(found) = found else {
             return Err(not_possible("This code is invalid."));
         };
         let chosen =
             json!([{"coupon": get(&found, "promotion.coupon"), "promotion_code": found["id"]}]);
-        self.set_note(session_id, "discounts", chosen);
+        self.on_page(|core| {
+            core.set_note(session_id, "discounts", chosen);
+            core.check_session_discounts(session_id)
+        })?;
         self.total_session(session_id);
         self.shown(session_id)
     }

@@ -12,16 +12,19 @@ use super::payments::{Initiator, NewIntent, Paid, Verdict};
 use super::status;
 use super::subscription_create::NewSubscription;
 use super::time::DAY;
-use super::value::{copy, get, int, opt, opt_int, or_null, owned, text};
+use super::value::{copy, get, int, merge, opt, opt_int, or_null, owned, text};
 
 impl Core {
     /// Pays an open session with a payment method.
     pub(super) fn pay_session(&mut self, id: &str, method: &str) -> Answer<Paid> {
+        self.check_session_discounts(id)?;
+        self.locate_session(id, method);
         let session = self.need("checkout.session", id, "id")?;
         let customer = opt(&session, "customer").map(str::to_owned);
         let amount = int(&session, "amount_total");
         match status::mode(&session) {
             CheckoutMode::Payment if amount == 0 => {
+                self.redeem_for_payment(id);
                 self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
                 Ok(Paid::Now)
             }
@@ -54,6 +57,10 @@ impl Core {
     /// The payment intent of a session in payment mode. The first attempt creates it.
     fn session_intent(&mut self, id: &str, session: &Value) -> String {
         if let Some(intent) = opt(session, "payment_intent") {
+            // A promotion code or an address may have changed the total since the last attempt.
+            self.modify(intent, |row| {
+                row["amount"] = session["amount_total"].clone();
+            });
             return intent.to_owned();
         }
         let sent = self.note(id, "sent");
@@ -101,6 +108,11 @@ impl Core {
     }
 
     pub(super) fn after_session_payment(&mut self, id: &str, method: &str, paid: Paid) {
+        if paid != Paid::RequiresAction {
+            self.redeem_for_payment(id);
+            let customer = owned(self.row(id), "customer");
+            self.save_session_address(id, &customer);
+        }
         match paid {
             Paid::Now => self.complete_session(id, method, &CheckoutPaymentStatus::Paid),
             Paid::Later => self.complete_session(id, method, &CheckoutPaymentStatus::Unpaid),
@@ -149,6 +161,7 @@ impl Core {
             self.pass_checks(method);
             self.emit("payment_method.attached", method);
         }
+        self.save_session_address(id, &fresh);
         let new = self.subscription_of_session(id, &fresh, method)?;
         self.set_note(method, "just_asked", true);
         let made = self.create_subscription(new);
@@ -184,21 +197,34 @@ impl Core {
         let items = self.note(id, "items");
         let mut recurring = Vec::new();
         let mut one_time_lines = Vec::new();
+        let mut item_terms = Vec::new();
         for item in items.as_array().into_iter().flatten() {
             let price = self.need("price", text(item, "price.id"), "price")?;
+            let rates = self.note(text(item, "id"), "tax_rates");
+            let rates = rates.as_array().cloned().unwrap_or_default();
             if text(&price, "type") == "recurring" {
                 recurring.push((price, int(item, "quantity"), json!({})));
+                let rows: Vec<&Value> = rates
+                    .iter()
+                    .map(|id| self.row(id.as_str().unwrap_or("")))
+                    .collect();
+                item_terms.push(json!({ "tax_rates": rows }));
             } else {
-                one_time_lines.push(self.one_time_line(&price, int(item, "quantity")));
+                let mut line = self.one_time_line(&price, int(item, "quantity"));
+                line.tax_rates = rates;
+                one_time_lines.push(line);
             }
         }
-        let chosen = self.note(id, "discounts");
-        let mut discounts = Vec::new();
-        for one in chosen.as_array().into_iter().flatten() {
-            let coupon = self.row(text(one, "coupon")).clone();
-            let code = self.store.get(text(one, "promotion_code")).cloned();
-            discounts.push(self.new_discount(&coupon, code.as_ref(), customer));
-        }
+        let mut members = super::subscriptions::members(&data, self.now);
+        let asked =
+            json!({"automatic_tax": {"enabled": get(&sent, "automatic_tax.enabled") == true}});
+        merge(
+            &mut members,
+            self.tax_members(&asked, customer, &Value::Null)?,
+        );
+        let taxed = self.tax_members(&data, customer, &members)?;
+        merge(&mut members, taxed);
+        let discounts = self.redeem_session(id, customer);
         let days = opt_int(&data, "trial_period_days").map(|days| self.now + days * DAY);
         Ok(NewSubscription {
             one_time_lines,
@@ -206,7 +232,8 @@ impl Core {
             method: (!method.is_empty()).then(|| method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
-            members: super::subscriptions::members(&data, self.now),
+            members,
+            item_terms,
             proration: ProrationBehavior::from_params(&data),
             keeps_method: true,
             discounts,
@@ -238,7 +265,12 @@ impl Core {
                 details[name] = or_null(from, name);
             }
         }
-        details["address"] = get(&method_row, "billing_details.address").clone();
+        let entered = self.note(id, "address");
+        details["address"] = if entered.is_null() {
+            get(&method_row, "billing_details.address").clone()
+        } else {
+            entered
+        };
         self.modify(id, |row| {
             row["status"] = "complete".into();
             row["payment_status"] = payment_status.as_str().into();

@@ -3,12 +3,17 @@
 use serde_json::{Value, json};
 use stripe::objects::InvoiceStatus;
 
+use super::credit_note_lines::Credited;
+use super::customer_balance::BalanceChange;
+use super::discounts::discount_amounts;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::status;
+use super::taxes::{add_up, sum_of};
 use super::value::{
-    copy_or_null, get, int, list, money_text, opt, opt_int, or_null, owned, required, set, text,
+    copy_or_null, get, has, int, list, merge, money_text, opt, opt_int, or_null, owned, required,
+    text,
 };
 use super::{Call, Core};
 
@@ -29,6 +34,24 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need("invoice", invoice, "invoice")?;
     let id = core.issue(&invoice, sent)?;
     core.need("credit_note", &id, "id")
+}
+
+/// `GET /v1/credit_notes/preview`: the credit note that the parameters would create.
+pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
+    let sent = &call.params;
+    let invoice = required(sent, "invoice")?;
+    let invoice = core.need("invoice", invoice, "invoice")?;
+    core.imagine(|core| {
+        let id = core.issue(&invoice, sent)?;
+        core.need("credit_note", &id, "id")
+    })
+}
+
+/// `GET /v1/credit_notes/preview/lines`
+pub(super) fn preview_lines(core: &mut Core, call: &Call) -> Answer {
+    let note = preview(core, call)?;
+    let lines = inner(&note, "lines").iter().collect();
+    core.page_of(call, "credit_note_line_item", lines)
 }
 
 /// `POST /v1/credit_notes/{id}`
@@ -75,31 +98,6 @@ impl Parts {
     }
 }
 
-/// The total of the lines in the parameters.
-fn total_of(sent: &Value, invoice: &Value, parts: &Parts) -> Option<i64> {
-    if let Some(amount) = opt_int(sent, "amount") {
-        return Some(amount);
-    }
-    let lines = list(sent, "lines");
-    if lines.is_empty() {
-        return (parts.sum() > 0).then(|| parts.sum());
-    }
-    let of_invoice = |line: &Value| {
-        let all = inner(invoice, "lines");
-        let known = all
-            .iter()
-            .find(|one| one["id"] == line["invoice_line_item"]);
-        known.map_or(0, |known| int(known, "amount"))
-    };
-    let amount = |line: &Value| {
-        opt_int(line, "amount").unwrap_or_else(|| match opt_int(line, "unit_amount") {
-            Some(unit) => unit * opt_int(line, "quantity").unwrap_or(1),
-            None => of_invoice(line),
-        })
-    };
-    Some(lines.iter().map(amount).sum())
-}
-
 impl Core {
     fn parts_of(&self, sent: &Value) -> Answer<Parts> {
         let mut linked = Vec::new();
@@ -117,12 +115,27 @@ impl Core {
         })
     }
 
-    fn issue(&mut self, invoice: &Value, sent: &Value) -> Answer<String> {
+    pub(super) fn issue(&mut self, invoice: &Value, sent: &Value) -> Answer<String> {
         let parts = self.parts_of(sent)?;
-        let Some(total) = total_of(sent, invoice, &parts) else {
+        let amount = match opt_int(sent, "amount") {
+            Some(amount) => Some(amount),
+            None if list(sent, "lines").is_empty() => Some(parts.sum()),
+            None => None,
+        };
+        if amount == Some(0) && !has(sent, "amount") {
             let message = "You must provide one of `amount`, `lines` or `shipping_cost`.";
             return refuse_param("parameter_missing", "", message);
-        };
+        }
+        let credited = self.credited(
+            sent,
+            invoice,
+            amount.filter(|_| list(sent, "lines").is_empty()),
+        )?;
+        let total = credited.total();
+        if amount.is_some_and(|amount| amount != total) {
+            let message = "The `amount` must equal the total of the `lines`.";
+            return refuse_param("", "amount", message);
+        }
         let is_paid = refuse(invoice, total, &parts)?;
         let id = self.rng.id("cn");
         let mut refunds: Vec<Value> = parts.linked.iter().map(refund_row).collect();
@@ -131,7 +144,7 @@ impl Core {
             let refund = self.refund(&charge, &json!({ "amount": parts.refund }))?;
             refunds.push(refund_row(&(refund, parts.refund)));
         }
-        let row = self.note_row(&id, invoice, sent, (total, is_paid), &parts, refunds)?;
+        let row = self.note_row(&id, invoice, sent, is_paid, &parts, (credited, refunds))?;
         self.store.put(&id, row);
         let invoice_id = owned(invoice, "id");
         if is_paid {
@@ -139,7 +152,7 @@ impl Core {
                 let before = int(row, "post_payment_credit_notes_amount");
                 row["post_payment_credit_notes_amount"] = (before + total).into();
             });
-            self.credit_customer(text(invoice, "customer"), parts.credit);
+            self.credit_customer(invoice, parts.credit, &id);
         } else {
             self.lower_invoice(&invoice_id, total);
         }
@@ -160,26 +173,24 @@ impl Core {
         id: &str,
         invoice: &Value,
         sent: &Value,
-        (total, is_paid): (i64, bool),
+        is_paid: bool,
         parts: &Parts,
-        refunds: Vec<Value>,
+        (credited, refunds): (Credited, Vec<Value>),
     ) -> Answer {
         let invoice_id = text(invoice, "id");
         let count = self.store.by("credit_note", "invoice", invoice_id).count() + 1;
-        let line = json!({
-            "id": self.rng.id("cnli"), "object": "credit_note_line_item", "amount": total,
-            "description": opt(sent, "lines.0.description").unwrap_or("Credit"),
-            "discount_amount": 0, "discount_amounts": [], "livemode": false, "metadata": null,
-            "pretax_credit_amounts": [], "quantity": 1, "tax_rates": [], "taxes": null,
-            "type": "custom_line_item", "unit_amount": total,
-            "unit_amount_decimal": total.to_string(),
-        });
+        let total = credited.total();
+        let tax_inside = sum_of(&credited.taxes, "inclusive");
+        let tax = tax_inside + sum_of(&credited.taxes, "exclusive");
         let mut row = json!({
             "id": id, "object": "credit_note", "amount": total, "amount_shipping": 0,
             "created": self.now, "currency": invoice["currency"], "customer": invoice["customer"],
-            "customer_account": null, "customer_balance_transaction": null, "discount_amount": 0,
-            "discount_amounts": [], "effective_at": self.now, "invoice": invoice_id,
-            "lines": {"object": "list", "data": [line], "has_more": false,
+            "customer_account": null, "customer_balance_transaction": null,
+            "discount_amount": credited.discount(),
+            "discount_amounts": discount_amounts(&credited.discounts),
+            "effective_at": opt_int(sent, "effective_at").unwrap_or(self.now),
+            "invoice": invoice_id,
+            "lines": {"object": "list", "data": credited.lines, "has_more": false,
                       "url": format!("/v1/credit_notes/{id}/lines")},
             "livemode": false, "memo": or_null(sent, "memo"),
             "metadata": metadata(&Value::Null, get(sent, "metadata"))?,
@@ -191,14 +202,12 @@ impl Core {
             "post_payment_amount": if is_paid { total } else { 0 },
             "pre_payment_amount": if is_paid { 0 } else { total },
             "pretax_credit_amounts": [], "reason": or_null(sent, "reason"), "refunds": refunds,
-            "shipping_cost": null, "status": "issued", "subtotal": total,
-            "subtotal_excluding_tax": total, "total": total, "total_excluding_tax": total,
-            "total_taxes": [], "type": if is_paid { "post_payment" } else { "pre_payment" },
-            "voided_at": null,
+            "shipping_cost": null, "status": "issued", "subtotal": credited.subtotal,
+            "subtotal_excluding_tax": credited.subtotal - tax_inside, "total": total,
+            "total_excluding_tax": total - tax, "total_taxes": add_up(&credited.taxes),
+            "type": if is_paid { "post_payment" } else { "pre_payment" }, "voided_at": null,
         });
-        for (name, value) in rest.as_object().into_iter().flatten() {
-            set(&mut row, name, value.clone());
-        }
+        merge(&mut row, rest);
         Ok(row)
     }
 
@@ -221,12 +230,25 @@ impl Core {
         }
     }
 
-    fn credit_customer(&mut self, customer: &str, amount: i64) {
-        if amount > 0 {
-            self.modify_and_emit("customer.updated", customer, |row| {
-                row["balance"] = (int(row, "balance") - amount).into();
-            });
+    /// Credits the customer's balance with what a credit note returns that way.
+    fn credit_customer(&mut self, invoice: &Value, amount: i64, note: &str) {
+        if amount == 0 {
+            return;
         }
+        let customer = text(invoice, "customer");
+        let before = self.row(customer).clone();
+        let change = BalanceChange {
+            amount: -amount,
+            kind: "credit_note",
+            currency: text(invoice, "currency"),
+            invoice: Some(text(invoice, "id")),
+            credit_note: Some(note),
+        };
+        let transaction = self.change_balance(customer, &change);
+        self.modify(note, |row| {
+            row["customer_balance_transaction"] = transaction.into();
+        });
+        self.emit_change("customer.updated", customer, &before);
     }
 
     /// The charge that paid an invoice.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, refuse_param};
 use super::params::metadata;
-use super::value::{copy_or_null, get, has, int, list, opt, or_null, owned, set, text};
+use super::value::{copy_or_null, get, has, list, opt, or_null, owned, set, text};
 use super::{Call, Core};
 
 /// `GET /v1/customers/{customer}`: a deleted customer is returned as a stub.
@@ -31,7 +31,10 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     fill(&mut after, &call.params)?;
     let id = call.id().to_owned();
     core.store.put(&id, after);
+    core.set_balance(&id, &call.params, "adjustment");
     core.attach_sent_methods(&id, &call.params)?;
+    core.discount_customer(&id, &call.params)?;
+    core.set_customer_tax(&id, &call.params)?;
     core.emit_change("customer.updated", &id, &before);
     core.need("customer", &id, "id")
 }
@@ -62,8 +65,12 @@ impl Core {
         });
         fill(&mut customer, params)?;
         self.store.put(&id, customer);
+        self.set_balance(&id, params, "initial");
         self.attach_sent_methods(&id, params)?;
         self.emit("customer.created", &id);
+        self.discount_customer(&id, params)?;
+        self.set_customer_tax(&id, params)?;
+        self.add_tax_ids(&id, params)?;
         Ok(id)
     }
 
@@ -103,18 +110,10 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
             customer[name] = value.into();
         }
     }
-    for name in [
-        "invoice_prefix",
-        "next_invoice_sequence",
-        "tax_exempt",
-        "balance",
-    ] {
+    for name in ["invoice_prefix", "next_invoice_sequence", "tax_exempt"] {
         if has(params, name) && get(params, name) != "" {
             customer[name] = get(params, name).clone();
         }
-    }
-    if has(params, "balance") && customer["currency"].is_null() && int(params, "balance") != 0 {
-        customer["currency"] = "usd".into();
     }
     for name in ["address", "shipping"] {
         if has(params, name) {

@@ -28,8 +28,8 @@ pub fn paths() -> &'static Value {
 }
 
 /// Adds what real clients send although the description of our version lacks it:
-/// `allowed_payment_method_types` from endive, `iterations` of schedules from the CLI, and the two
-/// endpoints of hosted Checkout that the triggers of the CLI call.
+/// `allowed_payment_method_types` and the version itself from endive, `iterations` of schedules from
+/// the CLI, and the two endpoints of hosted Checkout that the triggers of the CLI call.
 fn add_undocumented_params(paths: &mut Value) {
     let words = json!({"type": "array", "items": {"type": "string"}});
     let expand = words.clone();
@@ -58,6 +58,29 @@ fn add_undocumented_params(paths: &mut Value) {
             "items.properties.iterations",
             json!({"type": "integer"}),
         );
+    }
+    // The CLI names coupons as older versions did.
+    for (path, names) in [
+        ("/v1/promotion_codes", &["coupon"][..]),
+        ("/v1/customers", &["coupon", "promotion_code"]),
+        ("/v1/customers/{customer}", &["coupon", "promotion_code"]),
+    ] {
+        let body = &mut paths[path]["post"]["body"];
+        for name in names {
+            body["properties"][name] = json!({"type": "string"});
+        }
+        if let Some(required) = body["required"].as_array_mut() {
+            required.retain(|name| name != "promotion");
+        }
+    }
+    for path in [
+        "/v1/webhook_endpoints",
+        "/v1/webhook_endpoints/{webhook_endpoint}",
+    ] {
+        let version = &mut paths[path]["post"]["body"]["properties"]["api_version"];
+        if let Some(known) = version["enum"].as_array_mut() {
+            known.push(SDK_VERSION.into());
+        }
     }
     let confirm = json!({"type": "object", "properties": {"expand": expand.clone(),
         "payment_method": {"type": "string"}, "expected_amount": {"type": "integer"}}});

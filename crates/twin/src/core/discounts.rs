@@ -1,197 +1,166 @@
-//! Coupons, promotion codes and discounts.
+//! Discounts: coupons that were redeemed for a customer, a subscription, an invoice or an item.
 
 use serde_json::{Value, json};
 
-use super::errors::{Answer, ApiError, refuse_param};
+use super::amounts::{WHOLE, fraction, percent, spread};
+use super::errors::{Answer, refuse_param};
 use super::lists::inner;
-use super::params::metadata;
+use super::redemption::{Purchase, amount_off, applies_to};
 use super::time::add_months;
-use super::value::{
-    copy, copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, text,
-};
+use super::value::{flag, get, has, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
 
-/// `POST /v1/coupons`
-pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
-    let sent = &call.params;
-    if has(sent, "percent_off") == has(sent, "amount_off") {
-        let message = "You must pass exactly one of these parameters: percent_off, amount_off.";
-        return Err(ApiError::invalid(message));
+/// A discount and the amount that it takes off.
+pub(super) type Applied = (String, i64);
+
+/// `GET /v1/customers/{customer}/discount`
+pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
+    let customer = core.need_path("customer", call.id(), "customer")?;
+    if !has(&customer, "discount") {
+        return no_discount(&format!("customer: {}", call.id()));
     }
-    let percent = basis_points(get(sent, "percent_off"));
-    let is_off = has(sent, "percent_off") && !(1..=10_000).contains(&percent);
-    if is_off || int(sent, "amount_off") < 0 {
-        let message = "A coupon takes off more than nothing and not more than all.";
-        return refuse_param("", "percent_off", message);
-    }
-    if has(sent, "amount_off") && !has(sent, "currency") {
-        return Err(ApiError::required("currency"));
-    }
-    let id = match opt(sent, "id") {
-        Some(id) if core.store.get(id).is_some() => {
-            let message = "Coupon already exists.";
-            return refuse_param("resource_already_exists", "id", message);
-        }
-        Some(id) => id.to_owned(),
-        None => core.rng.capitals(8),
+    Ok(customer["discount"].clone())
+}
+
+/// `DELETE /v1/customers/{customer}/discount`
+pub(super) fn delete_of_customer(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need_path("customer", call.id(), "customer")?;
+    let Some(id) = opt(&before, "discount.id").map(str::to_owned) else {
+        return no_discount(&format!("customer: {}", call.id()));
     };
-    let coupon = json!({
-        "id": id, "object": "coupon", "amount_off": get(sent, "amount_off"), "created": core.now,
-        "currency": or_null(sent, "currency"), "duration": opt(sent, "duration").unwrap_or("once"),
-        "duration_in_months": get(sent, "duration_in_months"), "livemode": false,
-        "max_redemptions": get(sent, "max_redemptions"),
-        "metadata": metadata(&Value::Null, get(sent, "metadata"))?, "name": or_null(sent, "name"),
-        "percent_off": get(sent, "percent_off"), "redeem_by": get(sent, "redeem_by"),
-        "times_redeemed": 0, "valid": true,
-    });
-    core.store.put(&id, coupon);
-    core.emit("coupon.created", &id);
-    core.need("coupon", &id, "coupon")
+    core.detach_discount(&id);
+    core.emit_change("customer.updated", call.id(), &before);
+    Ok(core.deleted_discount(&id))
 }
 
-/// `POST /v1/coupons/{coupon}`
-pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
-    core.update(
-        ("coupon", "coupon"),
-        call,
-        &["coupon.updated"],
-        |_, after| {
-            copy_or_null(after, &call.params, &["name"]);
-            Ok(())
-        },
-    )
-}
-
-/// `DELETE /v1/coupons/{coupon}`
-pub(super) fn delete_coupon(core: &mut Core, call: &Call) -> Answer {
-    let mut coupon = core.need_path("coupon", call.id(), "coupon")?;
-    let gone = core.erase("coupon", call.id());
-    coupon["valid"] = false.into();
-    core.emit_object("coupon.deleted", coupon, None);
-    Ok(gone)
-}
-
-/// `GET /v1/promotion_codes`
-pub(super) fn codes(core: &mut Core, call: &Call) -> Answer {
-    let (coupon, code) = (opt(&call.params, "coupon"), opt(&call.params, "code"));
-    core.page(call, "promotion_code", &["coupon", "code"], |row| {
-        code.is_none_or(|code| text(row, "code").eq_ignore_ascii_case(code))
-            && coupon.is_none_or(|id| get(row, "promotion.coupon") == id)
-    })
-}
-
-/// `POST /v1/promotion_codes`
-pub(super) fn create_code(core: &mut Core, call: &Call) -> Answer {
-    let sent = &call.params;
-    let coupon = opt(sent, "promotion.coupon").or_else(|| opt(sent, "coupon"));
-    let coupon = coupon.ok_or_else(|| ApiError::required("promotion[coupon]"))?;
-    core.need("coupon", coupon, "promotion[coupon]")?;
-    let word = opt(sent, "code").map_or_else(|| core.rng.capitals(8), str::to_owned);
-    if core.active_code(&word).is_some() {
-        let message = "An active promotion code with the same code already exists.";
-        return refuse_param("resource_already_exists", "code", message);
+/// `GET /v1/customers/{customer}/subscriptions/{subscription}/discount`
+pub(super) fn of_subscription(core: &mut Core, call: &Call) -> Answer {
+    let id = core.discounted_subscription(call)?;
+    let row = core.need_path("subscription", &id, "subscription")?;
+    match get(&row, "discounts.0").as_str() {
+        Some(discount) => core.need("discount", discount, "id"),
+        None => no_discount(&format!("subscription: {id}")),
     }
-    let id = core.rng.id("promo");
-    let row = json!({
-        "id": id, "object": "promotion_code",
-        "active": get(sent, "active").as_bool().unwrap_or(true), "code": word,
-        "created": core.now, "customer": or_null(sent, "customer"), "customer_account": null,
-        "expires_at": get(sent, "expires_at"), "livemode": false,
-        "max_redemptions": get(sent, "max_redemptions"),
-        "metadata": metadata(&Value::Null, get(sent, "metadata"))?,
-        "promotion": {"coupon": coupon, "type": "coupon"},
-        "restrictions": {"first_time_transaction": flag(sent, "restrictions.first_time_transaction"),
-            "minimum_amount": get(sent, "restrictions.minimum_amount"),
-            "minimum_amount_currency": get(sent, "restrictions.minimum_amount_currency")},
-        "times_redeemed": 0,
-    });
-    core.store.put(&id, row);
-    core.emit("promotion_code.created", &id);
-    core.need("promotion_code", &id, "promotion_code")
 }
 
-/// `POST /v1/promotion_codes/{promotion_code}`
-pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
-    let kind = ("promotion_code", "promotion_code");
-    core.update(kind, call, &["promotion_code.updated"], |_, after| {
-        copy(after, &call.params, &["active"]);
-        Ok(())
-    })
+/// `DELETE /v1/subscriptions/{subscription}/discount`, also under its customer
+pub(super) fn delete_of_subscription(core: &mut Core, call: &Call) -> Answer {
+    let id = core.discounted_subscription(call)?;
+    let before = core.need_path("subscription", &id, "subscription")?;
+    let all: Vec<String> = list(&before, "discounts")
+        .iter()
+        .filter_map(|one| one.as_str().map(str::to_owned))
+        .collect();
+    let Some(last) = all.last() else {
+        return no_discount(&format!("subscription: {id}"));
+    };
+    for discount in &all {
+        core.detach_discount(discount);
+    }
+    core.emit_change("customer.subscription.updated", &id, &before);
+    Ok(core.deleted_discount(last))
 }
 
-/// The discount of a coupon on an amount. Percentages are calculated in basis points and rounded
-/// half up.
-pub(super) fn reduction(coupon: &Value, amount: i64) -> i64 {
-    if let Some(off) = opt_int(coupon, "amount_off") {
-        off.min(amount)
+fn no_discount(of: &str) -> Answer {
+    let message = format!("No active discount for {of}");
+    refuse_param("resource_missing", "", message).map_err(|error| error.with_status(404))
+}
+
+/// What a coupon takes off an amount in a currency.
+fn reduction(coupon: &Value, amount: i64, currency: &str) -> i64 {
+    let off = if coupon["percent_off"].is_null() {
+        amount_off(coupon, currency).unwrap_or(0)
     } else {
-        let exact = i128::from(amount) * i128::from(basis_points(get(coupon, "percent_off")));
-        i64::try_from((exact + 5_000) / 10_000)
-            .unwrap_or(amount)
-            .min(amount)
-    }
+        fraction(amount, percent(get(coupon, "percent_off")), WHOLE)
+    };
+    off.min(amount)
 }
 
-/// Reads a percentage as basis points from its digits: `25.5` becomes 2550.
-fn basis_points(percent: &Value) -> i64 {
-    let digits = percent.to_string();
-    let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
-    let rest: String = format!("{rest}00").chars().take(2).collect();
-    whole.parse::<i64>().unwrap_or(0) * 100 + rest.parse::<i64>().unwrap_or(0)
+/// The amounts as objects, without those that are zero.
+pub(super) fn discount_amounts(applied: &[Applied]) -> Vec<Value> {
+    applied
+        .iter()
+        .filter(|(_, amount)| *amount != 0)
+        .map(|(discount, amount)| json!({"amount": amount, "discount": discount}))
+        .collect()
+}
+
+/// An amount that discounts reduce one after the other.
+pub(super) struct Reduced {
+    pub(super) product: String,
+    pub(super) rest: i64,
+    pub(super) applied: Vec<Applied>,
+}
+
+/// Takes a coupon off several amounts together, in proportion, and notes it as `discount`.
+pub(super) fn take_off(amounts: &mut [Reduced], coupon: &Value, currency: &str, discount: &str) {
+    let base = |one: &Reduced| {
+        if applies_to(coupon, &one.product) {
+            one.rest
+        } else {
+            0
+        }
+    };
+    let bases: Vec<i64> = amounts.iter().map(base).collect();
+    let off = reduction(coupon, bases.iter().sum(), currency);
+    for (one, part) in amounts.iter_mut().zip(spread(off, &bases)) {
+        one.rest -= part;
+        one.applied.push((discount.to_owned(), part));
+    }
 }
 
 impl Core {
-    /// The active promotion code with this code.
-    pub(super) fn active_code(&self, word: &str) -> Option<Value> {
-        let now = self.now;
-        self.store
-            .all("promotion_code")
-            .find(|row| {
-                flag(row, "active")
-                    && text(row, "code").eq_ignore_ascii_case(word)
-                    && opt_int(row, "expires_at").is_none_or(|at| at > now)
-                    && opt_int(row, "max_redemptions")
-                        .is_none_or(|most| int(row, "times_redeemed") < most)
-            })
-            .cloned()
-    }
-
-    /// The coupon of a discount in the parameters, and the promotion code that names it, if one
-    /// does.
-    pub(super) fn coupon_in(&self, one: &Value, param: &str) -> Answer<(Value, Option<Value>)> {
-        let code = match opt(one, "promotion_code") {
-            Some(id) => {
-                Some(self.need("promotion_code", id, &format!("{param}[promotion_code]"))?)
-            }
-            None => None,
-        };
-        let coupon = match &code {
-            Some(row) => text(row, "promotion.coupon"),
-            None => text(one, "coupon"),
-        };
-        Ok((
-            self.need("coupon", coupon, &format!("{param}[coupon]"))?,
-            code,
-        ))
-    }
-
-    /// Creates discounts for the coupons and promotion codes in `discounts`.
+    /// Creates discounts for the coupons and promotion codes in `discounts` of a subscription.
     pub(super) fn discounts_from(&mut self, sent: &Value, customer: &str) -> Answer<Vec<String>> {
+        let purchase = self.purchase_in(sent, customer);
+        self.discounts_for(sent, "discounts", &purchase)
+    }
+
+    /// Creates discounts for the coupons and promotion codes in `discounts`, which `param` names.
+    pub(super) fn discounts_for(
+        &mut self,
+        sent: &Value,
+        param: &str,
+        purchase: &Purchase,
+    ) -> Answer<Vec<String>> {
         let mut ids = Vec::new();
         for (index, one) in list(sent, "discounts").iter().enumerate() {
+            let named = format!("{param}[{index}]");
+            let ways = ["coupon", "discount", "promotion_code"];
+            if ways.iter().filter(|name| has(one, name)).count() != 1 {
+                let message =
+                    "You must specify exactly one of: coupon, discount, or promotion_code.";
+                return refuse_param("", &named, message);
+            }
             if let Some(known) = opt(one, "discount") {
-                self.need("discount", known, &format!("discounts[{index}][discount]"))?;
+                let param = format!("{named}[discount]");
+                let row = self.need("discount", known, &param)?;
+                if opt(&row, "customer").is_some_and(|one| one != purchase.customer) {
+                    return Err(self.missing("discount", known, &param));
+                }
                 ids.push(known.to_owned());
                 continue;
             }
-            let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
-            if code.as_ref().is_some_and(|row| !flag(row, "active")) {
-                let message = "This promotion code is not active.";
-                return refuse_param("", "discounts", message);
-            }
-            ids.push(self.new_discount(&coupon, code.as_ref(), customer));
+            let (coupon, code) = self.coupon_in(one, &named)?;
+            self.check_redeemable((&coupon, code.as_ref()), purchase, &named)?;
+            ids.push(self.new_discount(&coupon, code.as_ref(), &purchase.customer));
         }
         Ok(ids)
+    }
+
+    /// The discounts and tax rates that the parameters give to a subscription item.
+    pub(super) fn item_terms(&mut self, sent: &Value, customer: &str, param: &str) -> Answer {
+        let mut terms = json!({});
+        if has(sent, "discounts") {
+            let purchase = self.purchase_in(&json!({ "items": [sent] }), customer);
+            let named = format!("{param}[discounts]");
+            terms["discounts"] = self.discounts_for(sent, &named, &purchase)?.into();
+        }
+        if has(sent, "tax_rates") {
+            let named = format!("{param}[tax_rates]");
+            terms["tax_rates"] = self.tax_rates_in(sent, "tax_rates", &named)?.into();
+        }
+        Ok(terms)
     }
 
     /// Creates a discount and counts a redemption.
@@ -215,82 +184,229 @@ impl Core {
             "subscription": null, "subscription_item": null,
         });
         self.store.put(&id, row);
-        let redeemed: Vec<String> = [Some(coupon), code]
-            .into_iter()
-            .flatten()
-            .map(|row| owned(row, "id"))
-            .collect();
-        for one in redeemed {
-            self.modify(&one, |row| {
-                row["times_redeemed"] = (int(row, "times_redeemed") + 1).into();
-            });
-        }
+        // The terms stay when the coupon is deleted.
+        self.set_note(&id, "coupon", coupon.clone());
+        let code = code.map(|row| owned(row, "id"));
+        self.count_redemption(text(coupon, "id"), code.as_deref());
         id
     }
 
-    /// Applies discounts to a subscription.
-    pub(super) fn start_discounts(&mut self, subscription: &str, discounts: &[String]) {
-        for id in discounts {
-            self.modify(id, |row| row["subscription"] = subscription.into());
-        }
-        self.modify(subscription, |row| row["discounts"] = discounts.into());
+    /// The coupon of a discount as it was redeemed.
+    pub(super) fn coupon_of(&self, discount: &str) -> Value {
+        self.note(discount, "coupon")
     }
 
-    /// Applies the discounts of a subscription to a draft. A discount that applies once then ends.
-    pub(super) fn discount_lines(
-        &mut self,
-        invoice: &mut Value,
+    /// Makes discounts those of a subscription, instead of those that it has.
+    pub(super) fn start_discounts(&mut self, subscription: &str, discounts: &[String]) {
+        let before = list(self.row(subscription), "discounts").to_vec();
+        let gone = before
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|id| !discounts.iter().any(|one| one == id));
+        for id in gone {
+            self.detach_discount(id);
+        }
+        self.modify(subscription, |row| row["discounts"] = discounts.into());
+        for id in discounts.iter().filter(|id| !before.contains(&json!(id))) {
+            self.modify(id, |row| row["subscription"] = subscription.into());
+            self.emit("customer.discount.created", id);
+        }
+    }
+
+    /// Gives a customer the discount of a coupon, as older versions of the API do, or takes it
+    /// away.
+    pub(super) fn discount_customer(&mut self, customer: &str, sent: &Value) -> Answer<()> {
+        let name = ["coupon", "promotion_code"]
+            .into_iter()
+            .find(|name| has(sent, name));
+        let Some(name) = name else { return Ok(()) };
+        let before = opt(self.row(customer), "discount.id").map(str::to_owned);
+        if opt(sent, name).is_none() {
+            if let Some(id) = before {
+                self.detach_discount(&id);
+            }
+            return Ok(());
+        }
+        let (coupon, code) = self.coupon_in(sent, "")?;
+        let purchase = Purchase {
+            customer: customer.to_owned(),
+            ..Purchase::default()
+        };
+        self.check_redeemable((&coupon, code.as_ref()), &purchase, "")?;
+        let id = self.new_discount(&coupon, code.as_ref(), customer);
+        let discount = self.row(&id).clone();
+        self.modify(customer, |row| row["discount"] = discount.clone());
+        match before.map(|id| self.row(&id).clone()) {
+            Some(old) => {
+                let mut previous = json!({});
+                for name in ["id", "source", "start", "end", "promotion_code"] {
+                    if old[name] != discount[name] {
+                        previous[name] = old[name].clone();
+                    }
+                }
+                self.emit_object("customer.discount.updated", discount, Some(previous));
+            }
+            None => self.emit("customer.discount.created", &id),
+        }
+        Ok(())
+    }
+
+    /// Takes a discount away from whatever has it. Invoices that it reduced keep it.
+    pub(super) fn detach_discount(&mut self, id: &str) {
+        let row = self.row(id).clone();
+        let without = |held: &mut Value| {
+            if let Some(all) = held.as_array_mut() {
+                all.retain(|one| one != id);
+            }
+        };
+        let mut is_detached = false;
+        if let Some(customer) = opt(&row, "customer") {
+            is_detached = get(self.row(customer), "discount.id") == id;
+            if is_detached {
+                self.modify(customer, |customer| customer["discount"] = Value::Null);
+            }
+        }
+        if let Some(subscription) = opt(&row, "subscription") {
+            let before = self.modify(subscription, |subscription| {
+                without(&mut subscription["discounts"]);
+                for item in subscription["items"]["data"]
+                    .as_array_mut()
+                    .into_iter()
+                    .flatten()
+                {
+                    without(&mut item["discounts"]);
+                }
+            });
+            is_detached |= before != *self.row(subscription);
+        }
+        if is_detached {
+            self.emit("customer.discount.deleted", id);
+        }
+    }
+
+    fn deleted_discount(&self, id: &str) -> Value {
+        let mut gone = self.row(id).clone();
+        gone["deleted"] = true.into();
+        if let Some(all) = gone.as_object_mut() {
+            all.remove("end");
+        }
+        gone
+    }
+
+    /// The subscription in a path, which may begin with its customer.
+    fn discounted_subscription(&self, call: &Call) -> Answer<String> {
+        let id = call.ids.last().map_or("", String::as_str);
+        let row = self.need_path("subscription", id, "subscription")?;
+        if call.ids.len() > 1 && text(&row, "customer") != call.id() {
+            return Err(self
+                .missing("subscription", id, "subscription")
+                .with_status(404));
+        }
+        Ok(id.to_owned())
+    }
+
+    /// The discounts that a new invoice inherits: those of its subscription, or else that of the
+    /// customer.
+    pub(super) fn inherited_discounts(
+        &self,
         subscription: Option<&str>,
         customer: &Value,
-    ) {
-        debug_assert!(
-            customer.is_object() || customer.is_null(),
-            "a customer is an object"
-        );
-        let Some(row) = subscription.and_then(|id| self.store.get(id)).cloned() else {
-            return;
-        };
-        let mut rest: i64 = inner(invoice, "lines")
-            .iter()
-            .filter(|line| flag(line, "discountable"))
-            .map(|line| int(line, "amount").max(0))
-            .sum();
-        let mut amounts = Vec::new();
-        let mut used = Vec::new();
-        for id in list(&row, "discounts").iter().filter_map(Value::as_str) {
-            let Some(discount) = self.store.get(id) else {
-                continue;
-            };
-            if opt_int(discount, "end").is_some_and(|end| end <= self.now) || rest == 0 {
-                continue;
+    ) -> Vec<Value> {
+        let own = subscription.map_or(&[][..], |id| list(self.row(id), "discounts"));
+        let mut found: Vec<Value> = own.to_vec();
+        if found.is_empty() && has(customer, "discount.id") {
+            found.push(get(customer, "discount.id").clone());
+        }
+        let now = self.now;
+        found.retain(|id| {
+            let end = opt_int(self.row(id.as_str().unwrap_or("")), "end");
+            end.is_none_or(|end| end > now)
+        });
+        found
+    }
+
+    /// Applies discounts to several amounts together. Each is spread over the amounts that its
+    /// coupon applies to, in proportion.
+    pub(super) fn reduce(&self, amounts: &mut [Reduced], discounts: &[Value], currency: &str) {
+        for id in discounts.iter().filter_map(Value::as_str) {
+            take_off(amounts, &self.coupon_of(id), currency, id);
+        }
+    }
+
+    /// Applies the discounts of an invoice and of its lines, those of the lines first.
+    pub(super) fn discount_lines(&self, invoice: &mut Value) {
+        let currency = owned(invoice, "currency");
+        let lines = inner(invoice, "lines").to_vec();
+        let mut amounts: Vec<Reduced> = Vec::new();
+        for line in &lines {
+            let can = flag(line, "discountable");
+            let mut reduced = [Reduced {
+                product: owned(line, "pricing.price_details.product"),
+                rest: if can { int(line, "amount").max(0) } else { 0 },
+                applied: Vec::new(),
+            }];
+            self.reduce(&mut reduced, list(line, "discounts"), &currency);
+            amounts.extend(reduced);
+        }
+        self.reduce(&mut amounts, list(invoice, "discounts"), &currency);
+        let mut totals: Vec<Applied> = Vec::new();
+        for (index, (line, reduced)) in lines.iter().zip(&amounts).enumerate() {
+            // The discounts of prorations were decided when those were created.
+            if flag(line, "discountable") {
+                let shown = discount_amounts(&reduced.applied);
+                invoice["lines"]["data"][index]["discount_amounts"] = shown.into();
             }
-            let Some(coupon) = self.store.get(text(discount, "source.coupon")).cloned() else {
-                continue;
-            };
-            let off = reduction(&coupon, rest);
-            rest -= off;
-            amounts.push(json!({"amount": off, "discount": id}));
-            if text(&coupon, "duration") == "once" {
-                used.push(id.to_owned());
+            for one in list(&invoice["lines"]["data"][index], "discount_amounts") {
+                add(&mut totals, text(one, "discount"), int(one, "amount"));
             }
         }
-        invoice["discounts"] = amounts
+        invoice["total_discount_amounts"] = discount_amounts(&totals).into();
+    }
+
+    /// Ends the discounts that an invoice has used up: those that apply once, and those whose time
+    /// is over.
+    pub(super) fn spend_discounts(&mut self, invoice: &str) {
+        let row = self.row(invoice).clone();
+        let mut used: Vec<String> = list(&row, "total_discount_amounts")
             .iter()
-            .map(|one| one["discount"].clone())
-            .collect::<Vec<Value>>()
-            .into();
-        invoice["total_discount_amounts"] = amounts.into();
-        if !used.is_empty()
-            && let Some(id) = subscription
-        {
-            self.modify(id, |row| {
-                let kept: Vec<Value> = list(row, "discounts")
+            .map(|one| owned(one, "discount"))
+            .collect();
+        for line in inner(&row, "lines") {
+            let parent = get(line, "parent");
+            let item = opt(parent, "subscription_item_details.invoice_item")
+                .or_else(|| opt(parent, "invoice_item_details.invoice_item"));
+            let item = self.row(item.unwrap_or(""));
+            let applied = list(item, "proration_details.discount_amounts");
+            used.extend(applied.iter().map(|one| owned(one, "discount")));
+        }
+        used.retain(|id| text(&self.coupon_of(id), "duration") == "once");
+        if let Some(subscription) = opt(&row, "parent.subscription_details.subscription") {
+            let held = list(self.row(subscription), "discounts");
+            let ended = held
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|id| opt_int(self.row(id), "end").is_some_and(|end| end <= self.now));
+            used.extend(ended.map(str::to_owned));
+        }
+        let subscription = get(&row, "parent.subscription_details.subscription");
+        for id in used {
+            // The discount of a subscription item doesn't name the subscription yet.
+            self.modify(&id, |row| {
+                if ["subscription", "invoice", "invoice_item"]
                     .iter()
-                    .filter(|one| !used.iter().any(|id| *one == id))
-                    .cloned()
-                    .collect();
-                row["discounts"] = kept.into();
+                    .all(|name| !has(row, name))
+                {
+                    row["subscription"] = subscription.clone();
+                }
             });
+            self.detach_discount(&id);
         }
+    }
+}
+
+fn add(totals: &mut Vec<Applied>, discount: &str, amount: i64) {
+    match totals.iter_mut().find(|(id, _)| id == discount) {
+        Some((_, total)) => *total += amount,
+        None => totals.push((discount.to_owned(), amount)),
     }
 }

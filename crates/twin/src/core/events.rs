@@ -7,7 +7,11 @@ use super::Call;
 use super::Core;
 use super::data::API_VERSION;
 use super::errors::Answer;
+use super::time::DAY;
 use super::value::{opt, text};
+
+/// The age at which events leave the list.
+const EVENT_AGE: i64 = 30 * DAY;
 
 /// An event as it is stored. It is written without a copy of its object.
 #[derive(Serialize)]
@@ -126,6 +130,19 @@ impl Core {
     ) {
         let before = self.modify(id, change);
         self.emit_change(kind, id, &before);
+    }
+}
+
+impl Core {
+    /// Forgets the taken events that are older than Stripe lists.
+    /// <https://docs.stripe.com/api/events/list>
+    pub(super) fn forget_old_events(&mut self) {
+        while let Some((at, id)) = self.event_times.front()
+            && *at <= self.now - EVENT_AGE
+        {
+            self.store.remove(id);
+            self.event_times.pop_front();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::Core;
 use super::data::definitions;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::status;
-use super::value::{get, int, text};
+use super::value::{get, has, int, text};
 
 const LEVELS_MAX: usize = 4;
 
@@ -105,7 +105,11 @@ impl Core {
                 ("customer", id),
                 |one| status::subscription(one) != SubscriptionStatus::Canceled,
             )),
-            ("customer", "sources" | "tax_ids") => {
+            ("customer", "tax") => Some(self.customer_tax(object)),
+            ("coupon", "applies_to" | "currency_options") => Some(self.note(id, part)),
+            ("customer", "tax_ids") => Some(self.tax_id_list(id)),
+            ("item", "taxes") => Some(self.note(id, "taxes")),
+            ("customer", "sources") => {
                 let url = format!("/v1/customers/{id}/{part}");
                 Some(json!({"object": "list", "data": [], "has_more": false, "url": url}))
             }
@@ -167,5 +171,7 @@ fn is_open(property: &Value) -> bool {
         return is_open(&property["items"]);
     }
     let inner = resolve(property);
-    inner.get("properties").is_some() || inner.get("$ref").is_some()
+    inner.get("properties").is_some()
+        || inner.get("$ref").is_some()
+        || has(inner, "additionalProperties.$ref")
 }

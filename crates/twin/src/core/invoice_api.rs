@@ -75,6 +75,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
             fill(invoice, sent, method);
         },
     );
+    core.set_invoice_terms(&id, sent)?;
     core.wake_draft(&id);
     core.need("invoice", &id, "invoice")
 }
@@ -161,9 +162,9 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     check_due(&before, sent)?;
     let method = method_from(core, sent, text(&before, "customer"))?;
     let kind = ("invoice", "invoice");
-    let after = core.update(kind, call, &["invoice.updated"], |_, after| {
+    let after = core.update(kind, call, &["invoice.updated"], |core, after| {
         fill(after, sent, method);
-        Ok(())
+        core.change_invoice_terms(after, sent)
     })?;
     core.wake_draft(call.id());
     Ok(after)
@@ -193,6 +194,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
         return refuse_param("invoice_not_editable", "", message);
     }
+    core.need_tax_location(&invoice)?;
     core.modify(call.id(), |row| {
         copy(row, &call.params, &["auto_advance"]);
     });

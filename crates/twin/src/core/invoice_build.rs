@@ -4,9 +4,15 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::Core;
+use super::amounts::fraction;
+use super::errors::{Answer, refuse_param};
 use super::lines::Draft;
+use super::lists::inner;
+use super::redemption::Purchase;
+use super::status;
+use super::taxes::{net_of, sum_of};
 use super::time::HOUR;
-use super::value::{int, list, merge, text};
+use super::value::{flag, get, has, int, list, merge, owned, text};
 
 /// The input for creating an invoice.
 pub(super) struct NewInvoice<'a> {
@@ -50,6 +56,12 @@ impl Core {
             .iter()
             .map(|one| one.line(&mut self.rng, &id))
             .collect();
+        let made: Vec<(String, &Draft)> = lines
+            .iter()
+            .zip(&new.lines)
+            .map(|(line, draft)| (owned(line, "id"), draft))
+            .collect();
+        self.remember_tax(&id, &made);
         let url = format!("/v1/invoices/{id}/lines");
         let advances = new.advances;
         let mut invoice = json!({
@@ -91,9 +103,64 @@ impl Core {
             "total_pretax_credit_amounts": [], "total_taxes": [], "webhooks_delivered_at": self.now,
         });
         merge(&mut invoice, rest);
-        self.discount_lines(&mut invoice, new.subscription, &customer);
+        if let Some(subscription) = new.subscription.map(|id| self.row(id)) {
+            invoice["default_tax_rates"] = list(subscription, "default_tax_rates").into();
+            invoice["automatic_tax"]["enabled"] =
+                flag(subscription, "automatic_tax.enabled").into();
+            invoice["automatic_tax"]["liability"] =
+                get(subscription, "automatic_tax.liability").clone();
+        }
+        invoice["discounts"] = self.inherited_discounts(new.subscription, &customer).into();
         self.update_totals(&mut invoice);
         invoice
+    }
+
+    /// Gives a new draft the discounts and taxes in its parameters.
+    pub(super) fn set_invoice_terms(&mut self, id: &str, sent: &Value) -> Answer<()> {
+        let mut row = self.row(id).clone();
+        self.change_invoice_terms(&mut row, sent)?;
+        self.store.put(id, row);
+        Ok(())
+    }
+
+    /// Changes the discounts and taxes of a draft to those in the parameters.
+    pub(super) fn change_invoice_terms(&mut self, row: &mut Value, sent: &Value) -> Answer<()> {
+        const TERMS: [&str; 3] = ["automatic_tax", "default_tax_rates", "discounts"];
+        let Some(name) = TERMS.into_iter().find(|name| has(sent, name)) else {
+            return Ok(());
+        };
+        if !status::is_draft(row) {
+            let message = format!("Finalized invoices can't be updated in this way: {name}");
+            return refuse_param("invoice_not_editable", name, message);
+        }
+        let customer = owned(row, "customer");
+        let members = self.tax_members(sent, &customer, row)?;
+        merge(row, members);
+        if has(sent, "discounts") {
+            let lines = inner(row, "lines").iter().map(|line| {
+                let product = owned(line, "pricing.price_details.product");
+                (product, int(line, "amount"))
+            });
+            let lines: Vec<(String, i64)> = lines.collect();
+            let purchase = Purchase {
+                customer,
+                currency: Some(owned(row, "currency")),
+                lines: (!lines.is_empty()).then_some(lines),
+            };
+            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            for discount in &discounts {
+                let id = row["id"].clone();
+                self.modify(discount, |discount| {
+                    let places = ["subscription", "invoice_item", "invoice"];
+                    if places.iter().all(|name| !has(discount, name)) {
+                        discount["invoice"] = id;
+                    }
+                });
+            }
+            row["discounts"] = discounts.into();
+        }
+        self.update_totals(row);
+        Ok(())
     }
 
     fn invoice_parent(&self, subscription: Option<&str>) -> Value {
@@ -104,25 +171,78 @@ impl Core {
                "subscription": row["id"]}, "type": "subscription_details"})
     }
 
-    /// Updates the totals from the lines and the customer's balance.
+    /// Updates a draft: what it copies from its customer, its discounts, taxes and totals.
     pub(super) fn update_totals(&self, invoice: &mut Value) {
-        let lines = super::lists::inner(invoice, "lines");
-        let subtotal: i64 = lines.iter().map(|line| int(line, "amount")).sum();
-        let discount: i64 = list(invoice, "total_discount_amounts")
+        self.copy_customer(invoice);
+        self.discount_lines(invoice);
+        self.tax_lines(invoice);
+        let mut sums = Sums::default();
+        for line in inner(invoice, "lines") {
+            sums.add(line);
+        }
+        let off: i64 = list(invoice, "total_discount_amounts")
             .iter()
             .map(|one| int(one, "amount"))
             .sum();
-        let total = subtotal - discount;
+        let taxes = list(invoice, "total_taxes");
+        let on_top = sum_of(taxes, "exclusive");
+        let total = sums.gross - off + on_top;
         let balance = int(self.row(text(invoice, "customer")), "balance");
         let due = (total + balance).max(0);
-        for name in ["subtotal", "subtotal_excluding_tax"] {
-            invoice[name] = subtotal.into();
-        }
-        for name in ["total", "total_excluding_tax"] {
-            invoice[name] = total.into();
-        }
+        invoice["total_excluding_tax"] = (total - on_top - sum_of(taxes, "inclusive")).into();
+        invoice["subtotal"] = sums.subtotal.into();
+        invoice["subtotal_excluding_tax"] = (sums.subtotal - sums.tax_inside).into();
+        invoice["total"] = total.into();
         invoice["starting_balance"] = balance.into();
         invoice["amount_due"] = due.into();
         invoice["amount_remaining"] = due.into();
+    }
+
+    /// Copies what a draft shows of its customer.
+    pub(super) fn copy_customer(&self, invoice: &mut Value) {
+        let customer = self.row(text(invoice, "customer"));
+        if !status::is_draft(invoice) || customer["deleted"] == true {
+            return;
+        }
+        for name in [
+            "address",
+            "email",
+            "name",
+            "phone",
+            "shipping",
+            "tax_exempt",
+        ] {
+            invoice[format!("customer_{name}")] = customer[name].clone();
+        }
+        invoice["customer_tax_ids"] = self.tax_ids_of(text(customer, "id")).into();
+    }
+}
+
+/// The sums of lines before the discounts of the whole invoice.
+#[derive(Default)]
+struct Sums {
+    gross: i64,
+    /// After the discounts of the lines themselves.
+    subtotal: i64,
+    /// The tax that the subtotal contains.
+    tax_inside: i64,
+}
+
+impl Sums {
+    fn add(&mut self, line: &Value) {
+        let amount = int(line, "amount");
+        let is_own = |one: &&Value| {
+            !flag(line, "discountable") || list(line, "discounts").contains(&one["discount"])
+        };
+        let own = list(line, "discount_amounts").iter().filter(is_own);
+        let subtotal = amount - own.map(|one| int(one, "amount")).sum::<i64>();
+        self.gross += amount;
+        self.subtotal += subtotal;
+        let inside = sum_of(list(line, "taxes"), "inclusive");
+        let net = net_of(line);
+        if net != 0 {
+            // The tax inside the subtotal, before the discounts of the whole invoice.
+            self.tax_inside += fraction(inside, subtotal.abs(), net.abs());
+        }
     }
 }

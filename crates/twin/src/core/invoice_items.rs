@@ -1,12 +1,15 @@
 //! Invoice items: their endpoints, and the pending items for the next invoice.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::params::metadata;
+use super::redemption::Purchase;
 use super::status;
-use super::value::{copy, get, has, opt, opt_int, price_amount, required, text};
+use super::value::{
+    AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, price_amount, text,
+};
 use super::{Call, Core};
 
 /// `GET /v1/invoiceitems`
@@ -19,86 +22,330 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/invoiceitems`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let sent = &call.params;
-    let customer = required(sent, "customer")?;
-    let row = core.need("customer", customer, "customer[id]")?;
-    let quantity = opt_int(sent, "quantity").unwrap_or(1);
-    let price = match opt(sent, "pricing.price") {
-        Some(id) => core.need("price", id, "pricing[price]")?,
-        None if has(sent, "price_data") => {
-            let id = core.create_price(get(sent, "price_data"), "price_data")?;
-            core.need("price", &id, "price_data")?
-        }
-        None => Value::Null,
-    };
-    let amount = match opt_int(sent, "amount") {
-        Some(amount) => amount,
-        None if !price.is_null() => price_amount(&price, quantity),
-        None => return Err(ApiError::required("amount")),
-    };
-    let currency = opt(&price, "currency")
-        .or_else(|| opt(sent, "currency"))
-        .or_else(|| opt(&row, "currency"));
-    let draft = Draft {
-        amount,
-        currency: currency.unwrap_or("usd").to_owned(),
-        description: opt(sent, "description")
-            .map_or_else(|| core.product_name(&price), str::to_owned),
-        start: opt_int(sent, "period.start").unwrap_or(core.now),
-        end: opt_int(sent, "period.end").unwrap_or(core.now),
-        price,
-        quantity,
-        proration: false,
-        item: None,
-        subscription: opt(sent, "subscription").map(str::to_owned),
-        invoice_item: None,
-        metadata: metadata(&Value::Null, get(sent, "metadata"))?,
-    };
-    let stored = core.store_items(customer, vec![draft]);
-    let id = stored[0].invoice_item.clone().unwrap_or_default();
-    if let Some(invoice) = opt(sent, "invoice") {
-        core.add_line(invoice, &id, &stored[0])?;
-    }
+    let id = core.new_invoice_item(&call.params, "")?;
     core.need("invoiceitem", &id, "id")
 }
 
 /// `POST /v1/invoiceitems/{invoiceitem}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    core.update(("invoiceitem", "id"), call, &[], |_, after| {
-        copy(after, &call.params, &["amount", "description"]);
-        after["net_amount"] = after["amount"].clone();
-        Ok(())
-    })
+    core.need_path("invoiceitem", call.id(), "id")?;
+    core.change_invoice_item(call.id(), &call.params, "")?;
+    core.need_path("invoiceitem", call.id(), "id")
 }
 
 /// `DELETE /v1/invoiceitems/{invoiceitem}`
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let item = core.need_path("invoiceitem", call.id(), "id")?;
     if !item["invoice"].is_null() {
-        let message = "You cannot delete an invoice item that is attached to an invoice.";
-        return Err(ApiError::invalid(message));
+        let message = "Can't delete an invoice item that is attached to an invoice that is no longer editable";
+        let mut draft = core.row(text(&item, "invoice")).clone();
+        if !status::is_draft(&draft) {
+            return Err(ApiError::invalid(message));
+        }
+        if let Some(lines) = draft["lines"]["data"].as_array_mut() {
+            lines.retain(|line| made_from(line) != call.id());
+        }
+        core.update_totals(&mut draft);
+        core.store.put(text(&item, "invoice"), draft);
     }
     let gone = core.erase("invoiceitem", call.id());
     core.emit_object("invoiceitem.deleted", item, None);
     Ok(gone)
 }
 
+/// The invoice item that a line was made from.
+fn made_from(line: &Value) -> &str {
+    opt(line, "parent.subscription_item_details.invoice_item")
+        .or_else(|| opt(line, "parent.invoice_item_details.invoice_item"))
+        .unwrap_or("")
+}
+
+/// The name of a parameter inside another one, if there is one.
+fn inside(outer: &str, name: &str) -> String {
+    if outer.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{outer}[{name}]")
+    }
+}
+
+/// The amount of a whole number of minor units for each of `quantity`.
+fn whole_amount(each: &str, quantity: i64, param: &str) -> Answer<i64> {
+    let Ok(each) = each.parse::<i64>() else {
+        let message = format!("Invalid decimal: {each}; the twin knows whole minor units only");
+        return refuse_param("", param, message);
+    };
+    limited(each, quantity, param)
+}
+
+fn limited(each: i64, quantity: i64, param: &str) -> Answer<i64> {
+    let amount = each
+        .checked_mul(quantity)
+        .filter(|one| one.abs() <= AMOUNT_MAX);
+    amount.ok_or_else(|| {
+        let message = "The amount must be no more than $999,999.99";
+        ApiError::bad("amount_too_large", param, message)
+    })
+}
+
 impl Core {
-    /// Adds a stored item to a draft invoice.
-    fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) -> Answer<()> {
-        let mut row = self.need("invoice", invoice, "invoice")?;
+    /// The price that the parameters of an invoice item name or describe, or null.
+    fn item_price(&mut self, sent: &Value, outer: &str) -> Answer {
+        let named = if outer.is_empty() {
+            "pricing[price]".into()
+        } else {
+            inside(outer, "price")
+        };
+        let id = match opt(sent, "pricing.price").or_else(|| opt(sent, "price")) {
+            Some(id) => id.to_owned(),
+            None if has(sent, "price_data") => {
+                self.create_price(get(sent, "price_data"), &inside(outer, "price_data"))?
+            }
+            None => return Ok(Value::Null),
+        };
+        let price = self.need("price", &id, &named)?;
+        if text(&price, "type") == "recurring" {
+            let message = format!(
+                "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`. (`{id}`)"
+            );
+            return refuse_param("", &named, message);
+        }
+        if !flag(&price, "active") {
+            let message = "The price specified is inactive. This field only accepts active prices.";
+            return refuse_param("", &named, message);
+        }
+        Ok(price)
+    }
+
+    /// The amount that the parameters of an invoice item come to, if they say one.
+    fn item_amount(sent: &Value, price: &Value, quantity: i64, outer: &str) -> Answer<Option<i64>> {
+        let decimal = inside(outer, "unit_amount_decimal");
+        if let Some(amount) = opt_int(sent, "amount") {
+            return Ok(Some(amount));
+        }
+        if !price.is_null() {
+            return limited(price_amount(price, quantity), 1, &decimal).map(Some);
+        }
+        if let Some(each) = opt(sent, "unit_amount_decimal") {
+            return whole_amount(each, quantity, &decimal).map(Some);
+        }
+        opt_int(sent, "unit_amount")
+            .map(|each| limited(each, quantity, &inside(outer, "unit_amount")))
+            .transpose()
+    }
+
+    /// Creates an invoice item and adds it to its draft invoice, if it names one.
+    pub(super) fn new_invoice_item(&mut self, sent: &Value, outer: &str) -> Answer<String> {
+        let customer = opt(sent, "customer").ok_or_else(|| ApiError::required("customer"))?;
+        let row = self.need("customer", customer, "customer[id]")?;
+        if let Some(id) = opt(sent, "subscription") {
+            let subscription = self.need("subscription", id, "subscription")?;
+            if text(&subscription, "customer") != customer || status::has_ended(&subscription) {
+                return Err(self.missing("subscription", id, "subscription"));
+            }
+        }
+        let quantity = opt_int(sent, "quantity").unwrap_or(1);
+        let price = self.item_price(sent, outer)?;
+        let amount = Core::item_amount(sent, &price, quantity, outer)?
+            .ok_or_else(|| ApiError::required(&inside(outer, "amount")))?;
+        let currency = opt(&price, "currency")
+            .or_else(|| opt(sent, "currency"))
+            .or_else(|| opt(&row, "currency"))
+            .unwrap_or("usd")
+            .to_owned();
+        self.refuse_other_currency(customer, &currency)?;
+        let purchase = Purchase {
+            customer: customer.to_owned(),
+            currency: Some(currency.clone()),
+            lines: Some(vec![(owned(&price, "product"), amount)]),
+        };
+        let discounts = self.discounts_for(sent, &inside(outer, "discounts"), &purchase)?;
+        let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;
+        let draft = Draft {
+            amount,
+            currency,
+            description: opt(sent, "description")
+                .map_or_else(|| self.product_name(&price), str::to_owned),
+            start: opt_int(sent, "period.start").unwrap_or(self.now),
+            end: opt_int(sent, "period.end").unwrap_or(self.now),
+            price,
+            quantity,
+            subscription: opt(sent, "subscription").map(str::to_owned),
+            metadata: metadata(&Value::Null, get(sent, "metadata"))?,
+            discountable: get(sent, "discountable").as_bool(),
+            discounts: discounts.iter().map(|id| json!(id)).collect(),
+            tax_rates: rates,
+            tax_behavior: opt(sent, "tax_behavior").map(str::to_owned),
+            ..Draft::default()
+        };
+        let invoice = self.editable_invoice(sent, customer, &draft.currency)?;
+        let stored = self.store_items(customer, vec![draft]);
+        let id = stored[0].invoice_item.clone().unwrap_or_default();
+        for discount in &discounts {
+            self.modify(discount, |row| row["invoice_item"] = id.clone().into());
+        }
+        if let Some(invoice) = invoice {
+            self.add_line(&invoice, &id, &stored[0]);
+        }
+        Ok(id)
+    }
+
+    /// A one-time line with the discounts, tax rates and metadata of its parameters.
+    pub(super) fn line_with_terms(
+        &mut self,
+        line: Draft,
+        sent: &Value,
+        param: &str,
+    ) -> Answer<Draft> {
+        let purchase = Purchase {
+            currency: Some(line.currency.clone()),
+            lines: Some(vec![(owned(&line.price, "product"), line.amount)]),
+            ..Purchase::default()
+        };
+        let discounts = self.discounts_for(sent, &inside(param, "discounts"), &purchase)?;
+        Ok(Draft {
+            discountable: get(sent, "discountable").as_bool(),
+            discounts: discounts.into_iter().map(Value::from).collect(),
+            tax_rates: self.tax_rates_in(sent, "tax_rates", &inside(param, "tax_rates"))?,
+            metadata: metadata(&Value::Null, get(sent, "metadata"))?,
+            ..line
+        })
+    }
+
+    /// The draft invoice that the parameters name, if they do.
+    fn editable_invoice(
+        &self,
+        sent: &Value,
+        customer: &str,
+        currency: &str,
+    ) -> Answer<Option<String>> {
+        let Some(id) = opt(sent, "invoice") else {
+            return Ok(None);
+        };
+        let row = self.need("invoice", id, "invoice")?;
+        if text(&row, "customer") != customer {
+            return Err(self.missing("invoice", id, "invoice"));
+        }
         if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
             return refuse_param("invoice_not_editable", "invoice", message);
         }
+        if flag(&row, "automatic_tax.enabled") && !list(sent, "tax_rates").is_empty() {
+            let message =
+                "Invoice items with `tax_rates` cannot be added to invoices with automatic tax.";
+            return refuse_param("", "tax_rates", message);
+        }
+        if text(&row, "currency") != currency {
+            let message = format!(
+                "The currency of the invoice item ({currency}) must be that of the invoice ({}).",
+                text(&row, "currency")
+            );
+            return refuse_param("", "currency", message);
+        }
+        Ok(Some(id.to_owned()))
+    }
+
+    /// Changes an invoice item that is pending or on a draft.
+    pub(super) fn change_invoice_item(
+        &mut self,
+        id: &str,
+        sent: &Value,
+        outer: &str,
+    ) -> Answer<()> {
+        let before = self.need("invoiceitem", id, &inside(outer, "invoiceitem"))?;
+        let draft = self.row(text(&before, "invoice")).clone();
+        if !draft.is_null() && !status::is_draft(&draft) {
+            let message = "This invoice item is attached to an invoice that is no longer editable.";
+            return refuse_param("invoice_not_editable", "", message);
+        }
+        let mut after = before.clone();
+        let quantity = opt_int(sent, "quantity");
+        let counted = quantity.unwrap_or(int(&before, "quantity"));
+        let mut price = self.item_price(sent, outer)?;
+        if price.is_null() && quantity.is_some() {
+            price = self
+                .row(text(&before, "pricing.price_details.price"))
+                .clone();
+        }
+        let amount = Core::item_amount(sent, &price, counted, outer)?;
+        copy(&mut after, sent, &["description", "discountable", "period"]);
+        after["quantity"] = counted.into();
+        after["quantity_decimal"] = counted.to_string().into();
+        if let Some(amount) = amount {
+            after["amount"] = amount.into();
+        }
+        if !price.is_null() {
+            after["pricing"] = super::lines::pricing(&price, int(&after, "amount"), counted);
+        }
+        if let Some(all) = after.as_object_mut() {
+            all.remove("net_amount");
+        }
+        if !flag(&after, "discountable") {
+            after["net_amount"] = after["amount"].clone();
+        }
+        let purchase = Purchase {
+            customer: owned(&before, "customer"),
+            currency: opt(&before, "currency").map(str::to_owned),
+            lines: None,
+        };
+        if has(sent, "discounts") {
+            let named = inside(outer, "discounts");
+            after["discounts"] = self.discounts_for(sent, &named, &purchase)?.into();
+        }
+        if has(sent, "tax_rates") {
+            let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;
+            after["tax_rates"] = rates.into();
+        }
+        after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
+        if let Some(behavior) = opt(sent, "tax_behavior") {
+            self.set_note(id, "tax_behavior", behavior);
+        }
+        self.store.put(id, after);
+        if !draft.is_null() {
+            self.replace_line(draft, id);
+        }
+        Ok(())
+    }
+
+    /// Adds a stored item to a draft invoice.
+    pub(super) fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) {
+        let mut row = self.row(invoice).clone();
         let line = draft.line(&mut self.rng, invoice);
+        self.remember_tax(invoice, &[(owned(&line, "id"), draft)]);
         if let Some(lines) = row["lines"]["data"].as_array_mut() {
             lines.push(line);
         }
         self.update_totals(&mut row);
         self.store.put(invoice, row);
         self.modify(item, |row| row["invoice"] = invoice.into());
-        Ok(())
+    }
+
+    /// Updates the line of a changed item on a draft invoice.
+    fn replace_line(&mut self, mut invoice: Value, item: &str) {
+        let id = owned(&invoice, "id");
+        let draft = self.draft_of(item);
+        let mut line = draft.line(&mut self.rng, &id);
+        let lines = invoice["lines"]["data"]
+            .as_array_mut()
+            .into_iter()
+            .flatten();
+        for old in lines.filter(|line| made_from(line) == item) {
+            line["id"] = old["id"].clone();
+            *old = line.clone();
+        }
+        self.remember_tax(&id, &[(owned(&line, "id"), &draft)]);
+        self.update_totals(&mut invoice);
+        self.store.put(&id, invoice);
+    }
+
+    /// The line of a stored item.
+    fn draft_of(&self, item: &str) -> Draft {
+        let row = self.row(item);
+        let price = self.row(text(row, "pricing.price_details.price")).clone();
+        Draft {
+            tax_behavior: self.note_text(item, "tax_behavior"),
+            ..Draft::from_invoice_item(row, price)
+        }
     }
 
     /// The pending invoice items for the next invoice of a subscription or of the customer.
@@ -110,13 +357,7 @@ impl Core {
                 let of = opt(item, "parent.subscription_details.subscription");
                 of.is_none() || subscription.is_none() || of == subscription
             })
-            .map(|item| {
-                let price = self
-                    .store
-                    .get(text(item, "pricing.price_details.price"))
-                    .cloned();
-                Draft::from_invoice_item(item, price.unwrap_or_default())
-            })
+            .map(|item| self.draft_of(text(item, "id")))
             .collect()
     }
 
@@ -127,12 +368,27 @@ impl Core {
             .into_iter()
             .map(|mut draft| {
                 let id = self.rng.id("ii");
-                self.store
-                    .put(&id, draft.invoice_item(&id, customer, self.now));
+                let mut row = draft.invoice_item(&id, customer, self.now);
+                row["tax_rates"] = self.rows_of(&draft.tax_rates).into();
+                draft.tax_rates = ids(&draft.tax_rates);
+                self.store.put(&id, row);
+                if let Some(behavior) = &draft.tax_behavior {
+                    self.set_note(&id, "tax_behavior", behavior.clone());
+                }
                 self.emit("invoiceitem.created", &id);
+                self.remember_proration(&draft, &id);
                 draft.invoice_item = Some(id);
                 draft
             })
             .collect()
+    }
+
+    /// The objects with these ids. Objects stay what they are.
+    fn rows_of(&self, ids: &[Value]) -> Vec<Value> {
+        let row = |one: &Value| {
+            one.as_str()
+                .map_or_else(|| one.clone(), |id| self.row(id).clone())
+        };
+        ids.iter().map(row).collect()
     }
 }

@@ -6,7 +6,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::status;
-use super::value::{copy, get, has, list, opt, owned, text};
+use super::value::{get, has, list, opt, owned, text};
 use super::{Call, Core};
 
 /// `GET /v1/invoices/{invoice}/lines`
@@ -47,7 +47,8 @@ pub(super) fn add(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn update_all(core: &mut Core, call: &Call) -> Answer {
     core.edit_lines(call, |core, invoice| {
         for line in list(&call.params, "lines") {
-            core.change_line(invoice, text(line, "id"), line)?;
+            let item = item_of(invoice, text(line, "id"))?;
+            core.change_invoice_item(&item, line, "lines")?;
         }
         Ok(())
     })
@@ -57,7 +58,8 @@ pub(super) fn update_all(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn update_one(core: &mut Core, call: &Call) -> Answer {
     let id = call.ids.get(1).map_or("", String::as_str);
     let invoice = core.edit_lines(call, |core, invoice| {
-        core.change_line(invoice, id, &call.params)
+        let item = item_of(invoice, id)?;
+        core.change_invoice_item(&item, &call.params, "")
     })?;
     let line = inner(&invoice, "lines")
         .iter()
@@ -69,18 +71,20 @@ pub(super) fn update_one(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn remove(core: &mut Core, call: &Call) -> Answer {
     core.edit_lines(call, |core, invoice| {
         for line in list(&call.params, "lines") {
-            let id = text(line, "id");
-            let item = item_of(invoice, id)?;
-            if text(line, "behavior") == "unassign" {
-                core.modify(&item, |row| row["invoice"] = Value::Null);
-            } else {
-                let row = core.row(&item).clone();
-                core.erase("invoiceitem", &item);
-                core.emit_object("invoiceitem.deleted", row, None);
+            let item = item_of(invoice, text(line, "id"))?;
+            if text(line, "behavior") == "delete" {
+                let delete = Call {
+                    path: String::new(),
+                    ids: vec![item],
+                    params: json!({}),
+                };
+                super::invoice_items::delete(core, &delete)?;
+                continue;
             }
+            core.modify(&item, |row| row["invoice"] = Value::Null);
             core.modify(text(invoice, "id"), |row| {
                 if let Some(lines) = row["lines"]["data"].as_array_mut() {
-                    lines.retain(|line| line["id"] != id);
+                    lines.retain(|one| one["id"] != line["id"]);
                 }
             });
         }
@@ -142,50 +146,7 @@ impl Core {
         let Some(draft) = draft else {
             return Err(self.missing("invoiceitem", item, &param));
         };
-        let line = draft.line(&mut self.rng, text(invoice, "id"));
-        self.modify(text(invoice, "id"), |row| {
-            if let Some(lines) = row["lines"]["data"].as_array_mut() {
-                lines.push(line);
-            }
-        });
-        self.modify(item, |row| row["invoice"] = invoice["id"].clone());
-        Ok(())
-    }
-
-    /// Changes a line and the invoice item behind it.
-    fn change_line(&mut self, invoice: &Value, line: &str, sent: &Value) -> Answer<()> {
-        let item = item_of(invoice, line)?;
-        let row = self.row(&item).clone();
-        let mut changed = json!({});
-        copy(
-            &mut changed,
-            sent,
-            &["description", "discountable", "period"],
-        );
-        let quantity = get(sent, "quantity").as_i64();
-        let amount = get(sent, "amount").as_i64().or_else(|| {
-            let price = self.store.get(text(&row, "pricing.price_details.price"))?;
-            Some(super::value::price_amount(price, quantity?))
-        });
-        if let Some(amount) = amount {
-            changed["amount"] = amount.into();
-        }
-        if let Some(quantity) = quantity {
-            changed["quantity"] = quantity.into();
-            changed["quantity_decimal"] = quantity.to_string().into();
-        }
-        changed["metadata"] = metadata(&row["metadata"], get(sent, "metadata"))?;
-        self.modify(&item, |row| {
-            super::value::merge(row, changed.clone());
-            row["net_amount"] = row["amount"].clone();
-        });
-        self.modify(text(invoice, "id"), |row| {
-            let lines = row["lines"]["data"].as_array_mut().into_iter().flatten();
-            for one in lines.filter(|one| one["id"] == line) {
-                super::value::merge(one, changed.clone());
-                one["subtotal"] = one["amount"].clone();
-            }
-        });
+        self.add_line(text(invoice, "id"), item, draft);
         Ok(())
     }
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::lists::inner;
 use super::payments::{Initiator, Paid};
 use super::status;
-use super::value::{flag, int, opt, owned, text};
+use super::taxes::sum_of;
+use super::value::{flag, int, list, opt, owned, text};
 use super::{Core, InvoiceView, LineView, PayError, Payment};
 
 impl Core {
@@ -40,6 +41,12 @@ impl Core {
                 .iter()
                 .map(|line| self.line_view(line))
                 .collect(),
+            discount: list(row, "total_discount_amounts")
+                .iter()
+                .map(|one| int(one, "amount"))
+                .sum(),
+            tax: sum_of(list(row, "total_taxes"), "exclusive"),
+            included_tax: sum_of(list(row, "total_taxes"), "inclusive"),
             total: int(row, "total"),
             amount_due: int(row, "amount_due"),
             amount_remaining: int(row, "amount_remaining"),

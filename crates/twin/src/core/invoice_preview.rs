@@ -1,45 +1,63 @@
 //! Previews of invoices: the next invoice, or what a change would bill.
+//!
+//! A preview makes the change, builds the invoice, and rolls everything back. So it shows what the
+//! change would bill, is refused like the change, and changes nothing.
 
 use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::lines::Draft;
+use super::lines::{Draft, share};
 use super::lists::inner;
+use super::params::metadata;
+use super::redemption::Purchase;
 use super::status;
-use super::subscriptions::period_end;
-use super::value::{flag, get, has, list, opt, opt_int, owned, period, required, set, text};
+use super::subscriptions::{billing_interval, move_period, period_end};
+use super::time::add_interval;
+use super::value::{
+    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, required, set, text,
+};
 use super::{Call, Core};
+
+/// What a preview bills, in which period and why.
+struct Upcoming {
+    lines: Vec<Draft>,
+    reason: BillingReason,
+    period: (i64, i64),
+}
 
 /// `POST /v1/invoices/create_preview`: the next invoice, or what a change would bill.
 pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
-    let details = get(sent, "subscription_details").clone();
-    let Some(id) = opt(sent, "subscription") else {
-        return core.preview_new(sent, &details);
-    };
-    let row = core.need("subscription", id, "subscription")?;
-    if status::has_ended(&row) {
-        let message = "No upcoming invoices for customer: the subscription is canceled.";
-        return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
+    refuse_combinations(sent)?;
+    core.imagine(|core| match opt(sent, "subscription") {
+        Some(id) => core.preview_subscription(id, sent),
+        None => core.preview_new(sent),
+    })
+}
+
+fn refuse_combinations(sent: &Value) -> Answer<()> {
+    if text(sent, "subscription_details.billing_mode.type") == "classic" {
+        let param = "subscription_details[billing_mode][type]";
+        let message = "`billing_mode[type]=classic` is not served by this twin.";
+        return refuse_param("", param, message);
     }
-    if flag(&details, "cancel_now") {
-        return Ok(core.preview_end(&row, &details));
+    let changes = get(sent, "subscription_details");
+    let cancels = ["cancel_now", "cancel_at_period_end"]
+        .iter()
+        .any(|name| flag(changes, name));
+    if cancels && has(changes, "items") {
+        let message = "You cannot preview changed items together with a cancellation.";
+        return refuse_param("", "subscription_details[items]", message);
     }
-    let changes = has(&details, "items") || text(&details, "billing_cycle_anchor") == "now";
-    if !changes && !has(&details, "trial_end") && flag(&row, "cancel_at_period_end") {
-        let message = "No upcoming invoices for customer: the subscription ends with its period.";
-        return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
-    }
-    let (lines, reason, period) = core.preview_lines(id, &row, &details, changes)?;
-    let mut invoice = core.build_invoice(&NewInvoice {
-        period,
-        ..NewInvoice::of(&row, reason, lines, core.now)
-    });
-    mark_preview(&mut invoice);
-    Ok(invoice)
+    Ok(())
+}
+
+/// The error for a subscription that bills nothing more.
+fn nothing_upcoming(message: &str) -> Box<ApiError> {
+    ApiError::bad("invoice_upcoming_none", "", message).with_status(404)
 }
 
 fn mark_preview(invoice: &mut Value) {
@@ -60,92 +78,291 @@ fn mark_preview(invoice: &mut Value) {
 }
 
 impl Core {
-    /// The lines, reason and period of a preview for a subscription.
-    fn preview_lines(
-        &mut self,
-        id: &str,
-        row: &Value,
-        details: &Value,
-        changes: bool,
-    ) -> Answer<(Vec<Draft>, BillingReason, (i64, i64))> {
-        let customer = owned(row, "customer");
-        let mut after = row.clone();
-        let mut lines = Vec::new();
-        if changes {
-            let change = self.change_from(id, details)?;
-            let bill = self.bill_for(row, &change);
-            lines.extend(bill.prorations.into_iter().map(|mut draft| {
-                // The prorations of a preview come from invoice items that don't exist yet.
-                draft.invoice_item = Some("ii_preview".to_owned());
-                draft
-            }));
-            if bill.now {
-                lines.extend(bill.full);
-                lines.extend(self.pending_items(&customer, Some(id)));
-                return Ok((
-                    lines,
-                    BillingReason::SubscriptionUpdate,
-                    (self.now, self.now),
-                ));
-            }
-            after["items"]["data"] = change.items.into();
-        }
-        lines.extend(self.pending_items(&customer, Some(id)));
-        let first = get(row, "items.data.0");
-        let (start, end) = period(first);
-        let next = period_end(row, get(&after, "items.data.0.price"), end);
-        lines.extend(self.period_lines(&after, (end, next)));
-        Ok((lines, BillingReason::Upcoming, (start, end)))
+    /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
+    pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
+        let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due.mark());
+        let transaction = self.store.begin();
+        let result = work(self);
+        self.store.rollback(transaction);
+        self.fresh.truncate(fresh);
+        self.rng = rng;
+        self.due.forget_since(due);
+        result
     }
 
-    /// A preview of the credit for canceling a subscription now.
-    fn preview_end(&mut self, row: &Value, details: &Value) -> Value {
-        let at = opt_int(details, "proration_date").unwrap_or(self.now);
-        let is_creditable = status::is_creditable(row);
+    fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {
+        let row = self.need("subscription", id, "subscription")?;
+        if opt(sent, "customer").is_some_and(|one| one != text(&row, "customer")) {
+            let message = "The subscription does not belong to the customer.";
+            return refuse_param("", "customer", message);
+        }
+        if status::has_ended(&row) {
+            let message = "No upcoming invoices for customer: the subscription is canceled.";
+            return Err(nothing_upcoming(message));
+        }
+        self.drop_pending(id);
+        let details = get(sent, "subscription_details").clone();
+        let customer = owned(&row, "customer");
+        self.imagine_customer(&customer, sent)?;
+        self.imagine_terms(id, sent, &details)?;
+        self.imagine_items(&customer, Some(id), sent)?;
+        self.imagine_cancellation(id, &details)?;
+        if flag(&details, "cancel_now") {
+            let row = self.need("subscription", id, "subscription")?;
+            let upcoming = self.upcoming_end(&row, &details);
+            return Ok(self.upcoming_invoice(&row, upcoming, sent));
+        }
+        let upcoming = self.upcoming_lines(id, &details)?;
+        let row = self.need("subscription", id, "subscription")?;
+        Ok(self.upcoming_invoice(&row, upcoming, sent))
+    }
+
+    /// Gives the customer the details that the preview assumes.
+    fn imagine_customer(&mut self, customer: &str, sent: &Value) -> Answer<()> {
+        let details = get(sent, "customer_details").clone();
+        self.modify(customer, |row| {
+            copy(row, &details, &["address", "shipping"]);
+            if let Some(exempt) = opt(&details, "tax_exempt") {
+                row["tax_exempt"] = exempt.into();
+            }
+        });
+        self.add_tax_ids(customer, &json!({"tax_id_data": list(&details, "tax_ids")}))
+    }
+
+    /// Gives the subscription the discounts and taxes that the preview assumes.
+    fn imagine_terms(&mut self, id: &str, sent: &Value, details: &Value) -> Answer<()> {
+        let row = self.need("subscription", id, "subscription")?;
+        let customer = owned(&row, "customer");
+        let mut terms = details.clone();
+        copy(&mut terms, sent, &["automatic_tax"]);
+        let members = self.tax_members(&terms, &customer, &row)?;
+        let kept = metadata(&row["metadata"], get(details, "metadata"))?;
+        let shows = opt(details, "billing_mode.flexible.proration_discounts").map(str::to_owned);
+        self.modify(id, |row| {
+            copy(row, &members, &["automatic_tax", "default_tax_rates"]);
+            row["metadata"] = kept;
+            if let Some(shows) = shows {
+                set(row, "billing_mode.flexible.proration_discounts", shows);
+            }
+        });
+        if has(sent, "discounts") {
+            let mut purchase = self.purchase_in(details, &customer);
+            if purchase.lines.is_none() {
+                purchase = purchase_of(&row);
+            }
+            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            self.start_discounts(id, &discounts);
+            self.modify(&customer, |row| row["discount"] = Value::Null);
+        }
+        Ok(())
+    }
+
+    /// Adds and changes the invoice items that the preview assumes.
+    fn imagine_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
+        const ITEMS_MAX: usize = 250;
+        let items = list(sent, "invoice_items");
+        if items.len() > ITEMS_MAX {
+            let message = format!("You can pass at most {ITEMS_MAX} invoice items.");
+            return refuse_param("", "invoice_items", message);
+        }
+        for (index, one) in items.iter().enumerate() {
+            let param = format!("invoice_items[{index}]");
+            if let Some(known) = opt(one, "invoiceitem") {
+                self.change_invoice_item(known, one, &param)?;
+                continue;
+            }
+            let mut whole = one.clone();
+            whole["customer"] = customer.into();
+            if let Some(id) = id {
+                whole["subscription"] = id.into();
+            }
+            self.new_invoice_item(&whole, &param)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a preview of a subscription that ends before its next invoice.
+    fn imagine_cancellation(&mut self, id: &str, details: &Value) -> Answer<()> {
+        let row = self.need("subscription", id, "subscription")?;
+        let changes = has(details, "items")
+            || has(details, "trial_end")
+            || has(details, "billing_cycle_anchor");
+        let end = int(&row, "items.data.0.current_period_end");
+        let ends = match get(details, "cancel_at_period_end").as_bool() {
+            Some(ends) => ends,
+            None => flag(&row, "cancel_at_period_end") && !changes,
+        };
+        let at = if get(details, "cancel_at") == "" {
+            None
+        } else {
+            opt_int(details, "cancel_at").or_else(|| opt_int(&row, "cancel_at"))
+        };
+        let by_word = opt(details, "cancel_at").is_some();
+        let is_over = ends || by_word || !changes && at.is_some_and(|at| at <= end);
+        if is_over && !flag(details, "cancel_now") {
+            let message =
+                "No upcoming invoices for customer: the subscription ends with its period.";
+            return Err(nothing_upcoming(message));
+        }
+        Ok(())
+    }
+
+    /// What a change bills now, or else the next invoice after it.
+    fn upcoming_lines(&mut self, id: &str, details: &Value) -> Answer<Upcoming> {
+        self.imagine_trial(id, details)?;
+        let row = self.need("subscription", id, "subscription")?;
+        let customer = owned(&row, "customer");
+        let ends_trial = text(details, "trial_end") == "now" && status::is_trialing(&row);
+        let resets = text(details, "billing_cycle_anchor") == "now";
         let mut lines = Vec::new();
-        if is_creditable && ProrationBehavior::from_params(details) != ProrationBehavior::None {
-            for item in inner(row, "items") {
-                let mut draft = self.rest_of_period(row, item, at, true);
-                draft.invoice_item = Some("ii_preview".to_owned());
-                lines.push(draft);
+        if has(details, "items") || resets {
+            let change = self.change_from(id, details)?;
+            let bill = self.bill_for(&row, &change);
+            lines.extend(self.store_items(&customer, bill.prorations));
+            self.modify(id, |row| row["items"]["data"] = change.items.clone().into());
+            if bill.now && !ends_trial {
+                let known: Vec<_> = lines.iter().map(|one| one.invoice_item.clone()).collect();
+                let waiting = self.pending_items(&customer, Some(id));
+                lines.extend(
+                    waiting
+                        .into_iter()
+                        .filter(|one| !known.contains(&one.invoice_item)),
+                );
+                lines.extend(bill.full);
+                return Ok(Upcoming {
+                    lines,
+                    reason: BillingReason::SubscriptionUpdate,
+                    period: (self.now, self.now),
+                });
             }
         }
-        let (customer, id) = (owned(row, "customer"), owned(row, "id"));
-        lines.extend(self.pending_items(&customer, Some(&id)));
-        let mut invoice = self.build_invoice(&NewInvoice::of(
-            row,
-            BillingReason::SubscriptionUpdate,
+        let after = self.need("subscription", id, "subscription")?;
+        let mut lines = self.pending_items(&customer, Some(id));
+        if ends_trial {
+            let mut anchored = after.clone();
+            anchored["billing_cycle_anchor"] = self.now.into();
+            anchored["status"] = "active".into();
+            let end = period_end(&anchored, get(&after, "items.data.0.price"), self.now);
+            lines.extend(self.period_lines(&anchored, (self.now, end)));
+            return Ok(Upcoming {
+                lines,
+                reason: BillingReason::SubscriptionUpdate,
+                period: (self.now, self.now),
+            });
+        }
+        let (start, end) = period(get(&after, "items.data.0"));
+        let next = period_end(&after, get(&after, "items.data.0.price"), end);
+        lines.extend(self.period_lines(&after, (end, next)));
+        Ok(Upcoming {
             lines,
-            self.now,
-        ));
+            reason: BillingReason::Upcoming,
+            period: (start, end),
+        })
+    }
+
+    /// Moves the end of the trial to a later moment, which also starts a trial: what was debited
+    /// for the rest of the period is credited.
+    fn imagine_trial(&mut self, id: &str, details: &Value) -> Answer<()> {
+        let Some(end) = opt_int(details, "trial_end") else {
+            return Ok(());
+        };
+        let now = self.now;
+        if end <= now {
+            return refuse_param(
+                "",
+                "subscription_details[trial_end]",
+                "trial_end must be in the future.",
+            );
+        }
+        let row = self.need("subscription", id, "subscription")?;
+        if ProrationBehavior::from_params(details) != ProrationBehavior::None {
+            let credits: Vec<Draft> = inner(&row, "items")
+                .iter()
+                .flat_map(|item| self.credit_lines(&row, item, now))
+                .collect();
+            self.store_items(text(&row, "customer"), credits);
+        }
+        self.modify(id, |row| {
+            row["status"] = "trialing".into();
+            row["trial_end"] = end.into();
+            row["billing_cycle_anchor"] = end.into();
+            move_period(row, now, end);
+        });
+        Ok(())
+    }
+
+    /// The credit for canceling a subscription now.
+    fn upcoming_end(&mut self, row: &Value, details: &Value) -> Upcoming {
+        let at = opt_int(details, "proration_date").unwrap_or(self.now);
+        let (customer, id) = (owned(row, "customer"), owned(row, "id"));
+        let prorates = ProrationBehavior::from_params(details) != ProrationBehavior::None;
+        if status::is_creditable(row) && prorates {
+            let credits: Vec<Draft> = inner(row, "items")
+                .iter()
+                .flat_map(|item| self.credit_lines(row, item, at))
+                .collect();
+            self.store_items(&customer, credits);
+        }
+        Upcoming {
+            lines: self.pending_items(&customer, Some(&id)),
+            reason: BillingReason::SubscriptionUpdate,
+            period: (self.now, self.now),
+        }
+    }
+
+    fn upcoming_invoice(&mut self, row: &Value, mut upcoming: Upcoming, sent: &Value) -> Value {
+        if text(sent, "preview_mode") == "recurring" {
+            upcoming.lines.retain(|line| line.invoice_item.is_none());
+        }
+        let mut invoice = self.build_invoice(&NewInvoice {
+            period: upcoming.period,
+            ..NewInvoice::of(row, upcoming.reason, upcoming.lines, self.now)
+        });
+        if has(sent, "discounts") && list(sent, "discounts").is_empty() {
+            invoice["discounts"] = json!([]);
+            self.update_totals(&mut invoice);
+        }
         mark_preview(&mut invoice);
         invoice
     }
 
-    /// A preview of a subscription that does not exist yet.
-    fn preview_new(&mut self, sent: &Value, details: &Value) -> Answer {
-        let customer = required(sent, "customer")?;
-        self.need("customer", customer, "customer")?;
-        let mut lines = self.pending_items(customer, None);
-        let none = json!({"metadata": {}});
-        let mut currency = opt(sent, "currency").unwrap_or("usd").to_owned();
-        for (index, item) in list(details, "items").iter().enumerate() {
-            let price =
-                self.recurring_price(item, &format!("subscription_details[items][{index}]"))?;
-            currency = owned(&price, "currency");
-            let quantity = opt_int(item, "quantity").unwrap_or(1);
-            let row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
-            let (interval, count) = super::subscriptions::billing_interval(&price);
-            let end = super::time::add_interval(self.now, interval, count);
-            let mut line = self.period_line(&none, &row, self.now, end);
-            line.subscription = None;
+    /// A preview of a subscription that does not exist yet, or of the pending invoice items.
+    fn preview_new(&mut self, sent: &Value) -> Answer {
+        let details = get(sent, "subscription_details").clone();
+        let customer = self.preview_customer(sent)?;
+        self.imagine_customer(&customer, sent)?;
+        self.imagine_items(&customer, None, sent)?;
+        let is_recurring = text(sent, "preview_mode") == "recurring";
+        let mut lines = self.pending_items(&customer, None);
+        lines.retain(|_| !is_recurring);
+        let mut currency = opt(sent, "currency")
+            .or_else(|| opt(self.row(&customer), "currency"))
+            .unwrap_or("usd")
+            .to_owned();
+        if let Some(first) = lines.first() {
+            currency.clone_from(&first.currency);
+        }
+        for (index, item) in list(&details, "items").iter().enumerate() {
+            let param = format!("subscription_details[items][{index}]");
+            let line = self.first_period(item, &details, &customer, &param)?;
+            currency.clone_from(&line.currency);
             lines.push(line);
         }
         if lines.is_empty() {
             let message = "Nothing to preview: the customer has no pending invoice items.";
-            return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
+            return Err(nothing_upcoming(message));
         }
-        let customer = customer.to_owned();
+        let amounts = lines
+            .iter()
+            .map(|line| (owned(&line.price, "product"), line.amount));
+        let purchase = Purchase {
+            customer: customer.clone(),
+            currency: Some(currency.clone()),
+            lines: Some(amounts.collect()),
+        };
+        let mut terms = details.clone();
+        copy(&mut terms, sent, &["automatic_tax"]);
+        let members = self.tax_members(&terms, &customer, &Value::Null)?;
         let mut invoice = self.build_invoice(&NewInvoice {
             customer: &customer,
             subscription: None,
@@ -155,7 +372,79 @@ impl Core {
             period: (self.now, self.now),
             advances: false,
         });
+        copy(&mut invoice, &members, &["default_tax_rates"]);
+        if has(&members, "automatic_tax") {
+            set(
+                &mut invoice,
+                "automatic_tax.enabled",
+                flag(&members, "automatic_tax.enabled"),
+            );
+        }
+        if has(sent, "discounts") {
+            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            invoice["discounts"] = discounts.into();
+        }
+        self.update_totals(&mut invoice);
         mark_preview(&mut invoice);
         Ok(invoice)
+    }
+
+    /// The customer of a preview: an existing one, or one that the details describe.
+    fn preview_customer(&mut self, sent: &Value) -> Answer<String> {
+        if opt(sent, "customer").is_none() && has(sent, "customer_details") {
+            return self.create_customer(&json!({}));
+        }
+        let customer = required(sent, "customer")?;
+        self.need("customer", customer, "customer")?;
+        Ok(customer.to_owned())
+    }
+
+    /// The line for the first period of an item of a new subscription: free in a trial, and a share
+    /// until a billing cycle anchor.
+    fn first_period(
+        &mut self,
+        item: &Value,
+        details: &Value,
+        customer: &str,
+        param: &str,
+    ) -> Answer<Draft> {
+        let price = self.recurring_price(item, param)?;
+        let quantity = opt_int(item, "quantity").unwrap_or(1);
+        let mut row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
+        super::value::merge(&mut row, self.item_terms(item, customer, param)?);
+        let (interval, count) = billing_interval(&price);
+        let natural = add_interval(self.now, interval, count);
+        let none = json!({"metadata": {}});
+        if let Some(end) = opt_int(details, "trial_end").filter(|end| *end > self.now) {
+            let mut line = self.trial_line(&none, &row, self.now, end);
+            line.subscription = None;
+            return Ok(line);
+        }
+        let anchor = opt_int(details, "billing_cycle_anchor");
+        if anchor.is_some_and(|at| at < self.now || at > natural) {
+            let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
+            return refuse_param("", "subscription_details[billing_cycle_anchor]", message);
+        }
+        let end = anchor.filter(|at| *at > self.now).unwrap_or(natural);
+        let mut line = self.period_line(&none, &row, self.now, end);
+        line.amount = share(line.amount, end - self.now, natural - self.now);
+        if end < natural && ProrationBehavior::from_params(details) == ProrationBehavior::None {
+            line.amount = 0;
+        }
+        line.subscription = None;
+        Ok(line)
+    }
+}
+
+/// What a subscription costs in a period.
+fn purchase_of(row: &Value) -> Purchase {
+    let lines = inner(row, "items").iter().map(|item| {
+        let amount = price_amount(get(item, "price"), int(item, "quantity"));
+        (owned(item, "price.product"), amount)
+    });
+    Purchase {
+        customer: owned(row, "customer"),
+        currency: opt(row, "currency").map(str::to_owned),
+        lines: Some(lines.collect()),
     }
 }

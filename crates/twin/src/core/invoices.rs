@@ -43,6 +43,8 @@ impl Core {
                 self.modify(item, |row| row["invoice"] = id.clone().into());
             }
         }
+        self.remember_debits(&id);
+        self.spend_discounts(&id);
         self.emit("invoice.created", &id);
         if new.advances {
             self.wake(self.now + HOUR, &id);
@@ -59,6 +61,7 @@ impl Core {
         if !status::is_draft(&invoice) {
             return;
         }
+        self.give_up_tax(&mut invoice);
         self.update_totals(&mut invoice);
         let customer = owned(&invoice, "customer");
         self.apply_balance(&mut invoice, &customer);
@@ -117,11 +120,7 @@ impl Core {
         }
         invoice["ending_balance"] = ending.into();
         if ending != int(invoice, "starting_balance") {
-            let currency = invoice["currency"].clone();
-            self.modify_and_emit("customer.updated", customer, |row| {
-                row["balance"] = ending.into();
-                row["currency"] = currency;
-            });
+            self.settle_balance(customer, invoice, is_too_small);
         }
     }
 
@@ -338,10 +337,8 @@ impl Core {
         let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
-        self.modify(&id, |invoice| {
-            invoice["attempted"] = true.into();
-            invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
-        });
+        // Recorded from Stripe: this is an attempt that is not counted.
+        self.modify(&id, |invoice| invoice["attempted"] = true.into());
         self.emit("invoice.payment_failed", &id);
         self.emit("invoice.payment_action_required", &id);
     }
@@ -353,6 +350,10 @@ impl Core {
             && status::is_unfinished(self.row(&intent))
         {
             self.cancel_intent(&intent, "void_invoice".into());
+        }
+        let before = self.row(id).clone();
+        if status::is_payable(&before) {
+            self.unapply_balance(&before);
         }
         self.modify(id, |invoice| {
             invoice["status"] = "void".into();

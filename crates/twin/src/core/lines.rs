@@ -3,13 +3,12 @@
 use serde_json::{Value, json};
 
 use super::Core;
+use super::discounts::{Applied, discount_amounts};
 use super::ids::Rng;
-use super::status;
-use super::time::day_text;
-use super::value::{get, int, money_text, owned, period, price_amount, text};
+use super::value::{get, has, ids, int, list, money_text, opt, owned, price_amount, text};
 
 /// A line that is not on an invoice yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     pub(super) amount: i64,
     pub(super) currency: String,
@@ -27,35 +26,81 @@ pub(super) struct Draft {
     /// The invoice item that it comes from.
     pub(super) invoice_item: Option<String>,
     pub(super) metadata: Value,
+    /// Whether discounts apply, if it was said.
+    pub(super) discountable: Option<bool>,
+    /// The ids of its own discounts.
+    pub(super) discounts: Vec<Value>,
+    /// The discounts that were applied when a proration was created. Its amount is without them if
+    /// they are itemized.
+    pub(super) applied: Vec<Applied>,
+    pub(super) itemized: bool,
+    /// The debit that a proration credits, if it is a credit.
+    pub(super) credits: Option<Credit>,
+    /// The ids of its own tax rates.
+    pub(super) tax_rates: Vec<Value>,
+    /// Whether its amount includes tax, if its price doesn't say so.
+    pub(super) tax_behavior: Option<String>,
+}
+
+/// What a credit gives back.
+#[derive(Clone, Debug)]
+pub(super) struct Credit {
+    /// The place of the debit among those of the subscription item.
+    pub(super) debit: usize,
+    /// The moment from which the debit is given back.
+    pub(super) from: i64,
+    /// The debit as an invoice item shows it.
+    pub(super) shown: Value,
 }
 
 impl Draft {
+    /// Whether discounts apply to the line: by default not to prorations and negative amounts.
+    fn is_discountable(&self) -> bool {
+        self.discountable
+            .unwrap_or(!self.proration && self.amount >= 0)
+    }
+
     /// The line as an object on an invoice.
     pub(super) fn line(&self, rng: &mut Rng, invoice: &str) -> Value {
+        let credited = self.credits.as_ref().map_or(Value::Null, |credit| {
+            get(&credit.shown, "invoice_line_item_details").clone()
+        });
         let parent = match (&self.item, &self.invoice_item) {
             (Some(item), made_from) => json!({"invoice_item_details": null,
                 "subscription_item_details": {"invoice_item": made_from,
                     "proration": self.proration,
-                    "proration_details": {"credited_items": null},
+                    "proration_details": {"credited_items": credited},
                     "subscription": self.subscription, "subscription_item": item},
                 "type": "subscription_item_details"}),
             (None, Some(made_from)) => json!({"invoice_item_details": {"invoice_item": made_from,
                     "proration": self.proration,
-                    "proration_details": {"credited_items": null},
+                    "proration_details": {"credited_items": credited},
                     "subscription": self.subscription},
                 "subscription_item_details": null, "type": "invoice_item_details"}),
             (None, None) => Value::Null,
         };
+        let discounted = if self.itemized {
+            discount_amounts(&self.applied)
+        } else {
+            Vec::new()
+        };
         json!({
             "id": rng.id("il"), "object": "line_item", "amount": self.amount,
-            "currency": self.currency, "description": self.description, "discount_amounts": [],
-            "discountable": !self.proration, "discounts": [], "invoice": invoice,
+            "currency": self.currency, "description": self.description,
+            "discount_amounts": discounted, "discountable": self.is_discountable(),
+            "discounts": self.discounts, "invoice": invoice,
             "livemode": false, "metadata": self.metadata, "parent": parent,
             "period": {"start": self.start, "end": self.end}, "pretax_credit_amounts": [],
             "pricing": pricing(&self.price, self.amount, self.quantity), "quantity": self.quantity,
             "quantity_decimal": self.quantity.to_string(), "subscription": self.subscription,
             "subtotal": self.amount, "taxes": [],
         })
+    }
+
+    /// The amount after the discounts that were applied when it was created.
+    pub(super) fn net_amount(&self) -> i64 {
+        let off: i64 = self.applied.iter().map(|(_, amount)| amount).sum();
+        self.amount - if self.itemized { off } else { 0 }
     }
 
     /// The invoice item that holds the line until the next invoice.
@@ -70,21 +115,35 @@ impl Draft {
             }
             None => Value::Null,
         };
-        json!({
+        let is_discountable = self.is_discountable();
+        let mut item = json!({
             "id": id, "object": "invoiceitem", "amount": self.amount, "currency": self.currency,
             "customer": customer, "customer_account": null, "date": at,
-            "description": self.description, "discountable": !self.proration, "discounts": [],
-            "invoice": null, "livemode": false, "metadata": self.metadata,
-            "net_amount": self.amount, "parent": parent,
+            "description": self.description, "discountable": is_discountable,
+            "discounts": self.discounts, "invoice": null, "livemode": false,
+            "metadata": self.metadata,
+            "parent": parent,
             "period": {"start": self.start, "end": self.end},
             "pricing": pricing(&self.price, self.amount, self.quantity),
             "proration": self.proration, "quantity": self.quantity,
-            "quantity_decimal": self.quantity.to_string(), "tax_rates": [], "test_clock": null,
-        })
+            "quantity_decimal": self.quantity.to_string(), "tax_rates": self.tax_rates,
+            "test_clock": null,
+        });
+        if !is_discountable {
+            item["net_amount"] = self.net_amount().into();
+        }
+        if self.proration {
+            let credited = self.credits.as_ref().map(|credit| credit.shown.clone());
+            item["proration_details"] = json!({"credited_items": credited,
+                "discount_amounts": discount_amounts(&self.applied)});
+        }
+        item
     }
 
     /// Restores a line from a stored invoice item.
     pub(super) fn from_invoice_item(item: &Value, price: Value) -> Draft {
+        let applied = list(item, "proration_details.discount_amounts");
+        let shown = get(item, "proration_details.credited_items").clone();
         Draft {
             amount: int(item, "amount"),
             currency: owned(item, "currency"),
@@ -94,19 +153,29 @@ impl Draft {
             price,
             quantity: int(item, "quantity"),
             proration: get(item, "proration") == true,
-            item: get(item, "parent.subscription_details.subscription_item")
-                .as_str()
-                .map(str::to_owned),
-            subscription: get(item, "parent.subscription_details.subscription")
-                .as_str()
-                .map(str::to_owned),
+            item: opt(item, "parent.subscription_details.subscription_item").map(str::to_owned),
+            subscription: opt(item, "parent.subscription_details.subscription").map(str::to_owned),
             invoice_item: Some(owned(item, "id")),
             metadata: get(item, "metadata").clone(),
+            discountable: get(item, "discountable").as_bool(),
+            discounts: list(item, "discounts").to_vec(),
+            applied: applied
+                .iter()
+                .map(|one| (owned(one, "discount"), int(one, "amount")))
+                .collect(),
+            itemized: has(item, "net_amount") && item["net_amount"] != item["amount"],
+            credits: shown.is_object().then_some(Credit {
+                debit: usize::MAX,
+                from: 0,
+                shown,
+            }),
+            tax_rates: ids(list(item, "tax_rates")),
+            tax_behavior: None,
         }
     }
 }
 
-fn pricing(price: &Value, amount: i64, quantity: i64) -> Value {
+pub(super) fn pricing(price: &Value, amount: i64, quantity: i64) -> Value {
     if price.is_null() {
         let each = if quantity > 0 {
             amount / quantity
@@ -157,6 +226,9 @@ impl Core {
             subscription: Some(owned(subscription, "id")),
             invoice_item: None,
             metadata: get(subscription, "metadata").clone(),
+            discounts: list(item, "discounts").to_vec(),
+            tax_rates: ids(list(item, "tax_rates")),
+            ..Draft::default()
         }
     }
 
@@ -177,80 +249,6 @@ impl Core {
             ..self.period_line(subscription, item, start, end)
         }
     }
-
-    /// The prorations of changing items at `at` for the rest of the period: a credit line for each
-    /// item that changes or is removed, and a debit line for each that changes or is added.
-    pub(super) fn proration_lines(
-        &self,
-        subscription: &Value,
-        after: &[Value],
-        at: i64,
-    ) -> Vec<Draft> {
-        let before = super::lists::inner(subscription, "items");
-        let mut drafts = Vec::new();
-        for item in before {
-            let stays = after.iter().find(|one| one["id"] == item["id"]);
-            if stays.is_none_or(|one| differs(one, item)) {
-                drafts.push(self.rest_of_period(subscription, item, at, true));
-            }
-        }
-        for item in after {
-            let was = before.iter().find(|one| one["id"] == item["id"]);
-            if was.is_none_or(|one| differs(one, item)) {
-                let mut timed = item.clone();
-                let first = before.first().unwrap_or(&Value::Null);
-                for name in ["current_period_start", "current_period_end"] {
-                    timed[name] = first[name].clone();
-                }
-                drafts.push(self.rest_of_period(subscription, &timed, at, false));
-            }
-        }
-        drafts
-    }
-
-    /// The line for the rest of the period of one item, as a credit or as a debit.
-    pub(super) fn rest_of_period(
-        &self,
-        subscription: &Value,
-        item: &Value,
-        at: i64,
-        is_credit: bool,
-    ) -> Draft {
-        let (start, end) = period(item);
-        let at = at.clamp(start, end);
-        let price = get(item, "price");
-        let quantity = int(item, "quantity");
-        let whole = price_amount(price, quantity);
-        let is_free = status::is_trialing(subscription);
-        let signed = match (is_free, is_credit) {
-            (true, _) => 0,
-            (_, true) => -whole,
-            _ => whole,
-        };
-        let amount = share(signed, end - at, (end - start).max(1));
-        let times = if quantity == 1 {
-            String::new()
-        } else {
-            format!("{quantity} × ")
-        };
-        let kind = if is_credit {
-            "Unused time"
-        } else {
-            "Remaining time"
-        };
-        let name = self.product_name(price);
-        let day = day_text(at);
-        Draft {
-            amount,
-            description: format!("{kind} on {times}{name} after {day}"),
-            proration: true,
-            ..self.period_line(subscription, item, at, end)
-        }
-    }
-}
-
-fn differs(one: &Value, other: &Value) -> bool {
-    get(one, "price.id") != get(other, "price.id") || one["quantity"] != other["quantity"]
 }
 
 #[cfg(test)]

@@ -6,12 +6,8 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::indexes::{self, Index};
-use super::time::DAY;
-use super::value::{get, int, list, opt, opt_int, required, text};
+use super::value::{get, list, opt, opt_int, required, text};
 use super::{Call, Core};
-
-/// The age at which events leave the list.
-pub(super) const EVENT_AGE: i64 = 30 * DAY;
 
 impl Core {
     /// A page of the objects of a kind that match the filters of the call and for which `keep`
@@ -104,13 +100,11 @@ impl Core {
     fn is_listed(&self, call: &Call, row: &Value) -> bool {
         let hides = matches!(text(row, "object"), "customer" | "subscription");
         let names = |name: &str| opt(&call.params, name).is_some();
-        let is_old = text(row, "object") == "event" && int(row, "created") <= self.now - EVENT_AGE;
-        !is_old
-            && (!hides
-                || row["test_clock"].is_null()
-                || !call.ids.is_empty()
-                || names("test_clock")
-                || names("customer"))
+        !hides
+            || row["test_clock"].is_null()
+            || !call.ids.is_empty()
+            || names("test_clock")
+            || names("customer")
     }
 
     /// A page of rows that are already sorted.
@@ -134,6 +128,7 @@ impl Core {
     pub(super) fn search(&self, call: &Call, kind: &str) -> Answer {
         let query = required(&call.params, "query")?;
         let terms = Terms::parse(query)?;
+        terms.refuse_unsupported(kind)?;
         let limit = limit(&call.params);
         let skip = match opt(&call.params, "page") {
             Some(page) => page
@@ -167,6 +162,8 @@ impl Core {
 pub(super) fn noun(kind: &str) -> String {
     kind.replace("checkout.session", "checkout session")
         .replace("invoiceitem", "invoice item")
+        .replace("tax_rate", "tax rate")
+        .replace("customer_balance_transaction", "balance transaction")
         .replace("test_helpers.test_clock", "test clock")
         .replace('.', " ")
 }
@@ -252,6 +249,57 @@ pub(super) fn agrees(wanted: &Value, found: &Value) -> bool {
     }
 }
 
+/// The fields of each kind that can be searched, besides metadata.
+const SEARCHED: &[(&str, &[&str])] = &[
+    (
+        "charge",
+        &[
+            "amount",
+            "billing_details.address.postal_code",
+            "created",
+            "currency",
+            "customer",
+            "disputed",
+            "payment_method_details.card.brand",
+            "payment_method_details.card.exp_month",
+            "payment_method_details.card.exp_year",
+            "payment_method_details.card.fingerprint",
+            "payment_method_details.card.last4",
+            "refunded",
+            "status",
+        ],
+    ),
+    ("customer", &["created", "email", "name", "phone"]),
+    (
+        "invoice",
+        &[
+            "created",
+            "currency",
+            "customer",
+            "last_finalization_error_code",
+            "last_finalization_error_type",
+            "number",
+            "receipt_number",
+            "status",
+            "subscription",
+            "total",
+        ],
+    ),
+    (
+        "payment_intent",
+        &["amount", "created", "currency", "customer", "status"],
+    ),
+    (
+        "price",
+        &["active", "currency", "lookup_key", "product", "type"],
+    ),
+    (
+        "product",
+        &["active", "description", "name", "shippable", "url"],
+    ),
+    ("subscription", &["canceled_at", "created", "status"]),
+];
+
 struct Terms {
     any: bool,
     terms: Vec<Term>,
@@ -280,6 +328,22 @@ impl Terms {
             any,
             terms: terms.ok_or_else(wrong)?,
         })
+    }
+
+    /// Refuses fields that cannot be searched. <https://docs.stripe.com/search#query-fields-for-customers>
+    fn refuse_unsupported(&self, kind: &str) -> Answer<()> {
+        let fields = SEARCHED.iter().find(|(owner, _)| *owner == kind);
+        let fields = fields.map_or(&[][..], |(_, fields)| fields);
+        for term in &self.terms {
+            let name = term.path.join(".");
+            if term.path[0] != "metadata" && !fields.contains(&name.as_str()) {
+                let message = format!(
+                    "Field `{name}` is an unsupported search field for resource `{kind}s`. See http://stripe.com/docs/search#query-fields-for-{kind}s for a list of supported fields."
+                );
+                return Err(ApiError::invalid(message));
+            }
+        }
+        Ok(())
     }
 
     fn hold(&self, row: &Value) -> bool {

@@ -5,6 +5,7 @@
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
 mod access;
+mod amounts;
 mod authorizations;
 mod balance;
 mod behavior;
@@ -19,9 +20,13 @@ mod checkout_page;
 mod checkout_payment;
 mod checkout_settings;
 mod checkout_setup;
+mod checkout_totals;
 mod collection;
+mod coupons;
+mod credit_note_lines;
 mod credit_notes;
 mod currencies;
+mod customer_balance;
 mod customer_subscriptions;
 mod customers;
 mod data;
@@ -53,7 +58,9 @@ mod pending_updates;
 mod portal;
 mod portal_flows;
 mod portal_page;
+mod prorations;
 mod protocol;
+mod redemption;
 mod refunds;
 mod render;
 mod routes;
@@ -67,6 +74,9 @@ mod subscription_items;
 mod subscription_states;
 mod subscription_terms;
 mod subscriptions;
+mod tax_ids;
+mod tax_table;
+mod taxes;
 mod test_clocks;
 pub mod time;
 mod timeline;
@@ -76,7 +86,7 @@ mod unserved;
 mod value;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -104,6 +114,10 @@ pub struct Core {
     store: Store,
     /// The events that have not been taken yet.
     fresh: Vec<NewEvent>,
+    /// The events by the time of the account at which they were taken, oldest first. Those of a test
+    /// clock are created at the time of their clock.
+    #[serde(default)]
+    event_times: VecDeque<(i64, String)>,
     /// When objects that are not bound to a test clock must be checked.
     due: Timeline,
     /// When objects that are bound to a test clock must be checked, by the id of the clock.
@@ -154,6 +168,7 @@ impl Core {
             rng,
             store: Store::default(),
             fresh: Vec::new(),
+            event_times: VecDeque::new(),
             due: Timeline::default(),
             clock_due: BTreeMap::new(),
             saved_answers: SavedAnswers::default(),
@@ -203,18 +218,11 @@ impl Core {
     }
 
     /// Takes the ids and types of the events that happened since the last call, oldest first.
-    /// Older events that have left the list are forgotten.
     pub fn take_new_events(&mut self) -> Vec<NewEvent> {
-        while let Some(id) = self.oldest_event_to_forget() {
-            self.store.remove(&id);
-        }
-        std::mem::take(&mut self.fresh)
-    }
-
-    fn oldest_event_to_forget(&self) -> Option<String> {
-        let event = self.store.all("event").next()?;
-        let is_old = value::int(event, "created") <= self.now - lists::EVENT_AGE;
-        is_old.then(|| value::owned(event, "id"))
+        let fresh = std::mem::take(&mut self.fresh);
+        let times = fresh.iter().map(|new| (self.now, new.id.clone()));
+        self.event_times.extend(times);
+        fresh
     }
 
     /// The event with this id.

@@ -5,13 +5,12 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::ProrationBehavior;
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_states::INCOMPLETE_SECONDS;
-use super::subscriptions::period_end;
+use super::subscriptions::{move_period, period_end};
 use super::value::{get, has, int, opt, opt_int, text};
 use super::{Call, Core};
 
@@ -43,7 +42,29 @@ pub(super) fn pause_from(sent: &Value, now: i64) -> Answer {
     Ok(json!({"behavior": behavior, "resumes_at": resumes_at}))
 }
 
+/// Whether the invoices of a subscription are collected. They stay drafts while it is unpaid or its
+/// collection is paused.
+pub(super) fn collects(row: &Value) -> bool {
+    status::subscription(row) != SubscriptionStatus::Unpaid && !has(row, "pause_collection")
+}
+
 impl Core {
+    /// Treats a new invoice as the pause of collection says, and returns whether the invoice is not
+    /// collected.
+    pub(super) fn settle_paused(&mut self, row: &Value, invoice: &str) -> bool {
+        match text(row, "pause_collection.behavior") {
+            "void" => self.void_invoice(invoice),
+            "mark_uncollectible" => {
+                self.finalize_invoice(invoice);
+                if status::is_open(self.row(invoice)) {
+                    self.mark_uncollectible(invoice);
+                }
+            }
+            _ => {}
+        }
+        !collects(row)
+    }
+
     /// Pauses a subscription whose trial ended without a card and whose settings say to pause.
     pub(super) fn pause(&mut self, id: &str) {
         let before = self.modify(id, |row| row["status"] = "paused".into());

@@ -10,7 +10,7 @@ use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
-use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
+use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, set, text};
 use super::views::not_possible;
 use super::{
     Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
@@ -100,7 +100,7 @@ impl Core {
         let price = get(first, "price");
         let amount = inner(row, "items")
             .iter()
-            .map(|item| int(item, "price.unit_amount") * int(item, "quantity"))
+            .map(|item| price_amount(get(item, "price"), int(item, "quantity")))
             .sum();
         SubscriptionView {
             id: owned(row, "id"),

@@ -142,14 +142,14 @@ impl Core {
     /// Runs `work`. An error rolls back all its changes unless the error keeps them.
     pub(super) fn undoable<T>(&mut self, work: impl FnOnce(&mut Core) -> Answer<T>) -> Answer<T> {
         let fresh = self.fresh.len();
-        self.store.begin();
+        let transaction = self.store.begin();
         let result = work(self);
         match &result {
             Err(error) if !error.keep => {
-                self.store.rollback();
+                self.store.rollback(transaction);
                 self.fresh.truncate(fresh);
             }
-            _ => self.store.commit(),
+            _ => self.store.commit(transaction),
         }
         result
     }

@@ -35,10 +35,17 @@ pub struct Store {
     indexed: BTreeMap<(Index, String), BTreeSet<Number>>,
     /// How many objects were parsed since the last time that all of them became text.
     parsed: AtomicUsize,
-    undo: Option<Vec<(String, Option<Value>)>>,
+    /// The previous values of the rows that open transactions changed, oldest first.
+    undo: Vec<(String, Option<Value>)>,
+    /// The number of open transactions.
+    open: usize,
     /// The test clock that new objects are bound to.
     test_clock: Option<String>,
 }
+
+/// An open transaction: the number of changes that were recorded before it.
+#[must_use]
+pub struct Transaction(usize);
 
 /// An object as text, parsed or both. A changed object has no text.
 #[derive(Debug)]
@@ -94,26 +101,27 @@ impl Clone for Store {
             indexed: self.indexed.clone(),
             parsed: AtomicUsize::new(0),
             undo: self.undo.clone(),
+            open: self.open,
             test_clock: self.test_clock.clone(),
         }
     }
 }
 
 impl Store {
-    /// Starts recording changes so that they can be rolled back.
-    pub fn begin(&mut self) {
-        self.undo = Some(Vec::new());
+    /// Starts recording changes so that they can be rolled back. Transactions can be nested.
+    pub fn begin(&mut self) -> Transaction {
+        self.open += 1;
+        Transaction(self.undo.len())
     }
 
-    /// Keeps all changes since [`Store::begin`].
-    pub fn commit(&mut self) {
-        self.undo = None;
-        self.shrink();
+    /// Keeps all changes since the transaction began, unless an outer one is rolled back.
+    pub fn commit(&mut self, _: Transaction) {
+        self.close();
     }
 
-    /// Reverts all changes since [`Store::begin`].
-    pub fn rollback(&mut self) {
-        for (id, before) in self.undo.take().unwrap_or_default().into_iter().rev() {
+    /// Reverts all changes since the transaction began.
+    pub fn rollback(&mut self, transaction: Transaction) {
+        for (id, before) in self.undo.split_off(transaction.0).into_iter().rev() {
             match before {
                 Some(value) => {
                     self.write(&id, value);
@@ -121,7 +129,22 @@ impl Store {
                 None => self.remove(&id),
             }
         }
-        self.shrink();
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        if self.open == 0 {
+            self.undo.clear();
+            self.shrink();
+        }
+    }
+
+    /// Records the previous value of a row while a transaction is open.
+    fn record(&mut self, id: &str, before: Option<Value>) {
+        if self.open > 0 {
+            self.undo.push((id.to_owned(), before));
+        }
     }
 
     /// Binds the objects that are created from now on to a test clock, or to none.
@@ -147,9 +170,7 @@ impl Store {
             *slot = clock.clone().into();
         }
         let before = self.write(id, value);
-        if let Some(undo) = &mut self.undo {
-            undo.push((id.to_owned(), before));
-        }
+        self.record(id, before);
     }
 
     /// Writes a new event as text.
@@ -167,9 +188,7 @@ impl Store {
             value: OnceLock::new(),
         };
         self.rows.insert(self.last, row);
-        if let Some(undo) = &mut self.undo {
-            undo.push((id.to_owned(), None));
-        }
+        self.record(id, None);
     }
 
     /// Changes a row in place and returns its previous value, or null if there is no such row.
@@ -194,8 +213,8 @@ impl Store {
             self.unlist(number, old);
             self.list(number, new);
         }
-        if let Some(undo) = &mut self.undo {
-            undo.push((id.to_owned(), Some(before.clone())));
+        if self.open > 0 {
+            self.record(id, Some(before.clone()));
         }
         before
     }

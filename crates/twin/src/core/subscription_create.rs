@@ -42,6 +42,8 @@ pub(super) struct NewSubscription {
     /// Whether the payment method of the first payment becomes the default.
     pub(super) keeps_method: bool,
     pub(super) discounts: Vec<String>,
+    /// The discounts and tax rates of each item.
+    pub(super) item_terms: Vec<Value>,
     /// The schedule that creates it. The first invoice is then a draft.
     pub(super) schedule: Option<String>,
 }
@@ -64,6 +66,7 @@ impl NewSubscription {
             members: json!({}),
             keeps_method: false,
             discounts: Vec::new(),
+            item_terms: Vec::new(),
             schedule: None,
         }
     }
@@ -98,12 +101,21 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         let message = "backdate_start_date must be in the past.";
         return refuse_param("", "backdate_start_date", message);
     }
+    core.refuse_mixed_tax(list(sent, "items"), sent)?;
     if opt_int(sent, "cancel_at").is_some_and(|at| at < core.now) {
         let message = "cancel_at must be in the future.";
         return refuse_param("", "cancel_at", message);
     }
     let trial_end = trial_end(core.now, sent)?;
+    let mut item_terms = Vec::new();
+    for (index, item) in list(sent, "items").iter().enumerate() {
+        item_terms.push(core.item_terms(item, customer, &format!("items[{index}]"))?);
+    }
     let mut members = members(sent, core.now);
+    merge(
+        &mut members,
+        core.tax_members(sent, customer, &Value::Null)?,
+    );
     if has(sent, "billing_cycle_anchor_config") {
         members["billing_cycle_anchor_config"] = anchor_config(sent);
     }
@@ -116,6 +128,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         behavior: PaymentBehavior::from_params(sent),
         by: Initiator::from_params(sent),
         members,
+        item_terms,
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
         discounts: core.discounts_from(sent, customer)?,
@@ -292,7 +305,14 @@ impl Core {
         let items: Vec<Value> = new
             .items
             .iter()
-            .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, terms.period))
+            .enumerate()
+            .map(|(index, (price, quantity, kept))| {
+                let mut item = self.new_item(&id, price, *quantity, kept, terms.period);
+                if let Some(terms) = new.item_terms.get(index) {
+                    merge(&mut item, terms.clone());
+                }
+                item
+            })
             .collect();
         let waits = new.schedule.is_none()
             && opt(&new.members, "collection_method") != Some("send_invoice");

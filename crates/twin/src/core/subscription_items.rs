@@ -7,7 +7,7 @@ use super::lists::inner;
 use super::params::metadata;
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
-use super::value::{copy, flag, get, has, opt, opt_int, owned, period, required, text};
+use super::value::{copy, flag, get, has, merge, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/subscription_items`
@@ -96,7 +96,10 @@ impl Core {
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
-                items.push(self.new_item(text(row, "id"), &price, quantity, &kept, period));
+                let terms = self.item_terms(one, text(row, "customer"), &named)?;
+                let mut item = self.new_item(text(row, "id"), &price, quantity, &kept, period);
+                merge(&mut item, terms);
+                items.push(item);
                 continue;
             };
             let place = items
@@ -115,6 +118,8 @@ impl Core {
             if let Some(quantity) = opt_int(one, "quantity") {
                 items[place]["quantity"] = quantity.into();
             }
+            let terms = self.item_terms(one, text(row, "customer"), &named)?;
+            merge(&mut items[place], terms);
             items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
         }
         if items.is_empty() {
@@ -154,7 +159,14 @@ impl Core {
         copy(
             &mut item,
             sent,
-            &["price", "price_data", "quantity", "metadata"],
+            &[
+                "price",
+                "price_data",
+                "quantity",
+                "metadata",
+                "discounts",
+                "tax_rates",
+            ],
         );
         let mut whole = json!({ "items": [item] });
         copy(

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::Core;
+use super::behavior::ScheduleEnd;
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
@@ -340,13 +341,21 @@ impl Core {
         }
     }
 
-    /// Ends every subscription of a customer that is being deleted.
+    /// Ends every subscription and schedule of a customer that is being deleted.
     pub(super) fn end_subscriptions_of(&mut self, customer: &str) {
         let live = self.ids_by("subscription", ("customer", customer), |row| {
             !status::has_ended(row)
         });
         for id in live {
             self.end_subscription(&id, "cancellation_requested");
+        }
+        let planned = self.ids_by(
+            "subscription_schedule",
+            ("customer", customer),
+            status::is_live_schedule,
+        );
+        for id in planned {
+            self.end_schedule(&id, ScheduleEnd::Canceled);
         }
     }
 }

@@ -120,10 +120,6 @@ pub(super) fn members(sent: &Value, now: i64) -> Value {
             "trial_settings",
         ],
     );
-    if has(sent, "automatic_tax") {
-        members["automatic_tax"] = json!({"disabled_reason": null, "liability": null,
-            "enabled": flag(sent, "automatic_tax.enabled")});
-    }
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
@@ -243,6 +239,20 @@ pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64
         .map_or(natural, |at| at.min(natural))
 }
 
+/// Sets the current period of every item.
+pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
+    let Some(items) = row["items"]["data"].as_array_mut() else {
+        return;
+    };
+    for item in items {
+        item["current_period_start"] = start.into();
+        item["current_period_end"] = end.into();
+    }
+    if flag(row, "cancel_at_period_end") {
+        row["cancel_at"] = json!(end);
+    }
+}
+
 impl Core {
     /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
     pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {
@@ -287,7 +297,8 @@ impl Core {
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
-            drafts.push(self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1)));
+            let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
+            drafts.push(self.line_with_terms(line, item, &named)?);
         }
         Ok(drafts)
     }
@@ -307,6 +318,7 @@ impl Core {
             subscription: None,
             invoice_item: None,
             metadata: json!({}),
+            ..Draft::default()
         }
     }
 }

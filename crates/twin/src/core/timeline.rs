@@ -23,6 +23,27 @@ impl Timeline {
         }
     }
 
+    /// The number of the last check, for [`Timeline::forget_since`].
+    pub fn mark(&self) -> u64 {
+        self.last
+    }
+
+    /// Removes the checks that were added since a mark.
+    pub fn forget_since(&mut self, mark: u64) {
+        if self.last == mark {
+            return;
+        }
+        let known = &mut self.known;
+        self.checks.retain(|(at, number), id| {
+            let stays = *number <= mark;
+            if !stays {
+                known.remove(&(*at, id.clone()));
+            }
+            stays
+        });
+        self.last = mark;
+    }
+
     /// The moment of the next check.
     pub fn next(&self) -> Option<i64> {
         self.checks.keys().next().map(|(at, _)| *at)

@@ -5,14 +5,13 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
-use super::billing::move_period;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
-use super::subscriptions::check_trial_end;
+use super::subscriptions::{check_trial_end, move_period};
 use super::value::{get, int, owned, text};
 use super::{Call, Core};
 
@@ -131,7 +130,7 @@ impl Core {
     pub(super) fn unused_time(&self, row: &Value, at: i64) -> Vec<Draft> {
         inner(row, "items")
             .iter()
-            .map(|item| self.rest_of_period(row, item, at, true))
+            .flat_map(|item| self.credit_lines(row, item, at))
             .collect()
     }
 

@@ -64,6 +64,18 @@ pub fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     get(value, path).as_array().map_or(&[], Vec::as_slice)
 }
 
+/// The ids of objects, or of ids.
+pub fn ids(objects: &[Value]) -> Vec<Value> {
+    let id = |one: &Value| {
+        if one.is_object() {
+            one["id"].clone()
+        } else {
+            one.clone()
+        }
+    };
+    objects.iter().map(id).collect()
+}
+
 /// Writes a value at a dotted path and creates the objects in between.
 pub fn set(value: &mut Value, path: &str, new: impl Into<Value>) {
     let mut here = value;

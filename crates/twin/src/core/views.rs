@@ -115,6 +115,10 @@ pub struct CheckoutView {
     pub amount_subtotal: i64,
     /// The sum of all discounts in minor units.
     pub amount_discount: i64,
+    /// The tax in minor units, on top of the lines or inside them.
+    pub amount_tax: i64,
+    /// Whether the lines include the tax.
+    pub includes_tax: bool,
     /// The amount that is due now in minor units.
     pub amount_total: i64,
     /// The currency in lowercase, such as `usd`.
@@ -209,6 +213,12 @@ pub struct InvoiceView {
     pub created: i64,
     /// The lines of the invoice.
     pub lines: Vec<LineView>,
+    /// The discounts in minor units.
+    pub discount: i64,
+    /// The tax on top of the lines in minor units.
+    pub tax: i64,
+    /// The tax inside the lines in minor units.
+    pub included_tax: i64,
     /// The total in minor units.
     pub total: i64,
     /// The amount that the customer has to pay, in minor units.
@@ -229,6 +239,19 @@ pub struct InvoiceView {
     pub hosted_invoice_url: Option<String>,
     /// The URL of the PDF.
     pub invoice_pdf: Option<String>,
+}
+
+/// A tax that automatic tax charges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaxView {
+    /// The country's code, such as `US`.
+    pub country: String,
+    /// The state's code, such as `CA`, if the tax is that of a state.
+    pub state: Option<String>,
+    /// The percentage as a decimal, such as `8.875`.
+    pub percentage: String,
+    /// Whether prices without a tax behavior include the tax.
+    pub inclusive: bool,
 }
 
 /// The features that a portal configuration enables.

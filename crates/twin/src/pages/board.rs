@@ -1,19 +1,18 @@
 //! The control page at `/_twin`: the clock, webhooks, faults and recent activity.
 
 use askama::Template;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use stripe::objects::{CheckoutPaymentStatus, CheckoutStatus};
 
-use super::card::CardForm;
 use super::format::{iso, moment, money, plain};
-use super::{message, page, refused, see_other};
+use super::page;
 use crate::app::App;
-use crate::clock::{ADVANCE_MAX, parse_duration};
-use crate::core::API_VERSION;
+use crate::chaos::Chaos;
+use crate::clock::MICROS_PER_SECOND;
+use crate::core::{API_VERSION, Core, TaxView};
 use crate::deliveries::{Entry, Outcome};
 
 /// The number of rows in each list on the page.
@@ -36,6 +35,26 @@ struct DeliveryRow {
     answer: String,
 }
 
+struct PaymentRow {
+    charge: String,
+    amount: String,
+    status: String,
+    badge: &'static str,
+    at: String,
+    at_iso: String,
+    /// Whether a dispute of the payment can be opened.
+    may_dispute: bool,
+    /// The open dispute of the payment, or an empty string.
+    dispute: String,
+}
+
+struct TaxRow {
+    country: String,
+    state: String,
+    percentage: String,
+    kind: &'static str,
+}
+
 struct SessionRow {
     id: String,
     url: String,
@@ -54,7 +73,12 @@ struct BoardPage {
     ahead: String,
     is_advancing: bool,
     webhooks_are_on: bool,
+    /// The address of the shop, or an empty string if it is unknown.
+    shop_url: String,
     fault: String,
+    chaos: String,
+    taxes: Vec<TaxRow>,
+    payments: Vec<PaymentRow>,
     email_count: String,
     version_note: String,
     sessions: Vec<SessionRow>,
@@ -86,6 +110,10 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
                 format!("Fault for the next {count} calls: {}.", plain(fault.name()))
             }
         },
+        shop_url: app.read(shop_url),
+        chaos: chaos_text(&twin.deliveries.chaos()),
+        taxes: app.read(|core| core.taxes().iter().map(tax_row).collect()),
+        payments: payments_of(&app),
         email_count: match emails {
             1 => "1 email".to_owned(),
             count => format!("{count} emails"),
@@ -113,6 +141,89 @@ fn ahead_of_real_time(seconds: i64) -> String {
     let minutes = seconds.abs() % 3_600 / 60;
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     format!("The clock is {days} d {hours} h {minutes} min {side} real time.")
+}
+
+fn chaos_text(chaos: &Chaos) -> String {
+    if *chaos == Chaos::default() {
+        return "Every delivery is sent once, in order.".to_owned();
+    }
+    let lost = f64::from(chaos.drop_per_million) / 10_000.0;
+    let order = if chaos.reorder {
+        "shuffled"
+    } else {
+        "in order"
+    };
+    format!(
+        "{lost}% of the deliveries are lost; each is sent {} times, {order}, after up to {} s.",
+        chaos.copies,
+        chaos.delay / MICROS_PER_SECOND
+    )
+}
+
+fn tax_row(tax: &TaxView) -> TaxRow {
+    TaxRow {
+        country: tax.country.clone(),
+        state: tax.state.clone().unwrap_or_default(),
+        percentage: format!("{}%", tax.percentage),
+        kind: if tax.inclusive {
+            "inclusive"
+        } else {
+            "exclusive"
+        },
+    }
+}
+
+/// The origin of the shop, which the newest Checkout session or webhook endpoint names.
+fn shop_url(core: &Core) -> String {
+    let session = core.newest("checkout.session", 1).pop();
+    let endpoint = core.newest("webhook_endpoint", 1).pop();
+    let url = session
+        .and_then(|session| session["success_url"].as_str())
+        .or_else(|| endpoint.and_then(|endpoint| endpoint["url"].as_str()));
+    let Some((scheme, rest)) = url.and_then(|url| url.split_once("://")) else {
+        return String::new();
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}/")
+}
+
+fn payments_of(app: &App) -> Vec<PaymentRow> {
+    app.read(|core| {
+        let charges = core.newest("charge", ROWS_MAX);
+        let rows = charges.into_iter();
+        rows.map(|charge| payment_row(core, charge)).collect()
+    })
+}
+
+fn payment_row(core: &Core, charge: &Value) -> PaymentRow {
+    let text = |name: &str| charge[name].as_str().unwrap_or_default().to_owned();
+    let open = core.newest("dispute", ROWS_MAX).into_iter().find(|one| {
+        let status = one["status"].as_str().unwrap_or_default();
+        one["charge"] == charge["id"] && status.ends_with("needs_response")
+    });
+    let created = charge["created"].as_i64().unwrap_or_default();
+    let is_disputed = charge["disputed"] == true;
+    let paid = charge["paid"] == true && charge["captured"] == true;
+    let (badge, status) = match (is_disputed, paid) {
+        (true, _) => ("warn", "disputed".to_owned()),
+        (_, true) => ("ok", "paid".to_owned()),
+        (_, false) => ("bad", plain(&text("status"))),
+    };
+    PaymentRow {
+        charge: text("id"),
+        amount: money(
+            charge["amount"].as_i64().unwrap_or_default(),
+            &text("currency"),
+        ),
+        status,
+        badge,
+        at: moment(created),
+        at_iso: iso(created),
+        may_dispute: paid && !is_disputed && charge["refunded"] != true,
+        dispute: open.map_or_else(String::new, |one| {
+            one["id"].as_str().unwrap_or_default().to_owned()
+        }),
+    }
 }
 
 fn sessions_of(app: &App) -> Vec<SessionRow> {
@@ -176,63 +287,4 @@ fn delivery_row(entry: &Entry) -> DeliveryRow {
         tries: entry.tries.len().to_string(),
         answer,
     }
-}
-
-/// `POST /_twin/board/clock`
-pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Response {
-    let form = CardForm::read(&body, false);
-    let duration = parse_duration(form.value("advance"));
-    let Some(duration) = duration.filter(|duration| *duration <= ADVANCE_MAX) else {
-        return unchanged(
-            "Enter a number followed by s, m, h or d, for example 30d, and at most 10 years.",
-        );
-    };
-    let target = app.twin.clock.now().saturating_add(duration);
-    let twin = app.twin.clone();
-    let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
-    match advanced {
-        Ok(Some(_)) => see_other("/_twin"),
-        Ok(None) => unchanged("Another advance is running. Wait until it has ended."),
-        Err(_) => unchanged("The advance failed. The log has the details."),
-    }
-}
-
-/// `POST /_twin/board/webhooks`
-pub(crate) async fn webhooks(State(app): State<App>, body: Bytes) -> Response {
-    let form = CardForm::read(&body, false);
-    app.twin.deliveries.switch(form.value("enabled") == "true");
-    see_other("/_twin")
-}
-
-/// `POST /_twin/board/faults`
-pub(crate) async fn faults(State(app): State<App>, body: Bytes) -> Response {
-    let form = CardForm::read(&body, false);
-    let number = |name: &str| form.value(name).parse::<u64>().ok();
-    let fault = json!({
-        "mode": form.value("mode"),
-        "status": number("status"),
-        "seconds": number("seconds"),
-        "count": number("count"),
-    });
-    match app.twin.faults.set(&fault) {
-        Ok(()) => see_other("/_twin"),
-        Err(reason) => unchanged(&reason),
-    }
-}
-
-/// `POST /_twin/board/settle`
-pub(crate) async fn settle(State(app): State<App>, body: Bytes) -> Response {
-    let form = CardForm::read(&body, false);
-    let (session, succeeded) = (form.value("session"), form.value("outcome") == "succeeded");
-    let settled = app.change(|core, now| core.settle_checkout(session, succeeded, now));
-    match settled {
-        Ok(_) => see_other("/_twin"),
-        Err(error) => refused(&error, "/_twin"),
-    }
-}
-
-/// The page for a form that could not be applied.
-fn unchanged(reason: &str) -> Response {
-    let back = Some(("/_twin", "Back"));
-    message(StatusCode::BAD_REQUEST, "Nothing changed", reason, back)
 }

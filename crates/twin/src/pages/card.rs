@@ -52,6 +52,8 @@ pub(crate) struct Field {
     pub error: String,
     pub starts_pair: bool,
     pub ends_pair: bool,
+    /// Whether only a payment by card needs it.
+    pub is_card: bool,
 }
 
 /// The values that the user entered.
@@ -159,6 +161,7 @@ impl CardForm {
                 .unwrap_or_default(),
             starts_pair: name == "exp",
             ends_pair: name == "cvc",
+            is_card: name != "email",
         };
         let mut fields = Vec::new();
         if self.asks_email {

@@ -207,6 +207,14 @@ fn open<'a>(
         let off = money(-view.amount_discount, &view.currency);
         discounts.push(("Discount".to_owned(), off));
     }
+    if view.amount_tax != 0 {
+        let label = if view.includes_tax {
+            "Tax (included)"
+        } else {
+            "Tax"
+        };
+        discounts.push((label.to_owned(), money(view.amount_tax, &view.currency)));
+    }
     let (pay_title, button) = match (&view.mode, view.trial_days) {
         (CheckoutMode::Setup, _) => ("Save a card", "Save card".to_owned()),
         (CheckoutMode::Subscription, Some(_)) => {

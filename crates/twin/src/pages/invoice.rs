@@ -167,6 +167,11 @@ fn pdf_lines(view: &InvoiceView) -> Vec<Line> {
         ));
     }
     lines.push(Line::plain("", ""));
+    lines.extend(
+        adjustments(view)
+            .into_iter()
+            .map(|(label, amount)| Line::plain(label, amount)),
+    );
     lines.push(Line::bold("Total", figure(view.total)));
     lines.push(Line::plain("Amount due", figure(view.amount_due)));
     lines.push(Line::plain(
@@ -176,6 +181,19 @@ fn pdf_lines(view: &InvoiceView) -> Vec<Line> {
     lines.push(Line::plain("", ""));
     lines.push(Line::plain("Test mode: no money moves.", ""));
     lines
+}
+
+/// What comes between the lines and the total: discounts and tax.
+fn adjustments(view: &InvoiceView) -> Vec<(String, String)> {
+    let all = [
+        ("Discount", -view.discount),
+        ("Tax", view.tax),
+        ("Tax (included)", view.included_tax),
+    ];
+    let shown = all.into_iter().filter(|(_, amount)| *amount != 0);
+    shown
+        .map(|(label, amount)| (label.to_owned(), money(amount, &view.currency)))
+        .collect()
 }
 
 fn title_of(view: &InvoiceView) -> String {
@@ -220,6 +238,7 @@ fn shown(
             .lines
             .iter()
             .map(|row| (row.description.clone(), figure(row.amount)))
+            .chain(adjustments(view))
             .collect(),
         total: figure(view.total),
         paid: figure(paid),

@@ -3,6 +3,7 @@
 //! Every page works without JavaScript. A page's view holds ready-made text; its template computes
 //! nothing.
 
+pub(crate) mod actions;
 pub(crate) mod board;
 pub(crate) mod card;
 pub(crate) mod checkout;

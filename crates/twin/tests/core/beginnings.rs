@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::billing::{FEBRUARY, latest_invoice};
-use crate::changes::amounts;
+use crate::changes::{amounts, change};
 use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 fn buyer(shop: &mut Shop) -> (String, String) {
@@ -128,6 +128,24 @@ fn an_anchor_prorates_the_first_period_or_leaves_it_free() {
     assert_eq!(free["status"], "active");
     assert_eq!(amounts(&latest_invoice(&shop, &free["id"])), [3100]);
     assert_eq!(amounts(&latest_invoice(&shop, &charged["id"])), [3100]);
+}
+
+#[test]
+fn a_change_within_a_short_first_period_costs_its_share_of_a_whole_one() {
+    let mut shop = Shop::open();
+    let (customer, plan) = buyer(&mut shop);
+    let plus = shop.plan("PLUS", 6200);
+    shop.wait(15 * DAY);
+    let anchor = format!("&billing_cycle_anchor={FEBRUARY}");
+    let sub = shop.subscribe(&customer, &plan, &anchor);
+    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+
+    let changed = shop.post(&path, &body);
+
+    assert_eq!(
+        amounts(&shop.see(&changed["latest_invoice"])),
+        [-1600, 3200]
+    );
 }
 
 #[test]

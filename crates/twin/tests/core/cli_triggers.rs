@@ -18,11 +18,6 @@ const OTHER_EVENTS: &[(&str, &str)] = &[
 
 /// The triggers whose event doesn't happen yet.
 const UNMET: &[&str] = &[
-    "customer.discount.created",
-    "customer.discount.deleted",
-    "customer.discount.updated",
-    "promotion_code.created",
-    "promotion_code.updated",
     "subscription_schedule.aborted",
     "subscription_schedule.completed",
     "subscription_schedule.expiring",

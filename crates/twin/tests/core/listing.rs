@@ -1,50 +1,47 @@
 //! Filters of lists, and the older paths of subscriptions.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::billing::{FEBRUARY, subscriber};
 use crate::shop::{DAY, NOW, Shop, string};
 
-fn ids(shop: &mut Shop, target: &str) -> Vec<Value> {
+fn ids(shop: &mut Shop, target: &str) -> Vec<String> {
     let page = shop.get(target);
     let rows = page["data"].as_array().unwrap();
-    rows.iter().map(|row| row["id"].clone()).collect()
+    rows.iter().map(|row| string(&row["id"])).collect()
 }
 
 #[test]
 fn subscriptions_are_listed_by_period_collection_price_and_status() {
     let mut shop = Shop::open();
     let (customer, monthly) = subscriber(&mut shop, "pm_card_visa");
+    let monthly = string(&monthly);
     let yearly = shop.price("YEAR", 9000, "&recurring[interval]=year");
-    let sent = shop.subscribe(
-        &customer,
-        &yearly,
-        "&collection_method=send_invoice&days_until_due=9",
-    )["id"]
-        .clone();
+    let more = "&collection_method=send_invoice&days_until_due=9";
+    let sent = string(&shop.subscribe(&customer, &yearly, more)["id"]);
     let mut list = |filter: &str| ids(&mut shop, &format!("/v1/subscriptions?{filter}"));
 
     assert_eq!(
         list(&format!("current_period_end[lte]={FEBRUARY}")),
-        [monthly.clone()]
+        [monthly.as_str()]
     );
     assert_eq!(
         list(&format!("current_period_end={FEBRUARY}")),
-        [monthly.clone()]
+        [monthly.as_str()]
     );
     assert_eq!(
         list(&format!("current_period_start[gt]={NOW}")),
-        Vec::<Value>::new()
+        Vec::<String>::new()
     );
-    assert_eq!(list("collection_method=send_invoice"), [sent.clone()]);
-    assert_eq!(list(&format!("price={yearly}")), [sent.clone()]);
-    assert_eq!(list("automatic_tax[enabled]=true"), Vec::<Value>::new());
+    assert_eq!(list("collection_method=send_invoice"), [sent.as_str()]);
+    assert_eq!(list(&format!("price={yearly}")), [sent.as_str()]);
+    assert_eq!(list("automatic_tax[enabled]=true"), Vec::<String>::new());
     assert_eq!(list("automatic_tax[enabled]=false").len(), 2);
-    shop.delete(&format!("/v1/subscriptions/{}", string(&monthly)));
+    shop.delete(&format!("/v1/subscriptions/{monthly}"));
     let mut list = |filter: &str| ids(&mut shop, &format!("/v1/subscriptions?{filter}"));
-    assert_eq!(list(""), [sent.clone()]);
-    assert_eq!(list("status=ended"), [monthly.clone()]);
-    assert_eq!(list("status=canceled"), [monthly.clone()]);
+    assert_eq!(list(""), [sent.as_str()]);
+    assert_eq!(list("status=ended"), [monthly.as_str()]);
+    assert_eq!(list("status=canceled"), [monthly.as_str()]);
     assert_eq!(list("status=all"), [sent, monthly]);
 }
 
@@ -54,16 +51,16 @@ fn invoices_are_listed_by_due_date_and_collection() {
     let customer = shop.customer("pm_card_visa");
     shop.post("/v1/invoices", &format!("customer={customer}"));
     let body = format!("customer={customer}&collection_method=send_invoice&days_until_due=9");
-    let due = shop.post("/v1/invoices", &body)["id"].clone();
+    let due = string(&shop.post("/v1/invoices", &body)["id"]);
     let limit = NOW + 9 * DAY;
 
     assert_eq!(
         ids(&mut shop, &format!("/v1/invoices?due_date[lte]={limit}")),
-        [due.clone()]
+        [due.as_str()]
     );
     assert_eq!(
         ids(&mut shop, &format!("/v1/invoices?due_date[lt]={limit}")),
-        Vec::<Value>::new()
+        Vec::<String>::new()
     );
     assert_eq!(
         ids(&mut shop, "/v1/invoices?collection_method=send_invoice"),

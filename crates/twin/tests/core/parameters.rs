@@ -14,6 +14,7 @@ use values::{Trial, parameters};
 
 mod account;
 mod bad_input;
+mod money;
 mod no_ops;
 mod values;
 
@@ -61,6 +62,8 @@ const COMPANIONS: &[(&str, &str, &str)] = &[
         "default_allowed_updates][0",
         "price",
     ),
+    ("restrictions", "minimum_amount", "100"),
+    ("restrictions", "minimum_amount_currency", "usd"),
 ];
 
 /// How many requests are followed for weeks to find an effect that the answer doesn't show.
@@ -289,13 +292,16 @@ fn without(operation: &Operation<'_>, trials: &[Trial]) -> Pairs {
 /// parameters. Some operations have several, since their parameters belong to different modes.
 fn operations(account: &Account) -> BTreeMap<String, Vec<Operation<'_>>> {
     let mut all: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
-    for line in include_str!("parameters/baselines.txt").lines() {
+    let lines = include_str!("parameters/baselines.txt").lines();
+    let listed = lines.map(|line| {
         let mut parts = line.split(" | ");
         let name = parts.next().unwrap();
-        let target = parts.next().filter(|target| *target != "-");
-        let body = parts.next().unwrap_or("");
+        let target = parts.next().filter(|target| *target != "-").unwrap_or("");
+        (name, target, parts.next().unwrap_or(""))
+    });
+    for (name, target, body) in listed.chain(money::BASELINES.iter().copied()) {
         let (method, template) = name.split_once(' ').unwrap();
-        let target = target.unwrap_or(template);
+        let target = if target.is_empty() { template } else { target };
         let pairs = form_urlencoded::parse(account.fill(body).as_bytes())
             .into_owned()
             .collect();

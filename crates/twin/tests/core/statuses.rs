@@ -338,3 +338,50 @@ fn renewals_of_short_periods_and_by_invoice_are_not_announced() {
 
     assert!(!shop.did("invoice.upcoming"));
 }
+
+#[test]
+fn a_pause_of_collection_also_holds_the_invoices_of_changes() {
+    for (behavior, status) in [
+        ("void", "void"),
+        ("mark_uncollectible", "uncollectible"),
+        ("keep_as_draft", "draft"),
+    ] {
+        let mut shop = Shop::open();
+        let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+        let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+        shop.post(&path, &format!("pause_collection[behavior]={behavior}"));
+        shop.happened();
+
+        let changed = shop.post(&path, &body);
+        shop.wait(2 * DAY);
+
+        assert_eq!(shop.see(&changed["latest_invoice"])["status"], status);
+        assert_eq!(changed["items"]["data"][0]["price"]["id"], plus.as_str());
+        assert!(
+            !shop
+                .happened()
+                .iter()
+                .any(|kind| kind.starts_with("charge."))
+        );
+    }
+}
+
+#[test]
+fn a_deleted_customer_takes_its_planned_schedules_along() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let body = format!(
+        "customer={customer}&start_date={}&phases[0][items][0][price]={plan}",
+        NOW + DAY
+    );
+    let schedule = shop.post("/v1/subscription_schedules", &body);
+
+    shop.delete(&format!("/v1/customers/{customer}"));
+    shop.happened();
+    shop.wait(60 * DAY);
+
+    assert_eq!(shop.see(&schedule["id"])["status"], "canceled");
+    assert!(shop.happened().is_empty());
+    assert!(shop.core.objects("subscription").is_empty());
+}

@@ -8,15 +8,10 @@ use twin::core::DunningEnd;
 
 use crate::shop::{Shop, string};
 
-/// Chains that are not supported: those that use `coupon` as older versions did, the one event
-/// (`aborted`) that only an unpaid subscription causes, and `expiring`, whose chain stops nine days
-/// before the end although the event is documented for seven.
-const NOT_SERVED: [&str; 7] = [
-    "promotion_code.created",
-    "promotion_code.updated",
-    "customer.discount.created",
-    "customer.discount.updated",
-    "customer.discount.deleted",
+/// Chains that are not supported: the one event (`aborted`) that only an unpaid subscription causes,
+/// and `expiring`, whose chain stops nine days before the end although the event is documented for
+/// seven.
+const NOT_SERVED: [&str; 2] = [
     "subscription_schedule.aborted",
     "subscription_schedule.expiring",
 ];

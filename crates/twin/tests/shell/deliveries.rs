@@ -216,3 +216,78 @@ async fn a_rolled_secret_signs_together_with_the_old_one_until_that_expires() {
     assert!(accepts(&both, old) && accepts(&both, new));
     assert!(accepts(&one, newest) && !accepts(&one, new));
 }
+
+#[tokio::test]
+async fn an_undelivered_event_is_sent_after_a_restart_from_the_saved_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.json");
+    let receiver = Receiver::start().await;
+    let twin = start_with(|config| config.save_file = Some(file.clone())).await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.customer("kept@example.com").await;
+    receiver.wait_for(1).await;
+    receiver.answer(500);
+    twin.customer("lost@example.com").await;
+    receiver.wait_for(2).await;
+    twin.handle.shutdown();
+    twin.handle.join().await;
+    receiver.answer(200);
+
+    let twin = start_with(|config| config.save_file = Some(file)).await;
+
+    let got = receiver.wait_for(3).await;
+    assert_eq!(got[2].id(), got[1].id());
+    receiver.stays_at(3).await;
+    drop(twin);
+}
+
+#[tokio::test]
+async fn an_invoice_waits_to_be_finalized_until_its_creation_is_acknowledged() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["invoice.created"]).await;
+    receiver.answer(500);
+    let customer = twin.customer("ada@example.com").await;
+    let item = [
+        ("customer", customer.as_str()),
+        ("amount", "500"),
+        ("currency", "usd"),
+    ];
+    twin.api("/v1/invoiceitems", &item).await;
+    let form = [
+        ("customer", customer.as_str()),
+        ("auto_advance", "true"),
+        ("pending_invoice_items_behavior", "include"),
+        ("collection_method", "send_invoice"),
+        ("days_until_due", "7"),
+    ];
+    let invoice = twin.api("/v1/invoices", &form).await;
+    let path = format!("/v1/invoices/{}", invoice["id"].as_str().unwrap());
+
+    receiver.wait_for(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let held = twin.api_get(&path).await;
+    twin.control("/_twin/clock", json!({"advance": "2h"})).await;
+    let still = twin.api_get(&path).await;
+    receiver.answer(200);
+    twin.control("/_twin/clock", json!({"advance": "3d"})).await;
+    let finalized = twin.api_get(&path).await;
+
+    assert_eq!(held["webhooks_delivered_at"], json!(null));
+    assert_eq!(still["status"], "draft");
+    assert_eq!(finalized["status"], "open");
+}
+
+#[tokio::test]
+async fn an_endpoint_can_have_the_version_of_the_official_clients() {
+    let twin = start().await;
+    let form = [
+        ("url", "http://127.0.0.1:9/hook"),
+        ("enabled_events[]", "*"),
+        ("api_version", "2026-10-28.endive"),
+    ];
+
+    let endpoint = twin.api("/v1/webhook_endpoints", &form).await;
+
+    assert_eq!(endpoint["api_version"], "2026-10-28.endive");
+}

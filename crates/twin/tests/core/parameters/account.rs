@@ -60,8 +60,13 @@ pub fn prepared() -> Account {
     };
     people(&mut builder);
     catalog(&mut builder);
+    money(&mut builder);
     subscriptions(&mut builder);
     invoices(&mut builder);
+    let open = builder
+        .shop
+        .see(&builder.ids["open_invoice"].clone().into());
+    builder.keep("open_line", &open["lines"]["data"][0]["id"]);
     payments(&mut builder);
     checkout(&mut builder);
     let Builder { mut shop, mut ids } = builder;
@@ -136,6 +141,29 @@ fn catalog(builder: &mut Builder) {
     let code =
         "promotion[type]=coupon&promotion[coupon]={other_coupon}&customer={customer}&active=false";
     builder.make("other_code", "/v1/promotion_codes", code);
+}
+
+/// Discounts, tax and balances.
+fn money(builder: &mut Builder) {
+    let rate = "display_name=VAT&percentage=19&inclusive=false&active=";
+    builder.make("tax_rate", "/v1/tax_rates", &format!("{rate}true"));
+    builder.shop.wait(HOUR);
+    builder.make("old_rate", "/v1/tax_rates", &format!("{rate}false"));
+    builder.shop.core.set_tax("DE", None, "19", false).unwrap();
+    builder.make("discounted", "/v1/customers", "name=Dan&coupon={coupon}");
+    builder.make("taxed", "/v1/customers", "name=Eva&address[country]=DE");
+    for (name, value) in [("tax_id", "DE123456789"), ("other_tax_id", "DE987654321")] {
+        let body = format!("type=eu_vat&value={value}");
+        builder.make(name, "/v1/customers/{customer}/tax_ids", &body);
+    }
+    for (name, amount) in [("transaction", 300), ("other_transaction", -300)] {
+        let path = "/v1/customers/{customer}/balance_transactions";
+        builder.make(name, path, &format!("amount={amount}&currency=usd"));
+        builder.shop.wait(HOUR);
+    }
+    let body = "customer={customer}&items[0][price]={price}&discounts[0][coupon]={coupon}";
+    let made = builder.make("cheap", "/v1/subscriptions", body);
+    builder.keep("discount", &made["discounts"][0]);
 }
 
 fn subscriptions(builder: &mut Builder) {

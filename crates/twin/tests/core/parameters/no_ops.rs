@@ -47,9 +47,27 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "custom_fields.label.type",
         "it is required and has one value",
     ),
+    (PREVIEW_LINES, "credit_amount", OF_NOTE),
+    (PREVIEW_LINES, "effective_at", OF_NOTE),
+    (PREVIEW_LINES, "email_type", NO_EMAIL),
+    (PREVIEW_LINES, "memo", OF_NOTE),
+    (PREVIEW_LINES, "metadata", OF_NOTE),
+    (PREVIEW_LINES, "out_of_band_amount", OF_NOTE),
+    (PREVIEW_LINES, "reason", OF_NOTE),
+    (PREVIEW_LINES, "refund_amount", OF_NOTE),
+    ("get /v1/credit_notes/preview", "email_type", NO_EMAIL),
+    (
+        "post /v1/customers*",
+        "tax.validate_location",
+        "it only refuses customers without an address",
+    ),
 ];
 
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";
+
+const PREVIEW_LINES: &str = "get /v1/credit_notes/preview/lines";
+const OF_NOTE: &str = "the lines don't show what belongs to the credit note";
+const NO_EMAIL: &str = "the twin sends no emails about credit notes";
 
 /// The entry for a parameter of an operation.
 pub fn find(operation: &str, name: &str) -> Option<(&'static str, &'static str)> {

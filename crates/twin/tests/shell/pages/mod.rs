@@ -1,3 +1,4 @@
+mod board;
 mod checkout;
 mod invoice;
 mod portal;

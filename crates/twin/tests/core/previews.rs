@@ -1,0 +1,252 @@
+//! Previews change nothing and show what would be billed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue must panic")]
+
+use serde_json::{Value, json};
+
+use crate::changes::{amounts, change, on_plan};
+use crate::coupons::coupon;
+use crate::shop::{DAY, Shop, string};
+
+const PREVIEW: &str = "/v1/invoices/create_preview";
+
+/// Everything that is stored, as text, without the random numbers that each request uses.
+fn state(shop: &Shop) -> Value {
+    let mut state = serde_json::to_value(&shop.core).unwrap();
+    state.as_object_mut().unwrap().remove("rng");
+    state
+}
+
+#[test]
+fn a_preview_of_a_change_with_a_coupon_changes_nothing() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=once&max_redemptions=1");
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+    let product = string(&shop.see(&json!(plus))["product"]);
+    shop.wait(DAY);
+    let before = state(&shop);
+
+    for more in [
+        format!("&discounts[0][coupon]={half}"),
+        format!(
+            "&subscription_details[items][0][price_data][product]={product}&subscription_details[items][0][price_data][currency]=usd&subscription_details[items][0][price_data][recurring][interval]=month&subscription_details[items][0][price_data][unit_amount]=700&subscription_details[proration_behavior]=always_invoice"
+        ),
+        "&subscription_details[cancel_now]=true".to_owned(),
+        "&subscription_details[billing_cycle_anchor]=now".to_owned(),
+        "&invoice_items[0][amount]=500&invoice_items[0][currency]=usd".to_owned(),
+        format!("&subscription_details[trial_end]={}", shop.now + 5 * DAY),
+        "&customer_details[address][country]=DE".to_owned(),
+    ] {
+        shop.post(PREVIEW, &format!("subscription={id}{more}"));
+        assert!(state(&shop) == before, "{more} changed something");
+    }
+    let body = format!("customer={customer}&subscription_details[items][0][price]={plus}");
+    shop.post(PREVIEW, &body);
+    assert!(state(&shop) == before);
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn a_refused_preview_changes_nothing_either() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let before = state(&shop);
+    let id = string(&sub["id"]);
+
+    let body = format!("subscription={id}&invoice_items[0][amount]=500&discounts[0][coupon]=NONE");
+    let (status, error) = shop.refused("POST", PREVIEW, &body);
+
+    assert_eq!(
+        (status, &error["param"]),
+        (400, &json!("discounts[0][coupon]"))
+    );
+    assert!(state(&shop) == before);
+}
+
+#[test]
+fn a_coupon_that_applies_once_is_in_the_preview_and_still_in_the_renewal() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=once");
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+    let after = shop.post(
+        &format!("/v1/subscriptions/{id}"),
+        &format!("discounts[0][coupon]={half}"),
+    );
+
+    let preview = shop.post(PREVIEW, &format!("subscription={id}"));
+    shop.wait(31 * DAY + 2 * 3600);
+
+    let discount = &after["discounts"][0];
+    assert_eq!(preview["discounts"], json!([discount]));
+    assert_eq!(
+        preview["total_discount_amounts"],
+        json!([{"amount": 1000, "discount": discount}])
+    );
+    assert_eq!(
+        preview["lines"]["data"][0]["discount_amounts"],
+        json!([{"amount": 1000, "discount": discount}])
+    );
+    let renewal = shop.see(&shop.see(&sub["id"])["latest_invoice"]);
+    assert_eq!(
+        (&renewal["total"], &preview["total"]),
+        (&json!(1000), &json!(1000))
+    );
+}
+
+#[test]
+fn a_preview_bills_what_the_change_then_bills() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let customer = shop.customer("pm_card_visa");
+    let (plan, plus) = (shop.plan("PRO", 2000), shop.plan("PLUS", 5000));
+    let sub = shop.subscribe(&customer, &plan, &format!("&discounts[0][coupon]={half}"));
+    shop.wait(31 * DAY / 2);
+    let item = string(&sub["items"]["data"][0]["id"]);
+    let id = string(&sub["id"]);
+
+    let preview = shop.post(PREVIEW, &format!(
+        "subscription={id}&subscription_details[items][0][id]={item}&subscription_details[items][0][price]={plus}&subscription_details[proration_behavior]=always_invoice"
+    ));
+    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+    let after = shop.post(&path, &body);
+
+    assert_eq!(amounts(&preview), [-500, 1250]);
+    let invoice = shop.see(&after["latest_invoice"]);
+    assert_eq!(amounts(&invoice), amounts(&preview));
+    assert_eq!(invoice["amount_paid"], preview["amount_due"]);
+    let credited = |invoice: &Value| {
+        invoice["lines"]["data"][0]["parent"]["subscription_item_details"]["proration_details"]["credited_items"]["invoice"].clone()
+    };
+    assert_eq!(credited(&preview), sub["latest_invoice"]);
+    assert_eq!(credited(&invoice), sub["latest_invoice"]);
+}
+
+#[test]
+fn a_preview_takes_invoice_items_trials_and_anchors_into_account() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+    shop.wait(31 * DAY / 2);
+    let base = format!("subscription={id}");
+
+    let extra = shop.post(
+        PREVIEW,
+        &format!("{base}&invoice_items[0][amount]=500&invoice_items[0][description]=Setup"),
+    );
+    let anchored = shop.post(
+        PREVIEW,
+        &format!("{base}&subscription_details[billing_cycle_anchor]=now"),
+    );
+    let end = shop.now + 5 * DAY;
+    let trial = shop.post(
+        PREVIEW,
+        &format!("{base}&subscription_details[trial_end]={end}"),
+    );
+    let ended = shop.post(
+        PREVIEW,
+        &format!("{base}&subscription_details[cancel_now]=true"),
+    );
+
+    assert_eq!(amounts(&extra), [500, 2000]);
+    assert_eq!(amounts(&anchored), [-1000, 2000]);
+    assert_eq!(amounts(&trial), [-1000, 2000]);
+    assert_eq!(trial["lines"]["data"][1]["period"]["start"], end);
+    assert_eq!(amounts(&ended), [-1000]);
+}
+
+#[test]
+fn an_empty_string_previews_without_discounts() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 2000);
+    let sub = shop.subscribe(&customer, &plan, &format!("&discounts[0][coupon]={half}"));
+
+    let preview = shop.post(
+        PREVIEW,
+        &format!("subscription={}&discounts=", string(&sub["id"])),
+    );
+
+    assert_eq!(
+        (&preview["total"], &preview["discounts"]),
+        (&json!(2000), &json!([]))
+    );
+}
+
+#[test]
+fn a_new_subscription_is_previewed_with_its_trial_its_anchor_and_its_discounts() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50");
+    let customer = shop.customer("");
+    let plan = shop.plan("PRO", 3100);
+    let base = format!("customer={customer}&subscription_details[items][0][price]={plan}");
+
+    let whole = shop.post(PREVIEW, &format!("{base}&discounts[0][coupon]={half}"));
+    let trial = shop.post(
+        PREVIEW,
+        &format!(
+            "{base}&subscription_details[trial_end]={}",
+            shop.now + 7 * DAY
+        ),
+    );
+    let anchored = shop.post(
+        PREVIEW,
+        &format!(
+            "{base}&subscription_details[billing_cycle_anchor]={}",
+            shop.now + 10 * DAY
+        ),
+    );
+    let none = shop.post(
+        PREVIEW,
+        &format!(
+            "customer_details[address][country]=DE&subscription_details[items][0][price]={plan}"
+        ),
+    );
+
+    assert_eq!(whole["total"], 1550);
+    assert_eq!(whole["total_discount_amounts"][0]["amount"], 1550);
+    assert_eq!(trial["total"], 0);
+    assert_eq!(anchored["total"], 1000);
+    assert_eq!(none["total"], 3100);
+}
+
+#[test]
+fn parameters_of_previews_that_are_not_served_are_refused_by_name() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+
+    let (_, schedule) = shop.refused("POST", PREVIEW, "schedule=sub_sched_1");
+    let body = format!(
+        "subscription={id}&subscription_details[start_date]={}",
+        shop.now
+    );
+    let (_, start) = shop.refused("POST", PREVIEW, &body);
+
+    assert_eq!(
+        schedule["message"],
+        "`schedule` is not served by this twin."
+    );
+    assert_eq!(start["param"], "subscription_details[start_date]");
+}
+
+#[test]
+fn a_recurring_preview_leaves_out_what_is_billed_once() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
+    let id = string(&sub["id"]);
+    let (path, body) = change(&sub, &plus, "");
+    shop.wait(DAY);
+    shop.post(&path, &body);
+
+    let next = shop.post(PREVIEW, &format!("subscription={id}"));
+    let recurring = shop.post(
+        PREVIEW,
+        &format!("subscription={id}&preview_mode=recurring"),
+    );
+
+    assert_eq!(amounts(&next).len(), 3);
+    assert_eq!(amounts(&recurring), [5000]);
+}

@@ -52,6 +52,7 @@ impl Core {
             "checkout.session" => self.session_due(id),
             "payment_intent" => self.intent_due(id),
             "refund" => self.refund_due(id),
+            "dispute" => self.dispute_due(id),
             "subscription_schedule" => self.schedule_due(id),
             "tax_id" => self.tax_id_due(id),
             "coupon" | "promotion_code" => self.code_due(id),

@@ -22,6 +22,8 @@ pub(super) enum Afterwards {
     Nothing,
     /// It is disputed for this reason.
     Dispute(&'static str),
+    /// The issuer warns of fraud.
+    FraudWarning,
     /// The bank sends an inquiry first (`warning_needs_response`).
     Inquiry,
     /// Its refunds stay pending for a while.
@@ -232,7 +234,7 @@ const CARDS: &[TestCard] = &[
     ),
     then(
         "4000000000005423",
-        Afterwards::Nothing,
+        Afterwards::FraudWarning,
         &["createIssuerFraudRecord"],
     ),
     then(

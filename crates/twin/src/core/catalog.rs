@@ -118,6 +118,10 @@ impl Core {
         let currency = opt(params, "currency")
             .ok_or_else(|| ApiError::required(&named("currency")))?
             .to_owned();
+        if text(params, "billing_scheme") == "tiered" {
+            let message = "Only `per_unit` of `billing_scheme` is served by this twin.";
+            return refuse_param("", &named("billing_scheme"), message);
+        }
         let amount = unit_amount(params, &named("unit_amount"))?;
         let product = match opt(params, "product") {
             Some(product) => {
@@ -282,6 +286,7 @@ fn fill_product(product: &mut Value, params: &Value) -> Answer<()> {
             product[name] = list(params, name).into();
         }
     }
+    copy_or_null(product, params, &["package_dimensions"]);
     product["metadata"] = metadata(&product["metadata"], get(params, "metadata"))?;
     Ok(())
 }

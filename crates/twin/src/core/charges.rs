@@ -3,21 +3,30 @@
 use serde_json::{Value, json};
 
 use super::cards;
-use super::errors::Answer;
-use super::value::{copy_or_null, get, int, merge, text};
+use super::errors::{Answer, refuse_param};
+use super::payments::is_manual;
+use super::value::{copy_or_null, get, int, merge, opt, text};
 use super::{Call, Core};
 
 /// `POST /v1/charges/{charge}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    core.update(
-        ("charge", "charge"),
-        call,
-        &["charge.updated"],
-        |_, after| {
-            copy_or_null(after, &call.params, &["description", "receipt_email"]);
-            Ok(())
-        },
-    )
+    let sent = &call.params;
+    let kind = ("charge", "charge");
+    core.update(kind, call, &["charge.updated"], |core, after| {
+        if let Some(customer) = opt(sent, "customer") {
+            core.need("customer", customer, "customer")?;
+            if !after["customer"].is_null() && after["customer"] != customer {
+                let message = "This charge already has a customer, which cannot be changed.";
+                return refuse_param("", "customer", message);
+            }
+            after["customer"] = customer.into();
+        }
+        if let Some(report) = opt(sent, "fraud_details.user_report") {
+            after["fraud_details"]["user_report"] = report.into();
+        }
+        copy_or_null(after, sent, &["description", "receipt_email", "shipping"]);
+        Ok(())
+    })
 }
 
 fn outcome(declined: Option<&str>) -> Value {
@@ -68,7 +77,7 @@ impl Core {
             "py"
         });
         let amount = int(&intent, "amount");
-        let is_captured = declined.is_none() && text(&intent, "capture_method") != "manual";
+        let is_captured = declined.is_none() && !is_manual(&intent);
         let error = declined.map(cards::decline);
         let entry = if is_captured && !self.is_debit(method) {
             self.balance_entry("charge", &id, amount, text(&intent, "currency"))
@@ -97,8 +106,8 @@ impl Core {
             "receipt_url": if declined.is_none() {
                 format!("{}/receipts/{id}", self.public_url).into() } else { Value::Null },
             "refunded": false, "review": null, "shipping": intent["shipping"],
-            "source_transfer": null, "statement_descriptor": null,
-            "statement_descriptor_suffix": null,
+            "source_transfer": null, "statement_descriptor": intent["statement_descriptor"],
+            "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
             "status": if declined.is_none() { "succeeded" } else { "failed" },
             "transfer_data": null, "transfer_group": null,
         });

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::CheckoutMode;
 
+use super::checkout_settings::{adjustable_quantity, settings};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::methods::method_types;
 use super::params::metadata;
@@ -26,11 +27,10 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.check_session_tax(sent)?;
     let items = core.session_lines(sent, &mode)?;
     let trial = trial_end(core.now, get(sent, "subscription_data"))?;
-    let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
     let expires_at = expiry(core.now, sent)?;
     let discounts = core.session_discounts(sent)?;
     let id = core.rng.id("cs_test");
-    let session = core.session_object(&id, sent, &mode, ui, customer.as_deref(), expires_at)?;
+    let session = core.session_object(&id, sent, &mode, customer.as_deref(), expires_at)?;
     core.store.put(&id, session);
     core.set_note(&id, "items", items);
     core.set_note(&id, "sent", sent.clone());
@@ -38,6 +38,10 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.set_note(&id, "trial", trial);
     core.check_session_discounts(&id)?;
     core.total_session(&id);
+    core.check_session_currency(&id, sent)?;
+    if mode == CheckoutMode::Setup {
+        core.begin_setup(&id, sent)?;
+    }
     let total = int(core.row(&id), "amount_total");
     let currency = owned(core.row(&id), "currency");
     if mode == CheckoutMode::Payment && total > 0 && total < minimum_charge(&currency) {
@@ -63,6 +67,10 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
         let message = format!("You can not pass `{name}` in `{mode}` mode.");
         return refuse_param("", name, message);
     }
+    if *mode == CheckoutMode::Setup && has(sent, "line_items") {
+        let message = "You can not pass `line_items` in `setup` mode.";
+        return refuse_param("", "line_items", message);
+    }
     if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
         let message = "`customer_creation` can only be used in `payment` mode.";
         return refuse_param("", "customer_creation", message);
@@ -72,11 +80,10 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
             "You may only specify one of these parameters: allow_promotion_codes, discounts.";
         return Err(ApiError::invalid(message));
     }
-    let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
-    if ui == "hosted_page" && opt(sent, "success_url").is_none() {
+    if opt(sent, "success_url").is_none() {
         return Err(ApiError::required("success_url"));
     }
-    for name in ["success_url", "cancel_url", "return_url"] {
+    for name in ["success_url", "cancel_url"] {
         if let Some(url) = opt(sent, name)
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
@@ -192,16 +199,34 @@ impl Core {
             let message = "The amount must be no more than $999,999.99";
             return refuse_param("amount_too_large", &named, message);
         };
+        let adjustable = adjustable_quantity(line, quantity, &named)?;
+        let kept = metadata(&Value::Null, get(line, "metadata"))?;
         let id = self.rng.id("li");
         let rates = self.tax_rates_in(line, "tax_rates", &format!("{named}[tax_rates]"))?;
         self.set_note(&id, "tax_rates", ids(&rates));
         Ok(json!({
-            "id": id, "object": "item", "adjustable_quantity": null,
+            "id": id, "object": "item", "adjustable_quantity": adjustable,
             "amount_discount": 0, "amount_subtotal": amount, "amount_tax": 0,
             "amount_total": amount, "currency": price["currency"],
-            "description": self.product_name(&price), "metadata": null, "price": price,
+            "description": self.product_name(&price), "metadata": kept, "price": price,
             "quantity": quantity,
         }))
+    }
+
+    fn check_session_currency(&mut self, id: &str, sent: &Value) -> Answer<()> {
+        let Some(wanted) = opt(sent, "currency").map(str::to_owned) else {
+            return Ok(());
+        };
+        let known = get(self.row(id), "currency");
+        if known.is_string() && *known != wanted {
+            let message = format!(
+                "The prices of this Checkout Session only support `{}`. This doesn't match the expected currency: `{wanted}`.",
+                known.as_str().unwrap_or_default()
+            );
+            return refuse_param("", "currency", message);
+        }
+        self.modify(id, |row| row["currency"] = wanted.into());
+        Ok(())
     }
 
     fn session_discounts(&mut self, sent: &Value) -> Answer<Vec<Value>> {
@@ -219,16 +244,14 @@ impl Core {
         id: &str,
         sent: &Value,
         mode: &CheckoutMode,
-        ui: &str,
         customer: Option<&str>,
         expires_at: i64,
     ) -> Answer {
         let row = self.row(customer.unwrap_or_default());
         let email = opt(sent, "customer_email").or_else(|| opt(row, "email"));
         let details = email.map(|email| details_of(&json!({ "email": email })));
-        let url = (ui == "hosted_page").then(|| format!("{}/c/pay/{id}", self.public_url));
+        let url = format!("{}/c/pay/{id}", self.public_url);
         let types: Value = method_types(sent).map_or_else(|| json!(["card"]), Value::from);
-        let is_payment = *mode == CheckoutMode::Payment;
         let kept = metadata(&Value::Null, get(sent, "metadata"))?;
         let mut session = json!({
             "id": id, "object": "checkout.session", "adaptive_pricing": {"enabled": false},
@@ -239,13 +262,10 @@ impl Core {
             "billing_address_collection": or_null(sent, "billing_address_collection"),
             "cancel_url": or_null(sent, "cancel_url"),
             "client_reference_id": or_null(sent, "client_reference_id"), "client_secret": null,
-            "collected_information": null, "consent": null, "consent_collection": null,
+            "collected_information": null, "consent": null,
             "created": self.now, "currency": null, "currency_conversion": null,
-            "custom_fields": [],
-            "custom_text": {"after_submit": null, "shipping_address": null, "submit": null,
-                            "terms_of_service_acceptance": null},
             "customer": customer, "customer_account": null,
-            "customer_creation": if is_payment && customer.is_none() {
+            "customer_creation": if *mode != CheckoutMode::Subscription && customer.is_none() {
                 json!(opt(sent, "customer_creation").unwrap_or("if_required")) } else { Value::Null },
             "customer_details": details, "customer_email": or_null(sent, "customer_email"),
             "discounts": [], "expires_at": expires_at, "integration_identifier": null,
@@ -255,23 +275,17 @@ impl Core {
             "invoice_creation": invoice_creation(mode),
             "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
             "origin_context": null, "payment_intent": null, "payment_link": null,
-            "payment_method_collection": if is_payment { json!("if_required") } else { json!("always") },
             "payment_method_configuration_details": null, "payment_method_options": {},
             "payment_method_types": types, "payment_status": "unpaid", "permissions": null,
-            "phone_number_collection": {"enabled": false}, "recovered_from": null,
+            "recovered_from": null,
             "saved_payment_method_options": null, "setup_intent": null,
             "shipping_address_collection": null, "shipping_cost": null, "shipping_options": [],
             "status": "open", "submit_type": or_null(sent, "submit_type"), "subscription": null,
-            "success_url": or_null(sent, "success_url"), "total_details": null, "ui_mode": ui,
+            "success_url": or_null(sent, "success_url"), "total_details": null, "ui_mode": "hosted_page",
             "url": url, "wallet_options": null,
         });
         merge(&mut session, rest);
-        if let Some(back) = opt(sent, "return_url") {
-            session["return_url"] = back.into();
-        }
-        if ui != "hosted_page" {
-            session["client_secret"] = format!("{id}_secret_{}", self.rng.text(24)).into();
-        }
+        merge(&mut session, settings(sent, mode)?);
         Ok(session)
     }
 }

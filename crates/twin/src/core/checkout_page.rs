@@ -90,6 +90,21 @@ impl Core {
         self.session_answer(session_id, paid)
     }
 
+    /// Completes a session without a payment method, as `payment_method_collection=if_required`
+    /// allows while nothing is due.
+    pub fn finish_free_checkout(&mut self, session_id: &str, now: i64) -> Result<Value, PayError> {
+        self.tick(now);
+        let session = self.open_session(session_id)?;
+        let is_free = status::mode(&session) == CheckoutMode::Subscription
+            && text(&session, "payment_method_collection") == "if_required"
+            && int(&session, "amount_total") == 0;
+        if !is_free {
+            return Err(not_possible("This session needs a payment method."));
+        }
+        self.on_page(|core| core.finish_subscribing(session_id, ""))?;
+        self.shown(session_id)
+    }
+
     /// Continues a payment after the customer has authenticated or failed to.
     pub fn authenticate_checkout(
         &mut self,
@@ -106,6 +121,11 @@ impl Core {
         };
         let method = owned(self.row(&intent), "payment_method");
         let paid = self.on_page(|core| {
+            if status::mode(&session) == CheckoutMode::Setup {
+                core.authenticate_setup(&intent, ok)?;
+                core.complete_setup_session(session_id, &method);
+                return Ok(Paid::Now);
+            }
             if status::mode(&session) == CheckoutMode::Payment || !ok {
                 let paid = core.authenticate_intent(&intent, ok)?;
                 core.after_session_payment(session_id, &method, paid);
@@ -115,7 +135,7 @@ impl Core {
             match core.verdict_after_confirmation(&method) {
                 Verdict::Approves => {
                     core.cancel_intent(&intent, "abandoned".into());
-                    core.finish_subscribing(session_id, &session, &method)
+                    core.finish_subscribing(session_id, &method)
                 }
                 verdict => core.charge_intent(&intent, &method, verdict),
             }
@@ -206,6 +226,7 @@ impl Core {
             .filter(|row| status::session(row) == CheckoutStatus::Open)?;
         let attempt = self.note(session_id, "attempt");
         let id = opt(row, "payment_intent")
+            .or_else(|| opt(row, "setup_intent"))
             .or_else(|| attempt.as_str())?
             .to_owned();
         let waits = status::awaits_authentication(self.row(&id));

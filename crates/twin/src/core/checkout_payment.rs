@@ -34,13 +34,14 @@ impl Core {
                 self.after_session_payment(id, method, paid);
                 Ok(paid)
             }
-            mode => {
-                let verdict = if amount == 0 || mode == CheckoutMode::Setup {
+            CheckoutMode::Setup => self.set_up_session(id, &session, method),
+            _ => {
+                let verdict = if amount == 0 {
                     self.verdict_to_save(method)
                 } else {
                     self.verdict(method, customer.as_deref(), Initiator::Customer)
                 };
-                self.subscribe_or_set_up(id, &session, method, verdict)
+                self.subscribe_session(id, &session, method, verdict)
             }
         }
     }
@@ -74,6 +75,7 @@ impl Core {
                 "setup_future_usage",
                 "shipping",
                 "capture_method",
+                "statement_descriptor_suffix",
             ],
         );
         let customer = match opt(session, "customer") {
@@ -94,7 +96,7 @@ impl Core {
     }
 
     /// The customer of a session. If there is none, it is created from what the customer entered.
-    fn customer_of_session(&mut self, id: &str) -> Option<String> {
+    pub(super) fn customer_of_session(&mut self, id: &str) -> Option<String> {
         let session = self.store.get(id).cloned()?;
         if let Some(customer) = opt(&session, "customer") {
             return Some(customer.to_owned());
@@ -118,9 +120,9 @@ impl Core {
         }
     }
 
-    /// Completes a session in subscription or setup mode. The bank is asked first, so that a
+    /// Completes a session in subscription mode. The bank is asked first, so that a
     /// decline leaves only a failed payment and no subscription.
-    fn subscribe_or_set_up(
+    fn subscribe_session(
         &mut self,
         id: &str,
         session: &Value,
@@ -128,12 +130,12 @@ impl Core {
         verdict: Verdict,
     ) -> Answer<Paid> {
         if verdict == Verdict::Approves {
-            return self.finish_subscribing(id, session, method);
+            return self.finish_subscribing(id, method);
         }
         let amount = int(session, "amount_total");
         if amount == 0 {
             let Verdict::Declines(code) = verdict else {
-                return self.finish_subscribing(id, session, method);
+                return self.finish_subscribing(id, method);
             };
             return Err(super::cards::decline(&code));
         }
@@ -148,12 +150,7 @@ impl Core {
         self.charge_intent(&intent, method, verdict)
     }
 
-    pub(super) fn finish_subscribing(
-        &mut self,
-        id: &str,
-        session: &Value,
-        method: &str,
-    ) -> Answer<Paid> {
+    pub(super) fn finish_subscribing(&mut self, id: &str, method: &str) -> Answer<Paid> {
         let fresh = self.customer_of_session(id).unwrap_or_default();
         if self
             .store
@@ -161,11 +158,8 @@ impl Core {
             .is_some_and(|row| row["customer"].is_null())
         {
             self.modify(method, |row| row["customer"] = fresh.clone().into());
+            self.pass_checks(method);
             self.emit("payment_method.attached", method);
-        }
-        if status::mode(session) == CheckoutMode::Setup {
-            self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
-            return Ok(Paid::Now);
         }
         self.save_session_address(id, &fresh);
         let new = self.subscription_of_session(id, &fresh, method)?;
@@ -235,7 +229,7 @@ impl Core {
         Ok(NewSubscription {
             one_time_lines,
             metadata: metadata(&Value::Null, get(&data, "metadata"))?,
-            method: Some(method.to_owned()),
+            method: (!method.is_empty()).then(|| method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
             members,
@@ -247,7 +241,12 @@ impl Core {
         })
     }
 
-    fn complete_session(&mut self, id: &str, method: &str, payment_status: &CheckoutPaymentStatus) {
+    pub(super) fn complete_session(
+        &mut self,
+        id: &str,
+        method: &str,
+        payment_status: &CheckoutPaymentStatus,
+    ) {
         let method_row = self.row(method).clone();
         let session = self.row(id).clone();
         let customer = self.row(text(&session, "customer")).clone();

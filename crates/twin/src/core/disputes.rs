@@ -13,34 +13,39 @@ use super::{Call, Core, PayError};
 const FEE: i64 = 1_500;
 const ANSWER_WITHIN: i64 = 10 * DAY;
 
-/// `POST /v1/disputes/{dispute}`: submits evidence. In test mode, its text decides the outcome.
+/// `POST /v1/disputes/{dispute}`: stages evidence, or submits it. In test mode, its text decides the
+/// outcome. <https://docs.stripe.com/testing#evidence>
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let id = call.id();
-    let before = core.need("dispute", id, "dispute")?;
+    let before = core.need_path("dispute", id, "dispute")?;
     let sent = &call.params;
     let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
     let evidence = get(sent, "evidence").clone();
+    let submits = get(sent, "submit").as_bool();
+    if (!evidence.is_null() || submits.is_some()) && !status::needs_response(&before) {
+        let message = "This dispute is closed or its evidence was already submitted.";
+        return Err(ApiError::invalid(message));
+    }
     core.modify(id, |row| {
         row["metadata"] = kept;
         for (name, _) in evidence.as_object().into_iter().flatten() {
             set(row, &format!("evidence.{name}"), or_null(&evidence, name));
         }
-        if evidence.as_object().is_some_and(|all| !all.is_empty()) {
-            set(row, "evidence_details.has_evidence", true);
-        }
+        let fields = row["evidence"].as_object().into_iter().flatten();
+        let has_evidence = fields.into_iter().any(|(_, value)| value.is_string());
+        set(row, "evidence_details.has_evidence", has_evidence);
     });
-    let submits = get(sent, "submit").as_bool().unwrap_or(true);
-    let is_open = status::needs_response(&before);
-    if is_open && submits && !evidence.is_null() {
+    let is_complete = submits.unwrap_or(!evidence.is_null());
+    if is_complete {
         core.submit_evidence(id);
     }
     core.emit_change("charge.dispute.updated", id, &before);
-    match text(&evidence, "uncategorized_text") {
-        "winning_evidence" if is_open && submits => core.decide_dispute(id, true),
-        "losing_evidence" if is_open && submits => core.decide_dispute(id, false),
+    match text(core.row(id), "evidence.uncategorized_text") {
+        "winning_evidence" if is_complete => core.decide_dispute(id, true),
+        "losing_evidence" if is_complete => core.decide_dispute(id, false),
         _ => {}
     }
-    core.need("dispute", id, "dispute")
+    core.need_path("dispute", id, "dispute")
 }
 
 /// `POST /v1/disputes/{dispute}/close`: accepts the dispute as lost.
@@ -123,11 +128,13 @@ impl Core {
             "reason": reason, "status": status,
         });
         self.store.put(&id, dispute);
+        self.wake(self.now + ANSWER_WITHIN, &id);
         if !is_inquiry {
             self.modify_and_emit("charge.updated", charge, |row| {
                 row["disputed"] = true.into();
             });
         }
+        self.settle_fraud_warning(charge);
         self.emit("charge.dispute.created", &id);
         if !is_inquiry {
             self.move_funds(&id, -1);
@@ -157,6 +164,38 @@ impl Core {
                 entries.push(entry);
             }
         });
+    }
+
+    /// Closes a dispute as lost if no evidence was submitted in time.
+    pub(super) fn dispute_due(&mut self, id: &str) {
+        let row = self.row(id);
+        if status::needs_response(row) && int(row, "evidence_details.due_by") <= self.now {
+            self.decide_dispute(id, false);
+        }
+    }
+
+    /// Warns of fraud before the customer disputes the charge.
+    /// <https://docs.stripe.com/disputes/measuring#early-fraud-warnings>
+    pub(super) fn warn_of_fraud(&mut self, charge: &str) {
+        let id = self.rng.id("issfr");
+        let intent = self.row(charge)["payment_intent"].clone();
+        let warning = json!({
+            "id": id, "object": "radar.early_fraud_warning", "actionable": true, "charge": charge,
+            "created": self.now, "fraud_type": "misc", "livemode": false, "payment_intent": intent,
+        });
+        self.store.put(&id, warning);
+        self.emit("radar.early_fraud_warning.created", &id);
+    }
+
+    /// A charge that was refunded in full or disputed leaves nothing to do about its warning.
+    pub(super) fn settle_fraud_warning(&mut self, charge: &str) {
+        let kind = "radar.early_fraud_warning";
+        let found = self.ids_by(kind, ("charge", charge), |row| flag(row, "actionable"));
+        for id in found {
+            self.modify_and_emit("radar.early_fraud_warning.updated", &id, |row| {
+                row["actionable"] = false.into();
+            });
+        }
     }
 
     fn submit_evidence(&mut self, id: &str) {

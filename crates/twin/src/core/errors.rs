@@ -119,9 +119,14 @@ impl ApiError {
         if let Some(code) = &self.code {
             error.insert("code".into(), code.clone().into());
             let page = code.replace('_', "-");
+            // As recorded: this code alone still has the older address.
+            let host = match code.as_str() {
+                "parameter_invalid_integer" => "stripe.com/docs",
+                _ => "docs.stripe.com",
+            };
             error.insert(
                 "doc_url".into(),
-                format!("https://docs.stripe.com/error-codes/{page}").into(),
+                format!("https://{host}/error-codes/{page}").into(),
             );
         }
         if let Some(param) = &self.param {

@@ -38,6 +38,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("price", "lookup_key", "lookup_key"),
     ("price", "product", "product"),
     ("promotion_code", "coupon", "promotion.coupon"),
+    ("radar.early_fraud_warning", "charge", "charge"),
     ("refund", "charge", "charge"),
     ("refund", "payment_intent", "payment_intent"),
     ("setup_intent", "customer", "customer"),

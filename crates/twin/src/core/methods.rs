@@ -70,6 +70,14 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
             details,
             &["email", "name", "phone"],
         );
+        let address = get(details, "address");
+        if address.is_object() {
+            let parts = ["city", "country", "line1", "line2", "postal_code", "state"];
+            copy_or_null(&mut after["billing_details"]["address"], address, &parts);
+        } else if address == "" {
+            after["billing_details"]["address"] =
+                get(&billing_details(&Value::Null), "address").clone();
+        }
         Ok(())
     })
 }
@@ -89,6 +97,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
         let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
         return refuse_param("", "payment_method", message);
     };
+    core.set_note(call.id(), "used", true);
     core.modify(call.id(), |method| method["customer"] = Value::Null);
     core.emit_change("payment_method.detached", call.id(), &before);
     let is_default = core
@@ -152,6 +161,32 @@ impl Core {
             .transpose()
     }
 
+    /// Refuses a payment method of another customer, and one without a customer that was used before.
+    /// <https://docs.stripe.com/payments/payment-methods#reusing>
+    pub(super) fn check_method_owner(&self, id: &str, customer: Option<&str>) -> Answer<()> {
+        let owner = opt(self.row(id), "customer");
+        let message = match (owner, customer) {
+            (Some(owner), Some(customer)) if owner == customer => return Ok(()),
+            (Some(owner), None) => format!(
+                "The PaymentMethod {id} belongs to the Customer {owner}. Please include the Customer in the `customer` parameter on the PaymentIntent."
+            ),
+            (Some(owner), Some(_)) => format!(
+                "The PaymentMethod {id} belongs to the Customer {owner}. You cannot use it with another Customer."
+            ),
+            (None, _) if self.note(id, "used") == true => "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach it to a Customer first.".to_owned(),
+            (None, _) => return Ok(()),
+        };
+        refuse_param("", "payment_method", message)
+    }
+
+    /// Marks a payment method without a customer as used, unless the payment attaches it.
+    pub(super) fn note_use(&mut self, id: &str, intent: &Value) {
+        let is_kept = has(intent, "customer") && has(intent, "setup_future_usage");
+        if !is_kept && self.row(id)["customer"].is_null() {
+            self.set_note(id, "used", true);
+        }
+    }
+
     /// The payment method for a name. If it belongs to no customer, it is attached to this one.
     pub(super) fn usable_method(
         &mut self,
@@ -202,6 +237,7 @@ impl Core {
                 "The payment method you provided has already been attached to a customer.";
             return refuse_param("", param, message);
         }
+        self.check_method_owner(&id, None)?;
         if let Some(card) = self.test_card(&id)
             && !card.attaches
         {
@@ -210,8 +246,18 @@ impl Core {
             return Err(error);
         }
         self.modify(&id, |method| method["customer"] = customer.into());
+        self.pass_checks(&id);
         self.emit("payment_method.attached", &id);
         Ok(id)
+    }
+
+    /// The bank has checked the security code, which it does when a card is attached or charged.
+    pub(super) fn pass_checks(&mut self, id: &str) {
+        self.modify(id, |method| {
+            if text(method, "card.checks.cvc_check") == "unchecked" {
+                set(method, "card.checks.cvc_check", "pass");
+            }
+        });
     }
 
     /// Creates a payment method from parameters: a card by token or number, or a bank debit.
@@ -241,7 +287,12 @@ impl Core {
             }
         };
         let kept = metadata(&Value::Null, get(params, "metadata"))?;
-        self.modify(&id, |method| method["metadata"] = kept);
+        self.modify(&id, |method| {
+            method["metadata"] = kept;
+            if let Some(word) = opt(params, "allow_redisplay") {
+                method["allow_redisplay"] = word.into();
+            }
+        });
         Ok(id)
     }
 
@@ -323,7 +374,7 @@ impl Core {
             "id": id, "object": "payment_method", "allow_redisplay": "unspecified",
             "billing_details": billing_details(details),
             "card": {"brand": card.brand, "checks": {"address_line1_check": null,
-                     "address_postal_code_check": null, "cvc_check": "pass"}, "country": "US",
+                     "address_postal_code_check": null, "cvc_check": "unchecked"}, "country": "US",
                      "display_brand": display, "exp_month": month, "exp_year": year,
                      "fingerprint": fingerprint(card.number), "funding": "credit",
                      "generated_from": null, "last4": last4,
@@ -382,6 +433,20 @@ pub(super) fn method_types(sent: &Value) -> Option<&[Value]> {
     let names = ["payment_method_types", "allowed_payment_method_types"];
     let mut lists = names.into_iter().map(|name| list(sent, name));
     lists.find(|types| !types.is_empty())
+}
+
+/// `automatic_payment_methods` as an intent shows it, if it was sent.
+pub(super) fn automatic_methods(sent: &Value) -> Option<Value> {
+    let automatic = get(sent, "automatic_payment_methods");
+    if !automatic.is_object() {
+        return None;
+    }
+    let redirects = opt(automatic, "allow_redirects").unwrap_or("always");
+    Some(if flag(automatic, "enabled") {
+        json!({"allow_redirects": redirects, "enabled": true})
+    } else {
+        Value::Null
+    })
 }
 
 fn billing_details(sent: &Value) -> Value {

@@ -6,6 +6,7 @@
 
 mod access;
 mod amounts;
+mod authorizations;
 mod balance;
 mod behavior;
 mod billing;
@@ -17,6 +18,8 @@ mod checkout;
 mod checkout_create;
 mod checkout_page;
 mod checkout_payment;
+mod checkout_settings;
+mod checkout_setup;
 mod checkout_totals;
 mod collection;
 mod coupons;
@@ -53,6 +56,7 @@ mod payment_intents;
 mod payments;
 mod pending_updates;
 mod portal;
+mod portal_flows;
 mod portal_page;
 mod prorations;
 mod protocol;
@@ -157,11 +161,12 @@ impl Call {
 }
 
 impl Core {
-    /// Creates an empty account at `now`, in seconds since 1970.
+    /// Creates an account at `now`, in seconds since 1970. It has only the default settings of the
+    /// portal.
     pub fn new(seed: u64, now: i64) -> Core {
         let mut rng = Rng::new(seed);
         let account = format!("acct_1{}", rng.text(15));
-        Core {
+        let mut core = Core {
             now,
             rng,
             store: Store::default(),
@@ -178,7 +183,12 @@ impl Core {
             dunning_end: DunningEnd::Cancel,
             cause: Cause::default(),
             account_now: None,
+        };
+        core.save_portal_defaults();
+        for event in std::mem::take(&mut core.fresh) {
+            core.store.remove(&event.id);
         }
+        core
     }
 
     /// Sets the origin of the hosted pages: Checkout at `/c/pay/{session}`, the portal at

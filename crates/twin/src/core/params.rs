@@ -20,6 +20,11 @@ pub fn query(parameters: &Value, raw: Value) -> Answer {
     properties(parameters, &[], raw, "")
 }
 
+/// The longest text of a parameter, and of the evidence of a dispute.
+/// <https://docs.stripe.com/api/disputes/update>
+const TEXT_LENGTH_MAX: usize = 5_000;
+const EVIDENCE_LENGTH_MAX: usize = 20_000;
+
 fn object(schema: &Value, raw: Value, name: &str) -> Answer {
     let raw = match raw {
         Value::Object(map) => map,
@@ -208,9 +213,15 @@ fn bounds(name: &str) -> (i64, i64) {
 }
 
 fn words(schema: &Value, text: &str, name: &str) -> Answer {
-    const TEXT_BYTES_MAX: usize = 20_000;
-    if text.len() > TEXT_BYTES_MAX {
-        return refuse_param("", name, "Invalid string: too long");
+    let most = if name.starts_with("evidence[") {
+        EVIDENCE_LENGTH_MAX
+    } else {
+        TEXT_LENGTH_MAX
+    };
+    if text.chars().count() > most {
+        let start: String = text.chars().take(20).collect();
+        let message = format!("Invalid string: {start}...; must be at most {most} characters");
+        return refuse_param("", name, message);
     }
     let Some(allowed) = schema["enum"].as_array() else {
         let text = if schema["format"] == "currency" {

@@ -3,54 +3,57 @@
 use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
-use super::errors::{Answer, refuse_param};
-use super::methods::method_types;
+use super::errors::{Answer, ApiError, refuse_param};
+use super::methods::{automatic_methods, method_types};
 use super::params::metadata;
-use super::payments::{Initiator, NewIntent, too_small, unexpected};
+use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
 use super::status;
 use super::value::{
-    copy_or_null, flag, get, has, int, minimum_charge, opt, opt_int, or_null, owned, text,
+    AMOUNT_MAX, copy_or_null, flag, get, has, int, minimum_charge, opt, or_null, owned, text,
 };
 use super::{Call, Core};
+
+/// The parameters that belong to a confirmation.
+/// <https://docs.stripe.com/api/payment_intents/create>
+const WITH_CONFIRM: [&str; 4] = [
+    "error_on_requires_action",
+    "mandate_data",
+    "off_session",
+    "return_url",
+];
+
+/// The fields that are copied from the parameters.
+const COPIED: [&str; 6] = [
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+];
 
 /// `POST /v1/payment_intents`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let (amount, currency) = (int(sent, "amount"), owned(sent, "currency"));
-    if amount < minimum_charge(&currency) {
-        return Err(too_small(amount, &currency, "amount"));
+    check_amount(amount, &currency)?;
+    let confirms = flag(sent, "confirm");
+    if let Some(name) = WITH_CONFIRM
+        .iter()
+        .find(|name| !confirms && has(sent, name))
+    {
+        let message = format!(
+            "The parameter {name} cannot be passed when creating a PaymentIntent unless confirm is set to true."
+        );
+        return refuse_param("", name, message);
     }
     let customer = opt(sent, "customer").map(str::to_owned);
     if let Some(customer) = &customer {
-        core.need("customer", customer, "customer[id]")?;
+        core.need("customer", customer, "customer")?;
     }
-    let method = match opt(sent, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None if has(sent, "payment_method_data") => {
-            Some(core.method_from(get(sent, "payment_method_data"))?)
-        }
-        None => None,
-    };
+    let method = core.intent_method_in(sent, customer.as_deref())?;
     let mut members = json!({"metadata": metadata(&Value::Null, get(sent, "metadata"))?});
-    copy_or_null(
-        &mut members,
-        sent,
-        &[
-            "receipt_email",
-            "setup_future_usage",
-            "shipping",
-            "statement_descriptor_suffix",
-        ],
-    );
-    for name in ["capture_method", "confirmation_method"] {
-        if let Some(word) = opt(sent, name) {
-            members[name] = word.into();
-        }
-    }
-    if let Some(types) = method_types(sent) {
-        members["payment_method_types"] = types.into();
-        members["automatic_payment_methods"] = Value::Null;
-    }
+    copy_terms(&mut members, sent)?;
     if let Some(method) = &method {
         members["payment_method"] = method.clone().into();
         members["status"] = "requires_confirmation".into();
@@ -62,33 +65,96 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         description: or_null(sent, "description"),
         members,
     });
-    if flag(sent, "confirm") {
-        let by = Initiator::from_params(sent);
-        core.confirm_intent(&id, method.as_deref(), by)?;
+    if confirms {
+        core.confirm_by_params(&id, method.as_deref(), sent)?;
     }
     core.need("payment_intent", &id, "intent")
+}
+
+fn check_amount(amount: i64, currency: &str) -> Answer<()> {
+    if amount < 1 {
+        let message = "This value must be greater than or equal to 1.";
+        return refuse_param("parameter_invalid_integer", "amount", message);
+    }
+    if amount < minimum_charge(currency) {
+        return Err(too_small(amount, currency, "amount"));
+    }
+    if amount > AMOUNT_MAX {
+        let message = "Amount must be no more than $999,999.99";
+        return refuse_param("amount_too_large", "amount", message);
+    }
+    Ok(())
+}
+
+/// Copies the terms of a payment that can be set whenever it is created, updated or confirmed.
+fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
+    if opt(sent, "statement_descriptor").is_some() {
+        // <https://docs.stripe.com/api/payment_intents/create#create_payment_intent-statement_descriptor>
+        let message = "The `statement_descriptor` parameter is not supported for the payment method type `card`; please use `statement_descriptor_suffix` instead.";
+        return refuse_param("", "statement_descriptor", message);
+    }
+    copy_or_null(intent, sent, &COPIED);
+    for name in ["capture_method", "confirmation_method"] {
+        if let Some(word) = opt(sent, name) {
+            intent[name] = word.into();
+        }
+    }
+    if has(sent, "automatic_payment_methods") && method_types(sent).is_some() {
+        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
+        return Err(ApiError::invalid(message));
+    }
+    if let Some(types) = method_types(sent) {
+        intent["payment_method_types"] = types.into();
+        intent["automatic_payment_methods"] = Value::Null;
+    }
+    if let Some(automatic) = automatic_methods(sent) {
+        intent["automatic_payment_methods"] = automatic;
+    }
+    let card = get(sent, "payment_method_options.card");
+    if card.is_object() {
+        let options = &mut intent["payment_method_options"]["card"];
+        copy_or_null(options, card, &["capture_method", "setup_future_usage"]);
+        options["installments"] = Value::Null;
+        options["mandate_options"] = Value::Null;
+        options["network"] = Value::Null;
+        options["request_three_d_secure"] = opt(card, "request_three_d_secure")
+            .unwrap_or("automatic")
+            .into();
+    }
+    Ok(())
 }
 
 /// `POST /v1/payment_intents/{intent}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     core.update(("payment_intent", "intent"), call, &[], |core, after| {
-        if has(sent, "amount") && !status::is_unfinished(after) {
-            let sentence =
-                "This PaymentIntent's amount could not be updated because it has a status of";
-            return Err(unexpected(after, sentence));
-        }
-        let names = [
+        let open = [
             "amount",
-            "receipt_email",
-            "setup_future_usage",
-            "shipping",
-            "description",
+            "currency",
+            "customer",
+            "payment_method",
+            "payment_method_data",
         ];
-        copy_or_null(after, sent, &names);
-        if let Some(method) = core.method_in(sent)? {
+        let named = open.iter().find(|name| has(sent, name));
+        if let Some(name) = named.filter(|_| !status::is_confirmable(after)) {
+            let sentence = format!(
+                "This PaymentIntent's {name} could not be updated because it has a status of"
+            );
+            return Err(unexpected(after, &sentence));
+        }
+        copy_or_null(after, sent, &["amount", "currency"]);
+        check_amount(int(after, "amount"), text(after, "currency"))?;
+        if let Some(customer) = opt(sent, "customer") {
+            core.need("customer", customer, "customer")?;
+            after["customer"] = customer.into();
+        }
+        copy_terms(after, sent)?;
+        let customer = opt(after, "customer").map(str::to_owned);
+        if let Some(method) = core.intent_method_in(sent, customer.as_deref())? {
             after["payment_method"] = method.into();
             after["status"] = "requires_confirmation".into();
+        } else if let Some(known) = opt(after, "payment_method").map(str::to_owned) {
+            core.check_method_owner(&known, customer.as_deref())?;
         }
         Ok(())
     })
@@ -96,46 +162,52 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_intents/{intent}/confirm`
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")?;
-    let method = core.method_in(&call.params)?;
-    let by = Initiator::from_params(&call.params);
-    core.confirm_intent(call.id(), method.as_deref(), by)?;
+    let sent = &call.params;
+    let intent = core.need_path("payment_intent", call.id(), "intent")?;
+    let method = core.intent_method_in(sent, opt(&intent, "customer"))?;
+    if status::is_confirmable(&intent) {
+        let mut after = intent;
+        copy_terms(&mut after, sent)?;
+        core.store.put(call.id(), after);
+    }
+    core.confirm_by_params(call.id(), method.as_deref(), sent)?;
     core.need_path("payment_intent", call.id(), "intent")
 }
 
-/// `POST /v1/payment_intents/{intent}/capture`
-pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
-    let intent = core.need_path("payment_intent", call.id(), "intent")?;
-    if status::payment(&intent) != PaymentIntentStatus::RequiresCapture {
-        return Err(unexpected(
-            &intent,
-            "This PaymentIntent could not be captured because it has a status of",
-        ));
+impl Core {
+    /// Confirms a payment intent as the parameters of a request say.
+    fn confirm_by_params(&mut self, id: &str, method: Option<&str>, sent: &Value) -> Answer<Paid> {
+        if let Some(url) = opt(sent, "return_url") {
+            self.set_note(id, "return_url", url);
+        }
+        let by = if flag(sent, "error_on_requires_action") {
+            Initiator::Merchant
+        } else {
+            Initiator::from_params(sent)
+        };
+        self.confirm_intent(id, method, by)
     }
-    let whole = int(&intent, "amount");
-    let amount = opt_int(&call.params, "amount_to_capture").unwrap_or(whole);
-    if amount < 1 || amount > whole {
-        let message = format!(
-            "The amount you have requested to capture is more than the {whole} that is capturable."
-        );
-        return refuse_param("amount_too_large", "amount_to_capture", message);
+
+    /// The payment method in the parameters of an intent. It must belong to its customer, or to no
+    /// one.
+    pub(super) fn intent_method_in(
+        &mut self,
+        sent: &Value,
+        customer: Option<&str>,
+    ) -> Answer<Option<String>> {
+        if has(sent, "payment_method_data") {
+            if opt(sent, "payment_method").is_some() {
+                let message = "You may only specify one of these parameters: payment_method, payment_method_data.";
+                return Err(ApiError::invalid(message));
+            }
+            return self.method_from(get(sent, "payment_method_data")).map(Some);
+        }
+        let method = self.method_in(sent)?;
+        if let Some(method) = &method {
+            self.check_method_owner(method, customer)?;
+        }
+        Ok(method)
     }
-    let charge = owned(&intent, "latest_charge");
-    let txn = core.balance_entry("charge", &charge, amount, text(&intent, "currency"));
-    core.modify(&charge, |row| {
-        row["captured"] = true.into();
-        row["amount_captured"] = amount.into();
-        row["amount_refunded"] = (whole - amount).into();
-        row["balance_transaction"] = txn.into();
-    });
-    core.emit("charge.captured", &charge);
-    core.modify(call.id(), |row| {
-        row["status"] = "succeeded".into();
-        row["amount_capturable"] = 0.into();
-        row["amount_received"] = amount.into();
-    });
-    core.emit("payment_intent.succeeded", call.id());
-    core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `POST /v1/payment_intents/{intent}/cancel`

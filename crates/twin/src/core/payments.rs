@@ -64,6 +64,12 @@ pub(super) struct NewIntent {
     pub(super) members: Value,
 }
 
+/// Whether a payment is only authorized when it is confirmed.
+pub(super) fn is_manual(intent: &Value) -> bool {
+    let own = opt(intent, "payment_method_options.card.capture_method");
+    own.unwrap_or(text(intent, "capture_method")) == "manual"
+}
+
 /// The error for an amount below the minimum charge.
 pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiError> {
     let least = money_text(minimum_charge(currency), currency);
@@ -180,6 +186,7 @@ impl Core {
                     .with("payment_intent", intent),
             );
         };
+        self.check_method_owner(&method, opt(&intent, "customer"))?;
         let verdict = self.verdict(&method, opt(&intent, "customer"), by);
         self.apply_verdict(id, &method, verdict, by)
     }
@@ -235,10 +242,11 @@ impl Core {
         match verdict {
             Verdict::RequiresAuthentication => {
                 let url = format!("{}/3ds/{id}", self.public_url);
+                let back = self.note(id, "return_url");
                 self.modify(id, |intent| {
                     intent["status"] = "requires_action".into();
                     intent["next_action"] = json!({"type": "redirect_to_url",
-                        "redirect_to_url": {"return_url": null, "url": url}});
+                        "redirect_to_url": {"return_url": back, "url": url}});
                 });
                 self.emit("payment_intent.requires_action", id);
                 Ok(Paid::RequiresAction)
@@ -260,11 +268,16 @@ impl Core {
     }
 
     fn take_money(&mut self, id: &str, method: &str) -> Paid {
+        self.pass_checks(method);
         let charge = self.new_charge(id, method, None);
         self.emit("charge.succeeded", &charge);
         let intent = self.row(id).clone();
-        let is_manual = text(&intent, "capture_method") == "manual";
+        let is_manual = is_manual(&intent);
         let amount = int(&intent, "amount");
+        if is_manual {
+            self.begin_authorization(id, &charge);
+        }
+        self.note_use(method, &intent);
         self.modify(id, |row| {
             row["next_action"] = Value::Null;
             row["last_payment_error"] = Value::Null;
@@ -289,6 +302,7 @@ impl Core {
         self.emit(kind, id);
         match self.test_card(method).map(|card| card.afterwards) {
             Some(Afterwards::Dispute(reason)) => self.open_dispute(&charge, reason, false),
+            Some(Afterwards::FraudWarning) => self.warn_of_fraud(&charge),
             Some(Afterwards::Inquiry) => self.open_dispute(&charge, "fraudulent", true),
             _ => {}
         }
@@ -377,6 +391,9 @@ impl Core {
         let Some(intent) = self.store.get(id) else {
             return;
         };
+        if status::payment(intent) == PaymentIntentStatus::RequiresCapture {
+            return self.authorization_due(id);
+        }
         let fate = self.note(text(intent, "payment_method"), "settles");
         self.settle_intent(id, fate != "fails");
     }
@@ -406,9 +423,13 @@ impl Core {
         error.with("payment_intent", intent)
     }
 
-    /// Cancels a payment intent.
+    /// Cancels a payment intent. What it holds is given back.
     pub(super) fn cancel_intent(&mut self, id: &str, reason: Value) {
         let now = self.now;
+        let intent = self.row(id).clone();
+        if status::payment(&intent) == PaymentIntentStatus::RequiresCapture {
+            self.release(text(&intent, "latest_charge"), "charge.refunded");
+        }
         self.modify(id, |intent| {
             intent["status"] = "canceled".into();
             intent["canceled_at"] = now.into();

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
-use super::status;
 use super::value::{copy_or_null, flag, get, has, list, opt, or_null, owned, required, set, text};
 use super::{Call, Core};
 
@@ -39,7 +38,7 @@ pub(super) fn create_session(core: &mut Core, call: &Call) -> Answer {
     } else {
         back
     };
-    let flow = core.flow_of(sent, customer)?;
+    let flow = core.flow_of(sent, customer, &configuration)?;
     let id = core.rng.id("bps");
     let secret = format!("test_{}", core.rng.text(48));
     let url = format!("{}/p/session/{secret}", core.public_url);
@@ -57,8 +56,19 @@ pub(super) fn create_session(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Saves the default portal settings, as the owner of an account does once in the dashboard.
-    /// Without them and without a `configuration`, portal sessions are refused, as at Stripe.
+    /// Takes the default portal settings away, as in an account whose owner never saved them. Without
+    /// them and without a `configuration`, portal sessions are refused, as at Stripe.
+    pub fn remove_portal_defaults(&mut self) {
+        let rows = self.store.all("billing_portal.configuration");
+        let defaults = rows.filter(|row| flag(row, "is_default"));
+        let ids: Vec<String> = defaults.map(|row| owned(row, "id")).collect();
+        for id in ids {
+            self.store.remove(&id);
+        }
+    }
+
+    /// Saves the default portal settings, as the owner of an account does once in the dashboard. A
+    /// new account of the twin has them.
     pub fn save_portal_defaults(&mut self) -> String {
         let known = self
             .store
@@ -140,6 +150,11 @@ impl Core {
                 set(row, &format!("business_profile.{name}"), value);
             }
         }
+        if has(sent, "login_page.enabled") {
+            let enabled = flag(sent, "login_page.enabled");
+            let url = format!("{}/p/login/{}", self.public_url, text(row, "id"));
+            row["login_page"] = json!({"enabled": enabled, "url": enabled.then_some(url)});
+        }
         copy_or_null(row, sent, &["default_return_url", "name"]);
         if has(sent, "active") {
             row["active"] = get(sent, "active").clone();
@@ -174,43 +189,5 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// The flow of a session with all fields that Stripe returns.
-    fn flow_of(&self, sent: &Value, customer: &str) -> Answer {
-        let Some(kind) = opt(sent, "flow_data.type") else {
-            return Ok(Value::Null);
-        };
-        let mut flow = json!({"after_completion": {"hosted_confirmation": null, "redirect": null,
-            "type": "portal_homepage"}, "subscription_cancel": null, "subscription_update": null,
-            "subscription_update_confirm": null, "type": kind});
-        if let Some(after) = opt(sent, "flow_data.after_completion.type") {
-            set(&mut flow, "after_completion.type", after);
-            for name in ["hosted_confirmation", "redirect"] {
-                let value = get(sent, &format!("flow_data.after_completion.{name}")).clone();
-                set(&mut flow, &format!("after_completion.{name}"), value);
-            }
-        }
-        if kind.starts_with("subscription") {
-            let param = format!("flow_data[{kind}][subscription]");
-            let id = opt(sent, &format!("flow_data.{kind}.subscription"))
-                .ok_or_else(|| ApiError::required(&param))?;
-            let row = self.need("subscription", id, &param)?;
-            if text(&row, "customer") != customer {
-                return Err(ApiError::missing("subscription", id, &param));
-            }
-            if status::has_ended(&row) {
-                let message = "This subscription is canceled and can't be changed.";
-                return refuse_param("", &param, message);
-            }
-            let mut data = get(sent, &format!("flow_data.{kind}")).clone();
-            match kind {
-                "subscription_cancel" => data["retention"] = Value::Null,
-                "subscription_update_confirm" => data["discounts"] = Value::Null,
-                _ => {}
-            }
-            flow[kind] = data;
-        }
-        Ok(flow)
     }
 }

@@ -1,7 +1,7 @@
 //! Refunds: their endpoints, and the test cards whose refunds are late or fail.
 
 use serde_json::{Value, json};
-use stripe::objects::RefundStatus;
+use stripe::objects::{PaymentIntentStatus, RefundStatus};
 
 use super::cards::Afterwards;
 use super::errors::{Answer, ApiError, refuse_param};
@@ -24,10 +24,15 @@ pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let charge = match (opt(sent, "charge"), opt(sent, "payment_intent")) {
-        (Some(charge), _) => charge.to_owned(),
+        (Some(_), Some(_)) => {
+            let message = "You may only specify one of these parameters: charge, payment_intent.";
+            return Err(ApiError::invalid(message));
+        }
+        (Some(charge), None) => charge.to_owned(),
         (None, Some(intent)) => {
-            let row = core.need("payment_intent", intent, "payment_intent[id]")?;
-            if let Some(charge) = opt(&row, "latest_charge") {
+            let row = core.need("payment_intent", intent, "payment_intent")?;
+            let has_paid = status::payment(&row) == PaymentIntentStatus::Succeeded;
+            if let Some(charge) = opt(&row, "latest_charge").filter(|_| has_paid) {
                 charge.to_owned()
             } else {
                 let message = format!(
@@ -76,7 +81,8 @@ impl Core {
     pub(super) fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
         let row = self.need("charge", charge, "charge")?;
         let currency = owned(&row, "currency");
-        let left = int(&row, "amount_captured") - int(&row, "amount_refunded");
+        // What was authorized but not captured counts as refunded.
+        let left = int(&row, "amount") - int(&row, "amount_refunded");
         let amount = opt_int(sent, "amount").unwrap_or(left);
         refuse(&row, amount, left, &currency)?;
         let fate = self
@@ -106,6 +112,9 @@ impl Core {
             row["refunded"] = (refunded >= int(row, "amount")).into();
         });
         self.emit_change("charge.refunded", charge, &before);
+        if flag(self.row(charge), "refunded") {
+            self.settle_fraud_warning(charge);
+        }
         if matches!(
             fate,
             Some(Afterwards::RefundPends | Afterwards::RefundFails)

@@ -3,11 +3,11 @@
 use super::data::paths;
 use super::errors::Answer;
 use super::{
-    Call, Core, balance, catalog, changes, charges, checkout, checkout_create, coupons,
-    credit_notes, customer_balance, customer_subscriptions, customers, discounts, disputes,
-    endpoints, events, invoice_api, invoice_items, invoice_lines, invoice_preview, methods, pauses,
-    payment_intents, portal, refunds, schedules, setup, subscription_create, subscription_items,
-    subscriptions, tax_ids, tax_table, test_clocks,
+    Call, Core, authorizations, balance, catalog, changes, charges, checkout, checkout_create,
+    coupons, credit_notes, customer_balance, customer_subscriptions, customers, discounts,
+    disputes, endpoints, events, invoice_api, invoice_items, invoice_lines, invoice_preview,
+    methods, pauses, payment_intents, portal, refunds, schedules, setup, subscription_create,
+    subscription_items, subscriptions, tax_ids, tax_table, test_clocks,
 };
 
 /// The function that answers a request.
@@ -165,7 +165,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     (
         "post",
         "payment_intents/{}/capture",
-        payment_intents::capture,
+        authorizations::capture,
     ),
     (
         "post",
@@ -244,6 +244,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
 /// the objects, and the name of the parameter in the error about an id that doesn't exist.
 const RESOURCES: &[(&str, &str, &str)] = &[
     ("balance/history", "balance_transaction", "id"),
+    ("balance_transactions", "balance_transaction", "id"),
     (
         "billing_portal/configurations",
         "billing_portal.configuration",
@@ -263,6 +264,11 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("prices", "price", "price"),
     ("products", "product", "id"),
     ("promotion_codes", "promotion_code", "promotion_code"),
+    (
+        "radar/early_fraud_warnings",
+        "radar.early_fraud_warning",
+        "early_fraud_warning",
+    ),
     ("refunds", "refund", "id"),
     ("setup_intents", "setup_intent", "id"),
     ("subscription_schedules", "subscription_schedule", "id"),

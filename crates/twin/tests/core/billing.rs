@@ -296,6 +296,7 @@ fn a_subscription_without_any_card_is_refused() {
 fn the_portal_cancels_resumes_and_changes_the_card() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
+    shop.core.remove_portal_defaults();
     let nothing = shop.refused(
         "POST",
         "/v1/billing_portal/sessions",
@@ -341,7 +342,6 @@ fn a_new_card_in_the_portal_pays_open_invoices_immediately() {
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
     shop.wait(31 * DAY + HOUR);
-    shop.core.save_portal_defaults();
     let portal = string(
         &shop.post(
             "/v1/billing_portal/sessions",

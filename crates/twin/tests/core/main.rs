@@ -4,14 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod access;
+mod authorizations;
 mod balances;
 mod beginnings;
 mod billing;
 mod changes;
 mod checkout;
+mod checkout_settings;
 mod checkout_subscriptions;
+mod cli_triggers;
 mod coupons;
 mod discounts;
+mod disputes;
 mod dunning;
 mod endings;
 mod idempotency;
@@ -21,6 +25,7 @@ mod listing;
 mod money;
 mod parameters;
 mod phases;
+mod portal_flows;
 mod previews;
 mod prorations;
 mod protocol;

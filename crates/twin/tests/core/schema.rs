@@ -150,7 +150,6 @@ fn every_kind_of_object_fits_stripes_schema() {
         "/v1/promotion_codes",
         &format!("promotion[type]=coupon&promotion[coupon]={coupon}"),
     );
-    shop.core.save_portal_defaults();
     shop.post(
         "/v1/billing_portal/sessions",
         &format!("customer={customer}&flow_data[type]=subscription_cancel&flow_data[subscription_cancel][subscription]={sub}"),

@@ -122,7 +122,6 @@ fn the_twin_answers_every_request_and_its_objects_fit_the_schema() {
         let mut dice = Dice(seed);
         let mut core = Core::new(seed, NOW);
         let mut now = NOW;
-        core.save_portal_defaults();
         for kind in [
             "checkout.session.completed",
             "customer.subscription.updated",

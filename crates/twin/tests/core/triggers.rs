@@ -39,7 +39,6 @@ fn every_trigger_of_the_cli_emits_its_event() {
 
 fn run(kind: &str, chain: &Value) -> Result<(), String> {
     let mut shop = Shop::open();
-    shop.core.save_portal_defaults();
     // The chain of a completed schedule has no card and lasts longer than all retries.
     let (days, end) = (vec![3, 5, 7, 6], DunningEnd::LeavePastDue);
     shop.core.set_dunning(days, end);

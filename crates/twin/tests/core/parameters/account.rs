@@ -58,7 +58,6 @@ pub fn prepared() -> Account {
         shop: Shop::open(),
         ids: BTreeMap::new(),
     };
-    builder.shop.core.save_portal_defaults();
     people(&mut builder);
     catalog(&mut builder);
     money(&mut builder);
@@ -83,6 +82,7 @@ pub fn prepared() -> Account {
         ids.insert(name.to_owned(), (shop.now + days * DAY).to_string());
     }
     shop.core.take_events();
+    ids.insert("soon".to_owned(), (shop.now + 10 * DAY).to_string());
     Account {
         core: shop.core.clone(),
         now: shop.now,
@@ -134,6 +134,7 @@ fn catalog(builder: &mut Builder) {
     builder.make("euro_price", "/v1/prices", price);
     let price = "product={product}&currency=usd&unit_amount=700";
     builder.make("pack", "/v1/prices", price);
+    builder.make("other_pack", "/v1/prices", price);
     builder.make("coupon", "/v1/coupons", "percent_off=50&duration=forever");
     builder.shop.wait(HOUR);
     let coupon = "amount_off=500&currency=usd&duration=once&max_redemptions=9";
@@ -210,6 +211,8 @@ fn invoices(builder: &mut Builder) {
     }
     let draft = builder.shop.get(&builder.fill("/v1/invoices/{invoice}"));
     builder.keep("line", &draft["lines"]["data"][0]["id"]);
+    let body = "customer={other_customer}&collection_method=send_invoice&days_until_due=9";
+    builder.make("sent_draft", "/v1/invoices", body);
     for name in ["open_invoice", "late_invoice"] {
         let path = format!("/v1/invoices/{{{name}}}/finalize");
         builder.make(name, &path, "");
@@ -250,6 +253,17 @@ fn payments(builder: &mut Builder) {
     builder.keep("other_charge", &made["latest_charge"]);
     builder.make("refund", "/v1/refunds", "charge={other_charge}&amount=100");
     builder.make("other_refund", "/v1/refunds", "charge={charge}&amount=100");
+    builder.make("third_refund", "/v1/refunds", "charge={charge}&amount=200");
+    for (name, amount) in [("warned_charge", 600), ("other_warned_charge", 700)] {
+        let body = format!(
+            "amount={amount}&currency=usd&confirm=true&payment_method=pm_card_createIssuerFraudRecord"
+        );
+        let paid = builder.shop.post("/v1/payment_intents", &body);
+        builder.keep(name, &paid["latest_charge"]);
+    }
+    let warnings = builder.shop.get("/v1/radar/early_fraud_warnings");
+    builder.keep("warning", &warnings["data"][0]["id"]);
+    builder.keep("warned_intent", &warnings["data"][0]["payment_intent"]);
     for name in ["dispute", "other_dispute"] {
         let body = "amount=4000&currency=usd&confirm=true&payment_method=pm_card_createDispute";
         let paid = builder.shop.post("/v1/payment_intents", body);
@@ -277,7 +291,7 @@ fn payments(builder: &mut Builder) {
 fn checkout(builder: &mut Builder) {
     let back = "success_url=https://shop.example/ok";
     let body = format!(
-        "mode=payment&{back}&line_items[0][price]={{pack}}&line_items[0][quantity]=2&customer={{customer}}"
+        "mode=payment&{back}&line_items[0][price]={{pack}}&line_items[0][quantity]=2&line_items[1][price]={{other_pack}}&line_items[1][quantity]=1&customer={{customer}}"
     );
     builder.make("session", "/v1/checkout/sessions", &body);
     let body = format!(
@@ -316,6 +330,19 @@ fn checkout(builder: &mut Builder) {
     );
     let old = "/v1/billing_portal/configurations/{old_configuration}";
     builder.make("old_configuration", old, "active=false");
+    let features = "features[subscription_cancel][enabled]=true&features[subscription_update][enabled]=true\
+                    &features[subscription_update][default_allowed_updates][0]=price\
+                    &features[subscription_update][default_allowed_updates][1]=quantity\
+                    &features[subscription_update][default_allowed_updates][2]=promotion_code\
+                    &features[subscription_update][products][0][product]={product}\
+                    &features[subscription_update][products][0][prices][0]={price}\
+                    &features[subscription_update][products][0][prices][1]={better_price}\
+                    &features[payment_method_update][enabled]=true";
+    builder.make(
+        "full_configuration",
+        "/v1/billing_portal/configurations",
+        features,
+    );
     let body = "url=https://x.example/&enabled_events[]=*";
     for name in ["test_clock", "other_clock"] {
         builder.make(

@@ -2,6 +2,51 @@
 
 /// The operation (with a final `*` all that start like it), the parameter, and the reason.
 pub const NO_OPS: &[(&str, &str, &str)] = &[
+    (
+        "post /v1/payment_intents*",
+        "mandate_data.customer_acceptance.accepted_at",
+        MANDATE,
+    ),
+    (
+        "post /v1/payment_intents*",
+        "mandate_data.customer_acceptance.online.ip_address",
+        MANDATE,
+    ),
+    (
+        "post /v1/payment_intents*",
+        "mandate_data.customer_acceptance.online.user_agent",
+        MANDATE,
+    ),
+    (
+        "post /v1/payment_intents*",
+        "mandate_data.customer_acceptance.type",
+        MANDATE,
+    ),
+    (
+        "post /v1/setup_intents*",
+        "mandate_data.customer_acceptance.accepted_at",
+        MANDATE,
+    ),
+    (
+        "post /v1/setup_intents*",
+        "mandate_data.customer_acceptance.online.ip_address",
+        MANDATE,
+    ),
+    (
+        "post /v1/setup_intents*",
+        "mandate_data.customer_acceptance.online.user_agent",
+        MANDATE,
+    ),
+    (
+        "post /v1/setup_intents*",
+        "mandate_data.customer_acceptance.type",
+        MANDATE,
+    ),
+    (
+        "post /v1/checkout/sessions",
+        "custom_fields.label.type",
+        "it is required and has one value",
+    ),
     (PREVIEW_LINES, "credit_amount", OF_NOTE),
     (PREVIEW_LINES, "effective_at", OF_NOTE),
     (PREVIEW_LINES, "email_type", NO_EMAIL),
@@ -62,6 +107,8 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "it is only accepted with a due date, which shows its effect",
     ),
 ];
+
+const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";
 
 const PREVIEW_LINES: &str = "get /v1/credit_notes/preview/lines";
 const OF_NOTE: &str = "the lines don't show what belongs to the credit note";

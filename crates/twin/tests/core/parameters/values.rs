@@ -12,6 +12,9 @@ use crate::shop::{DAY, HOUR};
 pub struct Trial {
     pub beside: Vec<(String, String)>,
     pub own: Vec<(String, String)>,
+    /// Whether the value is a word of the description or the id of an object, so that it can only be
+    /// refused because of its meaning.
+    pub is_meant: bool,
 }
 
 /// The parameters of an operation by their dotted names, each with its trials.
@@ -79,6 +82,9 @@ fn collect(
                     trials.push(Trial {
                         beside: beside.to_vec(),
                         own: vec![(key.to_owned(), value)],
+                        is_meant: one["enum"].is_array()
+                            || one["type"] == "boolean"
+                            || NAMES.iter().any(|(name, _)| *name == last_name(key)),
                     });
                 }
             }
@@ -128,8 +134,11 @@ fn fill(account: &Account, schema: &Value, key: &str, pairs: &mut Vec<(String, S
         }
         "array" => fill(account, &one["items"], &inside(key, "0"), pairs),
         _ => {
-            if let Some(value) = values(account, one, key).into_iter().next() {
-                pairs.push((key.to_owned(), value));
+            let all = values(account, one, key);
+            // The kind that needs nothing else, if there is one.
+            let plain = all.iter().find(|value| *value == "text");
+            if let Some(value) = plain.or(all.first()) {
+                pairs.push((key.to_owned(), value.clone()));
             }
         }
     }
@@ -137,7 +146,10 @@ fn fill(account: &Account, schema: &Value, key: &str, pairs: &mut Vec<(String, S
 
 /// The objects of the account that a parameter may name.
 const NAMES: &[(&str, &[&str])] = &[
-    ("charge", &["charge", "other_charge"]),
+    (
+        "charge",
+        &["charge", "other_charge", "disputed_charge", "warned_charge"],
+    ),
     ("configuration", &["configuration"]),
     ("coupon", &["coupon", "other_coupon"]),
     ("customer", &["customer", "other_customer"]),
@@ -150,13 +162,17 @@ const NAMES: &[(&str, &[&str])] = &[
     ("from_subscription", &["subscription"]),
     ("invoice", &["invoice", "paid_invoice", "open_invoice"]),
     ("payment", &["paid_intent"]),
-    ("payment_intent", &["paid_intent", "other_intent"]),
+    (
+        "payment_intent",
+        &["paid_intent", "other_intent", "warned_intent"],
+    ),
     ("payment_method", &["method", "second_method"]),
     ("price", &["price", "pack", "better_price", "extra_price"]),
-    ("prices", &["price"]),
+    ("prices", &["price", "better_price"]),
     ("product", &["product", "other_product"]),
     ("products", &["product"]),
     ("promotion_code", &["promotion_code", "other_code"]),
+    ("id", &["item", "double_item"]),
     ("schedule", &["schedule"]),
     ("source", &["charge", "refund"]),
     ("subscription", &["subscription", "other_subscription"]),
@@ -174,7 +190,18 @@ const WORDS: &[(&str, &[&str])] = &[
     ("email", &["zoe@example.com", "ann@example.com"]),
     ("code", &["SAVE", "HALF"]),
     ("enabled_events", &["*", "invoice.paid"]),
-    ("exp_month", &["3"]),
+    ("exp_month", &["3", "4"]),
+    ("frozen_time", &["1767225600", "1767312000", "1767315600"]),
+    ("iban", &["DE89370400440532013000", "AT611904300234573201"]),
+    ("key", &["size", "color"]),
+    ("number", &["4242424242424242", "5555555555554444"]),
+    ("token", &["tok_visa", "tok_mastercard"]),
+    ("payment_method_types", &["card", "sepa_debit"]),
+    ("allowed_payment_method_types", &["card", "sepa_debit"]),
+    (
+        "success_url",
+        &["https://a.example/1", "https://a.example/2"],
+    ),
     ("exp_year", &["2033", "2035"]),
     ("interval_count", &["2"]),
     ("lookup_keys", &["basic"]),

@@ -56,11 +56,6 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
     (PREVIEW_LINES, "reason", OF_NOTE),
     (PREVIEW_LINES, "refund_amount", OF_NOTE),
     ("get /v1/credit_notes/preview", "email_type", NO_EMAIL),
-    (
-        "post /v1/customers*",
-        "tax.validate_location",
-        "it only refuses customers without an address",
-    ),
 ];
 
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";

@@ -138,7 +138,13 @@ impl Core {
                 self.attached_method(method, customer, &param)?.into();
         }
         for (index, one) in list(sent, "discounts").iter().enumerate() {
-            if !has(one, "discount") {
+            if let Some(known) = opt(one, "discount") {
+                self.need(
+                    "discount",
+                    known,
+                    &format!("{named}[discounts][{index}][discount]"),
+                )?;
+            } else {
                 self.coupon_in(one, &format!("{named}[discounts][{index}]"))?;
             }
         }

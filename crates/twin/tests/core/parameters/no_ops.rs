@@ -57,17 +57,7 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
     (PREVIEW_LINES, "refund_amount", OF_NOTE),
     ("get /v1/credit_notes/preview", "email_type", NO_EMAIL),
     (
-        "post /v1/customers*",
-        "tax.validate_location",
-        "it only refuses customers without an address",
-    ),
-    (
         "post /v1/subscriptions",
-        "currency",
-        "it must be the currency of the prices",
-    ),
-    (
-        "post /v1/customers/{customer}/subscriptions",
         "currency",
         "it must be the currency of the prices",
     ),
@@ -75,36 +65,6 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "post /v1/subscription_schedules",
         "phases.currency",
         "it must be the currency of the prices",
-    ),
-    (
-        "post /v1/subscriptions",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
-    ),
-    (
-        "post /v1/subscriptions/{subscription_exposed_id}",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
-    ),
-    (
-        "post /v1/customers/{customer}/subscriptions",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
-    ),
-    (
-        "post /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
-    ),
-    (
-        "post /v1/invoices",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
-    ),
-    (
-        "post /v1/invoices/{invoice}",
-        "collection_method",
-        "it is only accepted with a due date, which shows its effect",
     ),
 ];
 

@@ -18,6 +18,13 @@ const NOT_SERVED = new RegExp(
     "|^payment_intent\\.partially_funded$",
 );
 
+/**
+ * Triggers whose requests do not lead to their event by what Stripe documents: both subscriptions have
+ * no card, one is given up before its schedule is completed, and the clock of the other stops nine
+ * days before the end, two before the notice. `node/handled.test.js` makes these events happen.
+ */
+const NOT_REACHED = ["subscription_schedule.completed", "subscription_schedule.expiring"];
+
 /** Triggers whose requests cause another event than their name says. */
 const CAUSES = {
   "subscription.payment_failed": "invoice.payment_failed",
@@ -56,7 +63,8 @@ test("every event that the product handles has a trigger, with known exceptions"
 });
 
 test("a trigger makes its event happen", async (context) => {
-  for (const trigger of triggers.filter((name) => !NOT_SERVED.test(name))) {
+  const served = triggers.filter((name) => !NOT_SERVED.test(name) && !NOT_REACHED.includes(name));
+  for (const trigger of served) {
     await context.test(trigger, () => happens(trigger));
   }
 });

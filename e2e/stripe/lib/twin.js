@@ -49,13 +49,17 @@ export async function startTwin() {
 
     control: post,
 
-    /** Does `act`, and returns its result and the types of the events that it caused, in order. */
+    /**
+     * Does `act`, and returns its result and the types of the events that it caused, in order. Those
+     * that are older than 30 days by then are no longer listed, as at Stripe.
+     */
     async events(act) {
       const [mark] = (await stripe.events.list({ limit: 1 })).data;
       const result = await act();
-      const since = stripe.events.list({ limit: 100, ...(mark && { ending_before: mark.id }) });
-      const types = (await since.autoPagingToArray({ limit: 1000 })).map(({ type }) => type);
-      return [result, mark ? types : types.reverse()];
+      const newestFirst = await stripe.events.list({ limit: 100 }).autoPagingToArray({ limit: 1000 });
+      const end = newestFirst.findIndex(({ id }) => id === mark?.id);
+      const caused = end < 0 ? newestFirst : newestFirst.slice(0, end);
+      return [result, caused.map(({ type }) => type).reverse()];
     },
   };
 }

@@ -70,6 +70,20 @@ happens("customer.subscription.pending_update_expired", async () => {
   assert.equal(expired.items.data[0].price.id, basic.id);
 });
 
+for (const type of ["subscription_schedule.expiring", "subscription_schedule.completed"]) {
+  happens(type, async () => {
+    const customer = await customerWithCard(stripe);
+    await stripe.subscriptionSchedules.create({
+      customer: customer.id,
+      start_date: "now",
+      end_behavior: "release",
+      phases: [{ items: [{ price: basic.id }], duration: { interval: "month", interval_count: 1 } }],
+    });
+    await shop.advance("28d");
+    await shop.advance("4d");
+  });
+}
+
 happens("subscription_schedule.aborted", async () => {
   const customer = await customerWithCard(stripe);
   const { id } = await subscribe(customer);

@@ -94,6 +94,10 @@ fn required<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refused> {
 pub(crate) async fn pay(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let payment = match text(&body, "payment_method")?.unwrap_or("card") {
+        "none" => {
+            let paid = app.change(|core, now| core.finish_free_checkout(&id, now));
+            return Ok(Json(paid?));
+        }
         "card" => Payment::Method("pm_card_visa".to_owned()),
         "delayed" => Payment::Delayed,
         method => Payment::Method(method.to_owned()),
@@ -171,6 +175,23 @@ pub(crate) async fn rate_limits(State(app): State<App>) -> Json<Value> {
 pub(crate) async fn set_rate_limits(State(app): State<App>, body: Bytes) -> Answer {
     app.twin.rate_limits.set(&object(&body)?)?;
     Ok(Json(json!(app.twin.rate_limits.view())))
+}
+
+/// `POST /_twin/portal-configuration`: takes the default portal configuration away, or saves it, as a
+/// click in the Dashboard does.
+pub(crate) async fn set_portal_configuration(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let enabled = body["enabled"]
+        .as_bool()
+        .ok_or_else(|| Refused::bad("enabled must be true or false."))?;
+    app.change(|core, _| {
+        if enabled {
+            core.save_portal_defaults();
+        } else {
+            core.remove_portal_defaults();
+        }
+    });
+    Ok(Json(json!({ "enabled": enabled })))
 }
 
 /// `POST /_twin/keys`: creates a restricted key with `{"permissions": {"customer": "write"}}`.

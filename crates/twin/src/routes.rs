@@ -105,6 +105,10 @@ fn control_api() -> Router<App> {
             get(control::rate_limits).post(control::set_rate_limits),
         )
         .route("/_twin/keys", post(control::add_key))
+        .route(
+            "/_twin/portal-configuration",
+            post(control::set_portal_configuration),
+        )
         .route("/_twin/tax", get(control::taxes).post(control::set_tax))
         .route(
             "/_twin/webhook-endpoints/{endpoint}/roll",

@@ -141,3 +141,28 @@ async fn the_control_page_sets_faults_and_chaos() {
     );
     assert_eq!(wrong.status(), 400);
 }
+
+#[tokio::test]
+async fn the_default_portal_configuration_can_be_taken_away_and_saved_again() {
+    let twin = start().await;
+    let customer = twin.customer("ada@example.com").await;
+    let open = || {
+        let request = twin.http.post(twin.url("/v1/billing_portal/sessions"));
+        let request = request.bearer_auth(KEY).form(&[("customer", &customer)]);
+        async { request.send().await.unwrap().status().as_u16() }
+    };
+
+    let at_first = open().await;
+    twin.control("/_twin/portal-configuration", json!({"enabled": false}))
+        .await;
+    let without = open().await;
+    twin.control("/_twin/portal-configuration", json!({"enabled": true}))
+        .await;
+    let again = open().await;
+    let (status, _) = twin
+        .control("/_twin/portal-configuration", json!({"enabled": 1}))
+        .await;
+
+    assert_eq!((at_first, without, again), (200, 400, 200));
+    assert_eq!(status, 400);
+}

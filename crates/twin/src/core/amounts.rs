@@ -7,12 +7,16 @@ const ONE_PERCENT: i64 = 10_000;
 /// The whole, in the units that [`percent`] returns.
 pub const WHOLE: i64 = 100 * ONE_PERCENT;
 
-/// Reads a percentage from its digits as ten-thousandths of a percent: `8.875` becomes 88,750.
+/// Reads a percentage from its digits as ten-thousandths of a percent: `8.875` becomes 88,750. A
+/// negative one becomes 0.
 pub fn percent(number: &Value) -> i64 {
     let digits = match number {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    if digits.starts_with('-') {
+        return 0;
+    }
     let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
     let rest: String = format!("{rest}0000").chars().take(4).collect();
     let whole = whole.parse::<i64>().unwrap_or(0).clamp(0, ONE_PERCENT);

@@ -72,21 +72,21 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
 impl Core {
     /// Plans the lapse of an authorization.
     pub(super) fn begin_authorization(&mut self, intent: &str, charge: &str) {
-        let until = self.now + LAPSES_AFTER;
+        let until = self.account_time() + LAPSES_AFTER;
         self.modify(charge, |row| {
             if row["payment_method_details"]["card"].is_object() {
                 set(row, "payment_method_details.card.capture_before", until);
             }
         });
-        self.wake(until, intent);
+        self.wake_in_account_time(until, intent);
     }
 
-    /// Cancels an authorization that nobody captured in time.
+    /// Cancels an authorization that was not captured in time.
     pub(super) fn authorization_due(&mut self, id: &str) {
         let intent = self.row(id).clone();
         let is_held = status::payment(&intent) == PaymentIntentStatus::RequiresCapture;
         let made = int(self.row(text(&intent, "latest_charge")), "created");
-        if !is_held || made + LAPSES_AFTER > self.now {
+        if !is_held || made + LAPSES_AFTER > self.account_time() {
             return;
         }
         self.release(text(&intent, "latest_charge"), "charge.expired");

@@ -82,7 +82,8 @@ impl Core {
         };
         let entry = json!({
             "id": id, "object": "balance_transaction", "amount": amount,
-            "available_on": self.now + 2 * DAY, "balance_type": "payments", "created": self.now,
+            "available_on": self.account_time() + 2 * DAY, "balance_type": "payments",
+            "created": self.account_time(),
             "currency": currency, "description": null, "exchange_rate": null, "fee": fee,
             "fee_details": fees, "net": amount - fee, "reporting_category": kind,
             "source": source, "status": "pending", "type": kind,

@@ -38,6 +38,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.set_note(&id, "trial", trial);
     core.check_session_discounts(&id)?;
     core.total_session(&id);
+    if mode == CheckoutMode::Subscription
+        && let Some(customer) = &customer
+    {
+        core.refuse_other_currency(customer, text(core.row(&id), "currency"))?;
+    }
     core.check_session_currency(&id, sent)?;
     if mode == CheckoutMode::Setup {
         core.begin_setup(&id, sent)?;

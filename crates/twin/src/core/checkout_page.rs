@@ -83,7 +83,7 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         self.open_session(session_id)?;
-        let paid = self.on_page(|core| {
+        let paid = self.on_page(session_id, |core| {
             let method = core.method_of(&payment)?;
             core.pay_session(session_id, &method)
         })?;
@@ -101,7 +101,7 @@ impl Core {
         if !is_free {
             return Err(not_possible("This session needs a payment method."));
         }
-        self.on_page(|core| core.finish_subscribing(session_id, ""))?;
+        self.on_page(session_id, |core| core.finish_subscribing(session_id, ""))?;
         self.shown(session_id)
     }
 
@@ -120,7 +120,7 @@ impl Core {
             ));
         };
         let method = owned(self.row(&intent), "payment_method");
-        let paid = self.on_page(|core| {
+        let paid = self.on_page(session_id, |core| {
             if status::mode(&session) == CheckoutMode::Setup {
                 core.authenticate_setup(&intent, ok)?;
                 core.complete_setup_session(session_id, &method);
@@ -185,7 +185,7 @@ impl Core {
         };
         let chosen =
             json!([{"coupon": get(&found, "promotion.coupon"), "promotion_code": found["id"]}]);
-        self.on_page(|core| {
+        self.on_page(session_id, |core| {
             core.set_note(session_id, "discounts", chosen);
             core.check_session_discounts(session_id)
         })?;
@@ -233,12 +233,16 @@ impl Core {
         waits.then_some(id)
     }
 
-    /// Runs a page's action and rolls it back if it is refused, as for API requests.
+    /// Runs a page's action on an object, by its test clock if it has one, and rolls it back if it is
+    /// refused, as for API requests.
     pub(super) fn on_page<T>(
         &mut self,
+        object: &str,
         work: impl FnOnce(&mut Core) -> Answer<T>,
     ) -> Result<T, PayError> {
-        self.undoable(work).map_err(|error| match error.kind {
+        let clock = self.clock_of(object);
+        let result = self.at_clock(clock.as_deref(), |core| core.undoable(work));
+        result.map_err(|error| match error.kind {
             "card_error" => PayError::Card {
                 code: error.code.unwrap_or_default(),
                 decline_code: error.decline_code.unwrap_or_default(),

@@ -195,7 +195,7 @@ impl Core {
         let sent = self.note(id, "sent");
         let data = get(&sent, "subscription_data").clone();
         let items = self.note(id, "items");
-        let mut recurring = Vec::new();
+        let mut recurring: Vec<(Value, i64, Value)> = Vec::new();
         let mut one_time_lines = Vec::new();
         let mut item_terms = Vec::new();
         for item in items.as_array().into_iter().flatten() {
@@ -224,6 +224,9 @@ impl Core {
         );
         let taxed = self.tax_members(&data, customer, &members)?;
         merge(&mut members, taxed);
+        if let Some((price, ..)) = recurring.first() {
+            self.refuse_other_currency(customer, text(price, "currency"))?;
+        }
         let discounts = self.redeem_session(id, customer);
         let days = opt_int(&data, "trial_period_days").map(|days| self.now + days * DAY);
         Ok(NewSubscription {

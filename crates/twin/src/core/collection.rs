@@ -151,7 +151,14 @@ impl Core {
             return;
         }
         let id = owned(event, "data.object.id");
-        let invoice = self.row(&id).clone();
+        let clock = self.clock_of(&id);
+        self.at_clock(clock.as_deref(), |core| {
+            core.plan_after_delivery(&id, acknowledged);
+        });
+    }
+
+    fn plan_after_delivery(&mut self, id: &str, acknowledged: bool) {
+        let invoice = self.row(id).clone();
         let waits = status::is_draft(&invoice) && has(&invoice, "automatically_finalizes_at");
         let is_held = invoice["webhooks_delivered_at"].is_null();
         if !waits || acknowledged != is_held {
@@ -164,10 +171,10 @@ impl Core {
         } else {
             limit
         };
-        self.modify(&id, |row| {
+        self.modify(id, |row| {
             row["webhooks_delivered_at"] = json!(acknowledged.then_some(now));
             plan_finalizing(row, at);
         });
-        self.wake(at, &id);
+        self.wake(at, id);
     }
 }

@@ -34,10 +34,9 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
         "times_redeemed": 0, "valid": true,
     });
     core.store.put(&id, coupon);
+    // A deleted coupon with this id may have left others.
     for name in ["applies_to", "currency_options"] {
-        if has(sent, name) {
-            core.set_note(&id, name, get(sent, name).clone());
-        }
+        core.set_note(&id, name, get(sent, name).clone());
     }
     if let Some(at) = opt_int(sent, "redeem_by") {
         core.wake(at, &id);
@@ -305,7 +304,7 @@ impl Core {
         Ok(())
     }
 
-    /// Deactivates a coupon or a promotion code whose time is over.
+    /// Deactivates a coupon or a promotion code that has expired.
     pub(super) fn code_due(&mut self, id: &str) {
         let row = self.row(id).clone();
         let coupon = match opt(&row, "promotion.coupon") {

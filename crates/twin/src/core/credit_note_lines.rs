@@ -9,7 +9,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::taxes::{Taxed, sum_of};
-use super::value::{get, has, ids, int, list, money_text, opt, opt_int, owned, text};
+use super::value::{AMOUNT_MAX, get, has, ids, int, list, money_text, opt, opt_int, owned, text};
 
 /// The lines of a credit note and their sums, in minor units.
 #[derive(Default)]
@@ -190,7 +190,9 @@ impl Core {
     }
 
     fn custom_line(&mut self, sent: &Value, invoice: &Value, param: &str) -> Answer {
-        let decimal = opt(sent, "unit_amount_decimal").and_then(|text| text.parse::<i64>().ok());
+        let decimal = opt(sent, "unit_amount_decimal")
+            .and_then(|text| text.parse::<i64>().ok())
+            .filter(|unit| unit.abs() <= AMOUNT_MAX);
         let Some(unit) = opt_int(sent, "unit_amount").or(decimal) else {
             return Err(ApiError::required(&format!("{param}[unit_amount]")));
         };

@@ -104,6 +104,12 @@ impl Core {
         for (index, one) in list(sent, "refunds").iter().enumerate() {
             let param = format!("refunds[{index}][refund]");
             let refund = self.need("refund", text(one, "refund"), &param)?;
+            let is_known = linked.iter().any(|(known, _)| refund["id"] == *known);
+            let intent = self.invoice_intent(text(sent, "invoice"));
+            if is_known || intent.is_none_or(|intent| refund["payment_intent"] != intent) {
+                let message = "The refund does not belong to the invoice, or is linked already.";
+                return refuse_param("", &param, message);
+            }
             let amount = opt_int(one, "amount_refunded").unwrap_or(int(&refund, "amount"));
             linked.push((owned(&refund, "id"), amount));
         }

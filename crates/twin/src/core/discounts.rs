@@ -135,7 +135,8 @@ impl Core {
             if let Some(known) = opt(one, "discount") {
                 let param = format!("{named}[discount]");
                 let row = self.need("discount", known, &param)?;
-                if opt(&row, "customer").is_some_and(|one| one != purchase.customer) {
+                let is_foreign = opt(&row, "customer").is_some_and(|one| one != purchase.customer);
+                if is_foreign || self.note(known, "spent") == true {
                     return Err(self.missing("discount", known, &param));
                 }
                 ids.push(known.to_owned());
@@ -364,7 +365,7 @@ impl Core {
     }
 
     /// Ends the discounts that an invoice has used up: those that apply once, and those whose time
-    /// is over.
+    /// has ended.
     pub(super) fn spend_discounts(&mut self, invoice: &str) {
         let row = self.row(invoice).clone();
         let mut used: Vec<String> = list(&row, "total_discount_amounts")
@@ -400,6 +401,7 @@ impl Core {
                 }
             });
             self.detach_discount(&id);
+            self.set_note(&id, "spent", true);
         }
     }
 }

@@ -78,11 +78,8 @@ impl Core {
             if is_inquiry { "general" } else { reason },
             is_inquiry,
         );
-        let made = self
-            .store
-            .all("dispute")
-            .find(|one| text(one, "charge") == charge);
-        made.cloned().ok_or(PayError::NotFound)
+        let made = self.dispute_of(charge).ok_or(PayError::NotFound)?;
+        self.shown(&made)
     }
 
     /// Closes a dispute as won or lost.
@@ -116,9 +113,9 @@ impl Core {
             .to_owned();
         let dispute = json!({
             "id": id, "object": "dispute", "amount": amount, "balance_transactions": [],
-            "charge": charge, "created": self.now, "currency": row["currency"],
+            "charge": charge, "created": self.account_time(), "currency": row["currency"],
             "enhanced_eligibility_types": [], "evidence": evidence(),
-            "evidence_details": {"due_by": self.now + ANSWER_WITHIN, "enhanced_eligibility": {},
+            "evidence_details": {"due_by": self.account_time() + ANSWER_WITHIN, "enhanced_eligibility": {},
                 "has_evidence": false, "past_due": false, "submission_count": 0},
             "is_charge_refundable": is_inquiry, "livemode": false, "metadata": {},
             "payment_intent": row["payment_intent"],
@@ -128,7 +125,7 @@ impl Core {
             "reason": reason, "status": status,
         });
         self.store.put(&id, dispute);
-        self.wake(self.now + ANSWER_WITHIN, &id);
+        self.wake(self.account_time() + ANSWER_WITHIN, &id);
         if !is_inquiry {
             self.modify_and_emit("charge.updated", charge, |row| {
                 row["disputed"] = true.into();
@@ -169,7 +166,8 @@ impl Core {
     /// Closes a dispute as lost if no evidence was submitted in time.
     pub(super) fn dispute_due(&mut self, id: &str) {
         let row = self.row(id);
-        if status::needs_response(row) && int(row, "evidence_details.due_by") <= self.now {
+        if status::needs_response(row) && int(row, "evidence_details.due_by") <= self.account_time()
+        {
             self.decide_dispute(id, false);
         }
     }
@@ -181,7 +179,7 @@ impl Core {
         let intent = self.row(charge)["payment_intent"].clone();
         let warning = json!({
             "id": id, "object": "radar.early_fraud_warning", "actionable": true, "charge": charge,
-            "created": self.now, "fraud_type": "misc", "livemode": false, "payment_intent": intent,
+            "created": self.account_time(), "fraud_type": "misc", "livemode": false, "payment_intent": intent,
         });
         self.store.put(&id, warning);
         self.emit("radar.early_fraud_warning.created", &id);
@@ -235,10 +233,8 @@ impl Core {
 
     /// The dispute about a charge.
     pub(super) fn dispute_of(&self, charge: &str) -> Option<String> {
-        self.store
-            .all("dispute")
-            .find(|row| text(row, "charge") == charge)
-            .map(|row| owned(row, "id"))
+        let mut about = self.store.by("dispute", "charge", charge);
+        about.next().map(|row| owned(row, "id"))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::value::{opt, text};
+use super::value::{list, opt, text};
 
 /// The position of a field in [`FIELDS`].
 pub type Index = usize;
 
 /// The indexed fields: the kind of the object, the name of the filter in lists, and the path of the
-/// field.
+/// field. A `*` in the path stands for every element of a list.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("balance_transaction", "source", "source"),
     ("charge", "customer", "customer"),
@@ -43,6 +43,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("refund", "payment_intent", "payment_intent"),
     ("setup_intent", "customer", "customer"),
     ("subscription", "customer", "customer"),
+    ("subscription", "item", "items.data.*.id"),
     ("subscription_schedule", "customer", "customer"),
     ("tax_id", "customer", "customer"),
 ];
@@ -60,5 +61,18 @@ pub fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
     let fields = FIELDS.iter().enumerate();
     fields
         .filter(move |(_, (owner, ..))| *owner == kind)
-        .filter_map(|(index, (.., path))| Some((index, opt(object, path)?.to_owned())))
+        .flat_map(|(index, (.., path))| {
+            let values = values_at(object, path).into_iter();
+            values.map(move |value| (index, value.to_owned()))
+        })
+}
+
+fn values_at<'a>(object: &'a Value, path: &str) -> Vec<&'a str> {
+    match path.split_once(".*.") {
+        Some((outer, inner)) => {
+            let elements = list(object, outer).iter();
+            elements.filter_map(|one| opt(one, inner)).collect()
+        }
+        None => opt(object, path).into_iter().collect(),
+    }
 }

@@ -301,6 +301,11 @@ impl Core {
                 return Err(ApiError::invalid(message));
             }
         }
+        if let Some(intent) = self.invoice_intent(id)
+            && status::is_unfinished(self.row(&intent))
+        {
+            self.cancel_intent(&intent, Value::Null);
+        }
         let due = int(&invoice, "amount_remaining");
         self.modify(id, |row| row["amount_paid_off_stripe"] = due.into());
         self.invoice_paid(id, due);

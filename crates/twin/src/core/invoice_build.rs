@@ -12,7 +12,7 @@ use super::redemption::Purchase;
 use super::status;
 use super::taxes::{net_of, sum_of};
 use super::time::HOUR;
-use super::value::{flag, get, has, int, list, merge, owned, text};
+use super::value::{flag, get, has, int, list, merge, opt, owned, text};
 
 /// The input for creating an invoice.
 pub(super) struct NewInvoice<'a> {
@@ -187,7 +187,14 @@ impl Core {
         let taxes = list(invoice, "total_taxes");
         let on_top = sum_of(taxes, "exclusive");
         let total = sums.gross - off + on_top;
-        let balance = int(self.row(text(invoice, "customer")), "balance");
+        // A balance is in the currency of the customer, and only pays invoices in it.
+        let customer = self.row(text(invoice, "customer"));
+        let is_other = opt(customer, "currency").is_some_and(|one| invoice["currency"] != one);
+        let balance = if is_other {
+            0
+        } else {
+            int(customer, "balance")
+        };
         let due = (total + balance).max(0);
         invoice["total_excluding_tax"] = (total - on_top - sum_of(taxes, "inclusive")).into();
         invoice["subtotal"] = sums.subtotal.into();

@@ -92,7 +92,7 @@ impl Core {
             return Err(PayError::NotPossible(message));
         }
         let customer = owned(&invoice, "customer");
-        let paid = self.on_page(|core| {
+        let paid = self.on_page(&id, |core| {
             let method = core.method_of(&payment)?;
             let can_save = core.test_card(&method).is_none_or(|card| card.attaches);
             if can_save {
@@ -113,7 +113,7 @@ impl Core {
         self.tick(now);
         let id = self.invoice_behind(token_or_id).ok_or(PayError::NotFound)?;
         let intent = self.invoice_intent(&id).ok_or(PayError::NotFound)?;
-        let paid = self.on_page(|core| core.authenticate_intent(&intent, ok))?;
+        let paid = self.on_page(&id, |core| core.authenticate_intent(&intent, ok))?;
         self.invoice_answer(&id, paid)
     }
 

@@ -80,13 +80,10 @@ fn mark_preview(invoice: &mut Value) {
 impl Core {
     /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
     pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
-        let (rng, fresh, due) = (self.rng.clone(), self.fresh.len(), self.due.mark());
-        let transaction = self.store.begin();
+        let (rng, savepoint) = (self.rng.clone(), self.savepoint());
         let result = work(self);
-        self.store.rollback(transaction);
-        self.fresh.truncate(fresh);
+        self.roll_back(savepoint);
         self.rng = rng;
-        self.due.forget_since(due);
         result
     }
 

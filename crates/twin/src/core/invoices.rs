@@ -95,6 +95,7 @@ impl Core {
             invoice["next_payment_attempt"] = Value::Null;
         }
         self.store.put(id, invoice);
+        self.remember_debits(id);
         self.store
             .put(&format!("token:{token}"), json!({ "invoice": id }));
         self.set_note(id, "token", token);
@@ -237,6 +238,10 @@ impl Core {
         let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
+        // A bank debit can succeed after its invoice was voided or paid in another way.
+        if !status::is_payable(self.row(&id)) {
+            return;
+        }
         let amount = int(self.row(intent), "amount_received");
         self.invoice_paid(&id, amount);
     }

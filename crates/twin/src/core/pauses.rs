@@ -151,7 +151,7 @@ impl Core {
         }
     }
 
-    /// Ends a pause of collection whose time is over.
+    /// Ends a pause of collection whose time has passed.
     pub(super) fn resume_collection(&mut self, id: &str) {
         let row = self.row(id);
         let is_over = has(row, "pause_collection")

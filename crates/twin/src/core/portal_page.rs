@@ -190,12 +190,16 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, features) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        if text(&features, "mode") == "immediately" {
-            self.release_schedule(&row);
-            self.end_subscription(subscription, "cancellation_requested");
-            return self.shown(subscription);
-        }
-        self.cancel_at_period_end(&row, true)
+        self.on_page(subscription, |core| {
+            if text(&features, "mode") == "immediately" {
+                core.release_schedule(&row);
+                core.end_subscription(subscription, "cancellation_requested");
+            } else {
+                core.cancel_at_period_end(&row, true);
+            }
+            Ok(())
+        })?;
+        self.shown(subscription)
     }
 
     /// Undoes a cancellation or a scheduled change of plan.
@@ -207,10 +211,14 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, _) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        self.cancel_at_period_end(&row, false)
+        self.on_page(subscription, |core| {
+            core.cancel_at_period_end(&row, false);
+            Ok(())
+        })?;
+        self.shown(subscription)
     }
 
-    fn cancel_at_period_end(&mut self, row: &Value, wished: bool) -> Result<Value, PayError> {
+    fn cancel_at_period_end(&mut self, row: &Value, wished: bool) {
         self.release_schedule(row);
         let (id, now) = (owned(row, "id"), self.now);
         self.modify_and_emit("customer.subscription.updated", &id, |row| {
@@ -218,7 +226,6 @@ impl Core {
             row["cancel_at"] = Value::Null;
             mark_cancellation(row, now);
         });
-        self.shown(&id)
     }
 
     fn release_schedule(&mut self, row: &Value) {
@@ -244,7 +251,7 @@ impl Core {
             return Err(not_possible("This isn't allowed here."));
         }
         let customer = owned(&session, "customer");
-        let method = self.on_page(|core| {
+        let method = self.on_page(portal, |core| {
             let method = core.method_of(&payment)?;
             core.attach(&method, &customer, "payment_method")
         })?;
@@ -309,7 +316,7 @@ impl Core {
                     && text(old, "recurring.interval") == "year"
             }
         });
-        self.on_page(|core| {
+        self.on_page(subscription, |core| {
             core.release_schedule(&row);
             if later {
                 core.schedule_switch(&row, price)

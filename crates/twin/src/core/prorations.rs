@@ -14,9 +14,9 @@ use super::lists::inner;
 use super::status;
 use super::subscription_terms::Grid;
 use super::time::day_text;
-use super::value::{get, ids, int, list, opt, owned, period, price_amount, text};
+use super::value::{get, has, ids, int, list, opt, owned, period, price_amount, text};
 
-/// Whether prorations show their discounts apart instead of being smaller by them.
+/// Whether prorations show their discounts separately instead of being smaller by them.
 fn is_itemized(subscription: &Value) -> bool {
     text(subscription, "billing_mode.flexible.proration_discounts") == "itemized"
 }
@@ -290,7 +290,18 @@ impl Core {
             .unwrap_or_default();
         let start = int(&debit, "start");
         debits.retain(|one| int(one, "end") > start);
-        debits.push(debit);
+        match debits
+            .iter_mut()
+            .find(|one| has(one, "line") && one["line"] == debit["line"])
+        {
+            // The discounts of a draft can change until it is finalized.
+            Some(known) => {
+                for name in ["gross", "net", "applied", "tax_rates"] {
+                    known[name] = debit[name].clone();
+                }
+            }
+            None => debits.push(debit),
+        }
         self.set_note(item, "debits", debits);
     }
 }

@@ -1,11 +1,14 @@
 //! The path from a request to its answer: keys, versions, idempotency, parameters, expansion and
 //! headers.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::data::{API_VERSION, is_version, paths};
 use super::errors::{Answer, ApiError};
 use super::routes::{self, Route};
+use super::store::Transaction;
 use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params};
 
 /// The two clocks of a request, in seconds since 1970. <https://docs.stripe.com/api/idempotent_requests>
@@ -119,6 +122,7 @@ impl Core {
             body,
         }
     }
+
     fn perform(&mut self, request: &ApiRequest) -> Answer {
         let (route, mut call) = find(request)?;
         let expand = call
@@ -141,18 +145,45 @@ impl Core {
 
     /// Runs `work`. An error rolls back all its changes unless the error keeps them.
     pub(super) fn undoable<T>(&mut self, work: impl FnOnce(&mut Core) -> Answer<T>) -> Answer<T> {
-        let fresh = self.fresh.len();
-        let transaction = self.store.begin();
+        let savepoint = self.savepoint();
         let result = work(self);
         match &result {
-            Err(error) if !error.keep => {
-                self.store.rollback(transaction);
-                self.fresh.truncate(fresh);
-            }
-            _ => self.store.commit(transaction),
+            Err(error) if !error.keep => self.roll_back(savepoint),
+            _ => self.store.commit(savepoint.transaction),
         }
         result
     }
+
+    /// Marks the state to which [`Core::roll_back`] returns.
+    pub(super) fn savepoint(&mut self) -> Savepoint {
+        let clocks = self.clock_due.iter();
+        Savepoint {
+            transaction: self.store.begin(),
+            fresh: self.fresh.len(),
+            due: self.due.mark(),
+            clock_due: clocks.map(|(id, due)| (id.clone(), due.mark())).collect(),
+        }
+    }
+
+    /// Reverts all changes to rows, events and due work since a savepoint.
+    pub(super) fn roll_back(&mut self, savepoint: Savepoint) {
+        self.store.rollback(savepoint.transaction);
+        self.fresh.truncate(savepoint.fresh);
+        self.due.forget_since(savepoint.due);
+        for (id, due) in &mut self.clock_due {
+            due.forget_since(savepoint.clock_due.get(id).copied().unwrap_or(0));
+        }
+    }
+}
+
+/// A state to which the core can return.
+pub(super) struct Savepoint {
+    transaction: Transaction,
+    /// The number of events.
+    fresh: usize,
+    /// The marks of the timelines: that of the account, and those of the test clocks by their id.
+    due: u64,
+    clock_due: BTreeMap<String, u64>,
 }
 
 /// The route of a request and its typed parameters.

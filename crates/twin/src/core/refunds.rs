@@ -119,7 +119,7 @@ impl Core {
             fate,
             Some(Afterwards::RefundPends | Afterwards::RefundFails)
         ) {
-            self.wake(self.now + REFUND_SETTLES_AFTER, &id);
+            self.wake(self.account_time() + REFUND_SETTLES_AFTER, &id);
         }
         Ok(id)
     }

@@ -312,9 +312,8 @@ impl Core {
             changed = changed.and_then(|()| self.move_trial(&row, end, proration));
         }
         // A payment that fails leaves the change in place, and the events report it.
-        if changed.is_ok() {
-            self.emit_change("customer.subscription.updated", &id, sub);
-        }
+        drop(changed);
+        self.emit_change("customer.subscription.updated", &id, sub);
     }
 
     fn give_phase_settings(
@@ -344,8 +343,8 @@ impl Core {
         });
         // The discounts of a phase apply during it only.
         if before["discounts"] != phase["discounts"] {
-            let discounts = self.discounts_from(phase, &customer).unwrap_or_default();
-            self.start_discounts(id, &discounts);
+            let discounts = self.undoable(|core| core.discounts_from(phase, &customer));
+            self.start_discounts(id, &discounts.unwrap_or_default());
         }
         let mut lines = Vec::new();
         for extra in list(phase, "add_invoice_items") {

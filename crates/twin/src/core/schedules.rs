@@ -281,11 +281,11 @@ impl Core {
         let now = self.now;
         let first = sent.first().map_or(&Value::Null, |phase| phase);
         let known = list(before, "phases");
-        let starts_anew = status::schedule(before) == ScheduleStatus::NotStarted;
+        let has_not_begun = status::schedule(before) == ScheduleStatus::NotStarted;
         let start = match moment(first, "start_date", now) {
-            Some(at) if starts_anew => at,
+            Some(at) if has_not_begun => at,
             Some(at) if known.iter().any(|phase| int(phase, "start_date") == at) => at,
-            None if !starts_anew && has(before, "current_phase") => {
+            None if !has_not_begun && has(before, "current_phase") => {
                 int(before, "current_phase.start_date")
             }
             _ => int(before, "phases.0.start_date"),
@@ -358,7 +358,7 @@ impl Core {
         };
         match status::schedule(&row) {
             ScheduleStatus::NotStarted if int(&row, "phases.0.start_date") <= self.now => {
-                if self.begin_schedule(id).is_err() {
+                if self.undoable(|core| core.begin_schedule(id)).is_err() {
                     self.end_schedule(id, ScheduleEnd::Canceled);
                     return;
                 }

@@ -402,3 +402,88 @@ impl<'de> Deserialize<'de> for Store {
         Ok(store)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Checks that the lists and indexes hold what a look at all rows finds.
+    fn assert_consistent(store: &Store) {
+        let mut order: BTreeMap<String, BTreeSet<Number>> = BTreeMap::new();
+        let mut indexed: BTreeMap<(Index, String), BTreeSet<Number>> = BTreeMap::new();
+        for (id, number) in &store.numbers {
+            let places = places_of(store.get(id).unwrap());
+            if let Some(kind) = places.kind {
+                order.entry(kind).or_default().insert(*number);
+            }
+            for key in places.indexed {
+                indexed.entry(key).or_default().insert(*number);
+            }
+        }
+        let mut listed = store.order.clone();
+        listed.retain(|_, numbers| !numbers.is_empty());
+        assert_eq!(listed, order);
+        assert_eq!(store.indexed, indexed);
+    }
+
+    #[test]
+    fn lists_and_indexes_agree_with_the_rows_after_any_changes_and_rollbacks() {
+        let mut store = Store::default();
+        let mut seed = 7_u64;
+        let mut next = |bound: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % bound
+        };
+        for _ in 0..400 {
+            let before = serde_json::to_string(&store).unwrap();
+            let transaction = store.begin();
+            for _ in 0..next(8) {
+                let id = format!("in_{}", next(30));
+                let customer = format!("cus_{}", next(4));
+                match next(4) {
+                    0 => store.put(&id, json!({"id": id, "object": "invoice", "deleted": true})),
+                    1 => {
+                        store.edit(&id, |row| row["customer"] = customer.into());
+                    }
+                    _ => store.put(
+                        &id,
+                        json!({"id": id, "object": "invoice", "customer": customer}),
+                    ),
+                }
+            }
+            if next(3) == 0 {
+                store.rollback(transaction);
+                assert_eq!(serde_json::to_string(&store).unwrap(), before);
+            } else {
+                store.commit(transaction);
+            }
+            if next(10) == 0 {
+                store.rows.values_mut().for_each(Row::shrink);
+            }
+            assert_consistent(&store);
+        }
+        let loaded: Store = serde_json::from_str(&serde_json::to_string(&store).unwrap()).unwrap();
+        assert_consistent(&loaded);
+        assert_eq!(
+            serde_json::to_string(&loaded).unwrap(),
+            serde_json::to_string(&store).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_store_of_the_first_release_is_loaded_in_its_order() {
+        let saved = json!({
+            "rows": {"cus_2": {"id": "cus_2", "object": "customer"},
+                     "cus_1": {"id": "cus_1", "object": "customer"}, "cus_1#": {"a": 1}},
+            "order": {"customer": ["cus_2", "cus_1"]},
+        });
+
+        let store: Store = serde_json::from_value(saved).unwrap();
+
+        let ids: Vec<&str> = store.all("customer").map(|row| text(row, "id")).collect();
+        assert_eq!(ids, ["cus_2", "cus_1"]);
+        assert_eq!(store.get("cus_1#").unwrap()["a"], 1);
+    }
+}

@@ -131,12 +131,11 @@ impl Core {
     }
 
     fn find_item(&self, id: &str) -> Answer<(String, Value)> {
-        self.store
-            .all("subscription")
+        let mut holders = self.store.by("subscription", "item", id);
+        holders
             .find_map(|row| {
-                let item = inner(row, "items")
-                    .iter()
-                    .find(|item| text(item, "id") == id)?;
+                let mut items = inner(row, "items").iter();
+                let item = items.find(|item| text(item, "id") == id)?;
                 Some((owned(row, "id"), item.clone()))
             })
             .ok_or_else(|| {

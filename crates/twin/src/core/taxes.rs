@@ -1,6 +1,6 @@
 //! Tax: the rates of lines, what they come to, and the table behind automatic tax.
 //!
-//! Every amount is taxed after its discounts and rounded by itself, so that the sum over the lines
+//! Every amount is taxed after its discounts and rounded separately, so that the sum over the lines
 //! is the tax of the whole (docs.stripe.com/tax/tax-rates).
 
 use serde_json::{Value, json};

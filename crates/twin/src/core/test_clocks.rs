@@ -17,7 +17,7 @@ const KIND: &str = "test_helpers.test_clock";
 /// How many customers a clock can have.
 const CUSTOMERS_MAX: usize = 3;
 
-/// After how much real time Stripe deletes a clock.
+/// After how much time of the account Stripe deletes a clock.
 const LIFETIME: i64 = 30 * DAY;
 
 /// `POST /v1/test_helpers/test_clocks`
@@ -88,12 +88,14 @@ const OWNERS: [&str; 10] = [
 impl Core {
     /// The test clock that an object is bound to, itself or through its customer.
     pub(super) fn clock_of(&self, id: &str) -> Option<String> {
-        let row = self.store.get(id)?;
+        let item_of = || self.store.by("subscription", "item", id).next();
+        let row = self.store.get(id).or_else(item_of)?;
         if row["object"] == KIND {
             return None;
         }
         opt(row, "test_clock")
             .or_else(|| opt(self.row(opt(row, "customer")?), "test_clock"))
+            .filter(|clock| self.row(clock)["deleted"] != true)
             .map(str::to_owned)
     }
 

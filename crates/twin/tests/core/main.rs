@@ -14,6 +14,7 @@ mod checkout_settings;
 mod checkout_subscriptions;
 mod cli_triggers;
 mod coupons;
+mod crossings;
 mod discounts;
 mod disputes;
 mod dunning;

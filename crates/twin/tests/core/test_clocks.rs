@@ -1,6 +1,7 @@
 //! Test clocks: customers that live by a clock of their own.
 
 use serde_json::json;
+use twin::core::Payment;
 
 use super::shop::{DAY, NOW, Shop, string};
 
@@ -151,4 +152,27 @@ fn a_clock_is_deleted_after_thirty_days() {
 
     assert_eq!(shop.see(&json!(clock))["deleted"], true);
     assert_eq!(shop.see(&json!(customer))["deleted"], true);
+}
+
+#[test]
+fn a_page_of_a_customer_on_a_clock_works_at_the_time_of_the_clock() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    advance(&mut shop, &clock, START + 20 * DAY);
+    let body = format!(
+        "mode=subscription&customer={customer}&line_items[0][price]={plan}&line_items[0][quantity]=1&success_url=http://127.0.0.1:9/"
+    );
+    let session = string(&shop.post("/v1/checkout/sessions", &body)["id"]);
+
+    let card = Payment::Method("pm_card_visa".to_owned());
+    let paid = shop.core.pay_checkout(&session, card, shop.now).unwrap();
+
+    let sub = shop.see(&paid["subscription"]);
+    assert_eq!(sub["created"], START + 20 * DAY);
+    assert_eq!(sub["test_clock"], clock.as_str());
+    advance(&mut shop, &clock, START + 52 * DAY);
+    shop.get(&format!("/v1/test_helpers/test_clocks/{clock}"));
+    let invoices = shop.get(&format!("/v1/invoices?customer={customer}"));
+    assert_eq!(invoices["data"].as_array().map(Vec::len), Some(2));
 }

@@ -212,7 +212,11 @@ impl Core {
             .get(id)
             .filter(|row| row["object"] == "checkout.session");
         let row = row.cloned().ok_or(PayError::NotFound)?;
+        let is_orphan = self.row(text(&row, "customer"))["deleted"] == true;
         match status::session(&row) {
+            CheckoutStatus::Open if is_orphan => {
+                Err(not_possible("The customer of this session was deleted."))
+            }
             CheckoutStatus::Open => Ok(row),
             CheckoutStatus::Complete => Err(not_possible("This session is already paid.")),
             _ => Err(not_possible("This session has expired.")),

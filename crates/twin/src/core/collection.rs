@@ -78,8 +78,7 @@ impl Core {
         if text(&invoice, "collection_method") == "send_invoice" {
             self.check_due_date(id, &invoice);
         } else if advances && is_due("next_payment_attempt", now) {
-            // The events report the outcome.
-            let _ = self.pay_invoice(id, None, Initiator::Schedule);
+            self.charge_on_schedule(id);
         }
     }
 
@@ -92,8 +91,21 @@ impl Core {
         if text(draft, "collection_method") == "send_invoice" {
             self.emit("invoice.sent", id);
         } else {
-            // The events report the outcome.
-            let _ = self.pay_invoice(id, None, Initiator::Schedule);
+            self.charge_on_schedule(id);
+        }
+    }
+
+    /// Charges an invoice that is due. The events report the outcome. An attempt that fails before
+    /// the bank is asked, for example because the card was detached, counts like a declined one.
+    fn charge_on_schedule(&mut self, id: &str) {
+        let attempts = self.row(id)["attempt_count"].clone();
+        let Err(error) = self.pay_invoice(id, None, Initiator::Schedule) else {
+            return;
+        };
+        let row = self.row(id);
+        if status::is_open(row) && row["attempt_count"] == attempts {
+            let intent = self.intent_for_invoice(id);
+            self.invoice_attempt_failed(&intent, &error, Initiator::Schedule);
         }
     }
 

@@ -111,6 +111,11 @@ impl Core {
                 return refuse_param("", &param, message);
             }
             let amount = opt_int(one, "amount_refunded").unwrap_or(int(&refund, "amount"));
+            if !(1..=int(&refund, "amount")).contains(&amount) {
+                let message = "The amount must be at least 1 and at most that of the refund.";
+                let param = format!("refunds[{index}][amount_refunded]");
+                return refuse_param("", &param, message);
+            }
             linked.push((owned(&refund, "id"), amount));
         }
         Ok(Parts {

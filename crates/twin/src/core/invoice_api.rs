@@ -194,6 +194,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
         return refuse_param("invoice_not_editable", "", message);
     }
+    core.need("customer", text(&invoice, "customer"), "customer")?;
     core.need_tax_location(&invoice)?;
     core.modify(call.id(), |row| {
         copy(row, &call.params, &["auto_advance"]);

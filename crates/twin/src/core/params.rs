@@ -224,12 +224,15 @@ fn words(schema: &Value, text: &str, name: &str) -> Answer {
         return refuse_param("", name, message);
     }
     let Some(allowed) = schema["enum"].as_array() else {
-        let text = if schema["format"] == "currency" {
-            text.to_lowercase()
-        } else {
-            text.to_owned()
-        };
-        return Ok(Value::String(text));
+        if schema["format"] != "currency" {
+            return Ok(Value::String(text.to_owned()));
+        }
+        let code = text.to_lowercase();
+        if code.is_empty() || is_currency(&code) {
+            return Ok(Value::String(code));
+        }
+        let message = format!("Invalid currency: {code}. Stripe does not support this currency.");
+        return refuse_param("", name, message);
     };
     if allowed.iter().any(|one| one.as_str() == Some(text)) {
         return Ok(Value::String(text.to_owned()));
@@ -250,6 +253,18 @@ fn words(schema: &Value, text: &str, name: &str) -> Answer {
         name,
         format!("Invalid {name}: must be one of {choices}"),
     )
+}
+
+/// Whether Stripe charges in a currency. <https://docs.stripe.com/currencies>
+fn is_currency(code: &str) -> bool {
+    const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd \
+        bob brl bsd bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd \
+        fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf \
+        krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad \
+        ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd \
+        shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf \
+        xcd xcg xof xpf yer zar zmw";
+    CURRENCIES.split_whitespace().any(|one| one == code)
 }
 
 /// The metadata after an update: keys are added and replaced, an empty value removes a key, and an

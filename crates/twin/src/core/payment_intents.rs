@@ -127,6 +127,11 @@ fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
 /// `POST /v1/payment_intents/{intent}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
+    core.refuse_for_invoice(
+        call.id(),
+        sent,
+        &["amount", "capture_method", "currency", "customer"],
+    )?;
     core.update(("payment_intent", "intent"), call, &[], |core, after| {
         let open = [
             "amount",
@@ -164,6 +169,10 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let intent = core.need_path("payment_intent", call.id(), "intent")?;
+    core.refuse_for_invoice(call.id(), sent, &["capture_method"])?;
+    if let Some(customer) = opt(&intent, "customer") {
+        core.need("customer", customer, "customer")?;
+    }
     let method = core.intent_method_in(sent, opt(&intent, "customer"))?;
     if status::is_confirmable(&intent) {
         let mut after = intent;
@@ -175,6 +184,22 @@ pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
+    /// Refuses what only the invoice of a payment intent determines.
+    fn refuse_for_invoice(&self, id: &str, sent: &Value, names: &[&str]) -> Answer<()> {
+        if self.note_text(id, "invoice").is_none() {
+            return Ok(());
+        }
+        match names.iter().find(|name| has(sent, name)) {
+            Some(name) => {
+                let message = format!(
+                    "You cannot update the {name} of a PaymentIntent that was created by an invoice. Update the invoice instead."
+                );
+                refuse_param("", name, message)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Confirms a payment intent as the parameters of a request say.
     fn confirm_by_params(&mut self, id: &str, method: Option<&str>, sent: &Value) -> Answer<Paid> {
         if let Some(url) = opt(sent, "return_url") {

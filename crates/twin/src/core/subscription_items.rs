@@ -82,7 +82,7 @@ impl Core {
         for (index, one) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let Some(id) = opt(one, "id") else {
-                let price = self.recurring_price(one, &named)?;
+                let price = self.price_of_item(one, text(row, "currency"), &named)?;
                 let twice = items
                     .iter()
                     .find(|item| get(item, "price.id") == get(&price, "id"));
@@ -113,7 +113,7 @@ impl Core {
                 continue;
             }
             if has(one, "price") || has(one, "price_data") {
-                items[place]["price"] = self.recurring_price(one, &named)?;
+                items[place]["price"] = self.price_of_item(one, text(row, "currency"), &named)?;
             }
             if let Some(quantity) = opt_int(one, "quantity") {
                 items[place]["quantity"] = quantity.into();

@@ -295,6 +295,24 @@ impl Core {
         Ok(price)
     }
 
+    /// The active recurring price of an item of a subscription, which has a currency.
+    pub(super) fn price_of_item(&mut self, item: &Value, currency: &str, param: &str) -> Answer {
+        let price = self.recurring_price(item, param)?;
+        let own = text(&price, "currency");
+        if own != currency {
+            let message = format!(
+                "The price specified only supports `{own}`. This doesn't match the expected currency: `{currency}`."
+            );
+            let field = if has(item, "price_data") {
+                "price_data][currency"
+            } else {
+                "price"
+            };
+            return refuse_param("", &format!("{param}[{field}]"), message);
+        }
+        Ok(price)
+    }
+
     /// Reads one-time lines from parameters.
     pub(super) fn one_time_lines_from(
         &mut self,

@@ -1,6 +1,7 @@
 //! What happens when two features meet.
 
 use serde_json::json;
+use twin::core::Payment;
 
 use crate::shop::{DAY, NOW, Shop, string};
 
@@ -229,4 +230,131 @@ fn events_leave_the_list_after_thirty_days_whatever_a_clock_shows() {
         .map(|one| one["type"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, ["test_helpers.test_clock.deleted"]);
+}
+
+#[test]
+fn the_payment_intent_of_an_invoice_takes_its_amount_from_the_invoice() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("");
+    let plan = shop.plan("PRO", 2000);
+    let sub = shop.subscribe(
+        &customer,
+        &plan,
+        "&payment_behavior=default_incomplete&expand[]=latest_invoice.payments",
+    );
+    let intent = string(&sub["latest_invoice"]["payments"]["data"][0]["payment"]["payment_intent"]);
+    let path = format!("/v1/payment_intents/{intent}");
+
+    for field in ["amount=100", "currency=eur", "capture_method=manual"] {
+        let (status, error) = shop.refused("POST", &path, field);
+        assert_eq!(status, 400, "{field}");
+        assert!(field.starts_with(error["param"].as_str().unwrap()));
+    }
+    shop.post(&format!("{path}/confirm"), "payment_method=pm_card_visa");
+
+    assert_eq!(shop.see(&sub["latest_invoice"]["id"])["amount_paid"], 2000);
+}
+
+#[test]
+fn an_invoice_that_was_paid_in_another_way_cannot_be_charged_any_more() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("");
+    shop.post(
+        "/v1/invoiceitems",
+        &format!("customer={customer}&amount=900&currency=usd"),
+    );
+    let body = format!("customer={customer}&pending_invoice_items_behavior=include");
+    let invoice = string(&shop.post("/v1/invoices", &body)["id"]);
+    let path = format!("/v1/invoices/{invoice}");
+    let open = shop.post(&format!("{path}/finalize"), "expand[]=payments");
+    let intent = string(&open["payments"]["data"][0]["payment"]["payment_intent"]);
+
+    shop.post(&format!("{path}/pay"), "paid_out_of_band=true");
+    let confirm = format!("/v1/payment_intents/{intent}/confirm");
+    let (status, _) = shop.refused("POST", &confirm, "payment_method=pm_card_visa");
+
+    assert_eq!(status, 400);
+    assert!(shop.core.objects("charge").is_empty());
+}
+
+#[test]
+fn a_renewal_whose_card_was_detached_is_past_due_and_retried() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("");
+    let card = string(
+        &shop.post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &format!("customer={customer}"),
+        )["id"],
+    );
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&customer, &plan, &format!("&default_payment_method={card}"));
+    shop.post(&format!("/v1/payment_methods/{card}/detach"), "");
+
+    shop.wait(31 * DAY + 7_200);
+
+    let invoice = shop.see(&shop.see(&sub["id"])["latest_invoice"]);
+    assert_eq!(shop.see(&sub["id"])["status"], "past_due");
+    assert_eq!(invoice["attempt_count"], 1);
+    assert!(invoice["next_payment_attempt"].as_i64() > Some(shop.now));
+    assert!(shop.did("invoice.payment_failed"));
+}
+
+#[test]
+fn a_subscription_keeps_its_currency_when_its_items_change() {
+    let mut shop = Shop::open();
+    let euros = "product_data[name]=EU&unit_amount=2000&currency=eur&recurring[interval]=month";
+    let euros = string(&shop.post("/v1/prices", euros)["id"]);
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&customer, &plan, "");
+    let item = string(&sub["items"]["data"][0]["id"]);
+
+    let changed = shop.refused(
+        "POST",
+        &format!("/v1/subscriptions/{}", string(&sub["id"])),
+        &format!("items[0][id]={item}&items[0][price]={euros}"),
+    );
+    let by_item = shop.refused(
+        "POST",
+        &format!("/v1/subscription_items/{item}"),
+        &format!("price={euros}"),
+    );
+    let unknown = shop.refused("POST", "/v1/payment_intents", "amount=500&currency=xxx");
+
+    assert!(
+        changed.1["message"]
+            .as_str()
+            .unwrap()
+            .contains("expected currency: `usd`")
+    );
+    assert_eq!(
+        (by_item.0, unknown.1["param"].as_str()),
+        (400, Some("currency"))
+    );
+}
+
+#[test]
+fn a_deleted_customer_can_no_longer_pay() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("");
+    let plan = shop.plan("PRO", 1900);
+    let session = shop.session("subscription", &plan, &format!("&customer={customer}"));
+    let intent = format!("amount=900&currency=usd&customer={customer}");
+    let intent = string(&shop.post("/v1/payment_intents", &intent)["id"]);
+    let invoice = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+    shop.delete(&format!("/v1/customers/{customer}"));
+
+    let card = Payment::Method("pm_card_visa".to_owned());
+    let paid = shop.core.pay_checkout(&session, card, shop.now);
+    let confirmed = shop.refused(
+        "POST",
+        &format!("/v1/payment_intents/{intent}/confirm"),
+        "payment_method=pm_card_visa",
+    );
+    let finalized = shop.refused("POST", &format!("/v1/invoices/{invoice}/finalize"), "");
+
+    assert!(paid.is_err());
+    assert_eq!((confirmed.0, finalized.0), (400, 400));
+    assert!(shop.core.objects("subscription").is_empty());
 }

@@ -66,8 +66,24 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "phases.currency",
         "it must be the currency of the prices",
     ),
+    (
+        "post /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
+        "items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscription_items/{item}",
+        "price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscriptions/{subscription_exposed_id}",
+        "items.price_data.currency",
+        OWN_CURRENCY,
+    ),
 ];
 
+const OWN_CURRENCY: &str = "it must be the currency of the subscription";
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";
 
 const PREVIEW_LINES: &str = "get /v1/credit_notes/preview/lines";

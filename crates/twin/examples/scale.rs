@@ -2,7 +2,6 @@
 //! Run it with `cargo run --release -p twin --example scale`. Memory is only measured on Linux.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measurement prints, reads the clock and stops at the first error"
 )]
@@ -47,7 +46,10 @@ fn main() {
 /// The median time of a list of the newest ten customers, and of ten from the middle.
 fn list(core: &mut Core, count: i32) {
     let middle = get(core, "/v1/customers", "limit=100")["data"][99]["id"].clone();
-    let after = format!("starting_after={}", middle.as_str().unwrap());
+    let after = format!(
+        "starting_after={}",
+        middle.as_str().expect("a customer has an id")
+    );
     for query in ["", after.as_str()] {
         let mut times: Vec<Duration> = (0..1_001)
             .map(|_| {
@@ -104,7 +106,10 @@ fn renew(count: i32) {
 }
 
 fn id(object: &Value) -> String {
-    object["id"].as_str().unwrap().to_owned()
+    object["id"]
+        .as_str()
+        .expect("an object has an id")
+        .to_owned()
 }
 
 fn time(work: impl FnOnce()) -> Duration {

@@ -9,7 +9,7 @@ import { startTwin, testOfTheSchema } from "../lib/twin.js";
 const shop = await startTwin();
 const { stripe } = shop;
 
-test("each line of a proration is rounded down by itself", async () => {
+test("each line of a proration is rounded down separately", async () => {
   // From price to price at a share of the period: the credit, the debit.
   const cases = [
     [5, 9, 1 / 2, -3, 4],

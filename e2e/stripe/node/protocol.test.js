@@ -224,7 +224,7 @@ test("another account, and the second API, are refused in JSON", async () => {
   assert.ok((await second.json()).error.message);
 });
 
-test("an answer begins with `id` and `object`, and goes on by name", async () => {
+test("an answer begins with `id` and `object`, then the rest by name", async () => {
   await stripe.customers.create({ name: "Ada" });
   await stripe.customers.list({ limit: 1 });
 

@@ -175,7 +175,7 @@ test("the events of an upgrade that is invoiced at once are those of one invoice
   }
 });
 
-test("a trial begins with an invoice of nothing, which nobody pays", async () => {
+test("a trial begins with an invoice of nothing, which no one pays", async () => {
   const customer = await stripe.customers.create();
   const price = await monthly(stripe, 2000);
 

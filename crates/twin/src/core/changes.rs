@@ -340,13 +340,7 @@ impl Core {
         }
         let mut lines = prorations;
         lines.extend(one_time_lines);
-        let known: Vec<Option<String>> = lines.iter().map(|one| one.invoice_item.clone()).collect();
-        let waiting = self.pending_items(&customer, Some(id));
-        lines.extend(
-            waiting
-                .into_iter()
-                .filter(|one| !known.contains(&one.invoice_item)),
-        );
+        self.add_pending(&mut lines, &customer, id);
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
         let invoice = self.new_invoice(NewInvoice {

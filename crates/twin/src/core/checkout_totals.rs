@@ -7,7 +7,7 @@ use super::discounts::{Applied, Reduced, take_off};
 use super::errors::{Answer, refuse_param};
 use super::redemption::Purchase;
 use super::taxes::{Taxed, sum_of};
-use super::value::{flag, get, has, ids, int, list, opt, owned, text};
+use super::value::{self, flag, get, has, ids, int, list, opt, owned, text};
 
 impl Core {
     /// Refuses tax settings that cannot be combined or that lack an address.
@@ -105,7 +105,7 @@ impl Core {
         let is_open = self.row(session_id)["object"] == "checkout.session"
             && text(self.row(session_id), "status") == "open";
         if is_open && opt(address, "country").is_some() {
-            self.set_note(session_id, "address", filled(address));
+            self.set_note(session_id, "address", value::address(address));
             self.total_session(session_id);
         }
     }
@@ -119,9 +119,9 @@ impl Core {
         let row = self.row(method);
         let known = get(row, "billing_details.address");
         let address = if opt(known, "country").is_some() {
-            filled(known)
+            value::address(known)
         } else {
-            filled(&json!({"country": opt(row, "card.country").unwrap_or("US")}))
+            value::address(&json!({"country": opt(row, "card.country").unwrap_or("US")}))
         };
         self.set_note(id, "address", address);
         self.total_session(id);
@@ -248,13 +248,4 @@ impl Core {
 /// Whether a line item is paid now.
 fn counts(item: &Value, in_trial: bool) -> bool {
     !in_trial || text(item, "price.type") != "recurring"
-}
-
-/// An address with its absent parts as null.
-fn filled(sent: &Value) -> Value {
-    let mut whole = json!({});
-    for part in ["city", "country", "line1", "line2", "postal_code", "state"] {
-        whole[part] = opt(sent, part).map_or(Value::Null, Into::into);
-    }
-    whole
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::amounts::{fraction, spread};
-use super::discounts::{Applied, discount_amounts};
+use super::discounts::{Applied, add_discount, discount_amounts};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
@@ -34,12 +34,8 @@ impl Credited {
     fn add(&mut self, line: Value) {
         self.subtotal += int(&line, "amount");
         for one in list(&line, "discount_amounts") {
-            let discount = text(one, "discount");
             let amount = int(one, "amount");
-            match self.discounts.iter_mut().find(|(id, _)| id == discount) {
-                Some((_, total)) => *total += amount,
-                None => self.discounts.push((discount.to_owned(), amount)),
-            }
+            add_discount(&mut self.discounts, text(one, "discount"), amount);
         }
         self.taxes.extend(list(&line, "taxes").iter().cloned());
         self.lines.push(line);

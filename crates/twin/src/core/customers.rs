@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, refuse_param};
 use super::params::metadata;
-use super::value::{copy_or_null, get, has, list, opt, or_null, owned, set, text};
+use super::value::{address, copy_or_null, get, has, list, opt, or_null, owned, set, text};
 use super::{Call, Core};
 
 /// `GET /v1/customers/{customer}`: a deleted customer is returned as a stub.
@@ -145,13 +145,6 @@ fn filled(name: &str, sent: &Value) -> Value {
     if !sent.is_object() {
         return Value::Null;
     }
-    let address = |value: &Value| {
-        let mut whole = json!({});
-        for part in ["city", "country", "line1", "line2", "postal_code", "state"] {
-            whole[part] = or_null(value, part);
-        }
-        whole
-    };
     if name == "address" {
         return address(sent);
     }

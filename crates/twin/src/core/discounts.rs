@@ -358,7 +358,7 @@ impl Core {
                 invoice["lines"]["data"][index]["discount_amounts"] = shown.into();
             }
             for one in list(&invoice["lines"]["data"][index], "discount_amounts") {
-                add(&mut totals, text(one, "discount"), int(one, "amount"));
+                add_discount(&mut totals, text(one, "discount"), int(one, "amount"));
             }
         }
         invoice["total_discount_amounts"] = discount_amounts(&totals).into();
@@ -406,7 +406,8 @@ impl Core {
     }
 }
 
-fn add(totals: &mut Vec<Applied>, discount: &str, amount: i64) {
+/// Adds what a discount takes off to the totals by discount.
+pub(super) fn add_discount(totals: &mut Vec<Applied>, discount: &str, amount: i64) {
     match totals.iter_mut().find(|(id, _)| id == discount) {
         Some((_, total)) => *total += amount,
         None => totals.push((discount.to_owned(), amount)),

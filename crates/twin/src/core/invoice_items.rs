@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
-use super::params::metadata;
+use super::params::{inside, metadata};
 use super::redemption::Purchase;
 use super::status;
 use super::value::{
@@ -58,15 +58,6 @@ fn made_from(line: &Value) -> &str {
     opt(line, "parent.subscription_item_details.invoice_item")
         .or_else(|| opt(line, "parent.invoice_item_details.invoice_item"))
         .unwrap_or("")
-}
-
-/// The name of a parameter inside another one, if there is one.
-fn inside(outer: &str, name: &str) -> String {
-    if outer.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{outer}[{name}]")
-    }
 }
 
 /// The amount of a whole number of minor units for each of `quantity`.
@@ -324,6 +315,14 @@ impl Core {
             tax_behavior: self.note_text(item, "tax_behavior"),
             ..Draft::from_invoice_item(row, price)
         }
+    }
+
+    /// Adds the pending invoice items of a subscription that are not among the lines yet.
+    pub(super) fn add_pending(&self, lines: &mut Vec<Draft>, customer: &str, subscription: &str) {
+        let known: Vec<Option<String>> = lines.iter().map(|one| one.invoice_item.clone()).collect();
+        let mut waiting = self.pending_items(customer, Some(subscription));
+        waiting.retain(|one| !known.contains(&one.invoice_item));
+        lines.extend(waiting);
     }
 
     /// The pending invoice items for the next invoice of a subscription or of the customer.

@@ -218,13 +218,7 @@ impl Core {
             lines.extend(self.store_items(&customer, bill.prorations));
             self.modify(id, |row| row["items"]["data"] = change.items.clone().into());
             if bill.now && !ends_trial {
-                let known: Vec<_> = lines.iter().map(|one| one.invoice_item.clone()).collect();
-                let waiting = self.pending_items(&customer, Some(id));
-                lines.extend(
-                    waiting
-                        .into_iter()
-                        .filter(|one| !known.contains(&one.invoice_item)),
-                );
+                self.add_pending(&mut lines, &customer, id);
                 lines.extend(bill.full);
                 return Ok(Upcoming {
                     lines,

@@ -7,7 +7,8 @@ use super::cards::{self, TestCard};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::value::{
-    copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set, text,
+    address, copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set,
+    text,
 };
 use super::{Call, Core, Payment};
 
@@ -449,12 +450,25 @@ pub(super) fn automatic_methods(sent: &Value) -> Option<Value> {
     })
 }
 
-fn billing_details(sent: &Value) -> Value {
-    let address = get(sent, "address");
-    let mut whole = json!({"address": {}, "tax_id": null});
-    for part in ["city", "country", "line1", "line2", "postal_code", "state"] {
-        whole["address"][part] = or_null(address, part);
+/// Sets the payment method types of an intent, listed or automatic, if they were sent.
+pub(super) fn copy_method_types(intent: &mut Value, sent: &Value) -> Answer<()> {
+    let (types, automatic) = (method_types(sent), has(sent, "automatic_payment_methods"));
+    if automatic && types.is_some() {
+        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
+        return Err(ApiError::invalid(message));
     }
+    if let Some(types) = types {
+        intent["payment_method_types"] = types.into();
+        intent["automatic_payment_methods"] = Value::Null;
+    }
+    if let Some(automatic) = automatic_methods(sent) {
+        intent["automatic_payment_methods"] = automatic;
+    }
+    Ok(())
+}
+
+fn billing_details(sent: &Value) -> Value {
+    let mut whole = json!({"address": address(get(sent, "address")), "tax_id": null});
     for part in ["email", "name", "phone"] {
         whole[part] = or_null(sent, part);
     }

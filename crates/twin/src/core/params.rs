@@ -84,7 +84,8 @@ fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &
         .map(Value::Object)
 }
 
-fn inside(outer: &str, key: &str) -> String {
+/// The name of a parameter inside another one, if there is one.
+pub fn inside(outer: &str, key: &str) -> String {
     if outer.is_empty() {
         key.to_owned()
     } else {

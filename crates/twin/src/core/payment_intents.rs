@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::{automatic_methods, method_types};
+use super::methods::copy_method_types;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
 use super::status;
@@ -99,17 +99,7 @@ fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
             intent[name] = word.into();
         }
     }
-    if has(sent, "automatic_payment_methods") && method_types(sent).is_some() {
-        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
-    }
-    if let Some(types) = method_types(sent) {
-        intent["payment_method_types"] = types.into();
-        intent["automatic_payment_methods"] = Value::Null;
-    }
-    if let Some(automatic) = automatic_methods(sent) {
-        intent["automatic_payment_methods"] = automatic;
-    }
+    copy_method_types(intent, sent)?;
     let card = get(sent, "payment_method_options.card");
     if card.is_object() {
         let options = &mut intent["payment_method_options"]["card"];

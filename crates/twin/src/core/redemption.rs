@@ -5,6 +5,7 @@ use stripe::objects::InvoiceStatus;
 
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
+use super::params::inside;
 use super::status;
 use super::value::{flag, get, int, list, opt, opt_int, owned, price_amount, text};
 
@@ -31,15 +32,6 @@ pub(super) fn amount_off(coupon: &Value, currency: &str) -> Option<i64> {
 pub(super) fn applies_to(coupon: &Value, product: &str) -> bool {
     let products = list(coupon, "applies_to.products");
     products.is_empty() || products.iter().any(|one| one == product)
-}
-
-/// The name of a parameter inside another one, if there is one.
-fn inside(outer: &str, name: &str) -> String {
-    if outer.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{outer}[{name}]")
-    }
 }
 
 /// The error for a coupon that is past its time or its number of redemptions.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cards::{self, Authentication};
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::{automatic_methods, method_types};
+use super::methods::copy_method_types;
 use super::params::metadata;
 use super::payments::Paid;
 use super::value::{copy_or_null, flag, get, has, opt, or_null, owned, text};
@@ -83,17 +83,7 @@ fn unexpected(intent: &Value, verb: &str) -> Box<ApiError> {
 
 /// Copies the terms that can be set whenever an intent is created, updated or confirmed.
 fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
-    if has(sent, "automatic_payment_methods") && method_types(sent).is_some() {
-        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
-    }
-    if let Some(types) = method_types(sent) {
-        intent["payment_method_types"] = types.into();
-        intent["automatic_payment_methods"] = Value::Null;
-    }
-    if let Some(automatic) = automatic_methods(sent) {
-        intent["automatic_payment_methods"] = automatic;
-    }
+    copy_method_types(intent, sent)?;
     if let Some(wish) = opt(sent, "payment_method_options.card.request_three_d_secure") {
         intent["payment_method_options"]["card"] = json!({"mandate_options": null, "network": null,
             "request_three_d_secure": wish});

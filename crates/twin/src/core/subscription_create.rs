@@ -252,12 +252,6 @@ fn wishes(new: &NewSubscription) -> Wishes {
     }
 }
 
-fn is_listed(pending: &Draft, lines: &[Draft]) -> bool {
-    lines
-        .iter()
-        .any(|one| one.invoice_item == pending.invoice_item)
-}
-
 impl Core {
     /// Creates a subscription with its first invoice and emits the events.
     pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
@@ -269,12 +263,7 @@ impl Core {
         let subscription = self.row(&id).clone();
         let mut lines = self.first_lines(&new, &subscription, &terms);
         lines.extend(self.store_items(&new.customer, new.one_time_lines));
-        let waiting = self.pending_items(&new.customer, Some(&id));
-        let waiting: Vec<Draft> = waiting
-            .into_iter()
-            .filter(|one| !is_listed(one, &lines))
-            .collect();
-        lines.extend(waiting);
+        self.add_pending(&mut lines, &new.customer, &id);
         let is_charged = text(&subscription, "collection_method") == "charge_automatically";
         // A trial has nothing to send, and a schedule always begins with a draft.
         let is_draft = new.schedule.is_some() || !is_charged && new.trial_end.is_none();

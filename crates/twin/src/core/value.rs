@@ -112,6 +112,13 @@ pub fn or_null(value: &Value, path: &str) -> Value {
     }
 }
 
+/// An address with its absent parts as null.
+pub fn address(sent: &Value) -> Value {
+    let parts = ["city", "country", "line1", "line2", "postal_code", "state"];
+    let parts = parts.map(|part| (part.to_owned(), or_null(sent, part)));
+    Value::Object(Map::from_iter(parts))
+}
+
 /// The string at a name, or the error that names the missing parameter.
 pub fn required<'a>(params: &'a Value, name: &str) -> Answer<&'a str> {
     opt(params, name).ok_or_else(|| ApiError::required(name))

@@ -25,6 +25,7 @@ mod invoices;
 mod listing;
 mod money;
 mod parameters;
+mod old_states;
 mod phases;
 mod portal_flows;
 mod previews;

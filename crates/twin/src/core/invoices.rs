@@ -250,12 +250,15 @@ impl Core {
     pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
         let now = self.now;
         self.modify(id, |invoice| {
+        let is_retried = self.note(id, "is_retried") == true;
             invoice["status"] = "paid".into();
             invoice["amount_paid"] = amount.into();
             invoice["amount_remaining"] = 0.into();
             invoice["attempted"] = true.into();
-            if amount > 0 {
-                invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
+            let attempts = int(invoice, "attempt_count");
+            // After the first attempt only automatic ones count.
+            if amount > 0 && (is_retried || attempts == 0) {
+                invoice["attempt_count"] = (attempts + 1).into();
             }
             invoice["auto_advance"] = false.into();
             invoice["next_payment_attempt"] = Value::Null;

@@ -213,7 +213,7 @@ impl Core {
         if proration == ProrationBehavior::AlwaysInvoice && !lines.is_empty() {
             let reason = BillingReason::SubscriptionUpdate;
             let is_charged = text(&row, "collection_method") == "charge_automatically";
-            let invoice = self.new_invoice(NewInvoice {
+            let invoice = self.new_invoice(&NewInvoice {
                 advances: !is_charged && collects(&row),
                 ..NewInvoice::of(&row, reason, lines, self.now)
             });
@@ -343,7 +343,7 @@ impl Core {
         self.add_pending(&mut lines, &customer, id);
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
         });

@@ -267,7 +267,7 @@ impl Core {
         let is_charged = text(&subscription, "collection_method") == "charge_automatically";
         // A trial has nothing to send, and a schedule always begins with a draft.
         let is_draft = new.schedule.is_some() || !is_charged && new.trial_end.is_none();
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: is_draft,
             ..NewInvoice::of(
                 &subscription,

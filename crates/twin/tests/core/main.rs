@@ -22,6 +22,7 @@ mod endings;
 mod idempotency;
 mod invoice_lines;
 mod invoices;
+mod last_events;
 mod listing;
 mod money;
 mod parameters;

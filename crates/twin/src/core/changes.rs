@@ -16,7 +16,8 @@ use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
 use super::subscriptions::{
-    billing_interval, check_collection, move_period, period_end, refuse_on_ended,
+    billing_interval, check_cancellation, check_collection, move_period, period_end,
+    refuse_on_ended,
 };
 use super::time::day_text;
 use super::value::{
@@ -57,6 +58,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     refuse_on_ended(&before, sent)?;
     refuse_unsupported_for_pending(sent)?;
     check_collection(&before, sent)?;
+    check_cancellation(sent)?;
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -144,7 +146,7 @@ impl Core {
             None => Value::Null,
         };
         let pause = pause_from(sent, self.now)?;
-        let discounts = self.discounts_from(sent, &customer)?;
+        let discounts = self.discounts_from(sent, &customer, Some(id))?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
         self.refuse_mixed_tax(list(sent, "items"), before)?;
         self.refuse_mixed_tax(list(sent, "items"), sent)?;
@@ -274,7 +276,7 @@ impl Core {
             one_time_lines: self.one_time_lines_from(
                 list(sent, "add_invoice_items"),
                 "add_invoice_items",
-                text(&row, "customer"),
+                (text(&row, "customer"), Some(id)),
             )?,
             by: Initiator::from_params(sent),
         })
@@ -406,6 +408,8 @@ impl Core {
                 move_period(row, start, end);
             }
         });
+        self.own_item_discounts(id);
+        self.follow_items(id);
         self.plan_ahead(id);
     }
 }

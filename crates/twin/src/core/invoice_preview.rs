@@ -147,7 +147,7 @@ impl Core {
             if purchase.lines.is_none() {
                 purchase = purchase_of(&row);
             }
-            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            let discounts = self.discounts_for(sent, "discounts", &purchase, &[id])?;
             self.start_discounts(id, &discounts);
             self.modify(&customer, |row| row["discount"] = Value::Null);
         }
@@ -372,7 +372,7 @@ impl Core {
             );
         }
         if has(sent, "discounts") {
-            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            let discounts = self.discounts_for(sent, "discounts", &purchase, &[])?;
             invoice["discounts"] = discounts.into();
         }
         self.update_totals(&mut invoice);
@@ -402,7 +402,7 @@ impl Core {
         let price = self.recurring_price(item, param)?;
         let quantity = opt_int(item, "quantity").unwrap_or(1);
         let mut row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
-        super::value::merge(&mut row, self.item_terms(item, customer, param)?);
+        super::value::merge(&mut row, self.item_terms(item, customer, &[], param)?);
         let (interval, count) = billing_interval(&price);
         let natural = add_interval(self.now, interval, count);
         let none = json!({"metadata": {}});

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::metadata;
+use super::params::{check_count, metadata};
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
 use super::value::{copy, flag, get, has, merge, opt, opt_int, owned, period, required, text};
@@ -96,7 +96,8 @@ impl Core {
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
-                let terms = self.item_terms(one, text(row, "customer"), &named)?;
+                let holders = [text(row, "id")];
+                let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
                 let mut item = self.new_item(text(row, "id"), &price, quantity, &kept, period);
                 merge(&mut item, terms);
                 items.push(item);
@@ -112,16 +113,21 @@ impl Core {
                 items.remove(place);
                 continue;
             }
-            if has(one, "price") || has(one, "price_data") {
+            // An item keeps its price although it can no longer be bought.
+            let is_kept =
+                !has(one, "price_data") && opt(one, "price") == opt(&items[place], "price.id");
+            if has(one, "price") && !is_kept || has(one, "price_data") {
                 items[place]["price"] = self.price_of_item(one, text(row, "currency"), &named)?;
             }
             if let Some(quantity) = opt_int(one, "quantity") {
                 items[place]["quantity"] = quantity.into();
             }
-            let terms = self.item_terms(one, text(row, "customer"), &named)?;
+            let holders = [text(row, "id"), id];
+            let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
             merge(&mut items[place], terms);
             items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
         }
+        check_count(&items, param)?;
         if items.is_empty() {
             let message = "A subscription must have at least one active plan.";
             return refuse_param("", param, message);

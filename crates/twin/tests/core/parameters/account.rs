@@ -122,7 +122,8 @@ fn catalog(builder: &mut Builder) {
         "/v1/products",
         "name=Basic&url=https://a.example&shippable=false",
     );
-    builder.make("other_product", "/v1/products", "name=Extra&active=false");
+    builder.make("other_product", "/v1/products", "name=Extra");
+    builder.make("old_product", "/v1/products", "name=Old&active=false");
     builder.make("bare_product", "/v1/products", "name=Nothing");
     let price = "product={product}&currency=usd&unit_amount=2000&recurring[interval]=month&lookup_key=basic";
     builder.make("price", "/v1/prices", price);
@@ -184,7 +185,9 @@ fn subscriptions(builder: &mut Builder) {
     let body = "customer={other_customer}&items[0][price]={price}&trial_period_days=9";
     builder.make("trial", "/v1/subscriptions", body);
     let body = "from_subscription={other_subscription}";
-    builder.make("schedule", "/v1/subscription_schedules", body);
+    let made = builder.make("schedule", "/v1/subscription_schedules", body);
+    let start = made["phases"][0]["start_date"].to_string();
+    builder.ids.insert("phase_start".to_owned(), start);
     let body = "customer={bare_customer}&items[0][price]={price}&trial_period_days=1\
                 &trial_settings[end_behavior][missing_payment_method]=pause";
     builder.make("paused", "/v1/subscriptions", body);

@@ -2,29 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::deliveries::Outgoing;
 
 /// An event that every connected listener receives.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub id: String,
-    kind: String,
+    pub kind: String,
     pub payload: Arc<str>,
 }
 
 impl Announced {
-    /// Serializes the event. Returns `None` if the value is not an event.
-    pub fn of(event: &Value) -> Option<Self> {
-        let outgoing = Outgoing::of(event)?;
-        Some(Self {
-            id: outgoing.id.to_owned(),
-            kind: outgoing.event_type.to_owned(),
-            payload: outgoing.payload,
-        })
-    }
-
     pub fn outgoing(&self) -> Outgoing<'_> {
         Outgoing {
             id: &self.id,

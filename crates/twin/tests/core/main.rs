@@ -12,7 +12,6 @@ mod changes;
 mod checkout;
 mod checkout_settings;
 mod checkout_subscriptions;
-mod cli_triggers;
 mod coupons;
 mod crossings;
 mod discounts;

@@ -71,6 +71,7 @@ mod status;
 mod store;
 mod subscription_create;
 mod subscription_items;
+mod search;
 mod subscription_states;
 mod subscription_terms;
 mod subscriptions;

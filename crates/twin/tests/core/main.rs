@@ -34,6 +34,7 @@ mod refusals;
 mod schedules;
 mod schema;
 mod sending;
+mod searches;
 mod shop;
 mod statuses;
 mod storm;

@@ -8,7 +8,7 @@ use super::errors::Answer;
 use super::payments::{Paid, Verdict};
 use super::status;
 use super::time::DAY;
-use super::value::{flag, get, int, opt, opt_int, owned, set, text};
+use super::value::{flag, get, int, opt, opt_int, owned, rounded_price, set, text};
 use super::views::not_possible;
 use super::{CheckoutView, Core, LineView, PayError, Payment};
 
@@ -16,7 +16,7 @@ fn line_view(item: &Value) -> LineView {
     LineView {
         description: owned(item, "description"),
         quantity: int(item, "quantity"),
-        unit_amount: int(item, "price.unit_amount"),
+        unit_amount: rounded_price(get(item, "price")),
         amount: int(item, "amount_subtotal"),
         interval: opt(item, "price.recurring.interval").map(str::to_owned),
         interval_count: opt_int(item, "price.recurring.interval_count").unwrap_or(1),

@@ -10,7 +10,9 @@ use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
-use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, set, text};
+use super::value::{
+    flag, get, has, int, list, opt, opt_int, owned, price_amount, rounded_price, set, text, unit_price,
+};
 use super::views::not_possible;
 use super::{
     Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
@@ -144,7 +146,7 @@ impl Core {
             .map(|price| PlanView {
                 price: owned(price, "id"),
                 name: self.product_name(price),
-                unit_amount: int(price, "unit_amount"),
+                unit_amount: rounded_price(price),
                 currency: owned(price, "currency"),
                 interval: owned(price, "recurring.interval"),
                 current: text(price, "id") == current,
@@ -310,7 +312,7 @@ impl Core {
         }
         let conditions = list(&features, "schedule_at_period_end.conditions");
         let later = conditions.iter().any(|one| match text(one, "type") {
-            "decreasing_item_amount" => int(&new, "unit_amount") < int(old, "unit_amount"),
+            "decreasing_item_amount" => unit_price(&new) < unit_price(old),
             _ => {
                 text(&new, "recurring.interval") == "month"
                     && text(old, "recurring.interval") == "year"

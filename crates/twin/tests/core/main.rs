@@ -39,6 +39,7 @@ mod shop;
 mod statuses;
 mod storm;
 mod tax_ids;
+mod strictness;
 mod taxes;
 mod test_clocks;
 mod trials;

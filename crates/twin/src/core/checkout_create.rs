@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::CheckoutMode;
 
+use super::checkout_invoice::invoice_creation;
 use super::checkout_settings::{adjustable_quantity, settings};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::method_types::{check_session_types, method_types};
@@ -123,16 +124,6 @@ fn expiry(now: i64, sent: &Value) -> Answer<i64> {
         return Ok(at);
     };
     refuse_param("", "expires_at", problem)
-}
-
-/// The invoice settings of a session, which only payment mode has.
-fn invoice_creation(mode: &CheckoutMode) -> Value {
-    if *mode != CheckoutMode::Payment {
-        return Value::Null;
-    }
-    json!({"enabled": false, "invoice_data": {
-        "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null,
-        "issuer": null, "metadata": {}, "rendering_options": null}})
 }
 
 pub(super) fn details_of(known: &Value) -> Value {
@@ -307,7 +298,7 @@ impl Core {
         });
         let rest = json!({
             "invoice": null,
-            "invoice_creation": invoice_creation(mode),
+            "invoice_creation": invoice_creation(sent, mode)?,
             "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
             "origin_context": null, "payment_intent": null, "payment_link": null,
             "payment_method_configuration_details": null, "payment_method_options": {},

@@ -23,6 +23,18 @@ fn line_view(item: &Value) -> LineView {
     }
 }
 
+/// Whether a session asks for no payment method: a payment of nothing, or a subscription that costs
+/// nothing now with `payment_method_collection=if_required`.
+/// <https://docs.stripe.com/payments/checkout/no-cost-orders>
+fn is_free(session: &Value) -> bool {
+    let is_asked = match status::mode(session) {
+        CheckoutMode::Payment => false,
+        CheckoutMode::Subscription => text(session, "payment_method_collection") != "if_required",
+        _ => true,
+    };
+    !is_asked && int(session, "amount_total") == 0
+}
+
 impl Core {
     /// The session as its page shows it.
     pub fn checkout_view(&self, session_id: &str) -> Option<CheckoutView> {
@@ -65,6 +77,7 @@ impl Core {
             allows_promotion_codes: flag(row, "allow_promotion_codes"),
             trial_days,
             customer_email: email.map(str::to_owned),
+            needs_payment: !is_free(row),
             awaits_authentication: self.waiting_intent(session_id).is_some(),
             success_url: opt(row, "success_url")
                 .map(|url| url.replace("{CHECKOUT_SESSION_ID}", session_id)),
@@ -90,18 +103,21 @@ impl Core {
         self.session_answer(session_id, paid)
     }
 
-    /// Completes a session without a payment method, as `payment_method_collection=if_required`
-    /// allows while nothing is due.
+    /// Completes a session without a payment method, which is possible while nothing is due.
     pub fn finish_free_checkout(&mut self, session_id: &str, now: i64) -> Result<Value, PayError> {
         self.tick(now);
         let session = self.open_session(session_id)?;
-        let is_free = status::mode(&session) == CheckoutMode::Subscription
-            && text(&session, "payment_method_collection") == "if_required"
-            && int(&session, "amount_total") == 0;
-        if !is_free {
+        if !is_free(&session) {
             return Err(not_possible("This session needs a payment method."));
         }
-        self.on_page(session_id, |core| core.finish_subscribing(session_id, ""))?;
+        self.on_page(session_id, |core| {
+            core.check_session_discounts(session_id)?;
+            if status::mode(&session) == CheckoutMode::Payment {
+                core.pay_session(session_id, "")
+            } else {
+                core.finish_subscribing(session_id, "")
+            }
+        })?;
         self.shown(session_id)
     }
 

@@ -129,6 +129,8 @@ pub struct CheckoutView {
     pub trial_days: Option<i64>,
     /// The customer's email address, if it is known.
     pub customer_email: Option<String>,
+    /// Whether the customer has to enter a payment method.
+    pub needs_payment: bool,
     /// Whether a payment waits for the customer to authenticate.
     pub awaits_authentication: bool,
     /// The URL to go to after the payment, with its placeholder filled in.

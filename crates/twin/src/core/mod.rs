@@ -62,6 +62,7 @@ mod pending_updates;
 mod portal;
 mod portal_flows;
 mod portal_page;
+mod portal_tasks;
 mod prorations;
 mod protocol;
 mod redemption;

@@ -36,6 +36,10 @@ impl Core {
         let Some(kind) = opt(sent, "flow_data.type") else {
             return Ok(Value::Null);
         };
+        if kind == "customer_update" {
+            let message = "The flow `customer_update` is not served by this twin.";
+            return refuse_param("", "flow_data[type]", message);
+        }
         let data = get(sent, "flow_data");
         if let Some((other, ..)) = FEATURES
             .iter()

@@ -1,0 +1,127 @@
+//! The pages of portal sessions that lead to one task, and what follows it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::format::{day, money, per};
+use super::portal::{UNKNOWN, address, after, view_of};
+use super::{message, not_found, page, see_other};
+use crate::app::App;
+use crate::core::{AfterFlow, FlowView, PlanChangeView, PortalTask, PortalView};
+
+#[derive(Template)]
+#[template(path = "portal_confirm.html")]
+struct ConfirmPage {
+    sentence: String,
+    lines: Vec<(&'static str, String)>,
+    action: String,
+    back_url: String,
+}
+
+/// Where a session leads instead of the homepage of the portal, if it leads elsewhere.
+pub(super) fn instead_of_homepage(view: &PortalView, here: &str) -> Option<Response> {
+    let flow = view.flow.as_ref()?;
+    if !flow.is_done {
+        return Some(see_other(&page_of(flow, here)));
+    }
+    match &flow.after {
+        AfterFlow::Homepage => None,
+        AfterFlow::Redirect(url) => Some(see_other(url)),
+        AfterFlow::Confirmation(said) => {
+            let text = said
+                .as_deref()
+                .unwrap_or("You don't need to do anything else.");
+            let link = view.return_url.as_deref().map(|url| (url, "Return"));
+            Some(message(StatusCode::OK, title_of(flow.task), text, link))
+        }
+    }
+}
+
+/// The page of a task.
+fn page_of(flow: &FlowView, here: &str) -> String {
+    let about = |step: &str| {
+        let subscription = flow.subscription.as_deref().unwrap_or_default();
+        format!("{here}/{step}?subscription={subscription}")
+    };
+    match flow.task {
+        PortalTask::UpdateCard => format!("{here}/card"),
+        PortalTask::Cancel | PortalTask::Resume => about("cancel"),
+        PortalTask::SwitchPlan => about("plan"),
+        PortalTask::ConfirmChange => format!("{here}/confirm"),
+    }
+}
+
+fn title_of(task: PortalTask) -> &'static str {
+    match task {
+        PortalTask::UpdateCard => "Your card was updated",
+        PortalTask::Cancel => "Your plan was canceled",
+        PortalTask::Resume => "Your plan continues",
+        PortalTask::SwitchPlan | PortalTask::ConfirmChange => "Your plan was updated",
+    }
+}
+
+/// Where a session leads instead of the page of another task.
+pub(super) fn instead_of(
+    view: &PortalView,
+    task: PortalTask,
+    subscription: Option<&str>,
+    here: &str,
+) -> Option<Response> {
+    let flow = view.flow.as_ref()?;
+    (!flow.allows(task, subscription)).then(|| see_other(here))
+}
+
+/// Where the page of a task leads back to: the portal, or the merchant if the session leads to this
+/// task only.
+pub(super) fn back_of(view: &PortalView, here: &str) -> String {
+    match &view.flow {
+        Some(flow) if !flow.is_done => view.return_url.clone().unwrap_or_default(),
+        _ => here.to_owned(),
+    }
+}
+
+/// `GET /p/session/{session}/confirm`
+pub(crate) async fn ask_confirm(State(app): State<App>, Path(session): Path<String>) -> Response {
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let here = address(&session);
+    if let Some(response) = instead_of(&view, PortalTask::ConfirmChange, None, &here) {
+        return response;
+    }
+    match view.flow.as_ref().and_then(|flow| flow.change.as_ref()) {
+        Some(change) => page(StatusCode::OK, &confirm_page(change, &view, &here)),
+        None => see_other(&here),
+    }
+}
+
+fn confirm_page(change: &PlanChangeView, view: &PortalView, here: &str) -> ConfirmPage {
+    let sentence = match change.starts_at {
+        Some(at) => format!("Your plan {} changes on {}.", change.old_name, day(at)),
+        None => format!("Your plan {} changes immediately.", change.old_name),
+    };
+    let interval = per(Some(&change.interval), change.interval_count);
+    let price = format!("{}{interval}", money(change.amount, &change.currency));
+    let mut lines = vec![
+        ("New plan", change.name.clone()),
+        ("Quantity", change.quantity.to_string()),
+        ("Price", price),
+    ];
+    if let Some(name) = &change.discount {
+        lines.push(("Discount", name.clone()));
+    }
+    ConfirmPage {
+        sentence,
+        lines,
+        action: format!("{here}/confirm"),
+        back_url: back_of(view, here),
+    }
+}
+
+/// `POST /p/session/{session}/confirm`
+pub(crate) async fn confirm(State(app): State<App>, Path(session): Path<String>) -> Response {
+    let done = app.change(|core, now| core.portal_confirm(&session, now));
+    after(&app, done, &session)
+}

@@ -324,9 +324,20 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let is_idle = billing::jobs::clock::is_idle(&self.app)
                 .await
-                .unwrap_or(false);
+                .unwrap_or(false)
+                && self.has_no_webhook_due().await;
             calm = if is_idle { calm + 1 } else { 0 };
         }
+    }
+
+    async fn has_no_webhook_due(&self) -> bool {
+        let next = self.app.read(|tx| {
+            let next = store::outbox::next_due(tx, store::outbox::MessageKind::Webhook)?;
+            Ok(next)
+        });
+        let now = self.app.real_now();
+        next.await
+            .is_ok_and(|next| next.is_none_or(|due| due > now))
     }
 
     /// Makes every write fail until the guard is dropped.

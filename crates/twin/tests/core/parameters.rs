@@ -39,6 +39,7 @@ const COMPANIONS: &[(&str, &str, &str)] = &[
     ("line_items][0][price_data", "product", "{product}"),
     ("default_price_data", "unit_amount", "100"),
     ("product_data", "name", "New"),
+    ("billing_mode", "type", "flexible"),
     ("shipping", "name", "Ann"),
     ("shipping", "address][line1", "1 Main St"),
     ("shipping_details", "name", "Ann"),
@@ -114,7 +115,7 @@ impl Operation<'_> {
             let start = place_of(own, name)?;
             Some((format!("{start}[{other}]"), self.account.fill(value)))
         });
-        let beside: Pairs = trial.beside.iter().cloned().chain(companions).collect();
+        let beside: Pairs = companions.chain(trial.beside.iter().cloned()).collect();
         for (key, value) in &beside {
             if !pairs.iter().any(|(known, _)| known == key) {
                 pairs.push((key.clone(), value.clone()));
@@ -240,11 +241,12 @@ fn judge(operation: &Operation<'_>, trials: &[Trial]) -> Verdict {
             }
             continue;
         }
-        meaning_refused |= trial.is_meant;
         let error = &answer.body["error"];
         let named = error["param"].as_str().unwrap_or("");
         let own = &trial.own[0].0;
-        if !named.is_empty() && (own.starts_with(named) || named.starts_with(own.as_str())) {
+        // A value that fits the description is refused only for what it means.
+        meaning_refused |= trial.is_meant;
+        if named == own || named == own.strip_suffix("[0]").unwrap_or(own) {
             refused = true;
         } else {
             complaint = format!("{} ({named})", error["message"]);
@@ -358,9 +360,12 @@ fn verdicts_of(
         if !is_wanted(name, &dotted) {
             continue;
         }
-        let first = &baselines[0];
-        let probe = scratch.api(&first.request(&first.with(&trials[0])), account.now);
-        if is_not_served(&probe) {
+        let is_unserved = baselines.iter().any(|one| {
+            let probe = scratch.api(&one.request(&one.with(&trials[0])), account.now);
+            let named = probe.body["error"]["param"].as_str().unwrap_or("");
+            is_not_served(&probe) && trials[0].own[0].0.starts_with(named)
+        });
+        if is_unserved {
             continue;
         }
         let mut best = Verdict::Unreached(String::new());

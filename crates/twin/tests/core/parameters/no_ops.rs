@@ -47,6 +47,12 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "custom_fields.label.type",
         "it is required and has one value",
     ),
+    ("post /v1/payment_methods", "expand", NO_CUSTOMER),
+    (
+        "post /v1/payment_methods/{payment_method}/detach",
+        "expand",
+        NO_CUSTOMER,
+    ),
     (PREVIEW_LINES, "credit_amount", OF_NOTE),
     (PREVIEW_LINES, "effective_at", OF_NOTE),
     (PREVIEW_LINES, "email_type", NO_EMAIL),
@@ -83,6 +89,7 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+const NO_CUSTOMER: &str = "only `customer` expands, and the method has none";
 const OWN_CURRENCY: &str = "it must be the currency of the subscription";
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";
 

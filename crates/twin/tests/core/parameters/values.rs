@@ -202,6 +202,18 @@ const WORDS: &[(&str, &[&str])] = &[
         "success_url",
         &["https://a.example/1", "https://a.example/2"],
     ),
+    (
+        "expand",
+        &[
+            "customer",
+            "data.customer",
+            "charge",
+            "promotion.coupon",
+            "data.payment_intent",
+            "data.product",
+            "12345",
+        ],
+    ),
     ("exp_year", &["2033", "2035"]),
     ("interval_count", &["2"]),
     ("lookup_keys", &["basic"]),

@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::announced::Announced;
 use crate::chaos::{Chaos, Rng};
 use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
-use crate::core::{Endpoint, to_text};
+use crate::core::Endpoint;
+use crate::delivery_log::{Entry, Outcome, Try};
+use crate::outgoing::{Announced, Outgoing};
 
 /// The largest number of concurrent attempts at one endpoint.
 const IN_FLIGHT_MAX: usize = 8;
@@ -68,59 +67,6 @@ impl Job {
     }
 }
 
-/// The state of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
-    /// It has not been sent yet, or it will be sent again.
-    Waiting,
-    /// The receiver answered with a 2xx status.
-    Delivered,
-    /// The last attempt failed, and there are no more retries.
-    Failed,
-    /// Chaos or a full queue dropped it, so it was never sent.
-    Dropped,
-}
-
-/// One attempt at a delivery.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Try {
-    pub at: String,
-    pub status: Option<u16>,
-    pub error: Option<String>,
-    pub response: String,
-    pub millis: u128,
-}
-
-impl Try {
-    /// An attempt that began at `at` and has received no answer, for the reason `error`.
-    pub fn without_answer(at: Micros, error: &str) -> Self {
-        Self {
-            at: rfc3339(at),
-            status: None,
-            error: Some(error.to_owned()),
-            response: String::new(),
-            millis: 0,
-        }
-    }
-}
-
-/// One delivery in the log.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
-    pub id: u64,
-    pub event: String,
-    #[serde(rename = "type")]
-    pub event_type: String,
-    pub endpoint: String,
-    pub url: String,
-    pub outcome: Outcome,
-    pub created_at: String,
-    pub next_try_at: Option<String>,
-    pub tries: Vec<Try>,
-}
-
 #[derive(Debug)]
 struct State {
     is_on: bool,
@@ -141,23 +87,6 @@ struct State {
 pub(crate) struct Deliveries {
     state: Mutex<State>,
     wake: Notify,
-}
-
-/// An event to deliver, serialized as it is sent.
-pub(crate) struct Outgoing<'a> {
-    pub id: &'a str,
-    pub event_type: &'a str,
-    pub payload: Arc<str>,
-}
-
-impl<'a> Outgoing<'a> {
-    pub fn of(event: &'a Value) -> Option<Self> {
-        Some(Self {
-            id: event["id"].as_str()?,
-            event_type: event["type"].as_str()?,
-            payload: to_text(event).into(),
-        })
-    }
 }
 
 impl Deliveries {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::clock::MICROS_PER_SECOND;
-use crate::deliveries::{Job, Try};
+use crate::deliveries::Job;
+use crate::delivery_log::Try;
 use crate::shell::Twin;
 use crate::stopping::stopped;
 

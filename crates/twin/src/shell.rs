@@ -12,12 +12,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{broadcast, watch};
 
-use crate::announced::Announced;
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::{ApiAnswer, ApiRequest, Core, Endpoint, Failure, Times};
-use crate::deliveries::{Deliveries, Ended, Outgoing};
+use crate::deliveries::{Deliveries, Ended};
 use crate::faults::Faults;
 use crate::mailbox::{Envelope, Mailbox};
+use crate::outgoing::{Announced, Outgoing};
 use crate::rate_limits::RateLimits;
 use crate::requests::Requests;
 use crate::stopping::stopped;

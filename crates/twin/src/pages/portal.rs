@@ -11,12 +11,12 @@ use stripe::objects::SubscriptionStatus;
 use super::card::{CardForm, Field, TEST_CARDS};
 use super::format::{day, iso, money, per, plain};
 use super::invoice::badge_of;
-use super::portal_flow::{back_of, instead_of, instead_of_homepage};
-use super::{FormError, not_found, page, refused, see_other};
+use super::portal_flow::{
+    UNKNOWN, address, after, back_of, instead_of, instead_of_homepage, view_of,
+};
+use super::{FormError, not_found, page, see_other};
 use crate::app::App;
-use crate::core::{AfterFlow, PayError, PortalTask, PortalView, SubscriptionView};
-
-pub(super) const UNKNOWN: &str = "This portal session doesn't exist.";
+use crate::core::{PayError, PortalTask, PortalView, SubscriptionView};
 
 struct Subscription {
     name: String,
@@ -96,14 +96,6 @@ struct PlanPage {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Selection {
     subscription: Option<String>,
-}
-
-pub(super) fn address(session: &str) -> String {
-    format!("/p/session/{session}")
-}
-
-pub(super) fn view_of(app: &App, session: &str) -> Option<PortalView> {
-    app.read(|core| core.portal_view(session))
 }
 
 fn selected<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
@@ -268,23 +260,6 @@ pub(crate) async fn resume(
     let one = form.value("subscription");
     let done = app.change(|core, now| core.portal_resume(&session, one, now));
     after(&app, done, &session)
-}
-
-/// Redirects to the portal or to what follows the task of the session, or shows why the action
-/// failed.
-pub(super) fn after<T>(app: &App, done: Result<T, PayError>, session: &str) -> Response {
-    let here = address(session);
-    match done {
-        Ok(_) => {
-            let view = view_of(app, session);
-            let elsewhere = view.and_then(|view| match view.flow.as_ref()?.after {
-                AfterFlow::Redirect(_) => instead_of_homepage(&view, &here),
-                _ => None,
-            });
-            elsewhere.unwrap_or_else(|| see_other(&here))
-        }
-        Err(error) => refused(&error, &here),
-    }
 }
 
 /// `GET /p/session/{session}/card`

@@ -6,10 +6,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::format::{day, money, per};
-use super::portal::{UNKNOWN, address, after, view_of};
-use super::{message, not_found, page, see_other};
+use super::{message, not_found, page, refused, see_other};
 use crate::app::App;
-use crate::core::{AfterFlow, FlowView, PlanChangeView, PortalTask, PortalView};
+use crate::core::{AfterFlow, FlowView, PayError, PlanChangeView, PortalTask, PortalView};
+
+pub(super) const UNKNOWN: &str = "This portal session doesn't exist.";
 
 #[derive(Template)]
 #[template(path = "portal_confirm.html")]
@@ -18,6 +19,31 @@ struct ConfirmPage {
     lines: Vec<(&'static str, String)>,
     action: String,
     back_url: String,
+}
+
+pub(super) fn address(session: &str) -> String {
+    format!("/p/session/{session}")
+}
+
+pub(super) fn view_of(app: &App, session: &str) -> Option<PortalView> {
+    app.read(|core| core.portal_view(session))
+}
+
+/// Redirects to the portal or to what follows the task of the session, or shows why the action
+/// failed.
+pub(super) fn after<T>(app: &App, done: Result<T, PayError>, session: &str) -> Response {
+    let here = address(session);
+    match done {
+        Ok(_) => {
+            let view = view_of(app, session);
+            let elsewhere = view.and_then(|view| match view.flow.as_ref()?.after {
+                AfterFlow::Redirect(_) => instead_of_homepage(&view, &here),
+                _ => None,
+            });
+            elsewhere.unwrap_or_else(|| see_other(&here))
+        }
+        Err(error) => refused(&error, &here),
+    }
 }
 
 /// Where a session leads instead of the homepage of the portal, if it leads elsewhere.

@@ -92,7 +92,7 @@ fn numbers_are_compared_with_and_without_quotation_marks() {
 #[test]
 fn each_fault_in_a_search_is_refused_with_its_reason() {
     let mut shop = people();
-    let eleven = vec!["name:'a'"; 11].join(" ");
+    let eleven = ["name:'a'"; 11].join(" ");
     for (query, why) in [
         ("name", "no operator follows the field `name`"),
         ("name:", "has no value"),

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crate::harness::*;
 
-type Socket = tokio_tungstenite::WebSocketStream<
-    tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>,
->;
+type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Connects like `stripe listen` does after it has made its session.
 async fn connect(session: &Value) -> Socket {

@@ -125,12 +125,13 @@ pub(crate) async fn ask_confirm(State(app): State<App>, Path(session): Path<Stri
 
 fn confirm_page(change: &PlanChangeView, view: &PortalView, here: &str) -> ConfirmPage {
     let sentence = match change.starts_at {
-        Some(at) => format!("Your plan {} changes on {}.", change.old_name, day(at)),
-        None => format!("Your plan {} changes immediately.", change.old_name),
+        Some(at) => format!("The change takes effect on {}.", day(at)),
+        None => "The change takes effect immediately.".to_owned(),
     };
     let interval = per(Some(&change.interval), change.interval_count);
     let price = format!("{}{interval}", money(change.amount, &change.currency));
     let mut lines = vec![
+        ("Current plan", change.old_name.clone()),
         ("New plan", change.name.clone()),
         ("Quantity", change.quantity.to_string()),
         ("Price", price),

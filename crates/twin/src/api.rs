@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::core::{API_VERSION, ApiAnswer, ApiRequest, to_text};
+use crate::core::{API_VERSION, ApiAnswer, ApiRequest, Failure, to_text};
 use crate::faults::Fault;
 use crate::http::cut;
 use crate::rate_limits::Reason;
@@ -52,19 +52,19 @@ pub(crate) async fn call(
     let answer = match fault {
         Some(Fault::Cut) => None,
         Some(Fault::Status(status)) => Some(fault_answer(status)),
-        Some(Fault::Fails(failure)) => Some(twin.answer(&request, Some(failure))),
+        Some(Fault::Fails(failure)) => Some(answer(twin, &request, Some(failure))),
         Some(Fault::CutAfter) => {
-            answer(twin, &request);
+            answer(twin, &request, None);
             None
         }
         Some(Fault::Hang(time)) => {
             // The idempotency key stays in use while the call hangs.
             let _held = HeldKey::take(twin, &request);
             tokio::time::sleep(time).await;
-            Some(answer(twin, &request))
+            Some(answer(twin, &request, None))
         }
         None if is_key_in_use(twin, &request) => Some(in_use(&request)),
-        None => Some(answer(twin, &request)),
+        None => Some(answer(twin, &request, None)),
     };
     record(
         twin,
@@ -144,24 +144,25 @@ fn key_in(authorization: &str) -> Option<String> {
     Some(pair.split(':').next()?.to_owned())
 }
 
-fn answer(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
+/// Answers a call, or lets it fail while it is executed.
+fn answer(twin: &Twin, request: &ApiRequest, failure: Option<Failure>) -> ApiAnswer {
     let is_post = request.method == "POST";
     let path = request.path.trim_end_matches('/');
     if is_post && path == "/v1/stripecli/sessions" {
-        return cli_session(twin, request);
+        return cli_session(twin, request, failure);
     }
     let retried = path
         .strip_prefix("/v1/events/")
         .and_then(|rest| rest.strip_suffix("/retry"))
         .filter(|_| is_post);
     match retried {
-        Some(event) => retry(twin, request, event),
-        None => twin.answer(request, None),
+        Some(event) => retry(twin, request, event, failure),
+        None => twin.answer(request, failure),
     }
 }
 
 /// `POST /v1/events/{id}/retry` sends the event again, to one endpoint if the form names it.
-fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
+fn retry(twin: &Twin, request: &ApiRequest, event: &str, failure: Option<Failure>) -> ApiAnswer {
     let lookup = ApiRequest {
         method: "GET".to_owned(),
         path: format!("/v1/events/{event}"),
@@ -171,7 +172,10 @@ fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
         ..request.clone()
     };
     let found = twin.answer(&lookup, None);
-    if found.status == 200 {
+    if found.status != 200 {
+        return found;
+    }
+    if failure.is_none_or(|failure| failure.keeps_work) {
         let parameters = form_urlencoded::parse(request.body.as_bytes());
         let only = parameters
             .filter(|(name, _)| name == "webhook_endpoint")
@@ -179,11 +183,11 @@ fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
             .last();
         twin.send_again(&found.body, only.as_deref());
     }
-    found
+    failure.map_or(found, |failure| fault_answer(failure.status))
 }
 
 /// The call with which `stripe listen` starts. The demo reads its webhook secret from the answer.
-fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
+fn cli_session(twin: &Twin, request: &ApiRequest, failure: Option<Failure>) -> ApiAnswer {
     let probe = ApiRequest {
         method: "GET".to_owned(),
         path: "/v1/events".to_owned(),
@@ -192,7 +196,7 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
         idempotency_key: None,
         ..request.clone()
     };
-    let mut answer = twin.answer(&probe, None);
+    let mut answer = twin.answer(&probe, failure);
     if answer.status != 200 {
         return answer;
     }

@@ -3,16 +3,16 @@
 //! Attempts are due on the billing clock, which ticks with real time between advances. An advance
 //! therefore stops at a retry or a delayed copy as at any other due moment and skips none.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::chaos::{Chaos, Rng};
 use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
-use crate::core::{Endpoint, to_text};
+use crate::core::Endpoint;
+use crate::delivery_log::{Entry, Outcome, Try};
+use crate::outgoing::{Announced, Outgoing};
 
 /// The largest number of concurrent attempts at one endpoint.
 const IN_FLIGHT_MAX: usize = 8;
@@ -23,6 +23,9 @@ const QUEUE_MAX: usize = 500_000;
 
 /// The largest number of deliveries in the log. A new one replaces the oldest.
 const LOG_MAX: usize = 2_000;
+
+/// The name of the clients of `stripe listen` among the endpoints.
+const LISTENER: &str = "stripe listen";
 
 /// Seconds to wait after the first failed attempt, the second and so on. Stripe does not publish its
 /// schedule, but it gives up after about three days.
@@ -51,61 +54,17 @@ pub(crate) struct Job {
     /// Whether `POST /v1/events/{id}/retry` requested it. It is then sent even while deliveries are
     /// off.
     is_resend: bool,
-    /// Whether its success reduces the event's `pending_webhooks`.
-    counts: bool,
 }
 
-/// The state of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
-    /// It has not been sent yet, or it will be sent again.
-    Waiting,
-    /// The receiver answered with a 2xx status.
-    Delivered,
-    /// The last attempt failed, and there are no more retries.
-    Failed,
-    /// Chaos or a full queue dropped it, so it was never sent.
-    Dropped,
-}
-
-/// One attempt at a delivery.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Try {
-    pub at: String,
-    pub status: Option<u16>,
-    pub error: Option<String>,
-    pub response: String,
-    pub millis: u128,
-}
-
-impl Try {
-    /// An attempt that began at `at` and has received no answer, for the reason `error`.
-    pub fn without_answer(at: Micros, error: &str) -> Self {
-        Self {
-            at: rfc3339(at),
-            status: None,
-            error: Some(error.to_owned()),
-            response: String::new(),
-            millis: 0,
-        }
+impl Job {
+    /// The event for the clients of `stripe listen`, if the delivery is meant for them.
+    pub fn announced(&self) -> Option<Announced> {
+        (self.endpoint == LISTENER).then(|| Announced {
+            id: self.event.clone(),
+            kind: self.event_type.clone(),
+            payload: Arc::clone(&self.payload),
+        })
     }
-}
-
-/// One delivery in the log.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
-    pub id: u64,
-    pub event: String,
-    #[serde(rename = "type")]
-    pub event_type: String,
-    pub endpoint: String,
-    pub url: String,
-    pub outcome: Outcome,
-    pub created_at: String,
-    pub next_try_at: Option<String>,
-    pub tries: Vec<Try>,
 }
 
 #[derive(Debug)]
@@ -115,10 +74,11 @@ struct State {
     rng: Rng,
     last_id: u64,
     waiting: BTreeMap<(Micros, u64), Job>,
-    ready: HashMap<String, VecDeque<Job>>,
-    in_flight: HashMap<String, usize>,
+    ready: BTreeMap<String, VecDeque<Job>>,
+    in_flight: BTreeMap<String, usize>,
     log: BTreeMap<u64, Entry>,
-    pending: HashMap<String, u32>,
+    /// The endpoints that have not acknowledged an event yet.
+    pending: BTreeMap<String, BTreeSet<String>>,
     finished_tries: u64,
 }
 
@@ -127,23 +87,6 @@ struct State {
 pub(crate) struct Deliveries {
     state: Mutex<State>,
     wake: Notify,
-}
-
-/// An event to deliver, serialized as it is sent.
-pub(crate) struct Outgoing<'a> {
-    pub id: &'a str,
-    pub event_type: &'a str,
-    pub payload: Arc<str>,
-}
-
-impl<'a> Outgoing<'a> {
-    pub fn of(event: &'a Value) -> Option<Self> {
-        Some(Self {
-            id: event["id"].as_str()?,
-            event_type: event["type"].as_str()?,
-            payload: to_text(event).into(),
-        })
-    }
 }
 
 impl Deliveries {
@@ -155,10 +98,10 @@ impl Deliveries {
                 rng: Rng::from_seed(seed),
                 last_id: 0,
                 waiting: BTreeMap::new(),
-                ready: HashMap::new(),
-                in_flight: HashMap::new(),
+                ready: BTreeMap::new(),
+                in_flight: BTreeMap::new(),
                 log: BTreeMap::new(),
-                pending: HashMap::new(),
+                pending: BTreeMap::new(),
                 finished_tries: 0,
             }),
             wake: Notify::new(),
@@ -199,28 +142,31 @@ impl Deliveries {
     /// Queues the event for the endpoint, subject to the configured chaos.
     pub fn send(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
         let mut state = self.state();
-        let state = &mut *state;
-        let delays = state.chaos.delays(&mut state.rng);
-        if delays.is_empty() {
-            state.log_new(event, endpoint, now, Outcome::Dropped);
-            return;
-        }
-        *state.pending.entry(event.id.to_owned()).or_default() += 1;
-        for (copy, delay) in delays.into_iter().enumerate() {
-            state.enqueue(event, endpoint, now, delay, false, copy == 0);
-        }
+        let pending = state.pending.entry(event.id.to_owned()).or_default();
+        pending.insert(endpoint.id.clone());
+        state.enqueue_with_chaos(event, endpoint, now, false);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Queues the event again on request, even while deliveries are off.
+    pub fn send_again(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
+        self.state().enqueue_with_chaos(event, endpoint, now, true);
+        self.wake.notify_one();
+    }
+
+    /// Queues the event for the clients of `stripe listen`, like any other delivery.
+    pub fn announce(&self, event: &Outgoing<'_>, now: Micros, is_resend: bool) {
+        let listener = listener("");
+        let mut state = self.state();
+        state.enqueue_with_chaos(event, &listener, now, is_resend);
+        drop(state);
         self.wake.notify_one();
     }
 
     /// Logs the response of the receiver that `stripe listen` forwards to.
     pub fn log_forwarded(&self, event: &Outgoing<'_>, url: &str, status: u16, now: Micros) {
-        let listener = Endpoint {
-            id: "stripe listen".to_owned(),
-            url: url.to_owned(),
-            secrets: Vec::new(),
-            enabled_events: Vec::new(),
-            api_version: None,
-        };
+        let listener = listener(url);
         let is_delivered = (200..300).contains(&status);
         let outcome = if is_delivered {
             Outcome::Delivered
@@ -238,12 +184,6 @@ impl Deliveries {
                 millis: 0,
             });
         }
-    }
-
-    /// Queues the event again on request, without chaos and even while deliveries are off.
-    pub fn send_again(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
-        self.state().enqueue(event, endpoint, now, 0, true, false);
-        self.wake.notify_one();
     }
 
     /// Whether nothing is being sent and nothing that may be sent is due.
@@ -346,8 +286,8 @@ impl Deliveries {
             event: job.event.clone(),
             event_type: job.event_type.clone(),
             is_delivered,
-            left: (is_delivered && job.counts)
-                .then(|| state.acknowledge(&job.event))
+            left: is_delivered
+                .then(|| state.acknowledge(&job.event, &job.endpoint))
                 .flatten(),
         };
         if let Some(next) = next {
@@ -359,15 +299,35 @@ impl Deliveries {
 }
 
 impl State {
-    /// Counts a successful delivery and returns how many of the event are left.
-    fn acknowledge(&mut self, event: &str) -> Option<u32> {
+    /// Records a successful delivery and returns how many endpoints of the event are left, if the
+    /// endpoint had not acknowledged it before.
+    fn acknowledge(&mut self, event: &str, endpoint: &str) -> Option<u32> {
         let pending = self.pending.get_mut(event)?;
-        *pending = pending.saturating_sub(1);
-        let left = *pending;
+        if !pending.remove(endpoint) {
+            return None;
+        }
+        let left = pending.len();
         if left == 0 {
             self.pending.remove(event);
         }
-        Some(left)
+        u32::try_from(left).ok()
+    }
+
+    /// Queues the copies of a delivery that chaos leaves of it.
+    fn enqueue_with_chaos(
+        &mut self,
+        event: &Outgoing<'_>,
+        endpoint: &Endpoint,
+        now: Micros,
+        is_resend: bool,
+    ) {
+        let delays = self.chaos.delays(&mut self.rng);
+        if delays.is_empty() {
+            self.log_new(event, endpoint, now, Outcome::Dropped);
+        }
+        for delay in delays {
+            self.enqueue(event, endpoint, now, delay, is_resend);
+        }
     }
 
     fn enqueue(
@@ -377,7 +337,6 @@ impl State {
         now: Micros,
         delay: Micros,
         is_resend: bool,
-        counts: bool,
     ) {
         let queued = self.waiting.len() + self.ready.values().map(VecDeque::len).sum::<usize>();
         if queued >= QUEUE_MAX {
@@ -389,7 +348,13 @@ impl State {
             return;
         }
         let due = now.saturating_add(delay);
-        let delivery = self.log_new(event, endpoint, now, Outcome::Waiting);
+        // What a listener's receiver answers is logged when it has answered.
+        let delivery = if endpoint.id == LISTENER {
+            self.last_id += 1;
+            self.last_id
+        } else {
+            self.log_new(event, endpoint, now, Outcome::Waiting)
+        };
         if let Some(entry) = self.log.get_mut(&delivery) {
             entry.next_try_at = Some(rfc3339(due));
         }
@@ -402,7 +367,6 @@ impl State {
             payload: Arc::clone(&event.payload),
             tries: 0,
             is_resend,
-            counts,
         };
         self.waiting.insert((due, delivery), job);
     }
@@ -434,22 +398,80 @@ impl State {
     }
 }
 
+/// The clients of `stripe listen`, which forward events to a URL.
+fn listener(url: &str) -> Endpoint {
+    Endpoint {
+        id: LISTENER.to_owned(),
+        url: url.to_owned(),
+        secrets: Vec::new(),
+        enabled_events: Vec::new(),
+        api_version: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
+    fn endpoint(id: &str) -> Endpoint {
+        Endpoint {
+            id: id.to_owned(),
+            ..listener("http://127.0.0.1:1/")
+        }
+    }
+
+    fn answered(status: u16) -> Try {
+        Try {
+            status: Some(status),
+            ..Try::without_answer(0, "")
+        }
+    }
+
+    #[test]
+    fn endpoints_are_served_in_the_same_order_every_time() {
+        let deliveries = Deliveries::new(1);
+        let event = json!({"id": "evt_1", "type": "invoice.paid"});
+        let ids = ["we_d", "we_a", "we_f", "we_c", "we_b", "we_e"];
+        for id in ids {
+            deliveries.send(&Outgoing::of(&event).unwrap(), &endpoint(id), 0);
+        }
+
+        let jobs = deliveries.take_startable(0);
+
+        let served: Vec<&str> = jobs.iter().map(|job| job.endpoint.as_str()).collect();
+        assert_eq!(served, ["we_a", "we_b", "we_c", "we_d", "we_e", "we_f"]);
+    }
+
+    #[test]
+    fn an_event_is_delivered_once_every_endpoint_has_acknowledged_it() {
+        let deliveries = Deliveries::new(1);
+        let event = json!({"id": "evt_1", "type": "invoice.paid"});
+        let outgoing = Outgoing::of(&event).unwrap();
+        deliveries.send(&outgoing, &endpoint("we_1"), 0);
+        deliveries.set_chaos(Chaos::read(&json!({"drop": 1})).unwrap());
+        deliveries.send(&outgoing, &endpoint("we_2"), 0);
+        deliveries.set_chaos(Chaos::read(&json!({"duplicate": 2})).unwrap());
+
+        let mut left = |again: Option<&str>| {
+            if let Some(id) = again {
+                deliveries.send_again(&outgoing, &endpoint(id), 0);
+            }
+            let jobs = deliveries.take_startable(0).into_iter();
+            let ended = jobs.map(|job| deliveries.finish(job, answered(200), true, 0).left);
+            ended.collect::<Vec<_>>()
+        };
+
+        assert_eq!(left(None), [Some(1)], "the other delivery was lost");
+        assert_eq!(left(Some("we_1")), [None, None]);
+        assert_eq!(left(Some("we_2")), [Some(0), None]);
+    }
+
     #[test]
     fn no_event_of_a_busy_moment_is_dropped() {
         let deliveries = Deliveries::new(1);
-        let endpoint = Endpoint {
-            id: "we_1".to_owned(),
-            url: "http://127.0.0.1:1/".to_owned(),
-            secrets: Vec::new(),
-            enabled_events: vec!["*".to_owned()],
-            api_version: None,
-        };
+        let endpoint = endpoint("we_1");
         let count = 20_000;
         for n in 0..count {
             let event = json!({"id": format!("evt_{n}"), "type": "invoice.paid"});
@@ -464,9 +486,7 @@ mod tests {
             }
             for job in jobs {
                 sent += 1;
-                let mut tried = Try::without_answer(0, "");
-                tried.status = Some(200);
-                deliveries.finish(job, tried, true, 0);
+                deliveries.finish(job, answered(200), true, 0);
             }
         }
 

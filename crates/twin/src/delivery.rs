@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::clock::MICROS_PER_SECOND;
-use crate::deliveries::{Job, Try};
+use crate::deliveries::Job;
+use crate::delivery_log::Try;
 use crate::shell::Twin;
 use crate::stopping::stopped;
 
@@ -39,6 +40,14 @@ pub(crate) async fn run(twin: Arc<Twin>, http: reqwest::Client, mut stop: watch:
     loop {
         let now = twin.clock.now();
         for job in twin.deliveries.take_startable(now) {
+            if let Some(announced) = job.announced() {
+                // An error means that the last listener has just disconnected.
+                let _ = twin.announced.send(Arc::new(announced));
+                let tried = Try::without_answer(now, "");
+                twin.deliveries.finish(job, tried, false, now);
+                twin.clock.notify();
+                continue;
+            }
             let (twin, http) = (Arc::clone(&twin), http.clone());
             tokio::spawn(async move {
                 let secrets = twin.secrets_of(&job.endpoint);

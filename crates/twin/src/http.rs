@@ -33,16 +33,18 @@ pub(crate) fn cut() -> Response {
     response
 }
 
-/// Serves `router` until `stop` is set. In-flight requests may then finish.
+/// Serves `router` until `stop` is set. It closes the port then, and returns once the calls in
+/// flight have ended.
 pub(crate) async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => return,
+        let (permit, accepted) = tokio::select! {
+            (Ok(permit), accepted) = next => (permit, accepted),
+            () = stopped(&mut stop) => break,
         };
         let Ok((stream, _)) = accepted else {
             // Most likely the process has run out of file descriptors; wait for some to be closed.
@@ -55,6 +57,9 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, mut stop: watc
             drop(permit);
         });
     }
+    drop(listener);
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    let _ended = permits.acquire_many(all).await;
 }
 
 async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {

@@ -7,7 +7,6 @@
 pub mod client;
 pub mod core;
 
-mod announced;
 mod api;
 mod app;
 mod chaos;
@@ -15,10 +14,12 @@ mod clock;
 mod control;
 mod deliveries;
 mod delivery;
+mod delivery_log;
 mod faults;
 mod http;
 mod listen;
 mod mailbox;
+mod outgoing;
 mod pages;
 mod pdf;
 mod rate_limits;

@@ -10,9 +10,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::announced::Announced;
 use crate::app::App;
 use crate::core::API_VERSION;
+use crate::outgoing::Announced;
 use crate::stopping::stopped;
 
 const PROTOCOL: &str = "stripecli-devproxy-v1";

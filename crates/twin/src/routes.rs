@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
 use crate::app::App;
-use crate::pages::{self, actions, board, checkout, invoice, mailbox, portal};
+use crate::pages::{self, actions, board, checkout, invoice, mailbox, portal, portal_flow};
 use crate::{api, control, listen};
 
 /// The longest request body that is accepted.
@@ -55,6 +55,10 @@ fn hosted_pages() -> Router<App> {
         .route(
             "/p/session/{session}/plan",
             get(portal::ask_plan).post(portal::switch_plan),
+        )
+        .route(
+            "/p/session/{session}/confirm",
+            get(portal_flow::ask_confirm).post(portal_flow::confirm),
         )
         .route("/i/{invoice}", get(invoice::show).post(invoice::pay))
         .route(

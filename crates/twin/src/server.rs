@@ -1,7 +1,7 @@
 //! Starting and stopping the twin.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::{MICROS_PER_SECOND, RealTime};
 use crate::core::Core;
 use crate::mailbox::Mailbox;
-use crate::save::{self, Saved};
+use crate::save::{self, Lock, LockError, Saved};
 use crate::shell::{Parts, Twin};
 use crate::{delivery, http, routes, shell, smtp};
 
@@ -90,6 +90,9 @@ pub enum StartError {
         /// The reason why it cannot be read.
         reason: String,
     },
+    /// Another twin uses the state file.
+    #[error("another twin uses the state file {0}; stop it first, or give this one its own file")]
+    InUse(PathBuf),
     /// The HTTP client for webhook deliveries cannot be created.
     #[error("cannot create the HTTP client for webhook deliveries: {0}")]
     Client(#[from] reqwest::Error),
@@ -148,6 +151,7 @@ pub async fn serve(config: Config) -> Result<Handle, StartError> {
     if config.product_key.as_deref().is_some_and(is_live_key) {
         return Err(StartError::LiveKey);
     }
+    let lock = lock(config.save_file.as_deref()).await?;
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let smtp = match config.smtp_listen {
@@ -168,20 +172,39 @@ pub async fn serve(config: Config) -> Result<Handle, StartError> {
         twin: Arc::clone(&twin),
         stop: stopped.clone(),
     });
-    let mut tasks = vec![
-        tokio::spawn(http::listen(listener, router, stopped.clone())),
+    let mut listeners = vec![tokio::spawn(http::listen(
+        listener,
+        router,
+        stopped.clone(),
+    ))];
+    if let Some(smtp) = smtp {
+        let listening = smtp::listen(Arc::clone(&twin), smtp, stopped.clone());
+        listeners.push(tokio::spawn(listening));
+    }
+    let tasks = vec![
         tokio::spawn(delivery::run(Arc::clone(&twin), client, stopped.clone())),
         tokio::spawn(shell::keep_ticking(Arc::clone(&twin), stopped.clone())),
-        tokio::spawn(save::keep_saved(Arc::clone(&twin), stopped.clone())),
+        tokio::spawn(save::keep_saved(twin, lock, listeners, stopped)),
     ];
-    if let Some(smtp) = smtp {
-        tasks.push(tokio::spawn(smtp::listen(twin, smtp, stopped)));
-    }
     Ok(Handle {
         address,
         smtp_address,
         stop,
         tasks,
+    })
+}
+
+/// Keeps other twins from the state file.
+async fn lock(path: Option<&Path>) -> Result<Lock, StartError> {
+    save::lock(path).await.map_err(|error| {
+        let path = path.map(Path::to_path_buf).unwrap_or_default();
+        match error {
+            LockError::InUse => StartError::InUse(path),
+            LockError::Io(error) => StartError::Load {
+                path,
+                reason: error.to_string(),
+            },
+        }
     })
 }
 

@@ -12,12 +12,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{broadcast, watch};
 
-use crate::announced::Announced;
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::{ApiAnswer, ApiRequest, Core, Endpoint, Failure, Times};
-use crate::deliveries::{Deliveries, Ended, Outgoing};
+use crate::deliveries::{Deliveries, Ended};
 use crate::faults::Faults;
 use crate::mailbox::{Envelope, Mailbox};
+use crate::outgoing::{Announced, Outgoing};
 use crate::rate_limits::RateLimits;
 use crate::requests::Requests;
 use crate::stopping::stopped;
@@ -154,8 +154,8 @@ impl Twin {
             let Some(event) = core.event(&new.id) else {
                 continue;
             };
-            self.announce(event);
             if let Some(outgoing) = Outgoing::of(event) {
+                self.announce(&outgoing, now, false);
                 for endpoint in wanting {
                     self.deliveries.send(&outgoing, endpoint, now);
                 }
@@ -187,17 +187,16 @@ impl Twin {
     pub fn send_again(&self, event: &Value, only: Option<&str>) {
         let now = self.clock.now();
         let endpoints = self.webhook_endpoints();
-        let kind = event["type"].as_str().unwrap_or_default();
-        if only.is_none() {
-            self.announce(event);
-        }
         let Some(outgoing) = Outgoing::of(event) else {
             return;
         };
+        if only.is_none() {
+            self.announce(&outgoing, now, true);
+        }
         for endpoint in &endpoints {
             let is_meant = match only {
                 Some(id) => endpoint.id == id,
-                None => endpoint.wants(kind),
+                None => endpoint.wants(outgoing.event_type),
             };
             if is_meant {
                 self.deliveries.send_again(&outgoing, endpoint, now);
@@ -205,13 +204,10 @@ impl Twin {
         }
     }
 
-    /// Sends the event to the connected clients of `stripe listen`.
-    fn announce(&self, event: &Value) {
-        if self.announced.receiver_count() > 0
-            && let Some(announced) = Announced::of(event)
-        {
-            // An error means that the last listener has just disconnected.
-            let _ = self.announced.send(Arc::new(announced));
+    /// Queues the event for the connected clients of `stripe listen`.
+    fn announce(&self, event: &Outgoing<'_>, now: Micros, is_resend: bool) {
+        if self.announced.receiver_count() > 0 {
+            self.deliveries.announce(event, now, is_resend);
         }
     }
 

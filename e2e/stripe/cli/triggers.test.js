@@ -8,12 +8,9 @@ import { eventually } from "../../lib/demo.js";
 import { commandLine } from "../lib/cli.js";
 import { testOfTheSchema, startTwin } from "../lib/twin.js";
 
-/**
- * Triggers of objects that the twin doesn't serve; the product reads none of them. Those of a
- * customer's discount send a `coupon`, which customers no longer have in the version of the twin.
- */
+/** Triggers of objects that the twin doesn't serve; the product reads none of them. */
 const NOT_SERVED = new RegExp(
-  "^(account|balance|cash_balance|customer\\.(discount|source)|customer_cash_balance_transaction|identity" +
+  "^(account|balance|cash_balance|customer\\.source|customer_cash_balance_transaction|identity" +
     "|issuing\\w*|payment_link|payout|plan|quote|reporting|topup|transfer|v1)\\." +
     "|^payment_intent\\.partially_funded$",
 );

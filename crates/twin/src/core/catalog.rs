@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::decimals;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
@@ -123,6 +124,10 @@ impl Core {
             return refuse_param("", &named("billing_scheme"), message);
         }
         let amount = unit_amount(params, &named("unit_amount"))?;
+        if has(params, "product") && has(params, "product_data") {
+            let message = "You may only specify one of these parameters: product, product_data.";
+            return refuse_param("", &named("product"), message);
+        }
         let product = match opt(params, "product") {
             Some(product) => {
                 self.need("product", product, &named("product"))?;
@@ -152,8 +157,8 @@ impl Core {
             "metadata": metadata(&Value::Null, get(params, "metadata"))?,
             "nickname": or_null(params, "nickname"), "product": product, "recurring": recurring,
             "tax_behavior": opt(params, "tax_behavior").unwrap_or("unspecified"), "tiers_mode": null,
-            "transform_quantity": get(params, "transform_quantity"), "type": kind, "unit_amount": amount,
-            "unit_amount_decimal": amount.to_string(),
+            "transform_quantity": get(params, "transform_quantity"), "type": kind,
+            "unit_amount": decimals::whole(amount), "unit_amount_decimal": decimals::to_text(amount),
         });
         self.store.put(&id, price);
         self.emit("price.created", &id);
@@ -212,35 +217,34 @@ impl Core {
     }
 }
 
-fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
-    let negative = || {
-        let message = "This value must be greater than or equal to 0.";
-        ApiError::bad("parameter_invalid_integer", name, message)
-    };
+/// The exact price of one unit. <https://docs.stripe.com/api/prices/create>
+fn unit_amount(params: &Value, name: &str) -> Answer<i128> {
     if has(params, "unit_amount") && has(params, "unit_amount_decimal") {
         let message =
             "You may only specify one of these parameters: unit_amount, unit_amount_decimal.";
         return refuse_param("", name, message);
     }
-    let amount = match opt_int(params, "unit_amount") {
-        Some(amount) => amount,
-        None => match opt(params, "unit_amount_decimal") {
-            Some(decimal) => decimal.parse::<i64>().map_err(|_| {
-                let message =
-                    format!("Invalid decimal: {decimal}; the twin knows whole minor units only");
-                ApiError::bad("", name, message)
-            })?,
-            None => return Err(ApiError::required(name)),
-        },
+    let decimal_name = name.replace("unit_amount", "unit_amount_decimal");
+    let sent = opt_int(params, "unit_amount").map(|amount| amount.to_string());
+    let (sent, name) = match (sent, opt(params, "unit_amount_decimal")) {
+        (Some(sent), _) => (sent, name),
+        (None, Some(decimal)) => (decimal.to_owned(), decimal_name.as_str()),
+        (None, None) => return Err(ApiError::required(name)),
     };
-    match amount {
-        0..=AMOUNT_MAX => Ok(amount),
-        ..0 => Err(negative()),
-        _ => {
-            let message = "The amount must be no more than $999,999.99";
-            refuse_param("amount_too_large", name, message)
-        }
+    let Some(amount) = decimals::parse(&sent) else {
+        let message =
+            format!("Invalid decimal: {sent}; must contain at maximum 12 decimal places.");
+        return refuse_param("parameter_invalid_decimal", name, message);
+    };
+    if amount < 0 {
+        let message = "This value must be greater than or equal to 0.";
+        return refuse_param("parameter_invalid_integer", name, message);
     }
+    if decimals::times(amount, 1).is_none_or(|rounded| rounded > AMOUNT_MAX) {
+        let message = "The amount must be no more than $999,999.99";
+        return refuse_param("amount_too_large", name, message);
+    }
+    Ok(amount)
 }
 
 fn recurring(params: &Value, name: &str) -> Answer {

@@ -21,7 +21,7 @@ use super::subscriptions::{
 };
 use super::time::day_text;
 use super::value::{
-    flag, get, has, int, list, merge, opt, opt_int, or_null, owned, period, set, text,
+    flag, get, has, list, merge, opt, opt_int, or_null, owned, period, set, text, unit_price,
 };
 use super::{Call, Core};
 
@@ -256,8 +256,8 @@ impl Core {
             .is_some_and(|item| billing_interval(get(item, "price")) != old);
         let from_free = inner(&row, "items")
             .iter()
-            .all(|item| int(item, "price.unit_amount") == 0)
-            && items.iter().any(|item| int(item, "price.unit_amount") > 0);
+            .all(|item| unit_price(get(item, "price")) == 0)
+            && items.iter().any(|item| unit_price(get(item, "price")) > 0);
         let at = opt_int(sent, "proration_date").unwrap_or(self.now);
         let first = inner(&row, "items").first().cloned().unwrap_or_default();
         let (start, end) = period(&first);
@@ -303,7 +303,7 @@ impl Core {
         }
         let credits = inner(row, "items")
             .iter()
-            .filter(|item| prorates && int(item, "price.unit_amount") > 0)
+            .filter(|item| prorates && unit_price(get(item, "price")) > 0)
             .flat_map(|item| self.credit_lines(row, item, change.at))
             .collect();
         let mut anchored = row.clone();

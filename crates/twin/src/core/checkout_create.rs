@@ -3,19 +3,27 @@
 use serde_json::{Value, json};
 use stripe::objects::CheckoutMode;
 
+use super::checkout_invoice::invoice_creation;
 use super::checkout_settings::{adjustable_quantity, settings};
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::method_types;
+use super::method_types::{check_session_types, method_types};
 use super::params::metadata;
 use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
+use super::urls::check_url;
 use super::value::{
-    flag, get, has, ids, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null,
-    owned, required, text,
+    AMOUNT_MAX, flag, get, has, ids, int, list, merge, minimum_charge, money_text, opt, opt_int,
+    or_null, owned, price_amount, required, text,
 };
 use super::{Call, Core};
 
+/// The most line items in payment mode, and those with recurring and with one-time prices in
+/// subscription mode. <https://docs.stripe.com/api/checkout/sessions/create>
 const LINES_MAX: usize = 100;
+const LINES_OF_KIND_MAX: usize = 20;
+
+/// The shortest trial of a session.
+const TRIAL_SECONDS_MIN: i64 = 2 * DAY;
 
 /// `POST /v1/checkout/sessions`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
@@ -26,9 +34,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let customer = core.session_customer(sent)?;
     core.check_session_tax(sent)?;
     let items = core.session_lines(sent, &mode)?;
-    let trial = trial_end(core.now, get(sent, "subscription_data"))?;
+    let trial = session_trial(core.now, get(sent, "subscription_data"))?;
     let expires_at = expiry(core.now, sent)?;
     let discounts = core.session_discounts(sent)?;
+    let currency = items.first().map_or("", |item| text(item, "currency"));
+    check_session_types(sent, currency)?;
     let id = core.rng.id("cs_test");
     let session = core.session_object(&id, sent, &mode, customer.as_deref(), expires_at)?;
     core.store.put(&id, session);
@@ -89,13 +99,19 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
         return Err(ApiError::required("success_url"));
     }
     for name in ["success_url", "cancel_url"] {
-        if let Some(url) = opt(sent, name)
-            && !(url.starts_with("https://") || url.starts_with("http://"))
-        {
-            return refuse_param("url_invalid", name, "Not a valid URL");
-        }
+        check_url(sent, name)?;
     }
     Ok(())
+}
+
+/// The end of the trial of a session. <https://github.com/stripe/stripe-python/issues/679>
+fn session_trial(now: i64, sent: &Value) -> Answer<Option<i64>> {
+    let end = trial_end(now, sent)?;
+    if opt_int(sent, "trial_end").is_some_and(|end| end < now + TRIAL_SECONDS_MIN) {
+        let message = "The `trial_end` date has to be at least 2 days in the future.";
+        return refuse_param("", "subscription_data[trial_end]", message);
+    }
+    Ok(end)
 }
 
 fn expiry(now: i64, sent: &Value) -> Answer<i64> {
@@ -108,16 +124,6 @@ fn expiry(now: i64, sent: &Value) -> Answer<i64> {
         return Ok(at);
     };
     refuse_param("", "expires_at", problem)
-}
-
-/// The invoice settings of a session, which only payment mode has.
-fn invoice_creation(mode: &CheckoutMode) -> Value {
-    if *mode != CheckoutMode::Payment {
-        return Value::Null;
-    }
-    json!({"enabled": false, "invoice_data": {
-        "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null,
-        "issuer": null, "metadata": {}, "rendering_options": null}})
 }
 
 pub(super) fn details_of(known: &Value) -> Value {
@@ -150,7 +156,7 @@ impl Core {
             let message = format!("The `line_items` parameter is required in {mode} mode.");
             return refuse_param("parameter_missing", "line_items", message);
         }
-        if lines.len() > LINES_MAX {
+        if *mode == CheckoutMode::Payment && lines.len() > LINES_MAX {
             let message = format!("A Checkout Session has at most {LINES_MAX} line items.");
             return refuse_param("", "line_items", message);
         }
@@ -159,6 +165,16 @@ impl Core {
             items.push(self.session_line(line, index, mode)?);
         }
         let recurring = |item: &&Value| text(item, "price.type") == "recurring";
+        for kind in ["recurring", "one_time"] {
+            let own = items.iter().filter(|item| text(item, "price.type") == kind);
+            if *mode == CheckoutMode::Subscription && own.count() > LINES_OF_KIND_MAX {
+                let kind = kind.replace('_', "-");
+                let message = format!(
+                    "A Checkout Session in `subscription` mode has at most {LINES_OF_KIND_MAX} line items with {kind} prices."
+                );
+                return refuse_param("", "line_items", message);
+            }
+        }
         check_same_interval(
             items
                 .iter()
@@ -184,6 +200,13 @@ impl Core {
             let message = "The price specified is inactive. This field only accepts active prices.";
             return refuse_param("", &format!("{named}[price]"), message);
         }
+        if !flag(self.row(text(&price, "product")), "active") {
+            let message = format!(
+                "Price `{}` is not available to be purchased because its product is not active.",
+                text(&price, "id")
+            );
+            return refuse_param("", &format!("{named}[price]"), message);
+        }
         if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";
             return Err(ApiError::invalid(message));
@@ -197,13 +220,11 @@ impl Core {
             let param = format!("{named}[quantity]");
             return refuse_param("parameter_invalid_integer", &param, message);
         }
-        let amount = int(&price, "unit_amount")
-            .checked_mul(quantity)
-            .filter(|one| *one <= 99_999_999);
-        let Some(amount) = amount else {
+        let amount = price_amount(&price, quantity);
+        if amount > AMOUNT_MAX {
             let message = "The amount must be no more than $999,999.99";
             return refuse_param("amount_too_large", &named, message);
-        };
+        }
         let adjustable = adjustable_quantity(line, quantity, &named)?;
         let kept = metadata(&Value::Null, get(line, "metadata"))?;
         let id = self.rng.id("li");
@@ -277,7 +298,7 @@ impl Core {
         });
         let rest = json!({
             "invoice": null,
-            "invoice_creation": invoice_creation(mode),
+            "invoice_creation": invoice_creation(sent, mode)?,
             "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
             "origin_context": null, "payment_intent": null, "payment_link": null,
             "payment_method_configuration_details": null, "payment_method_options": {},

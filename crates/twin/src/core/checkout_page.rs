@@ -8,7 +8,7 @@ use super::errors::Answer;
 use super::payments::{Paid, Verdict};
 use super::status;
 use super::time::DAY;
-use super::value::{flag, get, int, opt, opt_int, owned, set, text};
+use super::value::{flag, get, int, opt, opt_int, owned, rounded_price, set, text};
 use super::views::not_possible;
 use super::{CheckoutView, Core, LineView, PayError, Payment};
 
@@ -16,11 +16,23 @@ fn line_view(item: &Value) -> LineView {
     LineView {
         description: owned(item, "description"),
         quantity: int(item, "quantity"),
-        unit_amount: int(item, "price.unit_amount"),
+        unit_amount: rounded_price(get(item, "price")),
         amount: int(item, "amount_subtotal"),
         interval: opt(item, "price.recurring.interval").map(str::to_owned),
         interval_count: opt_int(item, "price.recurring.interval_count").unwrap_or(1),
     }
+}
+
+/// Whether a session asks for no payment method: a payment of nothing, or a subscription that costs
+/// nothing now with `payment_method_collection=if_required`.
+/// <https://docs.stripe.com/payments/checkout/no-cost-orders>
+fn is_free(session: &Value) -> bool {
+    let is_asked = match status::mode(session) {
+        CheckoutMode::Payment => false,
+        CheckoutMode::Subscription => text(session, "payment_method_collection") != "if_required",
+        _ => true,
+    };
+    !is_asked && int(session, "amount_total") == 0
 }
 
 impl Core {
@@ -65,6 +77,7 @@ impl Core {
             allows_promotion_codes: flag(row, "allow_promotion_codes"),
             trial_days,
             customer_email: email.map(str::to_owned),
+            needs_payment: !is_free(row),
             awaits_authentication: self.waiting_intent(session_id).is_some(),
             success_url: opt(row, "success_url")
                 .map(|url| url.replace("{CHECKOUT_SESSION_ID}", session_id)),
@@ -90,18 +103,21 @@ impl Core {
         self.session_answer(session_id, paid)
     }
 
-    /// Completes a session without a payment method, as `payment_method_collection=if_required`
-    /// allows while nothing is due.
+    /// Completes a session without a payment method, which is possible while nothing is due.
     pub fn finish_free_checkout(&mut self, session_id: &str, now: i64) -> Result<Value, PayError> {
         self.tick(now);
         let session = self.open_session(session_id)?;
-        let is_free = status::mode(&session) == CheckoutMode::Subscription
-            && text(&session, "payment_method_collection") == "if_required"
-            && int(&session, "amount_total") == 0;
-        if !is_free {
+        if !is_free(&session) {
             return Err(not_possible("This session needs a payment method."));
         }
-        self.on_page(session_id, |core| core.finish_subscribing(session_id, ""))?;
+        self.on_page(session_id, |core| {
+            core.check_session_discounts(session_id)?;
+            if status::mode(&session) == CheckoutMode::Payment {
+                core.pay_session(session_id, "")
+            } else {
+                core.finish_subscribing(session_id, "")
+            }
+        })?;
         self.shown(session_id)
     }
 

@@ -25,6 +25,7 @@ impl Core {
         match status::mode(&session) {
             CheckoutMode::Payment if amount == 0 => {
                 self.redeem_for_payment(id);
+                self.invoice_session(id, None);
                 self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
                 Ok(Paid::Now)
             }
@@ -80,7 +81,9 @@ impl Core {
         );
         let customer = match opt(session, "customer") {
             Some(customer) => Some(customer.to_owned()),
-            None if text(session, "customer_creation") == "always" => self.customer_of_session(id),
+            None if text(session, "customer_creation") == "always" || self.wants_invoice(id) => {
+                self.customer_of_session(id)
+            }
             None => None,
         };
         let intent = self.new_intent(NewIntent {
@@ -111,7 +114,11 @@ impl Core {
         if paid != Paid::RequiresAction {
             self.redeem_for_payment(id);
             let customer = owned(self.row(id), "customer");
-            self.save_session_address(id, &customer);
+            self.save_session_address(id, &customer, method);
+        }
+        if paid == Paid::Now {
+            let intent = owned(self.row(id), "payment_intent");
+            self.invoice_session(id, Some(&intent));
         }
         match paid {
             Paid::Now => self.complete_session(id, method, &CheckoutPaymentStatus::Paid),
@@ -161,7 +168,7 @@ impl Core {
             self.pass_checks(method);
             self.emit("payment_method.attached", method);
         }
-        self.save_session_address(id, &fresh);
+        self.save_session_address(id, &fresh, method);
         let new = self.subscription_of_session(id, &fresh, method)?;
         self.set_note(method, "just_asked", true);
         let made = self.create_subscription(new);
@@ -295,6 +302,9 @@ impl Core {
         });
         let Some(session) = session else { return };
         if succeeded {
+            if self.note_text(intent, "session").is_some() {
+                self.invoice_session(&session, Some(intent));
+            }
             self.modify(&session, |row| row["payment_status"] = "paid".into());
             self.emit("checkout.session.async_payment_succeeded", &session);
         } else {

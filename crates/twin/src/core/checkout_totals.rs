@@ -94,9 +94,11 @@ impl Core {
     /// Redeems the coupons of a completed session in payment mode, which no subscription keeps.
     pub(super) fn redeem_for_payment(&mut self, id: &str) {
         let customer = owned(self.row(id), "customer");
-        for discount in self.redeem_session(id, &customer) {
-            self.modify(&discount, |row| row["checkout_session"] = id.into());
+        let redeemed = self.redeem_session(id, &customer);
+        for discount in &redeemed {
+            self.modify(discount, |row| row["checkout_session"] = id.into());
         }
+        self.set_note(id, "redeemed", redeemed);
     }
 
     /// Sets the address that the customer entered in Checkout, and calculates the tax of the
@@ -127,11 +129,22 @@ impl Core {
         self.total_session(id);
     }
 
-    /// Saves the address that was entered in Checkout to the customer.
-    pub(super) fn save_session_address(&mut self, id: &str, customer: &str) {
-        let address = self.note(id, "address");
-        let is_new = get(self.row(customer), "address.country").is_null();
-        if has(&address, "country") && is_new {
+    /// Saves the address that was entered in Checkout to a new customer, or to a known one if the
+    /// session says so. <https://docs.stripe.com/api/checkout/sessions/create>
+    pub(super) fn save_session_address(&mut self, id: &str, customer: &str, method: &str) {
+        let sent = self.note(id, "sent");
+        let is_known = opt(&sent, "customer").is_some();
+        if is_known && get(&sent, "customer_update.address") != "auto" {
+            return;
+        }
+        let entered = self.note(id, "address");
+        let of_method = get(self.row(method), "billing_details.address");
+        let address = if has(&entered, "country") {
+            entered
+        } else {
+            of_method.clone()
+        };
+        if has(&address, "country") {
             self.modify_and_emit("customer.updated", customer, |row| row["address"] = address);
         }
     }

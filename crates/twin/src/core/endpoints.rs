@@ -3,15 +3,25 @@
 use serde_json::{Value, json};
 
 use super::data::event_types;
-use super::errors::{Answer, refuse_param};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
+use super::urls::check_url;
 use super::value::{copy_or_null, get, has, list, opt, or_null, owned, text};
 use super::{Call, Core, Endpoint};
+
+/// <https://docs.stripe.com/webhooks#register-webhook>
+const ENDPOINTS_MAX: usize = 16;
 
 /// `POST /v1/webhook_endpoints`: the only answer that contains the secret.
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     check(sent)?;
+    let all = core.store.all("webhook_endpoint");
+    if all.filter(|row| row["deleted"] != true).count() >= ENDPOINTS_MAX {
+        let message =
+            format!("You have reached the maximum of {ENDPOINTS_MAX} test webhook endpoints.");
+        return Err(ApiError::invalid(message));
+    }
     let id = core.rng.id("we");
     let secret = core.rng.id("whsec");
     let endpoint = json!({
@@ -57,6 +67,7 @@ fn check(sent: &Value) -> Answer<()> {
         let message = "Invalid URL: An explicit scheme (such as https) must be provided.";
         return refuse_param("url_invalid", "url", message);
     }
+    check_url(sent, "url")?;
     let known = event_types().as_array().map_or(&[][..], Vec::as_slice);
     for (index, kind) in list(sent, "enabled_events").iter().enumerate() {
         if !known.contains(kind) {

@@ -8,7 +8,7 @@ use super::Core;
 use super::data::API_VERSION;
 use super::errors::Answer;
 use super::time::DAY;
-use super::value::{opt, text};
+use super::value::{get, int, opt, text};
 
 /// The age at which events leave the list.
 const EVENT_AGE: i64 = 30 * DAY;
@@ -174,8 +174,11 @@ fn previous_attributes(before: &Value, after: &Value) -> Value {
 /// `GET /v1/events`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let pattern = opt(&call.params, "type");
-    core.page(call, "event", &["type"], |event| {
+    // Pending and failed deliveries both count as not successful.
+    let delivered = get(&call.params, "delivery_success").as_bool();
+    core.page(call, "event", &["type", "delivery_success"], |event| {
         pattern.is_none_or(|wanted| fits(wanted, text(event, "type")))
+            && delivered.is_none_or(|wanted| (int(event, "pending_webhooks") == 0) == wanted)
     })
 }
 

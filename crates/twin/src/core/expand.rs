@@ -8,7 +8,7 @@ use super::Core;
 use super::data::definitions;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::status;
-use super::value::{get, has, int, text};
+use super::value::{get, has, text};
 
 const LEVELS_MAX: usize = 4;
 
@@ -35,6 +35,11 @@ impl Core {
         };
         let kind = text(value, "object").to_owned();
         if kind == "list" || kind == "search_result" {
+            // Gone since 2025-03-31.basil: github.com/stripe/stripe-java/issues/2017
+            if *part == "total_count" {
+                let message = "This property cannot be included (total_count).";
+                return refuse_param("", "expand", message);
+            }
             if *part != "data" {
                 return Err(refuse(path));
             }
@@ -121,7 +126,7 @@ impl Core {
             )),
             ("price", "currency_options") => Some(json!({text(object, "currency"): {
                 "custom_unit_amount": null, "tax_behavior": object["tax_behavior"],
-                "unit_amount": int(object, "unit_amount"),
+                "unit_amount": object["unit_amount"],
                 "unit_amount_decimal": object["unit_amount_decimal"]}})),
             _ => None,
         }

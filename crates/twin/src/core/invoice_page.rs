@@ -6,7 +6,7 @@ use super::lists::inner;
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::taxes::sum_of;
-use super::value::{flag, int, list, opt, owned, text};
+use super::value::{flag, get, int, list, opt, owned, rounded_price, text};
 use super::{Core, InvoiceView, LineView, PayError, Payment};
 
 impl Core {
@@ -66,9 +66,7 @@ impl Core {
         LineView {
             description: owned(line, "description"),
             quantity: int(line, "quantity"),
-            unit_amount: text(line, "pricing.unit_amount_decimal")
-                .parse()
-                .unwrap_or(0),
+            unit_amount: rounded_price(get(line, "pricing")),
             amount: int(line, "amount"),
             interval: price
                 .and_then(|row| opt(row, "recurring.interval"))

@@ -14,6 +14,15 @@ use super::status;
 use super::time::HOUR;
 use super::value::{get, int, minimum_charge, opt, owned, set, text};
 
+/// Leaves the balance of the customer out of an invoice whose payment was made before.
+fn take_no_balance(invoice: &mut Value) {
+    let total = invoice["total"].clone();
+    invoice["starting_balance"] = 0.into();
+    invoice["ending_balance"] = 0.into();
+    invoice["amount_due"] = total.clone();
+    invoice["amount_remaining"] = total;
+}
+
 impl Core {
     /// Creates a draft invoice and emits its event.
     pub(super) fn new_invoice(&mut self, new: &NewInvoice<'_>) -> String {
@@ -29,11 +38,16 @@ impl Core {
         fill: impl FnOnce(&mut Value),
     ) -> String {
         let mut invoice = self.build_invoice(new);
-        let id = owned(&invoice, "id");
         if let Some(row) = new.subscription.and_then(|one| self.store.get(one)) {
             collect_like(&mut invoice, row);
         }
         fill(&mut invoice);
+        self.keep_invoice(invoice, new)
+    }
+
+    /// Stores a new draft. The caller emits its event.
+    pub(super) fn keep_invoice(&mut self, invoice: Value, new: &NewInvoice<'_>) -> String {
+        let id = owned(&invoice, "id");
         self.store.put(&id, invoice);
         if let Some(subscription) = new.subscription {
             self.modify(subscription, |row| {
@@ -65,7 +79,12 @@ impl Core {
         self.give_up_tax(&mut invoice);
         self.update_totals(&mut invoice);
         let customer = owned(&invoice, "customer");
-        self.apply_balance(&mut invoice, &customer);
+        let is_prepaid = self.note(id, "prepaid") == true;
+        if is_prepaid {
+            take_no_balance(&mut invoice);
+        } else {
+            self.apply_balance(&mut invoice, &customer);
+        }
         let token = format!("test_{}", self.rng.text(48));
         let row = self.row(&customer).clone();
         let number = format!(
@@ -104,7 +123,7 @@ impl Core {
         self.await_due_date(id);
         if due == 0 {
             self.invoice_paid(id, 0);
-        } else {
+        } else if !is_prepaid {
             self.intent_for_invoice(id);
         }
     }
@@ -155,19 +174,25 @@ impl Core {
             description: description.into(),
             members,
         });
-        self.set_note(&intent, "invoice", id);
-        self.set_note(id, "intent", intent.clone());
+        self.link_intent(id, &intent, amount);
+        intent
+    }
+
+    /// Makes a payment intent the one that pays an invoice.
+    pub(super) fn link_intent(&mut self, id: &str, intent: &str, amount: i64) {
+        self.set_note(intent, "invoice", id);
+        self.set_note(id, "intent", intent);
+        let currency = get(self.row(id), "currency").clone();
         let payment = self.rng.id("inpay");
         let row = json!({
             "id": payment, "object": "invoice_payment", "amount_paid": null,
-            "amount_requested": amount, "created": self.now, "currency": invoice["currency"],
+            "amount_requested": amount, "created": self.now, "currency": currency,
             "invoice": id, "is_default": true, "livemode": false,
             "payment": {"payment_intent": intent, "type": "payment_intent"}, "status": "open",
             "status_transitions": {"canceled_at": null, "paid_at": null},
         });
         self.store.put(&payment, row);
         self.set_note(id, "payment", payment);
-        intent
     }
 
     /// The payment intent of an invoice, if it has one.

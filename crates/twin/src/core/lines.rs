@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Core;
 use super::discounts::{Applied, discount_amounts};
 use super::ids::Rng;
-use super::value::{get, has, ids, int, list, money_text, opt, owned, price_amount, text};
+use super::value::{get, has, ids, int, list, opt, owned, price_amount, text, unit_text};
 
 /// A line that is not on an invoice yet.
 #[derive(Clone, Debug, Default)]
@@ -209,7 +209,7 @@ impl Core {
         let quantity = int(item, "quantity");
         let amount = price_amount(price, quantity);
         let name = self.product_name(price);
-        let each = money_text(int(price, "unit_amount"), text(price, "currency"));
+        let each = unit_text(price);
         Draft {
             amount,
             currency: owned(price, "currency"),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::indexes::{self, Index};
-use super::value::{get, list, opt, opt_int, required, text};
+use super::value::{get, list, opt, opt_int, text};
 use super::{Call, Core};
 
 impl Core {
@@ -123,39 +123,6 @@ impl Core {
         }
         Ok(page_of_rows(call, &rows, limit, before.is_some()))
     }
-
-    /// Searches objects with a query such as `email:'a@b' AND metadata['k']:'v'`.
-    pub(super) fn search(&self, call: &Call, kind: &str) -> Answer {
-        let query = required(&call.params, "query")?;
-        let terms = Terms::parse(query)?;
-        terms.refuse_unsupported(kind)?;
-        let limit = limit(&call.params);
-        let skip = match opt(&call.params, "page") {
-            Some(page) => page
-                .parse::<usize>()
-                .map_err(|_| ApiError::bad("", "page", format!("Invalid page: {page}")))?,
-            None => 0,
-        };
-        let found: Vec<&Value> = self
-            .store
-            .all(kind)
-            .rev()
-            .filter(|row| terms.hold(row))
-            .skip(skip)
-            .take(limit + 1)
-            .collect();
-        let has_more = found.len() > limit;
-        let next = if has_more {
-            json!((skip + limit).to_string())
-        } else {
-            Value::Null
-        };
-        let data: Vec<Value> = found.into_iter().take(limit).cloned().collect();
-        Ok(
-            json!({"object": "search_result", "data": data, "has_more": has_more,
-                  "next_page": next, "url": call.path}),
-        )
-    }
 }
 
 /// The name of a kind in Stripe's messages.
@@ -169,7 +136,7 @@ pub(super) fn noun(kind: &str) -> String {
 }
 
 /// The size of a page. Stripe takes a number outside of its bounds as the nearest allowed one.
-fn limit(params: &Value) -> usize {
+pub(super) fn limit(params: &Value) -> usize {
     let limit = opt_int(params, "limit").unwrap_or(10).clamp(1, 100);
     usize::try_from(limit).unwrap_or(10)
 }
@@ -246,172 +213,6 @@ pub(super) fn agrees(wanted: &Value, found: &Value) -> bool {
             .iter()
             .all(|(name, wanted)| agrees(wanted, get(found, name))),
         _ => wanted == found,
-    }
-}
-
-/// The fields of each kind that can be searched, besides metadata.
-const SEARCHED: &[(&str, &[&str])] = &[
-    (
-        "charge",
-        &[
-            "amount",
-            "billing_details.address.postal_code",
-            "created",
-            "currency",
-            "customer",
-            "disputed",
-            "payment_method_details.card.brand",
-            "payment_method_details.card.exp_month",
-            "payment_method_details.card.exp_year",
-            "payment_method_details.card.fingerprint",
-            "payment_method_details.card.last4",
-            "refunded",
-            "status",
-        ],
-    ),
-    ("customer", &["created", "email", "name", "phone"]),
-    (
-        "invoice",
-        &[
-            "created",
-            "currency",
-            "customer",
-            "last_finalization_error_code",
-            "last_finalization_error_type",
-            "number",
-            "receipt_number",
-            "status",
-            "subscription",
-            "total",
-        ],
-    ),
-    (
-        "payment_intent",
-        &["amount", "created", "currency", "customer", "status"],
-    ),
-    (
-        "price",
-        &["active", "currency", "lookup_key", "product", "type"],
-    ),
-    (
-        "product",
-        &["active", "description", "name", "shippable", "url"],
-    ),
-    ("subscription", &["canceled_at", "created", "status"]),
-];
-
-struct Terms {
-    any: bool,
-    terms: Vec<Term>,
-}
-
-struct Term {
-    negated: bool,
-    path: Vec<String>,
-    operator: char,
-    value: String,
-}
-
-impl Terms {
-    fn parse(query: &str) -> Answer<Terms> {
-        let wrong = || {
-            let message = "We were unable to parse your search query. Please refer to https://docs.stripe.com/search.";
-            ApiError::bad("", "query", message)
-        };
-        let any = query.contains(" OR ");
-        if any && query.contains(" AND ") {
-            return Err(wrong());
-        }
-        let parts: Vec<&str> = query.split(if any { " OR " } else { " AND " }).collect();
-        let terms: Option<Vec<Term>> = parts.into_iter().map(Term::parse).collect();
-        Ok(Terms {
-            any,
-            terms: terms.ok_or_else(wrong)?,
-        })
-    }
-
-    /// Refuses fields that cannot be searched. <https://docs.stripe.com/search#query-fields-for-customers>
-    fn refuse_unsupported(&self, kind: &str) -> Answer<()> {
-        let fields = SEARCHED.iter().find(|(owner, _)| *owner == kind);
-        let fields = fields.map_or(&[][..], |(_, fields)| fields);
-        for term in &self.terms {
-            let name = term.path.join(".");
-            if term.path[0] != "metadata" && !fields.contains(&name.as_str()) {
-                let message = format!(
-                    "Field `{name}` is an unsupported search field for resource `{kind}s`. See http://stripe.com/docs/search#query-fields-for-{kind}s for a list of supported fields."
-                );
-                return Err(ApiError::invalid(message));
-            }
-        }
-        Ok(())
-    }
-
-    fn hold(&self, row: &Value) -> bool {
-        let mut results = self.terms.iter().map(|term| term.holds(row));
-        if self.any {
-            results.any(|one| one)
-        } else {
-            results.all(|one| one)
-        }
-    }
-}
-
-impl Term {
-    fn parse(text: &str) -> Option<Term> {
-        let text = text.trim();
-        let (negated, text) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (field, rest) = if let Some(rest) = text.strip_prefix("metadata[") {
-            let close = rest.find(']')?;
-            let key = rest[..close].trim_matches(['\'', '"']);
-            (
-                vec!["metadata".to_owned(), key.to_owned()],
-                &rest[close + 1..],
-            )
-        } else {
-            let at = text.find([':', '~', '<', '>'])?;
-            (
-                text[..at].split('.').map(str::to_owned).collect(),
-                &text[at..],
-            )
-        };
-        let operator = rest.chars().next()?;
-        let value = rest[operator.len_utf8()..]
-            .trim()
-            .trim_matches(['\'', '"'])
-            .to_owned();
-        [':', '~', '<', '>'].contains(&operator).then_some(Term {
-            negated,
-            path: field,
-            operator,
-            value,
-        })
-    }
-
-    fn holds(&self, row: &Value) -> bool {
-        let mut found = row;
-        for part in &self.path {
-            found = &found[part.as_str()];
-        }
-        let shown = match found {
-            Value::String(text) => text.clone(),
-            Value::Null => "null".to_owned(),
-            other => other.to_string(),
-        };
-        let number = |text: &str| text.trim_start_matches('=').parse::<i64>().ok();
-        let holds = match self.operator {
-            ':' => shown.eq_ignore_ascii_case(&self.value),
-            '~' => shown.to_lowercase().contains(&self.value.to_lowercase()),
-            sign => match (number(&shown), number(&self.value)) {
-                (Some(left), Some(right)) if self.value.starts_with('=') && left == right => true,
-                (Some(left), Some(right)) if sign == '>' => left > right,
-                (Some(left), Some(right)) => left < right,
-                _ => false,
-            },
-        };
-        holds != self.negated
     }
 }
 

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::cards::{self, TestCard};
+use super::countries::check_billing_country;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::value::{
-    address, copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set,
-    text,
+    address, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, required, set, text,
 };
 use super::{Call, Core, Payment};
 
@@ -45,7 +45,7 @@ pub(super) fn one_of_customer(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_methods`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let id = core.method_from(&call.params)?;
+    let id = core.method_from(&call.params, "")?;
     core.need("payment_method", &id, "payment_method")
 }
 
@@ -58,6 +58,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/payment_methods/{payment_method}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
+    check_billing_country(sent, "")?;
     let kind = ("payment_method", "payment_method");
     core.update(kind, call, &["payment_method.updated"], |_, after| {
         for name in ["card.exp_month", "card.exp_year", "allow_redisplay"] {
@@ -261,8 +262,10 @@ impl Core {
         });
     }
 
-    /// Creates a payment method from parameters: a card by token or number, or a bank debit.
-    pub(super) fn method_from(&mut self, params: &Value) -> Answer<String> {
+    /// Creates a payment method from parameters, which `outer` contains: a card by token or number,
+    /// or a bank debit.
+    pub(super) fn method_from(&mut self, params: &Value, outer: &str) -> Answer<String> {
+        check_billing_country(params, outer)?;
         let kind = required(params, "type")?.to_owned();
         let details = get(params, "billing_details").clone();
         let id = match kind.as_str() {
@@ -427,44 +430,6 @@ impl Core {
             .filter(|id| self.store.get(id).is_some_and(|row| !flag(row, "deleted")))
             .map(str::to_owned)
     }
-}
-
-/// The payment method types in the parameters, under the old name or the one since endive.
-pub(super) fn method_types(sent: &Value) -> Option<&[Value]> {
-    let names = ["payment_method_types", "allowed_payment_method_types"];
-    let mut lists = names.into_iter().map(|name| list(sent, name));
-    lists.find(|types| !types.is_empty())
-}
-
-/// `automatic_payment_methods` as an intent shows it, if it was sent.
-pub(super) fn automatic_methods(sent: &Value) -> Option<Value> {
-    let automatic = get(sent, "automatic_payment_methods");
-    if !automatic.is_object() {
-        return None;
-    }
-    let redirects = opt(automatic, "allow_redirects").unwrap_or("always");
-    Some(if flag(automatic, "enabled") {
-        json!({"allow_redirects": redirects, "enabled": true})
-    } else {
-        Value::Null
-    })
-}
-
-/// Sets the payment method types of an intent, listed or automatic, if they were sent.
-pub(super) fn copy_method_types(intent: &mut Value, sent: &Value) -> Answer<()> {
-    let (types, automatic) = (method_types(sent), has(sent, "automatic_payment_methods"));
-    if automatic && types.is_some() {
-        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
-    }
-    if let Some(types) = types {
-        intent["payment_method_types"] = types.into();
-        intent["automatic_payment_methods"] = Value::Null;
-    }
-    if let Some(automatic) = automatic_methods(sent) {
-        intent["automatic_payment_methods"] = automatic;
-    }
-    Ok(())
 }
 
 fn billing_details(sent: &Value) -> Value {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::copy_method_types;
+use super::method_types::{check_intent_types, copy_method_types, method_types};
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
 use super::status;
@@ -52,7 +52,8 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         core.need("customer", customer, "customer")?;
     }
     let method = core.intent_method_in(sent, customer.as_deref())?;
-    let mut members = json!({"metadata": metadata(&Value::Null, get(sent, "metadata"))?});
+    let kept = metadata(&Value::Null, get(sent, "metadata"))?;
+    let mut members = json!({"currency": currency, "metadata": kept});
     copy_terms(&mut members, sent)?;
     if let Some(method) = &method {
         members["payment_method"] = method.clone().into();
@@ -65,6 +66,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         description: or_null(sent, "description"),
         members,
     });
+    core.note_redirects(&id, sent);
     if confirms {
         core.confirm_by_params(&id, method.as_deref(), sent)?;
     }
@@ -100,6 +102,9 @@ fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
         }
     }
     copy_method_types(intent, sent)?;
+    if method_types(sent).is_some() || has(sent, "currency") {
+        check_intent_types(intent)?;
+    }
     let card = get(sent, "payment_method_options.card");
     if card.is_object() {
         let options = &mut intent["payment_method_options"]["card"];
@@ -192,9 +197,7 @@ impl Core {
 
     /// Confirms a payment intent as the parameters of a request say.
     fn confirm_by_params(&mut self, id: &str, method: Option<&str>, sent: &Value) -> Answer<Paid> {
-        if let Some(url) = opt(sent, "return_url") {
-            self.set_note(id, "return_url", url);
-        }
+        self.take_return_url(id, "Payment Intent", sent)?;
         let by = if flag(sent, "error_on_requires_action") {
             Initiator::Merchant
         } else {
@@ -215,7 +218,8 @@ impl Core {
                 let message = "You may only specify one of these parameters: payment_method, payment_method_data.";
                 return Err(ApiError::invalid(message));
             }
-            return self.method_from(get(sent, "payment_method_data")).map(Some);
+            let outer = "payment_method_data";
+            return self.method_from(get(sent, outer), outer).map(Some);
         }
         let method = self.method_in(sent)?;
         if let Some(method) = &method {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
+use super::urls::check_url;
 use super::value::{copy_or_null, flag, get, has, list, opt, or_null, owned, required, set, text};
 use super::{Call, Core};
 
@@ -32,6 +33,7 @@ pub(super) fn create_session(core: &mut Core, call: &Call) -> Answer {
         Some(id) => core.need("billing_portal.configuration", id, "configuration")?,
         None => core.default_configuration()?,
     };
+    check_url(sent, "return_url")?;
     let back = or_null(sent, "return_url");
     let back = if back.is_null() {
         configuration["default_return_url"].clone()
@@ -155,6 +157,7 @@ impl Core {
             let url = format!("{}/p/login/{}", self.public_url, text(row, "id"));
             row["login_page"] = json!({"enabled": enabled, "url": enabled.then_some(url)});
         }
+        check_url(sent, "default_return_url")?;
         copy_or_null(row, sent, &["default_return_url", "name"]);
         if has(sent, "active") {
             row["active"] = get(sent, "active").clone();

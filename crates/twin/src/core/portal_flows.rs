@@ -7,6 +7,7 @@ use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::status;
+use super::urls::check_url;
 use super::value::{flag, get, has, int, list, opt, opt_int, set, text};
 
 /// The flows about a subscription, the feature that each needs, and its name in an error.
@@ -35,6 +36,10 @@ impl Core {
         let Some(kind) = opt(sent, "flow_data.type") else {
             return Ok(Value::Null);
         };
+        if kind == "customer_update" {
+            let message = "The flow `customer_update` is not served by this twin.";
+            return refuse_param("", "flow_data[type]", message);
+        }
         let data = get(sent, "flow_data");
         if let Some((other, ..)) = FEATURES
             .iter()
@@ -200,6 +205,10 @@ fn after_completion(data: &Value) -> Answer {
             "flow_data[after_completion][redirect][return_url]",
         ));
     }
+    check_url(
+        &json!({ "flow_data": data }),
+        "flow_data[after_completion][redirect][return_url]",
+    )?;
     let mut confirmation = own("hosted_confirmation");
     if kind == "hosted_confirmation" && confirmation.is_null() {
         confirmation = json!({"custom_message": null});

@@ -10,11 +10,26 @@ use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
-use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, set, text};
+use super::value::{
+    copy, flag, get, has, int, list, opt, opt_int, owned, price_amount, rounded_price, set, text,
+    unit_price,
+};
 use super::views::not_possible;
 use super::{
-    Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
+    Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalTask, PortalView,
+    SubscriptionView,
 };
+
+/// Whether a switch from one price to another waits for the end of the period.
+pub(super) fn switches_later(update: &Value, old: &Value, new: &Value) -> bool {
+    let conditions = list(update, "schedule_at_period_end.conditions");
+    conditions.iter().any(|one| match text(one, "type") {
+        "decreasing_item_amount" => unit_price(new) < unit_price(old),
+        _ => {
+            text(new, "recurring.interval") == "month" && text(old, "recurring.interval") == "year"
+        }
+    })
+}
 
 impl Core {
     /// The portal as its page shows it, by the secret in its URL or by its id.
@@ -71,11 +86,11 @@ impl Core {
                 invoices: flag(features, "invoice_history.enabled"),
             },
             return_url: opt(&session, "return_url").map(str::to_owned),
-            flow: opt(&session, "flow.type").map(str::to_owned),
+            flow: self.flow_view(&session),
         })
     }
 
-    fn portal_behind(&self, secret_or_id: &str) -> Option<Value> {
+    pub(super) fn portal_behind(&self, secret_or_id: &str) -> Option<Value> {
         let token = self.store.get(&format!("token:{secret_or_id}"));
         let id = token.map_or(secret_or_id, |row| text(row, "portal"));
         self.store
@@ -144,7 +159,7 @@ impl Core {
             .map(|price| PlanView {
                 price: owned(price, "id"),
                 name: self.product_name(price),
-                unit_amount: int(price, "unit_amount"),
+                unit_amount: rounded_price(price),
                 currency: owned(price, "currency"),
                 interval: owned(price, "recurring.interval"),
                 current: text(price, "id") == current,
@@ -154,19 +169,13 @@ impl Core {
 
     /// The subscription of the session's customer with the settings of a feature, if the
     /// configuration enables it.
-    fn portal_subject(
+    pub(super) fn portal_subject(
         &self,
-        portal: &str,
+        session: &Value,
         subscription: &str,
         feature: &str,
     ) -> Result<(Value, Value), PayError> {
-        let session = self.portal_behind(portal).ok_or(PayError::NotFound)?;
-        let configuration = self
-            .store
-            .get(text(&session, "configuration"))
-            .cloned()
-            .ok_or(PayError::NotFound)?;
-        let features = get(&configuration, &format!("features.{feature}")).clone();
+        let features = get(&self.features_of(session), feature).clone();
         if !flag(&features, "enabled") {
             return Err(not_possible("This isn't allowed here."));
         }
@@ -189,7 +198,9 @@ impl Core {
         now: i64,
     ) -> Result<Value, PayError> {
         self.tick(now);
-        let (row, features) = self.portal_subject(portal, subscription, "subscription_cancel")?;
+        let session = self.portal_behind(portal).ok_or(PayError::NotFound)?;
+        self.check_task(&session, PortalTask::Cancel, Some(subscription))?;
+        let (row, features) = self.portal_subject(&session, subscription, "subscription_cancel")?;
         self.on_page(subscription, |core| {
             if text(&features, "mode") == "immediately" {
                 core.release_schedule(&row);
@@ -199,6 +210,7 @@ impl Core {
             }
             Ok(())
         })?;
+        self.finish_flow(&session);
         self.shown(subscription)
     }
 
@@ -210,7 +222,9 @@ impl Core {
         now: i64,
     ) -> Result<Value, PayError> {
         self.tick(now);
-        let (row, _) = self.portal_subject(portal, subscription, "subscription_cancel")?;
+        let session = self.portal_behind(portal).ok_or(PayError::NotFound)?;
+        self.check_task(&session, PortalTask::Resume, Some(subscription))?;
+        let (row, _) = self.portal_subject(&session, subscription, "subscription_cancel")?;
         self.on_page(subscription, |core| {
             core.cancel_at_period_end(&row, false);
             Ok(())
@@ -243,11 +257,8 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let session = self.portal_behind(portal).ok_or(PayError::NotFound)?;
-        let allowed = self
-            .store
-            .get(text(&session, "configuration"))
-            .is_some_and(|row| flag(row, "features.payment_method_update.enabled"));
-        if !allowed {
+        self.check_task(&session, PortalTask::UpdateCard, None)?;
+        if !flag(&self.features_of(&session), "payment_method_update.enabled") {
             return Err(not_possible("This isn't allowed here."));
         }
         let customer = owned(&session, "customer");
@@ -264,6 +275,7 @@ impl Core {
         });
         self.replace_subscription_cards(&customer, &method);
         self.retry_open_invoices(&customer);
+        self.finish_flow(&session);
         self.shown(&method)
     }
 
@@ -289,51 +301,60 @@ impl Core {
         now: i64,
     ) -> Result<Value, PayError> {
         self.tick(now);
-        let (row, features) = self.portal_subject(portal, subscription, "subscription_update")?;
+        let session = self.portal_behind(portal).ok_or(PayError::NotFound)?;
+        self.check_task(&session, PortalTask::SwitchPlan, Some(subscription))?;
+        let (row, features) = self.portal_subject(&session, subscription, "subscription_update")?;
         let offered = list(&features, "products")
             .iter()
             .any(|one| list(one, "prices").contains(&json!(price)));
-        let new = self
-            .store
-            .get(price)
-            .cloned()
-            .filter(|_| offered)
-            .ok_or(PayError::NotFound)?;
+        if !offered || !self.store.get(price).is_some_and(|row| flag(row, "active")) {
+            return Err(PayError::NotFound);
+        }
         // As at Stripe, a subscription with several products can be canceled here but not changed.
         if inner(&row, "items").len() > 1 {
             let message = "A subscription with several products can't be changed here.";
             return Err(PayError::NotPossible(message.to_owned()));
         }
-        let old = get(&row, "items.data.0.price");
-        if get(old, "id") == price {
+        if get(&row, "items.data.0.price.id") == price {
             return Err(not_possible("The subscription is already on this plan."));
         }
-        let conditions = list(&features, "schedule_at_period_end.conditions");
-        let later = conditions.iter().any(|one| match text(one, "type") {
-            "decreasing_item_amount" => int(&new, "unit_amount") < int(old, "unit_amount"),
-            _ => {
-                text(&new, "recurring.interval") == "month"
-                    && text(old, "recurring.interval") == "year"
-            }
-        });
+        let wished = json!({ "price": price });
         self.on_page(subscription, |core| {
-            core.release_schedule(&row);
-            if later {
-                core.schedule_switch(&row, price)
-            } else {
-                core.switch_now(&row, &features, price)
-            }
+            core.switch_plan(&row, &features, &wished)
         })?;
+        self.finish_flow(&session);
         self.shown(subscription)
     }
 
-    fn switch_now(&mut self, row: &Value, features: &Value, price: &str) -> Answer<()> {
+    /// Changes the only item of a subscription as the customer wished, with the settings of the
+    /// portal.
+    pub(super) fn switch_plan(
+        &mut self,
+        row: &Value,
+        features: &Value,
+        wished: &Value,
+    ) -> Answer<()> {
+        let new = self.need("price", text(wished, "price"), "price")?;
+        self.release_schedule(row);
+        if switches_later(features, get(row, "items.data.0.price"), &new) {
+            self.schedule_switch(row, wished)
+        } else {
+            self.switch_now(row, features, wished)
+        }
+    }
+
+    fn switch_now(&mut self, row: &Value, features: &Value, wished: &Value) -> Answer<()> {
         let id = owned(row, "id");
-        let item = get(row, "items.data.0.id");
+        let mut item = json!({"id": get(row, "items.data.0.id"), "price": wished["price"]});
+        copy(&mut item, wished, &["quantity"]);
         let anchor = opt(features, "billing_cycle_anchor").unwrap_or("unchanged");
-        let sent = json!({"items": [{"id": item, "price": price}], "billing_cycle_anchor": anchor,
+        let sent = json!({"items": [item], "billing_cycle_anchor": anchor,
             "proration_behavior": opt(features, "proration_behavior").unwrap_or("none")});
         let before = self.need("subscription", &id, "id")?;
+        if has(wished, "discounts") {
+            let discounts = self.discounts_from(wished, text(row, "customer"), Some(&id))?;
+            self.start_discounts(&id, &discounts);
+        }
         let change = Change {
             by: Initiator::Customer,
             ..self.change_from(&id, &sent)?
@@ -354,7 +375,7 @@ impl Core {
 
     /// Creates a schedule of two phases: the current items until the end of the period, and the new
     /// price after that.
-    fn schedule_switch(&mut self, row: &Value, price: &str) -> Answer<()> {
+    fn schedule_switch(&mut self, row: &Value, wished: &Value) -> Answer<()> {
         let made = json!({"from_subscription": row["id"]});
         let create = Call {
             path: String::new(),
@@ -367,10 +388,16 @@ impl Core {
             .iter()
             .map(|item| json!({"price": item["price"], "quantity": item["quantity"]}))
             .collect();
-        let quantity = get(row, "items.data.0.quantity");
+        let quantity = if has(wished, "quantity") {
+            get(wished, "quantity")
+        } else {
+            get(row, "items.data.0.quantity")
+        };
+        let mut last = json!({"items": [{"price": wished["price"], "quantity": quantity}]});
+        copy(&mut last, wished, &["discounts"]);
         let phases = json!({"phases": [
             {"items": kept, "start_date": first["start_date"], "end_date": first["end_date"]},
-            {"items": [{"price": price, "quantity": quantity}]}], "end_behavior": "release"});
+            last], "end_behavior": "release"});
         let update = Call {
             path: String::new(),
             ids: vec![owned(&schedule, "id")],

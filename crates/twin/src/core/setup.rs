@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cards::{self, Authentication};
 use super::errors::{Answer, ApiError, refuse_param};
-use super::methods::copy_method_types;
+use super::method_types::{check_intent_types, copy_method_types, method_types};
 use super::params::metadata;
 use super::payments::Paid;
 use super::value::{copy_or_null, flag, get, has, opt, or_null, owned, text};
@@ -24,6 +24,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         return refuse_param("", name, message);
     }
     let id = core.new_setup(sent)?;
+    core.note_redirects(&id, sent);
     if confirms {
         core.confirm_setup_by_params(&id, None, sent)?;
     }
@@ -84,6 +85,9 @@ fn unexpected(intent: &Value, verb: &str) -> Box<ApiError> {
 /// Copies the terms that can be set whenever an intent is created, updated or confirmed.
 fn copy_terms(intent: &mut Value, sent: &Value) -> Answer<()> {
     copy_method_types(intent, sent)?;
+    if method_types(sent).is_some() {
+        check_intent_types(intent)?;
+    }
     if let Some(wish) = opt(sent, "payment_method_options.card.request_three_d_secure") {
         intent["payment_method_options"]["card"] = json!({"mandate_options": null, "network": null,
             "request_three_d_secure": wish});
@@ -146,9 +150,7 @@ impl Core {
         method: Option<String>,
         sent: &Value,
     ) -> Answer<Paid> {
-        if let Some(url) = opt(sent, "return_url") {
-            self.set_note(id, "return_url", url);
-        }
+        self.take_return_url(id, "Setup Intent", sent)?;
         self.confirm_setup(id, method)
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::decimals;
 use super::errors::{Answer, ApiError};
 
 static NULL: Value = Value::Null;
@@ -187,7 +188,31 @@ pub fn price_amount(price: &Value, quantity: i64) -> i64 {
         }
         _ => quantity,
     };
-    int(price, "unit_amount") * units
+    decimals::times(unit_price(price), units).unwrap_or(i64::MAX)
+}
+
+/// The exact price of one unit, which can have decimals.
+pub fn unit_price(price: &Value) -> i128 {
+    decimals::parse(text(price, "unit_amount_decimal")).unwrap_or(0)
+}
+
+/// The price of one unit in whole minor units.
+pub fn rounded_price(price: &Value) -> i64 {
+    decimals::times(unit_price(price), 1).unwrap_or(i64::MAX)
+}
+
+/// Formats the price of one unit: `$19.00`, or `$0.055` if it has decimals.
+pub fn unit_text(price: &Value) -> String {
+    let currency = text(price, "currency");
+    if let Some(amount) = opt_int(price, "unit_amount") {
+        return money_text(amount, currency);
+    }
+    let exact = unit_price(price);
+    let places = if is_zero_decimal(currency) { 1 } else { 100 };
+    let units = decimals::to_text(exact / places);
+    let whole = money_text(0, currency);
+    let zero = if places == 1 { "0" } else { "0.00" };
+    whole.replacen(zero, &units, 1)
 }
 
 /// The largest amount of one price, payment or line.

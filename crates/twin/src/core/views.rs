@@ -129,6 +129,8 @@ pub struct CheckoutView {
     pub trial_days: Option<i64>,
     /// The customer's email address, if it is known.
     pub customer_email: Option<String>,
+    /// Whether the customer has to enter a payment method.
+    pub needs_payment: bool,
     /// Whether a payment waits for the customer to authenticate.
     pub awaits_authentication: bool,
     /// The URL to go to after the payment, with its placeholder filled in.
@@ -294,8 +296,83 @@ pub struct PortalView {
     pub allows: PortalAllows,
     /// The URL to return to.
     pub return_url: Option<String>,
-    /// The flow that the session was created for, such as `subscription_cancel`.
-    pub flow: Option<String>,
+    /// The task that the session leads to, if it was created for one.
+    pub flow: Option<FlowView>,
+}
+
+/// What a portal session with a flow leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortalTask {
+    /// Saving another card.
+    UpdateCard,
+    /// Canceling a subscription.
+    Cancel,
+    /// Undoing a cancellation, to which no flow leads.
+    Resume,
+    /// Choosing another plan.
+    SwitchPlan,
+    /// Confirming a change of the plan.
+    ConfirmChange,
+}
+
+/// What follows the task of a portal session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterFlow {
+    /// The whole portal.
+    Homepage,
+    /// A page that confirms it, with a message of the merchant's.
+    Confirmation(Option<String>),
+    /// A redirect to this URL.
+    Redirect(String),
+}
+
+/// The task of a portal session that was created with a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowView {
+    /// What the customer shall do.
+    pub task: PortalTask,
+    /// The id of the subscription that it is about.
+    pub subscription: Option<String>,
+    /// The change to confirm, if that is the task.
+    pub change: Option<PlanChangeView>,
+    /// Whether the customer has done it.
+    pub is_done: bool,
+    /// What follows it.
+    pub after: AfterFlow,
+}
+
+impl FlowView {
+    /// Whether the customer may do a task. Once the flow is done, that depends on what follows it.
+    pub fn allows(&self, task: PortalTask, subscription: Option<&str>) -> bool {
+        if self.is_done {
+            return self.after == AfterFlow::Homepage && task != PortalTask::ConfirmChange;
+        }
+        let is_same = subscription.is_none() || self.subscription.as_deref() == subscription;
+        self.task == task && is_same
+    }
+}
+
+/// A change of a plan that a customer confirms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanChangeView {
+    /// The name of the product that the subscription has now.
+    pub old_name: String,
+    /// The name of the new product.
+    pub name: String,
+    /// The amount of one period in minor units.
+    pub amount: i64,
+    /// The currency in lowercase, such as `usd`.
+    pub currency: String,
+    /// The billing interval, such as `month`.
+    pub interval: String,
+    /// The number of intervals between two charges.
+    pub interval_count: i64,
+    /// The new quantity.
+    pub quantity: i64,
+    /// The promotion code or the coupon that the change brings.
+    pub discount: Option<String>,
+    /// The time at which the change takes effect, in seconds since 1970, if not immediately.
+    pub starts_at: Option<i64>,
 }
 
 /// What happens to a subscription after the last retry of a failed payment.

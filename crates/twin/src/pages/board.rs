@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::chaos::Chaos;
 use crate::clock::MICROS_PER_SECOND;
 use crate::core::{API_VERSION, Core, TaxView};
-use crate::deliveries::{Entry, Outcome};
+use crate::delivery_log::{Entry, Outcome};
 
 /// The number of rows in each list on the page.
 const ROWS_MAX: usize = 25;

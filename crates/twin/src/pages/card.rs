@@ -88,15 +88,18 @@ impl CardForm {
         self.value("method") == "delayed"
     }
 
+    /// The error of the email address, if the form asks for one and it is invalid.
+    pub fn email_errors(&self) -> Vec<FormError> {
+        if self.asks_email && !self.value("email").contains('@') {
+            let text = "Enter an email address such as ada@example.com.";
+            return vec![about("email", text)];
+        }
+        Vec::new()
+    }
+
     /// Validates the form and returns the payment or the errors. `now` is the billing clock's time.
     pub fn payment(&self, now: i64) -> Result<Payment, Vec<FormError>> {
-        let mut errors = Vec::new();
-        if self.asks_email && !self.value("email").contains('@') {
-            errors.push(about(
-                "email",
-                "Enter an email address such as ada@example.com.",
-            ));
-        }
+        let mut errors = self.email_errors();
         if self.is_delayed() {
             return if errors.is_empty() {
                 Ok(Payment::Delayed)

@@ -29,6 +29,7 @@ struct CheckoutPage<'a> {
     due_label: &'static str,
     due: String,
     takes_promotion: bool,
+    needs_payment: bool,
     promotion_code: &'a str,
     takes_delayed: bool,
     is_delayed: bool,
@@ -76,14 +77,27 @@ pub(crate) async fn pay(
     if view.status != CheckoutStatus::Open {
         return see_other(&address(&session));
     }
-    let payment = match form.payment(app.twin.clock.now_seconds()) {
+    let payment = if view.needs_payment {
+        form.payment(app.twin.clock.now_seconds()).map(Some)
+    } else {
+        let errors = form.email_errors();
+        if errors.is_empty() {
+            Ok(None)
+        } else {
+            Err(errors)
+        }
+    };
+    let payment = match payment {
         Ok(payment) => payment,
         Err(errors) => return shown(&view, &form, &errors, StatusCode::BAD_REQUEST, ""),
     };
     let email = form.value("email");
     let paid = app.change(|core, now| {
         core.set_checkout_email(&session, email);
-        core.pay_checkout(&session, payment, now)
+        match payment {
+            Some(payment) => core.pay_checkout(&session, payment, now),
+            None => core.finish_free_checkout(&session, now),
+        }
     });
     match paid {
         Ok(_) => done(&app, &session),
@@ -217,6 +231,15 @@ fn open<'a>(
     }
     let (pay_title, button) = match (&view.mode, view.trial_days) {
         (CheckoutMode::Setup, _) => ("Save a card", "Save card".to_owned()),
+        (CheckoutMode::Subscription, Some(_)) if !view.needs_payment => {
+            ("Start your trial", "Start trial".to_owned())
+        }
+        (CheckoutMode::Subscription, None) if !view.needs_payment => {
+            ("Subscribe", "Subscribe".to_owned())
+        }
+        (CheckoutMode::Payment, _) if !view.needs_payment => {
+            ("Complete your order", "Complete order".to_owned())
+        }
         (CheckoutMode::Subscription, Some(_)) => {
             ("Start your trial", format!("Start trial and pay {due} now"))
         }
@@ -239,11 +262,16 @@ fn open<'a>(
         due,
         takes_promotion: view.allows_promotion_codes,
         promotion_code,
-        takes_delayed: view.mode != CheckoutMode::Setup,
+        needs_payment: view.needs_payment,
+        takes_delayed: view.needs_payment && view.mode != CheckoutMode::Setup,
         is_delayed: form.is_delayed(),
         pay_title,
         button,
-        fields: form.fields(errors),
+        fields: form
+            .fields(errors)
+            .into_iter()
+            .filter(|field| view.needs_payment || !field.is_card)
+            .collect(),
         error_title: "Your payment didn't go through",
         errors,
         test_cards: &TEST_CARDS,

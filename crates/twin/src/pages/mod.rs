@@ -11,6 +11,7 @@ mod format;
 pub(crate) mod invoice;
 pub(crate) mod mailbox;
 pub(crate) mod portal;
+pub(crate) mod portal_flow;
 
 use askama::Template;
 use axum::http::{StatusCode, header};

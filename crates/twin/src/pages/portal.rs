@@ -11,11 +11,12 @@ use stripe::objects::SubscriptionStatus;
 use super::card::{CardForm, Field, TEST_CARDS};
 use super::format::{day, iso, money, per, plain};
 use super::invoice::badge_of;
-use super::{FormError, not_found, page, refused, see_other};
+use super::portal_flow::{
+    UNKNOWN, address, after, back_of, instead_of, instead_of_homepage, view_of,
+};
+use super::{FormError, not_found, page, see_other};
 use crate::app::App;
-use crate::core::{PayError, PortalView, SubscriptionView};
-
-const UNKNOWN: &str = "This portal session doesn't exist.";
+use crate::core::{PayError, PortalTask, PortalView, SubscriptionView};
 
 struct Subscription {
     name: String,
@@ -97,14 +98,6 @@ pub(crate) struct Selection {
     subscription: Option<String>,
 }
 
-fn address(session: &str) -> String {
-    format!("/p/session/{session}")
-}
-
-fn view_of(app: &App, session: &str) -> Option<PortalView> {
-    app.read(|core| core.portal_view(session))
-}
-
 fn selected<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
     match id {
         Some(id) => view.subscriptions.iter().find(|one| one.id == id),
@@ -118,6 +111,9 @@ pub(crate) async fn show(State(app): State<App>, Path(session): Path<String>) ->
         return not_found(UNKNOWN);
     };
     let here = address(&session);
+    if let Some(response) = instead_of_homepage(&view, &here) {
+        return response;
+    }
     let portal_page = PortalPage {
         customer: view
             .customer_name
@@ -217,9 +213,13 @@ pub(crate) async fn ask_cancel(
     let Some(view) = view_of(&app, &session) else {
         return not_found(UNKNOWN);
     };
+    let here = address(&session);
     let Some(one) = selected(&view, selection.subscription.as_deref()) else {
-        return see_other(&address(&session));
+        return see_other(&here);
     };
+    if let Some(response) = instead_of(&view, PortalTask::Cancel, Some(&one.id), &here) {
+        return response;
+    }
     let sentence = if view.allows.cancel_immediately {
         "Your plan ends immediately and isn't refunded.".to_owned()
     } else {
@@ -231,8 +231,8 @@ pub(crate) async fn ask_cancel(
     let cancel_page = CancelPage {
         name: one.name.clone(),
         sentence,
-        action: format!("{}/cancel", address(&session)),
-        back_url: address(&session),
+        action: format!("{here}/cancel"),
+        back_url: back_of(&view, &here),
         subscription: one.id.clone(),
     };
     page(StatusCode::OK, &cancel_page)
@@ -247,7 +247,7 @@ pub(crate) async fn cancel(
     let form = CardForm::read(&body, false);
     let one = form.value("subscription");
     let done = app.change(|core, now| core.portal_cancel(&session, one, now));
-    after(done, &session)
+    after(&app, done, &session)
 }
 
 /// `POST /p/session/{session}/resume`
@@ -259,23 +259,17 @@ pub(crate) async fn resume(
     let form = CardForm::read(&body, false);
     let one = form.value("subscription");
     let done = app.change(|core, now| core.portal_resume(&session, one, now));
-    after(done, &session)
-}
-
-/// Redirects to the portal, or shows why the action failed.
-fn after<T>(done: Result<T, PayError>, session: &str) -> Response {
-    match done {
-        Ok(_) => see_other(&address(session)),
-        Err(error) => refused(&error, &address(session)),
-    }
+    after(&app, done, &session)
 }
 
 /// `GET /p/session/{session}/card`
 pub(crate) async fn ask_card(State(app): State<App>, Path(session): Path<String>) -> Response {
-    match view_of(&app, &session) {
-        Some(_) => card_page(&session, &CardForm::empty(false), &[], StatusCode::OK),
-        None => not_found(UNKNOWN),
-    }
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let here = address(&session);
+    instead_of(&view, PortalTask::UpdateCard, None, &here)
+        .unwrap_or_else(|| card_page(&view, &here, &CardForm::empty(false), &[], StatusCode::OK))
 }
 
 /// `POST /p/session/{session}/card`
@@ -284,24 +278,34 @@ pub(crate) async fn set_card(
     Path(session): Path<String>,
     body: Bytes,
 ) -> Response {
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let here = address(&session);
     let form = CardForm::read(&body, false);
     let payment = match form.payment(app.twin.clock.now_seconds()) {
         Ok(payment) => payment,
-        Err(errors) => return card_page(&session, &form, &errors, StatusCode::BAD_REQUEST),
+        Err(errors) => return card_page(&view, &here, &form, &errors, StatusCode::BAD_REQUEST),
     };
     match app.change(|core, now| core.portal_set_card(&session, payment, now)) {
         Err(PayError::Card { message, .. }) => {
             let errors = [FormError::of_form(message)];
-            card_page(&session, &form, &errors, StatusCode::PAYMENT_REQUIRED)
+            card_page(&view, &here, &form, &errors, StatusCode::PAYMENT_REQUIRED)
         }
-        done => after(done, &session),
+        done => after(&app, done, &session),
     }
 }
 
-fn card_page(session: &str, form: &CardForm, errors: &[FormError], status: StatusCode) -> Response {
+fn card_page(
+    view: &PortalView,
+    here: &str,
+    form: &CardForm,
+    errors: &[FormError],
+    status: StatusCode,
+) -> Response {
     let card_page = CardPage {
-        action: format!("{}/card", address(session)),
-        back_url: address(session),
+        action: format!("{here}/card"),
+        back_url: back_of(view, here),
         fields: form.fields(errors),
         error_title: "Your card wasn't saved",
         errors,
@@ -319,9 +323,13 @@ pub(crate) async fn ask_plan(
     let Some(view) = view_of(&app, &session) else {
         return not_found(UNKNOWN);
     };
+    let here = address(&session);
     let Some(one) = selected(&view, selection.subscription.as_deref()) else {
-        return see_other(&address(&session));
+        return see_other(&here);
     };
+    if let Some(response) = instead_of(&view, PortalTask::SwitchPlan, Some(&one.id), &here) {
+        return response;
+    }
     let choices = one.plans.iter().map(|plan| {
         let price = money(plan.unit_amount, &plan.currency);
         Choice {
@@ -331,8 +339,8 @@ pub(crate) async fn ask_plan(
         }
     });
     let plan_page = PlanPage {
-        action: format!("{}/plan", address(&session)),
-        back_url: address(&session),
+        action: format!("{here}/plan"),
+        back_url: back_of(&view, &here),
         subscription: one.id.clone(),
         choices: choices.collect(),
     };
@@ -351,5 +359,5 @@ pub(crate) async fn switch_plan(
         return see_other(&format!("{}/plan?subscription={one}", address(&session)));
     }
     let done = app.change(|core, now| core.portal_switch_plan(&session, one, price, now));
-    after(done, &session)
+    after(&app, done, &session)
 }

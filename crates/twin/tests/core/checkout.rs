@@ -363,7 +363,8 @@ fn the_cli_completes_a_session_through_its_payment_page() {
 #[test]
 fn an_iban_settles_automatically() {
     let mut shop = Shop::open();
-    let pack = shop.price("Credits", 1500, "");
+    let body = "product_data[name]=Credits&unit_amount=1500&currency=eur";
+    let pack = string(&shop.post("/v1/prices", body)["id"]);
     let mut pay = |iban: &str| {
         let id = shop.session("payment", &pack, "&payment_method_types[]=sepa_debit");
         let body =

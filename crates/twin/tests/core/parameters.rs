@@ -158,7 +158,11 @@ impl Operation<'_> {
                 ..ApiRequest::default()
             };
             events.push(core.api(&lines, now).body);
-            let _ = core.pay_checkout(id, Payment::Method("pm_card_visa".to_owned()), now);
+            let _ = core.pay_checkout(
+                id,
+                Payment::Method(self.account.ids["free_method"].clone()),
+                now,
+            );
         }
         // Events of more than 30 days ago are gone.
         events.extend(core.take_events());

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::shop::{Shop, string};
+use twin::core::{AfterFlow, FlowView, PayError, PortalTask};
+
+use crate::shop::{Shop, card, good_card, string};
 
 struct Scene {
     shop: Shop,
@@ -247,4 +249,208 @@ fn what_follows_a_flow_is_checked_and_kept() {
         format!("{after}[redirect][return_url]")
     );
     assert_eq!(mixed["param"], format!("{after}[redirect]"));
+}
+
+/// The task and what follows it of the newest portal session.
+fn flow_of(scene: &Scene) -> (String, FlowView) {
+    let session = scene.shop.core.newest("billing_portal.session", 1)[0];
+    let id = string(&session["id"]);
+    let view = scene.shop.core.portal_view(&id).unwrap();
+    (id, view.flow.unwrap())
+}
+
+#[test]
+fn a_session_with_a_flow_allows_only_its_task_until_it_is_done() {
+    let mut scene = scene();
+    let (sub, better) = (scene.sub.clone(), scene.better.clone());
+    let cancel = format!("flow_data[subscription_cancel][subscription]={sub}");
+    scene.flow("subscription_cancel", &cancel).unwrap();
+    let (portal, flow) = flow_of(&scene);
+    let now = scene.shop.now;
+    let core = &mut scene.shop.core;
+
+    let card = core.portal_set_card(&portal, good_card(), now);
+    let plan = core.portal_switch_plan(&portal, &sub, &better, now);
+    let resumed = core.portal_resume(&portal, &sub, now);
+    let confirmed = core.portal_confirm(&portal, now);
+    let canceled = core.portal_cancel(&portal, &sub, now).unwrap();
+    let free = core.portal_resume(&portal, &sub, now).unwrap();
+
+    assert_eq!((flow.task, flow.is_done), (PortalTask::Cancel, false));
+    assert_eq!(flow.subscription.as_deref(), Some(sub.as_str()));
+    for refused in [card, plan, resumed, confirmed] {
+        assert!(
+            matches!(refused, Err(PayError::NotPossible(_))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(canceled["cancel_at_period_end"], true);
+    assert_eq!(free["cancel_at_period_end"], false, "the homepage follows");
+    assert!(flow_of(&scene).1.is_done);
+}
+
+#[test]
+fn a_flow_does_not_reach_another_subscription_of_the_customer() {
+    let mut scene = scene();
+    let (customer, better) = (scene.customer.clone(), scene.better.clone());
+    let other = string(&scene.shop.subscribe(&customer, &better, "")["id"]);
+    let cancel = format!("flow_data[subscription_cancel][subscription]={}", scene.sub);
+    scene.flow("subscription_cancel", &cancel).unwrap();
+    let (portal, _) = flow_of(&scene);
+    let now = scene.shop.now;
+
+    let refused = scene.shop.core.portal_cancel(&portal, &other, now);
+
+    assert!(matches!(refused, Err(PayError::NotPossible(_))));
+    assert_eq!(scene.shop.see(&json!(other))["cancel_at"], Value::Null);
+}
+
+#[test]
+fn after_another_completion_than_the_homepage_nothing_more_is_allowed() {
+    let mut scene = scene();
+    let after = "flow_data[after_completion]";
+    let more = format!(
+        "{after}[type]=hosted_confirmation&{after}[hosted_confirmation][custom_message]=Thanks!"
+    );
+    scene.flow("payment_method_update", &more).unwrap();
+    let (portal, flow) = flow_of(&scene);
+    let now = scene.shop.now;
+
+    scene
+        .shop
+        .core
+        .portal_set_card(&portal, good_card(), now)
+        .unwrap();
+    let again = scene.shop.core.portal_set_card(&portal, good_card(), now);
+
+    assert_eq!(
+        flow.after,
+        AfterFlow::Confirmation(Some("Thanks!".to_owned()))
+    );
+    assert!(matches!(again, Err(PayError::NotPossible(_))));
+}
+
+#[test]
+fn a_declined_card_leaves_its_flow_open() {
+    let mut scene = scene();
+    scene.flow("payment_method_update", "").unwrap();
+    let (portal, _) = flow_of(&scene);
+    let now = scene.shop.now;
+
+    let declined = scene
+        .shop
+        .core
+        .portal_set_card(&portal, card("4000000000000002"), now);
+
+    assert!(matches!(declined, Err(PayError::Card { .. })));
+    assert!(!flow_of(&scene).1.is_done);
+    scene
+        .shop
+        .core
+        .portal_set_card(&portal, good_card(), now)
+        .unwrap();
+}
+
+#[test]
+fn a_confirmed_change_sets_price_quantity_and_discount_at_once() {
+    let mut scene = scene();
+    let configuration = format!("/v1/billing_portal/configurations/{}", scene.configuration);
+    let names = "features[subscription_update][default_allowed_updates]";
+    scene.shop.post(&configuration, &format!("{names}[0]=price&{names}[1]=quantity&{names}[2]=promotion_code&features[subscription_update][proration_behavior]=always_invoice"));
+    scene
+        .shop
+        .post("/v1/coupons", "id=HALF&percent_off=50&duration=forever");
+    let outer = "flow_data[subscription_update_confirm]";
+    let body = format!(
+        "{}&{outer}[discounts][0][coupon]=HALF",
+        scene.confirmation(&format!("item[price]={}&item[quantity]=3", scene.better))
+    );
+    scene.flow("subscription_update_confirm", &body).unwrap();
+    let (portal, flow) = flow_of(&scene);
+    let now = scene.shop.now;
+
+    let change = flow.change.unwrap();
+    let switched = scene
+        .shop
+        .core
+        .portal_switch_plan(&portal, &scene.sub, &scene.better, now);
+    let done = scene.shop.core.portal_confirm(&portal, now).unwrap();
+    let twice = scene.shop.core.portal_confirm(&portal, now);
+
+    assert_eq!(
+        (change.name.as_str(), change.amount, change.quantity),
+        ("PRO", 6000, 3)
+    );
+    assert_eq!(
+        (change.discount.as_deref(), change.starts_at),
+        (Some("HALF"), None)
+    );
+    assert!(matches!(switched, Err(PayError::NotPossible(_))));
+    let item = &done["items"]["data"][0];
+    assert_eq!(
+        (&item["price"]["id"], &item["quantity"]),
+        (&json!(scene.better), &json!(3))
+    );
+    assert_eq!(done["discounts"].as_array().unwrap().len(), 1);
+    // At the start of the period: 3 × 20.00, half off, less the 10.00 that were paid.
+    assert_eq!(scene.shop.see(&done["latest_invoice"])["amount_paid"], 2000);
+    assert!(matches!(twice, Err(PayError::NotPossible(_))));
+}
+
+#[test]
+fn a_confirmed_downgrade_waits_for_the_end_of_the_period_if_the_portal_says_so() {
+    let mut scene = scene();
+    let configuration = format!("/v1/billing_portal/configurations/{}", scene.configuration);
+    scene.shop.post(&configuration, "features[subscription_update][schedule_at_period_end][conditions][0][type]=decreasing_item_amount");
+    let (sub, better) = (scene.sub.clone(), scene.better.clone());
+    let cheap = string(&scene.shop.see(&json!(sub))["items"]["data"][0]["price"]["id"]);
+    scene.shop.post(
+        &format!("/v1/subscriptions/{sub}"),
+        &format!("items[0][id]={}&items[0][price]={better}", scene.item),
+    );
+    let body = scene.confirmation(&format!("item[price]={cheap}"));
+    scene.flow("subscription_update_confirm", &body).unwrap();
+    let (portal, flow) = flow_of(&scene);
+    let now = scene.shop.now;
+
+    let done = scene.shop.core.portal_confirm(&portal, now).unwrap();
+    scene.shop.wait(32 * crate::shop::DAY);
+
+    assert_eq!(
+        flow.change.unwrap().starts_at,
+        done["items"]["data"][0]["current_period_end"].as_i64()
+    );
+    assert_eq!(done["items"]["data"][0]["price"]["id"], better.as_str());
+    assert_eq!(
+        scene.shop.see(&json!(sub))["items"]["data"][0]["price"]["id"],
+        cheap.as_str()
+    );
+}
+
+#[test]
+fn a_change_to_a_price_that_was_retired_meanwhile_is_not_made() {
+    let mut scene = scene();
+    let better = scene.better.clone();
+    let body = scene.confirmation(&format!("item[price]={better}"));
+    scene.flow("subscription_update_confirm", &body).unwrap();
+    let (portal, _) = flow_of(&scene);
+    scene
+        .shop
+        .post(&format!("/v1/prices/{better}"), "active=false");
+    let now = scene.shop.now;
+
+    let refused = scene.shop.core.portal_confirm(&portal, now);
+
+    assert!(matches!(refused, Err(PayError::NotPossible(_))));
+    assert!(!flow_of(&scene).1.is_done);
+}
+
+#[test]
+fn the_flow_that_changes_a_customer_is_refused_by_name() {
+    let mut scene = scene();
+
+    let error = scene.flow("customer_update", "").unwrap_err();
+
+    assert_eq!(error["param"], "flow_data[type]");
+    assert!(string(&error["message"]).ends_with("is not served by this twin."));
 }

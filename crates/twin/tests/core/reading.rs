@@ -171,3 +171,23 @@ fn customers_are_found_by_metadata_and_email() {
         400
     );
 }
+
+#[test]
+fn events_are_filtered_by_the_success_of_their_deliveries() {
+    let mut shop = Shop::open();
+    shop.post("/v1/customers", "name=Ann");
+    shop.post("/v1/customers", "name=Bob");
+    let events = shop.core.take_events();
+    let waiting = events[0]["id"].as_str().unwrap();
+    shop.core.set_pending_webhooks(waiting, 1);
+
+    let failed = shop.get("/v1/events?delivery_success=false");
+    let delivered = shop.get("/v1/events?delivery_success=true");
+    shop.core.set_pending_webhooks(waiting, 0);
+    let none = shop.get("/v1/events?delivery_success=false");
+
+    assert_eq!(failed["data"].as_array().unwrap().len(), 1);
+    assert_eq!(failed["data"][0]["id"], waiting);
+    assert_eq!(delivered["data"].as_array().unwrap().len(), 1);
+    assert!(none["data"].as_array().unwrap().is_empty());
+}

@@ -8,33 +8,31 @@ use twin::core::DunningEnd;
 
 use crate::shop::{Shop, string};
 
-/// Chains that are not supported: the one event (`aborted`) that only an unpaid subscription causes,
-/// and `expiring`, whose chain stops nine days before the end although the event is documented for
+/// Chains whose event does not happen: `aborted`, which only an unpaid subscription causes, and
+/// `expiring`, whose chain stops nine days before the end although the event is documented for
 /// seven.
-const NOT_SERVED: [&str; 2] = [
+const NOT_REACHED: [&str; 2] = [
     "subscription_schedule.aborted",
     "subscription_schedule.expiring",
 ];
 
 #[test]
-fn every_trigger_of_the_cli_emits_its_event() {
+fn every_trigger_of_the_cli_emits_its_event_except_two_that_cannot() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cli-triggers");
-    let mut wrong = Vec::new();
+    let mut wrong = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "json") {
             continue;
         }
         let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if NOT_SERVED.contains(&kind.as_str()) {
-            continue;
-        }
         let chain: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         if let Err(problem) = run(&kind, &chain) {
-            wrong.push(format!("{kind}: {problem}"));
+            wrong.insert(kind, problem);
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    let missed: Vec<&str> = wrong.keys().map(String::as_str).collect();
+    assert_eq!(missed, NOT_REACHED, "{wrong:#?}");
 }
 
 fn run(kind: &str, chain: &Value) -> Result<(), String> {

@@ -291,3 +291,71 @@ async fn an_endpoint_can_have_the_version_of_the_official_clients() {
 
     assert_eq!(endpoint["api_version"], "2026-10-28.endive");
 }
+
+#[tokio::test]
+async fn events_are_listed_by_whether_all_their_deliveries_succeeded() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.customer("ada@example.com").await;
+    receiver.wait_for(1).await;
+    receiver.answer(500);
+    twin.customer("bob@example.com").await;
+    let failing = receiver.wait_for(2).await[1].id();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ids = |list: serde_json::Value| -> Vec<String> {
+        let rows = list["data"].as_array().unwrap().iter();
+        rows.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let path = "/v1/events?type=customer.created&delivery_success";
+
+    let failed = ids(twin.api_get(&format!("{path}=false")).await);
+    let delivered = ids(twin.api_get(&format!("{path}=true")).await);
+    receiver.answer(200);
+    receiver.wait_for(3).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let none = ids(twin.api_get(&format!("{path}=false")).await);
+
+    assert_eq!(failed, [failing.clone()]);
+    assert_eq!(delivered.len(), 1);
+    assert!(!delivered.contains(&failing) && none.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_is_resent_successfully_counts_as_delivered() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.control("/_twin/chaos", json!({"drop": 1})).await;
+    twin.customer("ada@example.com").await;
+    let events = twin.api_get("/v1/events?delivery_success=false").await;
+    let id = events["data"][0]["id"].as_str().unwrap().to_owned();
+    twin.control("/_twin/chaos", json!({})).await;
+
+    twin.api(&format!("/v1/events/{id}/retry"), &[]).await;
+    receiver.wait_for(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    let left = twin.api_get("/v1/events?delivery_success=false").await;
+    assert_eq!(left["data"], json!([]));
+}
+
+#[tokio::test]
+async fn chaos_applies_to_events_that_are_sent_again() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.customer("ada@example.com").await;
+    let id = receiver.wait_for(1).await[0].id();
+    let again = format!("/v1/events/{id}/retry");
+
+    twin.control("/_twin/chaos", json!({"drop": 1})).await;
+    twin.api(&again, &[]).await;
+    receiver.stays_at(1).await;
+    twin.control("/_twin/chaos", json!({"duplicate": 2})).await;
+    twin.api(&again, &[]).await;
+
+    receiver.wait_for(3).await;
+    receiver.stays_at(3).await;
+}

@@ -282,3 +282,27 @@ async fn an_invalid_control_call_is_refused_with_a_message() {
         assert!(sentence.ends_with('.'), "{sentence}");
     }
 }
+
+#[tokio::test]
+async fn a_call_that_fails_while_it_is_executed_does_so_for_resends_and_cli_sessions_too() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.customer("ada@example.com").await;
+    let id = receiver.wait_for(1).await[0].id();
+    let call = async |path: String, when: &str| {
+        let fault = json!({"mode": "status", "status": 503, "when": when});
+        twin.control("/_twin/faults", fault).await;
+        let request = twin.http.post(twin.url(&path)).bearer_auth(KEY);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let again = format!("/v1/events/{id}/retry");
+
+    let session = call("/v1/stripecli/sessions".to_owned(), "during").await;
+    let undone = call(again.clone(), "during").await;
+    receiver.stays_at(1).await;
+    let done = call(again, "after").await;
+
+    assert_eq!([session, undone, done], [503, 503, 503]);
+    receiver.wait_for(2).await;
+}

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use crate::harness::*;
 
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a test reads the real clock")]
-async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
-    let twin = start().await;
-    let session = twin
-        .api("/v1/stripecli/sessions", &[("device_name", "me")])
-        .await;
+type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// Connects like `stripe listen` does after it has made its session.
+async fn connect(session: &Value) -> Socket {
     let url = format!(
         "{}?websocket_feature=webhooks",
         session["websocket_url"].as_str().unwrap()
@@ -23,7 +21,17 @@ async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
     request
         .headers_mut()
         .insert("sec-websocket-protocol", protocol);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    tokio_tungstenite::connect_async(request).await.unwrap().0
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the real clock")]
+async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
+    let twin = start().await;
+    let session = twin
+        .api("/v1/stripecli/sessions", &[("device_name", "me")])
+        .await;
+    let mut socket = connect(&session).await;
     twin.customer("ada@example.com").await;
 
     let mut messages = Vec::new();
@@ -58,4 +66,28 @@ async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
     let log = twin.control_get("/_twin/deliveries").await;
     assert_eq!(log["data"][0]["endpoint"], "stripe listen");
     assert_eq!(log["data"][0]["outcome"], "delivered");
+}
+
+#[tokio::test]
+async fn chaos_applies_to_what_a_listener_receives() {
+    let twin = start().await;
+    let session = twin
+        .api("/v1/stripecli/sessions", &[("device_name", "me")])
+        .await;
+    let mut socket = connect(&session).await;
+    // Each event comes once for each of two versions.
+    let mut counts = Vec::new();
+    for chaos in [json!({"drop": 1}), json!({"duplicate": 2}), json!({})] {
+        twin.control("/_twin/chaos", chaos).await;
+        twin.customer("ada@example.com").await;
+        let mut count = 0;
+        while let Ok(Some(Ok(_))) =
+            tokio::time::timeout(Duration::from_millis(400), socket.next()).await
+        {
+            count += 1;
+        }
+        counts.push(count);
+    }
+
+    assert_eq!(counts, [0, 4, 2]);
 }

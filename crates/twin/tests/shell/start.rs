@@ -84,3 +84,58 @@ async fn the_cli_session_returns_the_webhook_secret_to_callers_with_a_key() {
     assert_eq!(session["secret"], "whsec_demo");
     assert_eq!(without.status(), 401);
 }
+
+#[tokio::test]
+async fn a_restart_while_the_twin_stops_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.json");
+    let saved = |config: &mut Config| config.save_file = Some(file.clone());
+    let first = start_with(saved).await;
+    let customer = first.customer("ada@example.com").await;
+
+    first.handle.shutdown();
+    let second = start_with(saved).await;
+
+    let kept = second.api_get(&format!("/v1/customers/{customer}")).await;
+    assert_eq!(kept["email"], "ada@example.com");
+    first.handle.join().await;
+}
+
+#[tokio::test]
+async fn a_call_that_ends_while_the_twin_stops_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.json");
+    let saved = |config: &mut Config| config.save_file = Some(file.clone());
+    let first = start_with(saved).await;
+    let fault = json!({"mode": "hang", "seconds": 1});
+    first.control("/_twin/faults", fault).await;
+    let call = first.customer("ada@example.com");
+    let stop = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        first.handle.shutdown();
+    };
+
+    let (customer, ()) = tokio::join!(call, stop);
+    let second = start_with(saved).await;
+
+    let kept = second.api_get(&format!("/v1/customers/{customer}")).await;
+    assert_eq!(kept["email"], "ada@example.com");
+}
+
+#[tokio::test]
+async fn a_second_twin_on_the_same_state_file_is_refused_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.json");
+    let first = start_with(|config| config.save_file = Some(file.clone())).await;
+    let mut config = Config::at(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.save_file = Some(file.clone());
+
+    let error = twin::serve(config).await.unwrap_err();
+
+    assert!(matches!(error, twin::StartError::InUse(_)), "{error}");
+    assert!(error.to_string().contains("another twin uses"), "{error}");
+    first.customer("ada@example.com").await;
+    first.handle.shutdown();
+    first.handle.join().await;
+    start_with(|config| config.save_file = Some(file)).await;
+}

@@ -108,7 +108,7 @@ fn people(builder: &mut Builder) {
         builder.shop.wait(HOUR);
     }
     builder.make("bare_customer", "/v1/customers", "name=Eve");
-    let card = "type=card&card[token]=tok_visa";
+    let card = "type=card&card[token]=tok_visa&billing_details[address][country]=FR";
     builder.make("free_method", "/v1/payment_methods", card);
     let method = "/v1/payment_methods/pm_card_amex/attach";
     builder.make("second_method", method, "customer={customer}");

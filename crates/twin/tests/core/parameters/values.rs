@@ -221,7 +221,15 @@ const WORDS: &[(&str, &[&str])] = &[
     ("preferred_locales", &["de"]),
     ("type", &["invoice.paid", "charge", "card"]),
     ("types", &["invoice.paid", "charge.succeeded"]),
-    ("query", &["currency:'eur'", "name:'Bob'", "active:'false'"]),
+    (
+        "query",
+        &[
+            "currency:'eur'",
+            "name:'Bob'",
+            "active:'false'",
+            "status:'trialing'",
+        ],
+    ),
     ("quantity", &["3", "1"]),
     ("tax_code", &["txcd_10000000"]),
     ("unit_amount_decimal", &["150", "275", "12.5"]),

@@ -163,3 +163,101 @@ async fn the_control_interface_pays_a_session_and_returns_it() {
         .await;
     assert_eq!(status, 404);
 }
+
+#[tokio::test]
+async fn a_free_order_is_completed_with_a_button_and_without_a_card() {
+    let twin = start().await;
+    let coupon = twin.api("/v1/coupons", &[("percent_off", "100")]).await;
+    let coupon = coupon["id"].as_str().unwrap().to_owned();
+    let form = [
+        ("mode", "payment"),
+        ("line_items[0][price_data][currency]", "usd"),
+        ("line_items[0][price_data][unit_amount]", "1900"),
+        (
+            "line_items[0][price_data][product_data][name]",
+            "500 credits",
+        ),
+        ("line_items[0][quantity]", "1"),
+        ("discounts[0][coupon]", &coupon),
+        ("success_url", "http://127.0.0.1:9/ok"),
+    ];
+    let (id, path) = session(&twin, &form).await;
+    let (_, page) = twin.page(&path).await;
+
+    let nameless = twin.post_form(&path, &[]).await;
+    let done = twin.post_form(&path, &[("email", "ada@example.com")]).await;
+
+    assert!(
+        page.contains("Complete order") && page.contains("name=\"email\""),
+        "{page}"
+    );
+    for words in ["Card number", "Bank debit", "4242"] {
+        assert!(!page.contains(words), "{words}");
+    }
+    assert_eq!(
+        (nameless.status().as_u16(), location(&done)),
+        (400, "http://127.0.0.1:9/ok")
+    );
+    let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+    assert_eq!(
+        (&session["status"], &session["payment_status"]),
+        (&json!("complete"), &json!("no_payment_required"))
+    );
+    assert_eq!(session["customer_details"]["email"], "ada@example.com");
+    assert_eq!(twin.api_get("/v1/charges").await["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_trial_that_requires_no_card_starts_with_a_button() {
+    let twin = start().await;
+    let product = twin.api("/v1/products", &[("name", "Pro plan")]).await;
+    let price = monthly_price(&twin, product["id"].as_str().unwrap(), "1000").await;
+    let form = |collects| {
+        [
+            ("mode", "subscription"),
+            ("line_items[0][price]", price.as_str()),
+            ("line_items[0][quantity]", "1"),
+            ("subscription_data[trial_period_days]", "7"),
+            ("payment_method_collection", collects),
+            ("success_url", "http://127.0.0.1:9/ok"),
+        ]
+    };
+    let (id, path) = session(&twin, &form("if_required")).await;
+    let (_, always) = session(&twin, &form("always")).await;
+
+    let (_, page) = twin.page(&path).await;
+    let done = twin.post_form(&path, &[("email", "ada@example.com")]).await;
+    let refused = twin
+        .post_form(&always, &[("email", "ada@example.com")])
+        .await;
+
+    assert!(page.contains("Start trial") && !page.contains("Card number"));
+    assert_eq!(
+        (done.status().as_u16(), refused.status().as_u16()),
+        (303, 400)
+    );
+    let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+    assert!(session["subscription"].is_string());
+}
+
+#[tokio::test]
+async fn the_choice_of_bank_debit_hides_the_fields_of_the_card() {
+    let twin = start().await;
+    let (_, path) = payment_session(&twin).await;
+
+    let (_, page) = twin.page(&path).await;
+    let (_, css) = twin.page("/assets/twin.css").await;
+
+    // The style sheet hides `card-only` in a form in which the delayed method is checked.
+    assert!(
+        css.contains("form:has(input[value=\"delayed\"]:checked) .card-only { display: none; }"),
+        "the rule is missing"
+    );
+    let fields = page.split("<div class=\"").skip(1);
+    for field in fields.filter(|field| field.contains("<label for=")) {
+        let is_card = !field.contains("for=\"email\"") && !field.contains("for=\"promotion_code\"");
+        let class = field.split('"').next().unwrap();
+        assert_eq!(class.contains("card-only"), is_card, "{field}");
+    }
+    assert!(page.contains("name=\"method\" value=\"delayed\""));
+}

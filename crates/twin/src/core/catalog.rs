@@ -217,6 +217,11 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
         let message = "This value must be greater than or equal to 0.";
         ApiError::bad("parameter_invalid_integer", name, message)
     };
+    if has(params, "unit_amount") && has(params, "unit_amount_decimal") {
+        let message =
+            "You may only specify one of these parameters: unit_amount, unit_amount_decimal.";
+        return refuse_param("", name, message);
+    }
     let amount = match opt_int(params, "unit_amount") {
         Some(amount) => amount,
         None => match opt(params, "unit_amount_decimal") {

@@ -16,17 +16,19 @@ use super::value::{get, int, minimum_charge, opt, owned, set, text};
 
 impl Core {
     /// Creates a draft invoice and emits its event.
-    pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
-        self.new_invoice_with(new, |_| {})
+    pub(super) fn new_invoice(&mut self, new: &NewInvoice<'_>) -> String {
+        let id = self.store_invoice(new, |_| {});
+        self.emit("invoice.created", &id);
+        id
     }
 
-    /// Creates a draft invoice with fields of its own and emits its event.
-    pub(super) fn new_invoice_with(
+    /// Creates a draft invoice, with fields of its own. The caller emits its event.
+    pub(super) fn store_invoice(
         &mut self,
-        new: NewInvoice<'_>,
+        new: &NewInvoice<'_>,
         fill: impl FnOnce(&mut Value),
     ) -> String {
-        let mut invoice = self.build_invoice(&new);
+        let mut invoice = self.build_invoice(new);
         let id = owned(&invoice, "id");
         if let Some(row) = new.subscription.and_then(|one| self.store.get(one)) {
             collect_like(&mut invoice, row);
@@ -45,7 +47,6 @@ impl Core {
         }
         self.remember_debits(&id);
         self.spend_discounts(&id);
-        self.emit("invoice.created", &id);
         if new.advances {
             self.wake(self.now + HOUR, &id);
         }
@@ -249,13 +250,16 @@ impl Core {
     /// Marks an invoice as paid, emits the events and updates its subscription.
     pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
         let now = self.now;
+        let is_retried = self.note(id, "is_retried") == true;
         self.modify(id, |invoice| {
             invoice["status"] = "paid".into();
             invoice["amount_paid"] = amount.into();
             invoice["amount_remaining"] = 0.into();
             invoice["attempted"] = true.into();
-            if amount > 0 {
-                invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
+            let attempts = int(invoice, "attempt_count");
+            // After the first attempt only automatic ones count.
+            if amount > 0 && (is_retried || attempts == 0) {
+                invoice["attempt_count"] = (attempts + 1).into();
             }
             invoice["auto_advance"] = false.into();
             invoice["next_payment_attempt"] = Value::Null;

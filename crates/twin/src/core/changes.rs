@@ -154,10 +154,6 @@ impl Core {
         let now = self.now;
         let mut members = super::subscriptions::members(sent, now);
         merge(&mut members, self.tax_members(sent, &customer, before)?);
-        if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
-            let message = "cancel_at must be in the future.";
-            return refuse_param("", "cancel_at", message);
-        }
         self.modify(id, |row| {
             let cancel_at = row["cancel_at"].clone();
             for (name, value) in members.as_object().into_iter().flatten() {
@@ -182,13 +178,29 @@ impl Core {
             }
         });
         if has(sent, "cancel_at") || has(sent, "cancel_at_period_end") {
-            self.modify(id, |row| change_cancellation(row, sent));
-            self.fit_period(id, before, ProrationBehavior::from_params(sent));
-            self.modify(id, |row| mark_cancellation(row, now));
+            self.cancel_later(before, sent, ProrationBehavior::from_params(sent))?;
         }
         if has(sent, "discounts") {
             self.start_discounts(id, &discounts);
         }
+        Ok(())
+    }
+
+    /// Sets or takes back the end of a subscription, which was `before`.
+    pub(super) fn cancel_later(
+        &mut self,
+        before: &Value,
+        sent: &Value,
+        proration: ProrationBehavior,
+    ) -> Answer<()> {
+        let (id, now) = (text(before, "id"), self.now);
+        if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
+            let message = "cancel_at must be in the future.";
+            return refuse_param("", "cancel_at", message);
+        }
+        self.modify(id, |row| change_cancellation(row, sent));
+        self.fit_period(id, before, proration);
+        self.modify(id, |row| mark_cancellation(row, now));
         Ok(())
     }
 

@@ -118,6 +118,12 @@ impl Core {
         (begin, is_last): (i64, bool),
         (customer, subscription): (&str, Option<&str>),
     ) -> Answer {
+        let ends = ["end_date", "duration", "iterations"];
+        if ends.iter().filter(|name| has(sent, name)).count() > 1 {
+            let message =
+                "You may only specify one of these parameters: duration, end_date, iterations.";
+            return refuse_param("", &format!("{named}[end_date]"), message);
+        }
         let (items, price) = self.phase_items(sent, named)?;
         let end = phase_end(sent, &price, begin, is_last, self.now).filter(|end| *end > begin);
         let Some(end) = end else {

@@ -81,6 +81,9 @@ impl Core {
         let period = period(&first);
         for (index, one) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
+            if flag(one, "deleted") && opt(one, "id").is_none() {
+                return Err(ApiError::required(&format!("{named}[id]")));
+            }
             let Some(id) = opt(one, "id") else {
                 let price = self.price_of_item(one, text(row, "currency"), &named)?;
                 let twice = items
@@ -184,7 +187,9 @@ impl Core {
                 "off_session",
             ],
         );
-        let change = self.change_from(id, &whole)?;
+        let change = self
+            .change_from(id, &whole)
+            .map_err(|error| error.outside("items[0]"))?;
         self.change_items(id, change)?;
         self.emit_change("customer.subscription.updated", id, &before);
         Ok(())

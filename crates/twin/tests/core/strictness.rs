@@ -225,11 +225,18 @@ fn a_discount_of_another_subscription_is_not_reused() {
     let third = string(&shop.subscribe(&customer, &plan, "")["id"]);
     let of_first = string(&first["discounts"][0]);
     let of_item = string(&second["items"]["data"][0]["discounts"][0]);
+    let pack = shop.price("PACK", 900, "");
+    let more = format!(
+        "&add_invoice_items[0][price]={pack}&add_invoice_items[0][discounts][0][coupon]=TWO"
+    );
+    shop.subscribe(&customer, &plan, &more);
+    let line = shop.get("/v1/invoiceitems?limit=1")["data"][0].clone();
+    let of_line = string(&line["discounts"][0]);
     let item = string(&shop.see(&json!(third))["items"]["data"][0]["id"]);
     let path = format!("{SUBSCRIPTIONS}/{third}");
     let new = format!("customer={customer}&items[0][price]={plan}");
 
-    for discount in [&of_first, &of_item] {
+    for discount in [&of_first, &of_item, &of_line] {
         for (path, body) in [
             (
                 SUBSCRIPTIONS,

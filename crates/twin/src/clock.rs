@@ -83,6 +83,9 @@ pub(crate) struct ClockView {
     /// Increases with each step, and each time that deliveries became idle during an advance.
     pub seq: u64,
     pub advancing: bool,
+    /// The time to which an advance still moves the clock after it was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advances_to: Option<i64>,
 }
 
 /// What a follower reports about itself when it polls.
@@ -119,6 +122,8 @@ struct State {
     frozen_at: Option<Micros>,
     seq: u64,
     advancing: bool,
+    /// Where an advance ends that made too many steps for one call.
+    goal: Option<Micros>,
     followers: BTreeMap<String, Follower>,
 }
 
@@ -129,6 +134,10 @@ impl State {
                 Micros::try_from(self.anchor.elapsed().as_micros()).unwrap_or(Micros::MAX);
             self.billing_at_anchor.saturating_add(elapsed)
         })
+    }
+
+    fn goal(&self) -> Option<Micros> {
+        self.goal.filter(|goal| *goal > self.now())
     }
 }
 #[derive(Debug)]
@@ -151,6 +160,7 @@ impl BillingClock {
                 frozen_at: None,
                 seq: 1,
                 advancing: false,
+                goal: None,
                 followers: BTreeMap::new(),
             }),
             changes: watch::Sender::new(0),
@@ -177,7 +187,19 @@ impl BillingClock {
             now_micros,
             seq: state.seq,
             advancing: state.advancing,
+            advances_to: state.goal().map(|goal| goal.div_euclid(MICROS_PER_SECOND)),
         }
+    }
+
+    /// Remembers where the clock still has to advance to.
+    pub fn aim_at(&self, target: Micros) {
+        let mut state = self.state();
+        state.goal = state.goal.max(Some(target));
+    }
+
+    /// Where the clock still has to advance to, if it isn't there yet.
+    pub fn goal(&self) -> Option<Micros> {
+        self.state().goal()
     }
 
     /// Wakes every poll and advance that waits for a change of the clock.

@@ -38,6 +38,9 @@ pub struct Config {
     pub product_key: Option<String>,
     /// The source of real time, for signatures and for the start of the billing clock.
     pub real_time: RealTime,
+    /// The number of due moments after which a call that advances the billing clock is answered. The
+    /// clock then continues in the background.
+    pub advance_steps_max: u32,
 }
 
 impl Config {
@@ -54,6 +57,7 @@ impl Config {
             webhook_secret: None,
             product_key: None,
             real_time: RealTime::of_the_system(),
+            advance_steps_max: 20_000,
         }
     }
 }
@@ -259,5 +263,6 @@ fn parts(
         product_key: config.product_key,
         save_file: config.save_file,
         smtp_address,
+        advance_steps_max: config.advance_steps_max,
     })
 }

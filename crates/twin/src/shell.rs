@@ -25,9 +25,6 @@ use crate::stopping::stopped;
 /// Events buffered for a slow listener. If it lags further behind, it misses the oldest.
 const ANNOUNCED_MAX: usize = 1_024;
 
-/// The largest number of steps in one advance.
-const STEPS_MAX: u32 = 20_000;
-
 /// How long one step waits for deliveries and followers to become idle.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
 
@@ -57,6 +54,7 @@ pub(crate) struct Twin {
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
     pub smtp_address: Option<SocketAddr>,
+    advance_steps_max: u32,
     /// Whether anything changed since the state was last saved.
     pub is_changed: AtomicBool,
 }
@@ -67,7 +65,8 @@ pub(crate) struct Twin {
 pub(crate) struct Advanced {
     pub now: i64,
     pub steps: u32,
-    /// Whether a step timed out before the deliveries and the followers were idle.
+    /// Whether a step timed out before the deliveries and the followers were idle, or the clock
+    /// still advances because there were more steps than one call takes.
     pub is_incomplete: bool,
 }
 
@@ -83,6 +82,7 @@ pub(crate) struct Parts {
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
     pub smtp_address: Option<SocketAddr>,
+    pub advance_steps_max: u32,
 }
 
 impl Twin {
@@ -103,6 +103,7 @@ impl Twin {
             product_key: parts.product_key,
             save_file: parts.save_file,
             smtp_address: parts.smtp_address,
+            advance_steps_max: parts.advance_steps_max,
             is_changed: AtomicBool::new(false),
         }
     }
@@ -268,13 +269,13 @@ impl Twin {
     }
 
     /// Advances the billing clock to `target`, from one due moment to the next. Returns `None`
-    /// while another advance runs.
+    /// while another advance runs. After too many steps it returns, and the clock continues later.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
         let finished = self.deliveries.finished_tries();
         let advance = self.clock.begin_advance()?;
         let mut is_incomplete = !self.settle(&advance, finished, SETTLE_MAX).await;
         let mut steps = 0;
-        while steps < STEPS_MAX {
+        while steps < self.advance_steps_max {
             let now = self.clock.now();
             let due = self.next_due(now).unwrap_or(Micros::MAX);
             if now >= target && due > now {
@@ -292,10 +293,11 @@ impl Twin {
             is_incomplete |= !self.settle(&advance, finished, timeout).await;
             steps += 1;
         }
-        if steps == STEPS_MAX {
-            tracing::warn!(
-                "An advance of the billing clock reached the limit of {STEPS_MAX} steps and stopped early"
+        if steps == self.advance_steps_max && self.clock.now() < target {
+            tracing::info!(
+                "The billing clock has made {steps} steps and continues in the background"
             );
+            self.clock.aim_at(target);
             is_incomplete = true;
         }
         let now = self.clock.now_seconds();
@@ -364,12 +366,20 @@ impl Twin {
     }
 }
 
-/// Performs what falls due while the clock ticks, until `stop` is set.
+/// Performs what falls due while the clock ticks, and continues an advance that made too many steps
+/// for one call, until `stop` is set.
 pub(crate) async fn keep_ticking(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK_EVERY) => {}
             () = stopped(&mut stop) => return,
+        }
+        if let Some(goal) = twin.clock.goal() {
+            tokio::select! {
+                _ = twin.advance_to(goal) => {}
+                () = stopped(&mut stop) => return,
+            }
+            continue;
         }
         let view = twin.clock.view();
         let is_due = twin.read(Core::next_due).is_some_and(|due| due <= view.now);

@@ -133,17 +133,18 @@ impl Core {
         let interval = get(&row, "pending_invoice_item_interval");
         let count = int(interval, "interval_count");
         let next = add_interval(due, text(interval, "interval"), count);
-        self.modify(id, |row| {
+        let before = self.modify(id, |row| {
             row["next_pending_invoice_item_invoice"] = next.into();
         });
         self.wake(next, id);
         let lines = self.pending_items(text(&row, "customer"), Some(id));
         if !lines.is_empty() {
-            self.new_invoice(NewInvoice {
+            self.new_invoice(&NewInvoice {
                 advances: true,
                 ..NewInvoice::of(&row, BillingReason::Manual, lines, self.now)
             });
         }
+        self.emit_change("customer.subscription.updated", id, &before);
     }
 
     /// Starts the next period of a subscription at `start`.
@@ -175,15 +176,24 @@ impl Core {
                 row["status"] = "active".into();
             }
         });
-        self.emit_change("customer.subscription.updated", id, &before);
         let row = self.row(id).clone();
-        self.renewal_invoice(id, &row, (old_start, start), (start, end));
+        let invoice = self.renewal_invoice(id, &row, (old_start, start), (start, end));
+        // The event about the new period comes first and names the new invoice already.
+        self.emit_change("customer.subscription.updated", id, &before);
+        self.emit("invoice.created", &invoice);
+        self.settle_paused(&row, &invoice);
         self.plan_ahead(id);
     }
 
     /// Creates the draft invoice of a new period. It stays a draft if the subscription is unpaid or
-    /// its collection is paused.
-    fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
+    /// its collection is paused. The caller emits its event.
+    fn renewal_invoice(
+        &mut self,
+        id: &str,
+        row: &Value,
+        past: (i64, i64),
+        coming: (i64, i64),
+    ) -> String {
         let mut lines = self.pending_items(text(row, "customer"), Some(id));
         if status::is_trialing(row) {
             let trial = |item| self.trial_line(row, item, coming.0, coming.1);
@@ -191,12 +201,12 @@ impl Core {
         } else {
             lines.extend(self.period_lines(row, coming));
         }
-        let invoice = self.new_invoice(NewInvoice {
+        let new = NewInvoice {
             period: past,
             advances: collects(row),
             ..NewInvoice::of(row, BillingReason::SubscriptionCycle, lines, self.now)
-        });
-        self.settle_paused(row, &invoice);
+        };
+        self.store_invoice(&new, |_| {})
     }
 
     /// The lines for a period of every item.
@@ -241,7 +251,7 @@ impl Core {
         let mut lines = self.pending_items(text(&row, "customer"), Some(id));
         lines.extend(self.period_lines(&row, (now, end)));
         let is_charged = text(&before, "collection_method") == "charge_automatically";
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, now)
         });

@@ -16,7 +16,8 @@ use super::subscription_items::set_item_list;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::Grid;
 use super::subscriptions::{
-    billing_interval, check_collection, move_period, period_end, refuse_on_ended,
+    billing_interval, check_cancellation, check_collection, move_period, period_end,
+    refuse_on_ended,
 };
 use super::time::day_text;
 use super::value::{
@@ -57,6 +58,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     refuse_on_ended(&before, sent)?;
     refuse_unsupported_for_pending(sent)?;
     check_collection(&before, sent)?;
+    check_cancellation(sent)?;
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -144,7 +146,7 @@ impl Core {
             None => Value::Null,
         };
         let pause = pause_from(sent, self.now)?;
-        let discounts = self.discounts_from(sent, &customer)?;
+        let discounts = self.discounts_from(sent, &customer, Some(id))?;
         let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
         self.refuse_mixed_tax(list(sent, "items"), before)?;
         self.refuse_mixed_tax(list(sent, "items"), sent)?;
@@ -152,10 +154,6 @@ impl Core {
         let now = self.now;
         let mut members = super::subscriptions::members(sent, now);
         merge(&mut members, self.tax_members(sent, &customer, before)?);
-        if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
-            let message = "cancel_at must be in the future.";
-            return refuse_param("", "cancel_at", message);
-        }
         self.modify(id, |row| {
             let cancel_at = row["cancel_at"].clone();
             for (name, value) in members.as_object().into_iter().flatten() {
@@ -180,13 +178,29 @@ impl Core {
             }
         });
         if has(sent, "cancel_at") || has(sent, "cancel_at_period_end") {
-            self.modify(id, |row| change_cancellation(row, sent));
-            self.fit_period(id, before, ProrationBehavior::from_params(sent));
-            self.modify(id, |row| mark_cancellation(row, now));
+            self.cancel_later(before, sent, ProrationBehavior::from_params(sent))?;
         }
         if has(sent, "discounts") {
             self.start_discounts(id, &discounts);
         }
+        Ok(())
+    }
+
+    /// Sets or takes back the end of a subscription, which was `before`.
+    pub(super) fn cancel_later(
+        &mut self,
+        before: &Value,
+        sent: &Value,
+        proration: ProrationBehavior,
+    ) -> Answer<()> {
+        let (id, now) = (text(before, "id"), self.now);
+        if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
+            let message = "cancel_at must be in the future.";
+            return refuse_param("", "cancel_at", message);
+        }
+        self.modify(id, |row| change_cancellation(row, sent));
+        self.fit_period(id, before, proration);
+        self.modify(id, |row| mark_cancellation(row, now));
         Ok(())
     }
 
@@ -213,7 +227,7 @@ impl Core {
         if proration == ProrationBehavior::AlwaysInvoice && !lines.is_empty() {
             let reason = BillingReason::SubscriptionUpdate;
             let is_charged = text(&row, "collection_method") == "charge_automatically";
-            let invoice = self.new_invoice(NewInvoice {
+            let invoice = self.new_invoice(&NewInvoice {
                 advances: !is_charged && collects(&row),
                 ..NewInvoice::of(&row, reason, lines, self.now)
             });
@@ -274,7 +288,7 @@ impl Core {
             one_time_lines: self.one_time_lines_from(
                 list(sent, "add_invoice_items"),
                 "add_invoice_items",
-                text(&row, "customer"),
+                (text(&row, "customer"), Some(id)),
             )?,
             by: Initiator::from_params(sent),
         })
@@ -343,7 +357,7 @@ impl Core {
         self.add_pending(&mut lines, &customer, id);
         lines.extend(bill.full);
         let is_charged = text(&row, "collection_method") == "charge_automatically";
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: !is_charged && collects(&row),
             ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, self.now)
         });
@@ -406,6 +420,8 @@ impl Core {
                 move_period(row, start, end);
             }
         });
+        self.own_item_discounts(id);
+        self.follow_items(id);
         self.plan_ahead(id);
     }
 }

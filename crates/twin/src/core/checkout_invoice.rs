@@ -89,6 +89,7 @@ impl Core {
         invoice["discounts"] = self.note(session, "redeemed");
         self.update_totals(&mut invoice);
         let id = self.keep_invoice(invoice, &new);
+        self.emit("invoice.created", &id);
         self.set_note(&id, "prepaid", true);
         self.finalize_invoice(&id);
         let amount = int(self.row(&id), "amount_due");

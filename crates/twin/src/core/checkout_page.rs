@@ -261,7 +261,9 @@ impl Core {
         work: impl FnOnce(&mut Core) -> Answer<T>,
     ) -> Result<T, PayError> {
         let clock = self.clock_of(object);
-        let result = self.at_clock(clock.as_deref(), |core| core.undoable(work));
+        let result = self
+            .check_clock(clock.as_deref())
+            .and_then(|()| self.at_clock(clock.as_deref(), |core| core.undoable(work)));
         result.map_err(|error| match error.kind {
             "card_error" => PayError::Card {
                 code: error.code.unwrap_or_default(),

@@ -99,7 +99,10 @@ impl Core {
     /// the bank is asked, for example because the card was detached, counts like a declined one.
     fn charge_on_schedule(&mut self, id: &str) {
         let attempts = self.row(id)["attempt_count"].clone();
-        let Err(error) = self.pay_invoice(id, None, Initiator::Schedule) else {
+        self.set_note(id, "is_retried", true);
+        let result = self.pay_invoice(id, None, Initiator::Schedule);
+        self.set_note(id, "is_retried", false);
+        let Err(error) = result else {
             return;
         };
         let row = self.row(id);

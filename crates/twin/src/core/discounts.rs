@@ -110,38 +110,36 @@ pub(super) fn take_off(amounts: &mut [Reduced], coupon: &Value, currency: &str, 
 }
 
 impl Core {
-    /// Creates discounts for the coupons and promotion codes in `discounts` of a subscription.
-    pub(super) fn discounts_from(&mut self, sent: &Value, customer: &str) -> Answer<Vec<String>> {
+    /// Creates discounts for the coupons and promotion codes in `discounts` of a subscription, which
+    /// may exist already.
+    pub(super) fn discounts_from(
+        &mut self,
+        sent: &Value,
+        customer: &str,
+        subscription: Option<&str>,
+    ) -> Answer<Vec<String>> {
         let purchase = self.purchase_in(sent, customer);
-        self.discounts_for(sent, "discounts", &purchase)
+        self.discounts_for(sent, "discounts", &purchase, subscription.as_slice())
     }
 
     /// Creates discounts for the coupons and promotion codes in `discounts`, which `param` names.
+    /// `holders` are the ids of the discounted object and of the objects that it belongs to: their
+    /// discounts can be reused.
     pub(super) fn discounts_for(
         &mut self,
         sent: &Value,
         param: &str,
         purchase: &Purchase,
+        holders: &[&str],
     ) -> Answer<Vec<String>> {
+        self.check_discounts(list(sent, "discounts"), param, &purchase.customer, holders)?;
         let mut ids = Vec::new();
         for (index, one) in list(sent, "discounts").iter().enumerate() {
-            let named = format!("{param}[{index}]");
-            let ways = ["coupon", "discount", "promotion_code"];
-            if ways.iter().filter(|name| has(one, name)).count() != 1 {
-                let message =
-                    "You must specify exactly one of: coupon, discount, or promotion_code.";
-                return refuse_param("", &named, message);
-            }
             if let Some(known) = opt(one, "discount") {
-                let param = format!("{named}[discount]");
-                let row = self.need("discount", known, &param)?;
-                let is_foreign = opt(&row, "customer").is_some_and(|one| one != purchase.customer);
-                if is_foreign || self.note(known, "spent") == true {
-                    return Err(self.missing("discount", known, &param));
-                }
                 ids.push(known.to_owned());
                 continue;
             }
+            let named = format!("{param}[{index}]");
             let (coupon, code) = self.coupon_in(one, &named)?;
             self.check_redeemable((&coupon, code.as_ref()), purchase, &named)?;
             ids.push(self.new_discount(&coupon, code.as_ref(), &purchase.customer));
@@ -149,13 +147,20 @@ impl Core {
         Ok(ids)
     }
 
-    /// The discounts and tax rates that the parameters give to a subscription item.
-    pub(super) fn item_terms(&mut self, sent: &Value, customer: &str, param: &str) -> Answer {
+    /// The discounts and tax rates that the parameters give to a subscription item. `holders` are
+    /// the ids of the item and of its subscription, as far as they exist.
+    pub(super) fn item_terms(
+        &mut self,
+        sent: &Value,
+        customer: &str,
+        holders: &[&str],
+        param: &str,
+    ) -> Answer {
         let mut terms = json!({});
         if has(sent, "discounts") {
             let purchase = self.purchase_in(&json!({ "items": [sent] }), customer);
             let named = format!("{param}[discounts]");
-            terms["discounts"] = self.discounts_for(sent, &named, &purchase)?.into();
+            terms["discounts"] = self.discounts_for(sent, &named, &purchase, holders)?.into();
         }
         if has(sent, "tax_rates") {
             let named = format!("{param}[tax_rates]");
@@ -214,6 +219,25 @@ impl Core {
         }
     }
 
+    /// Makes the new discounts of the items of a subscription theirs.
+    pub(super) fn own_item_discounts(&mut self, subscription: &str) {
+        let row = self.row(subscription).clone();
+        for item in inner(&row, "items") {
+            for id in list(item, "discounts").iter().filter_map(Value::as_str) {
+                let customer = self.row(text(&row, "customer"));
+                if get(customer, "discount.id") == id {
+                    continue;
+                }
+                self.modify(id, |discount| {
+                    if !has(discount, "subscription") {
+                        discount["subscription"] = subscription.into();
+                        discount["subscription_item"] = item["id"].clone();
+                    }
+                });
+            }
+        }
+    }
+
     /// Gives a customer the discount of a coupon, as older versions of the API do, or takes it
     /// away.
     pub(super) fn discount_customer(&mut self, customer: &str, sent: &Value) -> Answer<()> {
@@ -237,6 +261,9 @@ impl Core {
         let id = self.new_discount(&coupon, code.as_ref(), customer);
         let discount = self.row(&id).clone();
         self.modify(customer, |row| row["discount"] = discount.clone());
+        if let Some(old) = &before {
+            self.set_note(old, "spent", true);
+        }
         match before.map(|id| self.row(&id).clone()) {
             Some(old) => {
                 let mut previous = json!({});
@@ -281,6 +308,7 @@ impl Core {
             is_detached |= before != *self.row(subscription);
         }
         if is_detached {
+            self.set_note(id, "spent", true);
             self.emit("customer.discount.deleted", id);
         }
     }

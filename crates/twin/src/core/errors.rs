@@ -97,6 +97,29 @@ impl ApiError {
         self
     }
 
+    /// Names the parameter as one inside another: `items[0]` in `details` is `details[items][0]`.
+    #[must_use]
+    pub fn inside(mut self: Box<Self>, outer: &str) -> Box<ApiError> {
+        if let Some(param) = &mut self.param {
+            let (first, rest) = param.split_at(param.find('[').unwrap_or(param.len()));
+            *param = format!("{outer}[{first}]{rest}");
+        }
+        self
+    }
+
+    /// Names a parameter inside `outer` as one of its own: `items[0][price]` becomes `price`.
+    #[must_use]
+    pub fn outside(mut self: Box<Self>, outer: &str) -> Box<ApiError> {
+        let inner = self
+            .param
+            .as_deref()
+            .and_then(|param| param.strip_prefix(outer));
+        if let Some((name, rest)) = inner.and_then(|path| path.strip_prefix('[')?.split_once(']')) {
+            self.param = Some(format!("{name}{rest}"));
+        }
+        self
+    }
+
     /// Sets the HTTP status.
     #[must_use]
     pub fn with_status(mut self: Box<Self>, status: u16) -> Box<ApiError> {

@@ -140,7 +140,7 @@ impl Core {
         while let Some((at, id)) = self.event_times.front()
             && *at <= self.now - EVENT_AGE
         {
-            self.store.remove(id);
+            self.store.forget_event(id);
             self.event_times.pop_front();
         }
     }

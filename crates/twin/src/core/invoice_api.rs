@@ -60,22 +60,24 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         .unwrap_or_else(|| "usd".to_owned());
     core.refuse_other_currency(&customer, &currency)?;
     let kept = metadata(&Value::Null, get(sent, "metadata"))?;
-    let id = core.new_invoice_with(
-        NewInvoice {
-            customer: &customer,
-            subscription: id,
-            reason: BillingReason::Manual,
-            currency: &currency,
-            lines,
-            period: (core.now, core.now),
-            advances: flag(sent, "auto_advance"),
-        },
-        |invoice| {
-            invoice["metadata"] = kept;
-            fill(invoice, sent, method);
-        },
-    );
+    let new = NewInvoice {
+        customer: &customer,
+        subscription: id,
+        reason: BillingReason::Manual,
+        currency: &currency,
+        lines,
+        period: (core.now, core.now),
+        advances: flag(sent, "auto_advance"),
+    };
+    let id = core.store_invoice(&new, |invoice| {
+        invoice["metadata"] = kept;
+        fill(invoice, sent, method);
+    });
     core.set_invoice_terms(&id, sent)?;
+    core.emit("invoice.created", &id);
+    if let Some(before) = &subscription {
+        core.emit_change("customer.subscription.updated", text(before, "id"), before);
+    }
     core.wake_draft(&id);
     core.need("invoice", &id, "invoice")
 }

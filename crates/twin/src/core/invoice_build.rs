@@ -142,12 +142,16 @@ impl Core {
                 (product, int(line, "amount"))
             });
             let lines: Vec<(String, i64)> = lines.collect();
+            let holders = [
+                text(row, "id"),
+                text(row, "parent.subscription_details.subscription"),
+            ];
             let purchase = Purchase {
                 customer,
                 currency: Some(owned(row, "currency")),
                 lines: (!lines.is_empty()).then_some(lines),
             };
-            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            let discounts = self.discounts_for(sent, "discounts", &purchase, &holders)?;
             for discount in &discounts {
                 let id = row["id"].clone();
                 self.modify(discount, |discount| {

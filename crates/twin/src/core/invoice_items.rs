@@ -150,7 +150,9 @@ impl Core {
             currency: Some(currency.clone()),
             lines: Some(vec![(owned(&price, "product"), amount)]),
         };
-        let discounts = self.discounts_for(sent, &inside(outer, "discounts"), &purchase)?;
+        let holders = [text(sent, "invoice"), text(sent, "subscription")];
+        let discounts =
+            self.discounts_for(sent, &inside(outer, "discounts"), &purchase, &holders)?;
         let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;
         let draft = Draft {
             amount,
@@ -259,7 +261,14 @@ impl Core {
         };
         if has(sent, "discounts") {
             let named = inside(outer, "discounts");
-            after["discounts"] = self.discounts_for(sent, &named, &purchase)?.into();
+            let holders = [
+                id,
+                text(&before, "invoice"),
+                text(&before, "parent.subscription_details.subscription"),
+            ];
+            after["discounts"] = self
+                .discounts_for(sent, &named, &purchase, &holders)?
+                .into();
         }
         if has(sent, "tax_rates") {
             let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;

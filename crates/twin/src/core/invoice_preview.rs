@@ -103,13 +103,13 @@ impl Core {
         self.imagine_customer(&customer, sent)?;
         self.imagine_terms(id, sent, &details)?;
         self.imagine_items(&customer, Some(id), sent)?;
-        self.imagine_cancellation(id, &details)?;
-        if flag(&details, "cancel_now") {
-            let row = self.need("subscription", id, "subscription")?;
-            let upcoming = self.upcoming_end(&row, &details);
-            return Ok(self.upcoming_invoice(&row, upcoming, sent));
-        }
-        let upcoming = self.upcoming_lines(id, &details)?;
+        let upcoming = if flag(&details, "cancel_now") {
+            self.upcoming_end(&row, &details)
+        } else if let Some(end) = self.imagine_cancellation(id, &details)? {
+            end
+        } else {
+            self.upcoming_lines(id, &details)?
+        };
         let row = self.need("subscription", id, "subscription")?;
         Ok(self.upcoming_invoice(&row, upcoming, sent))
     }
@@ -147,7 +147,7 @@ impl Core {
             if purchase.lines.is_none() {
                 purchase = purchase_of(&row);
             }
-            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            let discounts = self.discounts_for(sent, "discounts", &purchase, &[id])?;
             self.start_discounts(id, &discounts);
             self.modify(&customer, |row| row["discount"] = Value::Null);
         }
@@ -178,30 +178,39 @@ impl Core {
         Ok(())
     }
 
-    /// Refuses a preview of a subscription that ends before its next invoice.
-    fn imagine_cancellation(&mut self, id: &str, details: &Value) -> Answer<()> {
+    /// Ends the subscription as the preview assumes. Returns what is billed at its end, if that is
+    /// before the next period, or refuses a preview of nothing.
+    fn imagine_cancellation(&mut self, id: &str, details: &Value) -> Answer<Option<Upcoming>> {
+        let before = self.need("subscription", id, "subscription")?;
+        let is_wished = has(details, "cancel_at") || has(details, "cancel_at_period_end");
+        if is_wished {
+            let proration = match ProrationBehavior::from_params(details) {
+                ProrationBehavior::None => ProrationBehavior::None,
+                _ => ProrationBehavior::CreateProrations,
+            };
+            self.cancel_later(&before, details, proration)
+                .map_err(|error| error.inside("subscription_details"))?;
+        }
         let row = self.need("subscription", id, "subscription")?;
-        let changes = has(details, "items")
-            || has(details, "trial_end")
-            || has(details, "billing_cycle_anchor");
-        let end = int(&row, "items.data.0.current_period_end");
-        let ends = match get(details, "cancel_at_period_end").as_bool() {
-            Some(ends) => ends,
-            None => flag(&row, "cancel_at_period_end") && !changes,
-        };
-        let at = if get(details, "cancel_at") == "" {
-            None
-        } else {
-            opt_int(details, "cancel_at").or_else(|| opt_int(&row, "cancel_at"))
-        };
-        let by_word = opt(details, "cancel_at").is_some();
-        let is_over = ends || by_word || !changes && at.is_some_and(|at| at <= end);
-        if is_over && !flag(details, "cancel_now") {
+        let changes = ["items", "trial_end", "billing_cycle_anchor"]
+            .iter()
+            .any(|name| has(details, name));
+        let (start, end) = period(get(&row, "items.data.0"));
+        let ends = opt_int(&row, "cancel_at").is_some_and(|at| at <= end);
+        if !ends || changes && !is_wished {
+            return Ok(None);
+        }
+        let lines = self.pending_items(text(&row, "customer"), Some(id));
+        if lines.is_empty() {
             let message =
                 "No upcoming invoices for customer: the subscription ends with its period.";
             return Err(nothing_upcoming(message));
         }
-        Ok(())
+        Ok(Some(Upcoming {
+            lines,
+            reason: BillingReason::Upcoming,
+            period: (start, end),
+        }))
     }
 
     /// What a change bills now, or else the next invoice after it.
@@ -213,7 +222,9 @@ impl Core {
         let resets = text(details, "billing_cycle_anchor") == "now";
         let mut lines = Vec::new();
         if has(details, "items") || resets {
-            let change = self.change_from(id, details)?;
+            let change = self
+                .change_from(id, details)
+                .map_err(|error| error.inside("subscription_details"))?;
             let bill = self.bill_for(&row, &change);
             lines.extend(self.store_items(&customer, bill.prorations));
             self.modify(id, |row| row["items"]["data"] = change.items.clone().into());
@@ -372,7 +383,7 @@ impl Core {
             );
         }
         if has(sent, "discounts") {
-            let discounts = self.discounts_for(sent, "discounts", &purchase)?;
+            let discounts = self.discounts_for(sent, "discounts", &purchase, &[])?;
             invoice["discounts"] = discounts.into();
         }
         self.update_totals(&mut invoice);
@@ -399,10 +410,17 @@ impl Core {
         customer: &str,
         param: &str,
     ) -> Answer<Draft> {
+        if let Some(id) = opt(item, "id") {
+            return Err(ApiError::missing(
+                "subscription item",
+                id,
+                &format!("{param}[id]"),
+            ));
+        }
         let price = self.recurring_price(item, param)?;
         let quantity = opt_int(item, "quantity").unwrap_or(1);
         let mut row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
-        super::value::merge(&mut row, self.item_terms(item, customer, param)?);
+        super::value::merge(&mut row, self.item_terms(item, customer, &[], param)?);
         let (interval, count) = billing_interval(&price);
         let natural = add_interval(self.now, interval, count);
         let none = json!({"metadata": {}});

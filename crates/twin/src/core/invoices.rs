@@ -25,25 +25,27 @@ fn take_no_balance(invoice: &mut Value) {
 
 impl Core {
     /// Creates a draft invoice and emits its event.
-    pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
-        self.new_invoice_with(new, |_| {})
+    pub(super) fn new_invoice(&mut self, new: &NewInvoice<'_>) -> String {
+        let id = self.store_invoice(new, |_| {});
+        self.emit("invoice.created", &id);
+        id
     }
 
-    /// Creates a draft invoice with fields of its own and emits its event.
-    pub(super) fn new_invoice_with(
+    /// Creates a draft invoice, with fields of its own. The caller emits its event.
+    pub(super) fn store_invoice(
         &mut self,
-        new: NewInvoice<'_>,
+        new: &NewInvoice<'_>,
         fill: impl FnOnce(&mut Value),
     ) -> String {
-        let mut invoice = self.build_invoice(&new);
+        let mut invoice = self.build_invoice(new);
         if let Some(row) = new.subscription.and_then(|one| self.store.get(one)) {
             collect_like(&mut invoice, row);
         }
         fill(&mut invoice);
-        self.keep_invoice(invoice, &new)
+        self.keep_invoice(invoice, new)
     }
 
-    /// Stores a new draft and emits its event.
+    /// Stores a new draft. The caller emits its event.
     pub(super) fn keep_invoice(&mut self, invoice: Value, new: &NewInvoice<'_>) -> String {
         let id = owned(&invoice, "id");
         self.store.put(&id, invoice);
@@ -59,7 +61,6 @@ impl Core {
         }
         self.remember_debits(&id);
         self.spend_discounts(&id);
-        self.emit("invoice.created", &id);
         if new.advances {
             self.wake(self.now + HOUR, &id);
         }
@@ -274,13 +275,16 @@ impl Core {
     /// Marks an invoice as paid, emits the events and updates its subscription.
     pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
         let now = self.now;
+        let is_retried = self.note(id, "is_retried") == true;
         self.modify(id, |invoice| {
             invoice["status"] = "paid".into();
             invoice["amount_paid"] = amount.into();
             invoice["amount_remaining"] = 0.into();
             invoice["attempted"] = true.into();
-            if amount > 0 {
-                invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
+            let attempts = int(invoice, "attempt_count");
+            // After the first attempt only automatic ones count.
+            if amount > 0 && (is_retried || attempts == 0) {
+                invoice["attempt_count"] = (attempts + 1).into();
             }
             invoice["auto_advance"] = false.into();
             invoice["next_payment_attempt"] = Value::Null;

@@ -268,6 +268,16 @@ fn is_currency(code: &str) -> bool {
     CURRENCIES.split_whitespace().any(|one| one == code)
 }
 
+/// Refuses more elements than a list of items takes.
+pub(super) fn check_count(sent: &[Value], param: &str) -> Answer<()> {
+    const ITEMS_MAX: usize = 20;
+    if sent.len() > ITEMS_MAX {
+        let message = format!("You can pass at most {ITEMS_MAX} `{param}`.");
+        return refuse_param("", param, message);
+    }
+    Ok(())
+}
+
 /// The metadata after an update: keys are added and replaced, an empty value removes a key, and an
 /// empty string removes all keys.
 pub fn metadata(before: &Value, sent: &Value) -> Answer {

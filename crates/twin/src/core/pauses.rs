@@ -93,7 +93,7 @@ impl Core {
             lines.extend(self.period_lines(&after, (now, end)));
         }
         self.cancel_resuming(id);
-        let invoice = self.new_invoice(NewInvoice::of(
+        let invoice = self.new_invoice(&NewInvoice::of(
             row,
             BillingReason::SubscriptionCycle,
             lines,
@@ -104,6 +104,7 @@ impl Core {
             "expires_at": expires_at});
         self.set_note(id, "resuming", plan);
         self.wake(expires_at, id);
+        self.emit_change("customer.subscription.updated", id, row);
         self.finalize_invoice(&invoice);
         if status::is_open(self.row(&invoice)) && self.can_collect(row) {
             match self.pay_invoice(&invoice, None, Initiator::Merchant) {

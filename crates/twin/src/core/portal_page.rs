@@ -352,7 +352,7 @@ impl Core {
             "proration_behavior": opt(features, "proration_behavior").unwrap_or("none")});
         let before = self.need("subscription", &id, "id")?;
         if has(wished, "discounts") {
-            let discounts = self.discounts_from(wished, text(row, "customer"))?;
+            let discounts = self.discounts_from(wished, text(row, "customer"), Some(&id))?;
             self.start_discounts(&id, &discounts);
         }
         let change = Change {

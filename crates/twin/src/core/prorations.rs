@@ -113,8 +113,8 @@ impl Core {
         if status::is_trialing(subscription) {
             return Vec::new();
         }
-        let debits = self.note(text(item, "id"), "debits");
-        let all = debits.as_array().into_iter().flatten().enumerate();
+        let debits = self.debits_of(text(subscription, "id"), text(item, "id"));
+        let all = debits.iter().enumerate();
         all.filter_map(|(index, debit)| self.credit_line(subscription, item, at, (index, debit)))
             .collect()
     }
@@ -226,24 +226,79 @@ impl Core {
             if get(details, "proration") == true || int(line, "amount") <= 0 {
                 continue;
             }
-            let off: i64 = list(line, "discount_amounts")
-                .iter()
-                .map(|one| int(one, "amount"))
-                .sum();
-            let gross = int(line, "amount");
-            let mut rates = self.rates_of_line(invoice, text(line, "id"));
-            if rates.is_empty() {
-                rates = ids(list(&row, "default_tax_rates"));
-            }
-            let debit = json!({
-                "invoice": invoice, "line": line["id"], "gross": gross, "net": gross - off,
-                "applied": line["discount_amounts"], "start": line["period"]["start"],
-                "end": line["period"]["end"], "quantity": line["quantity"],
-                "price": get(line, "pricing.price_details.price"),
-                "tax_rates": rates, "credits": [],
-            });
-            self.add_debit(item, debit);
+            let debit = self.debit_of_line(&row, line);
+            self.add_debit(
+                text(&row, "parent.subscription_details.subscription"),
+                item,
+                debit,
+            );
         }
+    }
+
+    /// The debit for a period on an invoice.
+    fn debit_of_line(&self, invoice: &Value, line: &Value) -> Value {
+        let off: i64 = list(line, "discount_amounts")
+            .iter()
+            .map(|one| int(one, "amount"))
+            .sum();
+        let gross = int(line, "amount");
+        let mut rates = self.rates_of_line(text(invoice, "id"), text(line, "id"));
+        if rates.is_empty() {
+            rates = ids(list(invoice, "default_tax_rates"));
+        }
+        json!({
+            "invoice": invoice["id"], "line": line["id"], "gross": gross, "net": gross - off,
+            "applied": line["discount_amounts"], "start": line["period"]["start"],
+            "end": line["period"]["end"], "quantity": line["quantity"],
+            "price": get(line, "pricing.price_details.price"),
+            "tax_rates": rates, "credits": [],
+        })
+    }
+
+    /// The debits of a subscription item. States of the first release don't have them, so they are
+    /// read from the invoices and invoice items of the subscription then.
+    fn debits_of(&self, subscription: &str, item: &str) -> Vec<Value> {
+        if let Some(known) = self.note(item, "debits").as_array() {
+            return known.clone();
+        }
+        let mut debits = Vec::new();
+        for invoice in self.store.by("invoice", "subscription", subscription) {
+            for line in inner(invoice, "lines") {
+                let details = get(line, "parent.subscription_item_details");
+                let is_period = text(details, "subscription_item") == item
+                    && get(details, "proration") == false
+                    && int(line, "amount") > 0;
+                if is_period {
+                    debits.push(self.debit_of_line(invoice, line));
+                }
+            }
+        }
+        let customer = text(self.row(subscription), "customer");
+        for row in self.store.by("invoiceitem", "customer", customer) {
+            let own = "parent.subscription_details.subscription_item";
+            if text(row, own) != item || row["proration"] != true {
+                continue;
+            }
+            let (amount, from) = (int(row, "amount"), int(row, "period.start"));
+            if amount < 0 {
+                let credit = json!({"invoice_item": row["id"], "from": from});
+                for debit in &mut debits {
+                    if (int(debit, "start")..int(debit, "end")).contains(&from)
+                        && let Some(credits) = debit["credits"].as_array_mut()
+                    {
+                        credits.push(credit.clone());
+                    }
+                }
+            } else if amount > 0 {
+                debits.push(json!({
+                    "invoice_item": row["id"], "gross": amount, "net": amount, "applied": [],
+                    "start": from, "end": row["period"]["end"], "quantity": row["quantity"],
+                    "price": get(row, "pricing.price_details.price"),
+                    "tax_rates": ids(list(row, "tax_rates")), "credits": [],
+                }));
+            }
+        }
+        debits
     }
 
     /// Remembers what a stored proration debits or gives back.
@@ -251,12 +306,16 @@ impl Core {
         let Some(item) = draft.item.as_deref().filter(|_| draft.proration) else {
             return;
         };
+        let subscription = draft.subscription.as_deref().unwrap_or("");
         if let Some(credit) = &draft.credits {
-            let mut debits = self.note(item, "debits");
+            let mut debits = self.debits_of(subscription, item);
             if let Some(debit) = debits.get_mut(credit.debit)
                 && let Some(credits) = debit["credits"].as_array_mut()
             {
-                credits.push(json!({"invoice_item": invoice_item, "from": credit.from}));
+                let given_back = json!({"invoice_item": invoice_item, "from": credit.from});
+                if !credits.contains(&given_back) {
+                    credits.push(given_back);
+                }
             }
             self.set_note(item, "debits", debits);
             return;
@@ -278,22 +337,19 @@ impl Core {
             "start": draft.start, "end": draft.end, "quantity": draft.quantity,
             "price": draft.price["id"], "tax_rates": ids(&draft.tax_rates), "credits": [],
         });
-        self.add_debit(item, debit);
+        self.add_debit(subscription, item, debit);
     }
 
     /// Adds a debit to those of an item and forgets those of past periods.
-    fn add_debit(&mut self, item: &str, debit: Value) {
-        let mut debits = self
-            .note(item, "debits")
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+    fn add_debit(&mut self, subscription: &str, item: &str, debit: Value) {
+        let mut debits = self.debits_of(subscription, item);
         let start = int(&debit, "start");
         debits.retain(|one| int(one, "end") > start);
-        match debits
-            .iter_mut()
-            .find(|one| has(one, "line") && one["line"] == debit["line"])
-        {
+        match debits.iter_mut().find(|one| {
+            ["line", "invoice_item"]
+                .iter()
+                .any(|name| has(one, name) && one[*name] == debit[*name])
+        }) {
             // The discounts of a draft can change until it is finalized.
             Some(known) => {
                 for name in ["gross", "net", "applied", "tax_rates"] {

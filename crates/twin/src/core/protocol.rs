@@ -130,6 +130,9 @@ impl Core {
             .as_object_mut()
             .and_then(|all| all.remove("expand"));
         let clock = self.clock_of_call(&call);
+        if !request.method.eq_ignore_ascii_case("GET") {
+            self.check_clock(clock.as_deref())?;
+        }
         self.at_clock(clock.as_deref(), |core| {
             core.undoable(|core| {
                 let mut body = route.answer(core, &call)?;

@@ -5,9 +5,9 @@ use stripe::objects::InvoiceStatus;
 
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::params::inside;
+use super::params::{check_count, inside};
 use super::status;
-use super::value::{flag, get, int, list, opt, opt_int, owned, price_amount, text};
+use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, text};
 
 /// What a coupon is redeemed for.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +66,69 @@ impl Core {
             coupon[name] = self.note(id, name);
         }
         coupon
+    }
+
+    /// Refuses discounts that name none or several of their kinds, an object that doesn't exist or
+    /// belongs to something else, or one coupon twice.
+    pub(super) fn check_discounts(
+        &self,
+        sent: &[Value],
+        param: &str,
+        customer: &str,
+        holders: &[&str],
+    ) -> Answer<()> {
+        check_count(sent, param)?;
+        let mut coupons: Vec<String> = Vec::new();
+        for (index, one) in sent.iter().enumerate() {
+            let named = format!("{param}[{index}]");
+            let ways = ["coupon", "discount", "promotion_code"];
+            if ways.iter().filter(|name| has(one, name)).count() != 1 {
+                let message =
+                    "You must specify exactly one of: coupon, discount, or promotion_code.";
+                return refuse_param("", &named, message);
+            }
+            let coupon = match opt(one, "discount") {
+                Some(known) => {
+                    let param = format!("{named}[discount]");
+                    self.check_reusable(known, customer, holders, &param)?;
+                    owned(&self.coupon_of(known), "id")
+                }
+                None => owned(&self.coupon_in(one, &named)?.0, "id"),
+            };
+            if coupons.contains(&coupon) {
+                let message = format!("The coupon {coupon} cannot be applied more than once.");
+                return refuse_param("", &named, message);
+            }
+            coupons.push(coupon);
+        }
+        Ok(())
+    }
+
+    /// Refuses a discount that is not one "on the object (or one of its ancestors)", as Stripe
+    /// describes the parameter, so that a coupon isn't redeemed more often than it is counted.
+    fn check_reusable(
+        &self,
+        known: &str,
+        customer: &str,
+        holders: &[&str],
+        param: &str,
+    ) -> Answer<()> {
+        let row = self.need("discount", known, param)?;
+        let is_foreign = opt(&row, "customer").is_some_and(|one| one != customer);
+        let owners = [
+            "subscription",
+            "subscription_item",
+            "invoice",
+            "invoice_item",
+        ];
+        let is_held = owners
+            .iter()
+            .filter_map(|name| opt(&row, name))
+            .all(|owner| holders.contains(&owner));
+        if is_foreign || !is_held || self.note(known, "spent") == true {
+            return Err(self.missing("discount", known, param));
+        }
+        Ok(())
     }
 
     /// Refuses a coupon, or the promotion code that names it, that cannot be redeemed for a

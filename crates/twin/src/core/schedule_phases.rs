@@ -8,7 +8,7 @@ use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::changes::Change;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::metadata;
+use super::params::{check_count, metadata};
 use super::payments::Initiator;
 use super::subscription_create::NewSubscription;
 use super::subscription_items::set_item_list;
@@ -80,13 +80,19 @@ fn setting<'a>(schedule: &'a Value, phase: &'a Value, path: &str) -> &'a Value {
 }
 
 impl Core {
-    /// Reads phases from parameters. Each starts where the previous one ends.
+    /// Reads phases from parameters, for a customer and the subscription that the schedule may have
+    /// already. Each starts where the previous one ends.
     pub(super) fn phases_from(
         &mut self,
         sent: &[Value],
         start: i64,
-        customer: &str,
+        owner: (&str, Option<&str>),
     ) -> Answer<Vec<Value>> {
+        const PHASES_MAX: usize = 10;
+        if sent.len() > PHASES_MAX {
+            let message = format!("A subscription schedule can have at most {PHASES_MAX} phases.");
+            return refuse_param("", "phases", message);
+        }
         let mut phases: Vec<Value> = Vec::new();
         let mut begin = start;
         for (index, one) in sent.iter().enumerate() {
@@ -98,7 +104,7 @@ impl Core {
                 return refuse_param("", &format!("{named}[start_date]"), message);
             }
             let is_last = index + 1 == sent.len();
-            let phase = self.phase_from(one, &named, begin, is_last, customer)?;
+            let phase = self.phase_from(one, &named, (begin, is_last), owner)?;
             begin = int(&phase, "end_date");
             phases.push(phase);
         }
@@ -109,10 +115,15 @@ impl Core {
         &mut self,
         sent: &Value,
         named: &str,
-        begin: i64,
-        is_last: bool,
-        customer: &str,
+        (begin, is_last): (i64, bool),
+        (customer, subscription): (&str, Option<&str>),
     ) -> Answer {
+        let ends = ["end_date", "duration", "iterations"];
+        if ends.iter().filter(|name| has(sent, name)).count() > 1 {
+            let message =
+                "You may only specify one of these parameters: duration, end_date, iterations.";
+            return refuse_param("", &format!("{named}[end_date]"), message);
+        }
         let (items, price) = self.phase_items(sent, named)?;
         let end = phase_end(sent, &price, begin, is_last, self.now).filter(|end| *end > begin);
         let Some(end) = end else {
@@ -137,17 +148,9 @@ impl Core {
             phase["default_payment_method"] =
                 self.attached_method(method, customer, &param)?.into();
         }
-        for (index, one) in list(sent, "discounts").iter().enumerate() {
-            if let Some(known) = opt(one, "discount") {
-                self.need(
-                    "discount",
-                    known,
-                    &format!("{named}[discounts][{index}][discount]"),
-                )?;
-            } else {
-                self.coupon_in(one, &format!("{named}[discounts][{index}]"))?;
-            }
-        }
+        let param = format!("{named}[discounts]");
+        let holders = subscription.as_slice();
+        self.check_discounts(list(sent, "discounts"), &param, customer, holders)?;
         phase["discounts"] = list(sent, "discounts")
             .iter()
             .map(|one| {
@@ -161,6 +164,7 @@ impl Core {
 
     /// The items of a phase, and the first of their prices.
     fn phase_items(&mut self, sent: &Value, named: &str) -> Answer<(Vec<Value>, Value)> {
+        check_count(list(sent, "items"), &format!("{named}[items]"))?;
         let mut items = Vec::new();
         let mut prices: Vec<Value> = Vec::new();
         for (place, item) in list(sent, "items").iter().enumerate() {
@@ -179,6 +183,8 @@ impl Core {
 
     /// The one-time items of a phase.
     fn phase_extras(&mut self, sent: &Value, named: &str) -> Answer<Vec<Value>> {
+        let param = format!("{named}[add_invoice_items]");
+        check_count(list(sent, "add_invoice_items"), &param)?;
         let mut extras = Vec::new();
         for (index, item) in list(sent, "add_invoice_items").iter().enumerate() {
             let price = self.price_in(item, &format!("{named}[add_invoice_items][{index}]"))?;
@@ -225,7 +231,7 @@ impl Core {
             metadata: metadata(&Value::Null, get(&phase, "metadata"))?,
             method: method.as_str().map(str::to_owned),
             proration: ProrationBehavior::from_params(&phase),
-            discounts: self.discounts_from(&phase, &customer)?,
+            discounts: self.discounts_from(&phase, &customer, None)?,
             by: Initiator::Merchant,
             schedule: Some(owned(row, "id")),
             one_time_lines,
@@ -316,6 +322,38 @@ impl Core {
         self.emit_change("customer.subscription.updated", &id, sub);
     }
 
+    /// Gives the current phase of a schedule the prices and quantities that its subscription was
+    /// given directly, as a subscription is what the current phase describes. The next phase
+    /// replaces them.
+    pub(super) fn follow_items(&mut self, subscription: &str) {
+        let sub = self.row(subscription).clone();
+        let Some(schedule) = opt(&sub, "schedule").map(str::to_owned) else {
+            return;
+        };
+        let row = self.row(&schedule).clone();
+        let Some(phase) = phase_at(&row, self.now) else {
+            return;
+        };
+        let known = list(phase, "items");
+        let items: Vec<Value> = inner(&sub, "items")
+            .iter()
+            .map(|item| {
+                let price = text(item, "price.id");
+                let same = known.iter().find(|one| text(one, "price") == price);
+                let none = phase_item(price, 1, &json!({}));
+                let mut shown = same.unwrap_or(&none).clone();
+                shown["quantity"] = item["quantity"].clone();
+                shown
+            })
+            .collect();
+        let place = list(&row, "phases").iter().position(|one| one == phase);
+        self.modify_and_emit("subscription_schedule.updated", &schedule, |row| {
+            if let Some(place) = place {
+                row["phases"][place]["items"] = items.into();
+            }
+        });
+    }
+
     fn give_phase_settings(
         &mut self,
         id: &str,
@@ -343,7 +381,7 @@ impl Core {
         });
         // The discounts of a phase apply during it only.
         if before["discounts"] != phase["discounts"] {
-            let discounts = self.undoable(|core| core.discounts_from(phase, &customer));
+            let discounts = self.undoable(|core| core.discounts_from(phase, &customer, Some(id)));
             self.start_discounts(id, &discounts.unwrap_or_default());
         }
         let mut lines = Vec::new();

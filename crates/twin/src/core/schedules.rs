@@ -246,7 +246,7 @@ impl Core {
         let customer = required(sent, "customer")?;
         let row = self.need("customer", customer, "customer")?;
         let start = moment(sent, "start_date", self.now).unwrap_or(self.now);
-        let phases = self.phases_from(list(sent, "phases"), start, customer)?;
+        let phases = self.phases_from(list(sent, "phases"), start, (customer, None))?;
         if phases.is_empty() {
             return Err(ApiError::required("phases"));
         }
@@ -279,6 +279,10 @@ impl Core {
     /// The phases after an update. Past phases may be omitted; the current one keeps its start.
     fn phases_after(&mut self, before: &Value, sent: &[Value]) -> Answer<Vec<Value>> {
         let now = self.now;
+        if !sent.iter().any(|phase| has(phase, "start_date")) {
+            let message = "The subscription schedule update is missing at least one phase with a `start_date` to anchor end dates to.";
+            return refuse_param("", "phases", message);
+        }
         let first = sent.first().map_or(&Value::Null, |phase| phase);
         let known = list(before, "phases");
         let has_not_begun = status::schedule(before) == ScheduleStatus::NotStarted;
@@ -295,7 +299,8 @@ impl Core {
             .filter(|phase| int(phase, "end_date") <= start)
             .cloned()
             .collect();
-        phases.extend(self.phases_from(sent, start, text(before, "customer"))?);
+        let owner = (text(before, "customer"), opt(before, "subscription"));
+        phases.extend(self.phases_from(sent, start, owner)?);
         Ok(phases)
     }
 

@@ -175,14 +175,9 @@ impl Store {
 
     /// Writes a new event as text.
     pub fn put_event(&mut self, id: &str, kind: &str, text: String) {
-        let indexed = indexes::of("event", "type").map(|index| (index, kind.to_owned()));
-        let places = Places {
-            kind: Some("event".to_owned()),
-            indexed: indexed.into_iter().collect(),
-        };
         self.last += 1;
         self.numbers.insert(id.to_owned(), self.last);
-        self.list(self.last, places);
+        self.list(self.last, places_of_event(kind));
         let row = Row {
             text: Some(text.into()),
             value: OnceLock::new(),
@@ -272,6 +267,28 @@ impl Store {
         self.numbers.remove(id);
     }
 
+    /// Removes an event for good, without parsing the object in it.
+    pub fn forget_event(&mut self, id: &str) {
+        #[derive(Deserialize)]
+        struct Head {
+            r#type: String,
+        }
+        let Some(number) = self.numbers.remove(id) else {
+            return;
+        };
+        let Some(row) = self.rows.remove(&number) else {
+            return;
+        };
+        let head = match (row.value.get(), &row.text) {
+            (Some(event), _) => Head::deserialize(event).ok(),
+            (None, Some(text)) => serde_json::from_str(text).ok(),
+            (None, None) => None,
+        };
+        if let Some(Head { r#type }) = head {
+            self.unlist(number, places_of_event(&r#type));
+        }
+    }
+
     /// Turns the parsed objects into text once there are many.
     pub fn shrink(&mut self) {
         if *self.parsed.get_mut() < PARSED_MAX {
@@ -341,6 +358,14 @@ fn places_of(value: &Value) -> Places {
     Places {
         kind: Some(kind.to_owned()),
         indexed: indexes::keys_of(value).collect(),
+    }
+}
+
+fn places_of_event(kind: &str) -> Places {
+    let indexed = indexes::of("event", "type").map(|index| (index, kind.to_owned()));
+    Places {
+        kind: Some("event".to_owned()),
+        indexed: indexed.into_iter().collect(),
     }
 }
 

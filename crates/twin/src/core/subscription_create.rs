@@ -8,13 +8,14 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::params::metadata;
+use super::params::{check_count, metadata};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscription_terms::{Grid, Terms, Wishes, configured_anchor};
 use super::subscriptions::{
-    billing_interval, check_collection, check_same_interval, members, refuse_classic, trial_end,
+    billing_interval, check_cancellation, check_collection, check_same_interval, members,
+    refuse_classic, trial_end,
 };
 use super::time::add_interval;
 use super::value::{get, has, list, merge, opt, opt_int, required, text};
@@ -89,7 +90,14 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     core.need("customer", customer, "customer[id]")?;
     let items = items_from(core, sent)?;
     check_collection(&json!({}), sent)?;
+    check_cancellation(sent)?;
     refuse_classic(sent)?;
+    if PaymentBehavior::from_params(sent) == PaymentBehavior::PendingIfIncomplete {
+        // docs.rs/async-stripe-billing, from Stripe's description of `payment_behavior`: it "is only
+        // used with updates and cannot be passed when creating a Subscription".
+        let message = "`pending_if_incomplete` is only used with updates and cannot be passed when creating a subscription.";
+        return refuse_param("", "payment_behavior", message);
+    }
     let method = match opt(sent, "default_payment_method") {
         Some(name) => Some(core.attached_method(name, customer, "default_payment_method")?),
         None => None,
@@ -98,7 +106,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let one_time_lines = core.one_time_lines_from(
         list(sent, "add_invoice_items"),
         "add_invoice_items",
-        customer,
+        (customer, None),
     )?;
     let start = opt_int(sent, "backdate_start_date");
     if start.is_some_and(|at| at > core.now) {
@@ -113,7 +121,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let trial_end = trial_end(core.now, sent)?;
     let mut item_terms = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
-        item_terms.push(core.item_terms(item, customer, &format!("items[{index}]"))?);
+        item_terms.push(core.item_terms(item, customer, &[], &format!("items[{index}]"))?);
     }
     let mut members = members(sent, core.now);
     merge(
@@ -135,7 +143,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         item_terms,
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
-        discounts: core.discounts_from(sent, customer)?,
+        discounts: core.discounts_from(sent, customer, None)?,
         one_time_lines,
         method,
         ..NewSubscription::of(customer, items)
@@ -146,6 +154,7 @@ fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>>
     if list(sent, "items").is_empty() {
         return Err(ApiError::required("items"));
     }
+    check_count(list(sent, "items"), "items")?;
     let mut items: Vec<(Value, i64, Value)> = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
         let price = core.recurring_price(item, &format!("items[{index}]"))?;
@@ -267,7 +276,7 @@ impl Core {
         let is_charged = text(&subscription, "collection_method") == "charge_automatically";
         // A trial has nothing to send, and a schedule always begins with a draft.
         let is_draft = new.schedule.is_some() || !is_charged && new.trial_end.is_none();
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: is_draft,
             ..NewInvoice::of(
                 &subscription,
@@ -360,6 +369,7 @@ impl Core {
             self.set_note(&id, "starts_free", true);
         }
         self.start_discounts(&id, &new.discounts);
+        self.own_item_discounts(&id);
         id
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::metadata;
+use super::params::{check_count, metadata};
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
 use super::value::{copy, flag, get, has, merge, opt, opt_int, owned, period, required, text};
@@ -81,6 +81,9 @@ impl Core {
         let period = period(&first);
         for (index, one) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
+            if flag(one, "deleted") && opt(one, "id").is_none() {
+                return Err(ApiError::required(&format!("{named}[id]")));
+            }
             let Some(id) = opt(one, "id") else {
                 let price = self.price_of_item(one, text(row, "currency"), &named)?;
                 let twice = items
@@ -96,7 +99,8 @@ impl Core {
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
-                let terms = self.item_terms(one, text(row, "customer"), &named)?;
+                let holders = [text(row, "id")];
+                let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
                 let mut item = self.new_item(text(row, "id"), &price, quantity, &kept, period);
                 merge(&mut item, terms);
                 items.push(item);
@@ -112,16 +116,21 @@ impl Core {
                 items.remove(place);
                 continue;
             }
-            if has(one, "price") || has(one, "price_data") {
+            // An item keeps its price although it can no longer be bought.
+            let is_kept =
+                !has(one, "price_data") && opt(one, "price") == opt(&items[place], "price.id");
+            if has(one, "price") && !is_kept || has(one, "price_data") {
                 items[place]["price"] = self.price_of_item(one, text(row, "currency"), &named)?;
             }
             if let Some(quantity) = opt_int(one, "quantity") {
                 items[place]["quantity"] = quantity.into();
             }
-            let terms = self.item_terms(one, text(row, "customer"), &named)?;
+            let holders = [text(row, "id"), id];
+            let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
             merge(&mut items[place], terms);
             items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
         }
+        check_count(&items, param)?;
         if items.is_empty() {
             let message = "A subscription must have at least one active plan.";
             return refuse_param("", param, message);
@@ -178,7 +187,9 @@ impl Core {
                 "off_session",
             ],
         );
-        let change = self.change_from(id, &whole)?;
+        let change = self
+            .change_from(id, &whole)
+            .map_err(|error| error.outside("items[0]"))?;
         self.change_items(id, change)?;
         self.emit_change("customer.subscription.updated", id, &before);
         Ok(())

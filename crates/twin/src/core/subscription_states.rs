@@ -267,7 +267,7 @@ impl Core {
             return;
         }
         let start = opt_int(subscription, "items.data.0.current_period_start");
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.new_invoice(&NewInvoice {
             advances: true,
             period: (start.unwrap_or(self.now), self.now),
             ..NewInvoice::of(
@@ -333,7 +333,7 @@ impl Core {
             if self.note_text(&invoice, "final").is_some() {
                 continue;
             }
-            self.modify(&invoice, |row| {
+            self.modify_and_emit("invoice.updated", &invoice, |row| {
                 row["auto_advance"] = false.into();
                 row["automatically_finalizes_at"] = Value::Null;
                 row["next_payment_attempt"] = Value::Null;

@@ -6,7 +6,7 @@ use stripe::objects::SubscriptionStatus;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
-use super::params::metadata;
+use super::params::{check_count, metadata};
 use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
@@ -207,6 +207,20 @@ pub(super) fn check_trial_end(now: i64, end: Option<i64>) -> Answer<()> {
     }
 }
 
+/// Refuses the two ways to set a cancellation beside each other.
+pub(super) fn check_cancellation(sent: &Value) -> Answer<()> {
+    if opt_int(sent, "cancel_at")
+        .or(opt(sent, "cancel_at").map(|_| 0))
+        .is_some()
+        && flag(sent, "cancel_at_period_end")
+    {
+        let message =
+            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.";
+        return refuse_param("", "cancel_at", message);
+    }
+    Ok(())
+}
+
 /// Refuses prices with different intervals or currencies.
 pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -> Answer<()> {
     let all: Vec<&Value> = prices.collect();
@@ -265,7 +279,7 @@ impl Core {
     /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
     pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {
         let named = format!("{param}[price]");
-        if opt(item, "price").is_some() && has(item, "price_data") {
+        if has(item, "price") && has(item, "price_data") {
             let message = "You may only specify one of these parameters: price, price_data.";
             return refuse_param("", &named, message);
         }
@@ -296,6 +310,14 @@ impl Core {
             );
             return refuse_param("", &named, message);
         }
+        let product = text(&price, "product");
+        if !flag(self.row(product), "active") {
+            // The words are Stripe's (github.com/stripe/stripe-go/issues/1031).
+            let message = format!(
+                "The product {product} is marked as inactive, and thus no new subscriptions can be create to any plans of this product. You provided the plan {id}."
+            );
+            return refuse_param("", &named, message);
+        }
         Ok(price)
     }
 
@@ -322,8 +344,9 @@ impl Core {
         &mut self,
         sent: &[Value],
         param: &str,
-        customer: &str,
+        (customer, subscription): (&str, Option<&str>),
     ) -> Answer<Vec<Draft>> {
+        check_count(sent, param)?;
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
@@ -334,7 +357,12 @@ impl Core {
                 currency: Some(line.currency.clone()),
                 lines: Some(vec![(owned(&price, "product"), line.amount)]),
             };
-            let discounts = self.discounts_for(item, &format!("{named}[discounts]"), &purchase)?;
+            let discounts = self.discounts_for(
+                item,
+                &format!("{named}[discounts]"),
+                &purchase,
+                subscription.as_slice(),
+            )?;
             let rates = self.tax_rates_in(item, "tax_rates", &format!("{named}[tax_rates]"))?;
             drafts.push(Draft {
                 metadata: metadata(&Value::Null, get(item, "metadata"))?,

@@ -20,6 +20,9 @@ const CUSTOMERS_MAX: usize = 3;
 /// After how much time of the account Stripe deletes a clock.
 const LIFETIME: i64 = 30 * DAY;
 
+/// How much time of the account an advance takes, so that a client which polls the clock meets it.
+const ADVANCE_SECONDS: i64 = 2;
+
 /// `POST /v1/test_helpers/test_clocks`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
@@ -38,11 +41,13 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `DELETE /v1/test_helpers/test_clocks/{test_clock}`: its customers go with it.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
-    core.need_path(KIND, call.id(), "test_clock")?;
+    let clock = core.need_path(KIND, call.id(), "test_clock")?;
+    refuse_while_advancing(&clock)?;
     Ok(core.delete_clock(call.id()))
 }
 
-/// `POST /v1/test_helpers/test_clocks/{test_clock}/advance`: the work is done after the answer.
+/// `POST /v1/test_helpers/test_clocks/{test_clock}/advance`: the work is done soon after the answer.
+/// Until then the clock shows that it is advancing.
 pub(super) fn advance(core: &mut Core, call: &Call) -> Answer {
     let clock = core.need_path(KIND, call.id(), "test_clock")?;
     refuse_while_advancing(&clock)?;
@@ -59,13 +64,16 @@ pub(super) fn advance(core: &mut Core, call: &Call) -> Answer {
         row["status"] = "advancing".into();
         row["status_details"] = json!({"advancing": {"target_frozen_time": to}});
     });
-    core.wake(core.now, call.id());
+    core.wake(core.now + ADVANCE_SECONDS, call.id());
     core.need(KIND, call.id(), "test_clock")
 }
 
+/// Refuses changes of a clock that is advancing, and of the objects that are bound to it.
 fn refuse_while_advancing(clock: &Value) -> Answer<()> {
     if text(clock, "status") == "advancing" {
-        let message = "Test clock advancement underway - cannot perform modifications.";
+        let id = text(clock, "id");
+        let message =
+            format!("Test clock advancement underway - cannot perform modifications: {id}");
         return Err(ApiError::invalid(message).with_status(429));
     }
     Ok(())
@@ -111,6 +119,11 @@ impl Core {
         })
     }
 
+    /// Refuses a change by a test clock that is advancing.
+    pub(super) fn check_clock(&self, clock: Option<&str>) -> Answer<()> {
+        clock.map_or(Ok(()), |id| refuse_while_advancing(self.row(id)))
+    }
+
     /// Runs `work` at the time of a test clock. Objects that it creates are bound to the clock.
     pub(super) fn at_clock<T>(
         &mut self,
@@ -139,7 +152,7 @@ impl Core {
 
     /// Checks the test clock of a customer that is about to be created.
     pub(super) fn refuse_full_clock(&self, clock: &str) -> Answer<()> {
-        refuse_while_advancing(&self.need(KIND, clock, "test_clock")?)?;
+        self.need(KIND, clock, "test_clock")?;
         if self.store.by("customer", "test_clock", clock).count() >= CUSTOMERS_MAX {
             let message = format!("A test clock can have at most {CUSTOMERS_MAX} customers.");
             return refuse_param("", "test_clock", message);

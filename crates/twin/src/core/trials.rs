@@ -121,7 +121,7 @@ impl Core {
             lines.push(self.trial_line(&after, item, now, end));
         }
         let reason = BillingReason::SubscriptionUpdate;
-        let invoice = self.new_invoice(NewInvoice::of(&after, reason, lines, now));
+        let invoice = self.new_invoice(&NewInvoice::of(&after, reason, lines, now));
         self.finalize_invoice(&invoice);
         self.ask_for_method(&id)
     }

@@ -177,3 +177,76 @@ fn a_renewal_without_a_card_fails_without_a_charge() {
     assert!(!events.iter().any(|kind| kind.starts_with("charge.")));
     assert_eq!(shop.see(&sub)["status"], "past_due");
 }
+
+/// Renews a subscription for 20.00 with a coupon that applies to one invoice. The renewal fails
+/// first.
+fn renewal_with_a_coupon(shop: &mut Shop) -> (String, Value) {
+    shop.post("/v1/coupons", "id=ONCE&percent_off=50&duration=once");
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 2000);
+    let sub = shop.subscribe(&customer, &plan, "");
+    let path = format!("/v1/subscriptions/{}", string(&sub["id"]));
+    shop.post(&path, "discounts[0][coupon]=ONCE");
+    shop.give_card(&customer, "pm_card_chargeCustomerFail");
+    shop.wait(31 * DAY + HOUR);
+    assert_eq!(shop.see(&sub["id"])["status"], "past_due");
+    (customer, sub["id"].clone())
+}
+
+#[test]
+fn a_coupon_counts_once_for_a_renewal_that_is_paid_on_a_retry() {
+    let mut shop = Shop::open();
+    let (customer, sub) = renewal_with_a_coupon(&mut shop);
+    let failed = latest_invoice(&shop, &sub);
+    shop.wait(3 * DAY);
+    let again = latest_invoice(&shop, &sub);
+    shop.give_card(&customer, "pm_card_visa");
+    shop.wait(5 * DAY);
+    let paid = latest_invoice(&shop, &sub);
+    shop.wait(28 * DAY);
+    let next = latest_invoice(&shop, &sub);
+
+    for invoice in [&failed, &again, &paid] {
+        assert_eq!(invoice["id"], failed["id"]);
+        assert_eq!(invoice["total"], 1000);
+        assert_eq!(invoice["total_discount_amounts"][0]["amount"], 1000);
+    }
+    assert_eq!(
+        (
+            &failed["attempt_count"],
+            &again["attempt_count"],
+            &paid["attempt_count"]
+        ),
+        (&json!(1), &json!(2), &json!(3))
+    );
+    assert_eq!(
+        (&paid["status"], &paid["amount_paid"]),
+        (&json!("paid"), &json!(1000))
+    );
+    assert_eq!(shop.get("/v1/coupons/ONCE")["times_redeemed"], 1);
+    assert_eq!(shop.see(&sub)["discounts"], json!([]));
+    assert_eq!(
+        (&next["total"], &next["discounts"]),
+        (&json!(2000), &json!([]))
+    );
+    shop.happened();
+    let ended = shop.events.iter();
+    let ended = ended.filter(|event| event["type"] == "customer.discount.deleted");
+    assert_eq!(ended.count(), 1);
+}
+
+#[test]
+fn a_coupon_is_used_up_by_a_renewal_that_is_never_paid() {
+    let mut shop = Shop::open();
+    let (_, sub) = renewal_with_a_coupon(&mut shop);
+
+    shop.wait(30 * DAY);
+
+    let ended = shop.see(&sub);
+    assert_eq!(
+        (&ended["status"], &ended["discounts"]),
+        (&json!("canceled"), &json!([]))
+    );
+    assert_eq!(latest_invoice(&shop, &sub)["amount_remaining"], 1000);
+    assert_eq!(shop.get("/v1/coupons/ONCE")["times_redeemed"], 1);
+}

@@ -30,6 +30,7 @@ const RIVALS: &[(&str, &str)] = &[
     ("unit_amount_decimal", "unit_amount"),
     ("amount_off", "percent_off"),
     ("allow_promotion_codes", "discounts"),
+    ("duration", "end_date"),
 ];
 
 /// Parameters that the rules require beside others although the description doesn't: inside the
@@ -37,6 +38,7 @@ const RIVALS: &[(&str, &str)] = &[
 const COMPANIONS: &[(&str, &str, &str)] = &[
     ("price_data", "unit_amount", "100"),
     ("line_items][0][price_data", "product", "{product}"),
+    ("items][0][price_data", "recurring][interval", "month"),
     ("default_price_data", "unit_amount", "100"),
     ("product_data", "name", "New"),
     ("billing_mode", "type", "flexible"),

@@ -366,7 +366,7 @@ fn an_update_of_the_current_phase_changes_the_subscription_and_may_omit_past_pha
     let path = format!("{SCHEDULES}/{}", string(&schedule["id"]));
 
     let body = format!(
-        "{}&phases[0][end_date]={}&proration_behavior=always_invoice",
+        "{}&phases[0][start_date]={FEBRUARY}&phases[0][end_date]={}&proration_behavior=always_invoice",
         first_phase(&plus, ""),
         MARCH + 31 * DAY
     );

@@ -250,3 +250,128 @@ fn a_recurring_preview_leaves_out_what_is_billed_once() {
     assert_eq!(amounts(&next).len(), 3);
     assert_eq!(amounts(&recurring), [5000]);
 }
+
+/// What a bill and its preview must have in common.
+fn bill(invoice: &Value) -> Value {
+    let lines = invoice["lines"]["data"].as_array().unwrap().iter();
+    let lines: Vec<Value> = lines
+        .map(|line| {
+            json!([
+                line["amount"],
+                line["description"],
+                line["period"],
+                line["quantity"],
+                line["pricing"]["unit_amount_decimal"],
+                line["taxes"],
+            ])
+        })
+        .collect();
+    json!([
+        lines,
+        invoice["total"],
+        invoice["amount_due"],
+        invoice["billing_reason"]
+    ])
+}
+
+#[test]
+fn a_change_bills_exactly_what_its_preview_showed_for_the_same_moment() {
+    let mut shop = Shop::open();
+    shop.core.set_tax("DE", None, "19", false).unwrap();
+    shop.post("/v1/coupons", "id=HALF&percent_off=50&duration=forever");
+    shop.post("/v1/coupons", "id=TENTH&percent_off=10&duration=forever");
+    let extra = shop.plan("EXTRA", 900);
+    for (begin, items) in [
+        ("", "[price]={plus}"),
+        ("", "[price]={plus}&[items][0][quantity]=3"),
+        ("", "[price]={plus}&[items][0][discounts][0][coupon]=TENTH"),
+        ("", "[quantity]=5"),
+        ("", "[price]={plus}&[billing_cycle_anchor]=now"),
+        ("", "[price]={plus}&[items][1][price]={extra}"),
+        ("&items[1][price]={extra}", "[deleted]=true"),
+        ("&discounts[0][coupon]=HALF", "[price]={plus}"),
+        (
+            "&discounts[0][coupon]=HALF&billing_mode[type]=flexible&billing_mode[flexible][proration_discounts]=itemized",
+            "[price]={plus}",
+        ),
+        ("&automatic_tax[enabled]=true", "[price]={plus}"),
+        ("&trial_period_days=20", "[price]={plus}"),
+    ] {
+        let customer = shop.customer("pm_card_visa");
+        shop.post(&format!("/v1/customers/{customer}"), "address[country]=DE");
+        let (plan, plus) = (shop.plan("PRO", 3100), shop.plan("PLUS", 6200));
+        let fill = |text: &str| text.replace("{plus}", &plus).replace("{extra}", &extra);
+        let sub = shop.subscribe(&customer, &plan, &fill(begin));
+        let item = string(&sub["items"]["data"][0]["id"]);
+        shop.wait(31 * DAY / 4);
+        let changed = fill(items).replace("&[", "&subscription_details[");
+        let at = shop.now;
+        let wanted = format!(
+            "subscription_details[items][0][id]={item}&subscription_details[items][0]{changed}&subscription_details[proration_behavior]=always_invoice&subscription_details[proration_date]={at}"
+        );
+
+        let id = string(&sub["id"]);
+        let preview = shop.post(PREVIEW, &format!("subscription={id}&{wanted}"));
+        shop.wait(600);
+        let resets = items.contains("anchor");
+        let late = shop.post(PREVIEW, &format!("subscription={id}&{wanted}"));
+        let update: Vec<String> = wanted
+            .split('&')
+            .map(|pair| {
+                let (first, rest) = pair
+                    .trim_start_matches("subscription_details[")
+                    .split_once(']')
+                    .unwrap();
+                format!("{first}{rest}")
+            })
+            .collect();
+        let after = shop.post(&format!("/v1/subscriptions/{id}"), &update.join("&"));
+
+        if !resets {
+            assert_eq!(bill(&preview), bill(&late), "{begin} {items}");
+        }
+        if begin.contains("trial") {
+            assert_eq!(after["latest_invoice"], sub["latest_invoice"]);
+        } else {
+            let made = shop.see(&after["latest_invoice"]);
+            assert_eq!(bill(&late), bill(&made), "{begin} {items}");
+        }
+    }
+}
+
+#[test]
+fn a_cancellation_within_the_period_is_previewed_with_its_credit() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 3100);
+    let id = string(&shop.subscribe(&customer, &plan, "")["id"]);
+    let cancel = |days: i64| {
+        format!(
+            "subscription={id}&subscription_details[cancel_at]={}",
+            crate::shop::NOW + days * DAY
+        )
+    };
+
+    let credit = shop.post(PREVIEW, &cancel(21));
+    let cut = shop.post(PREVIEW, &cancel(31 + 7));
+    let none = format!(
+        "{}&subscription_details[proration_behavior]=none",
+        cancel(21)
+    );
+    let (status, nothing) = shop.refused("POST", PREVIEW, &none);
+    let (_, past) = shop.refused("POST", PREVIEW, &cancel(-1));
+    let unknown = format!(
+        "customer={customer}&subscription_details[items][0][id]=si_none&subscription_details[items][0][price]={plan}"
+    );
+    let (_, missing) = shop.refused("POST", PREVIEW, &unknown);
+
+    assert_eq!(amounts(&credit), [-1000]);
+    assert_eq!(amounts(&cut), [775]);
+    assert_eq!(
+        (status, &nothing["code"]),
+        (404, &json!("invoice_upcoming_none"))
+    );
+    assert_eq!(past["param"], "subscription_details[cancel_at]");
+    assert_eq!(missing["param"], "subscription_details[items][0][id]");
+    assert!(shop.see(&json!(id))["cancel_at"].is_null());
+}

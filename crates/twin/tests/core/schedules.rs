@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::billing::latest_invoice;
+use crate::billing::{FEBRUARY, latest_invoice};
 use crate::changes::{amounts, on_plan};
 use crate::phases::{SCHEDULES, first_phase, planned, subscription_of};
 use crate::shop::{DAY, HOUR, NOW, Shop, string};
@@ -264,4 +264,114 @@ fn schedules_can_be_listed_by_their_state_and_dates() {
     assert_eq!(started, [running["id"].clone()]);
     assert_eq!(released, [running["id"].clone()]);
     assert!(canceled.is_empty());
+}
+
+/// A schedule from a subscription for 31.00 that costs 62.00 from the next period on. Returns the
+/// subscription, the path of the schedule and its phases as parameters.
+fn with_a_next_phase(shop: &mut Shop) -> (Value, String, String) {
+    let customer = shop.customer("pm_card_visa");
+    let (plan, plus) = (shop.plan("PRO", 3100), shop.plan("PLUS", 6200));
+    let sub = shop.subscribe(&customer, &plan, "");
+    let body = format!("from_subscription={}", string(&sub["id"]));
+    let schedule = shop.post(SCHEDULES, &body);
+    let path = format!("{SCHEDULES}/{}", string(&schedule["id"]));
+    let phases = format!(
+        "phases[0][items][0][price]={plan}&phases[0][start_date]={NOW}&phases[0][end_date]={FEBRUARY}&phases[1][items][0][price]={plus}&phases[1][duration][interval]=month"
+    );
+    shop.post(&path, &phases);
+    shop.happened();
+    (sub, path, phases)
+}
+
+fn first_item(object: &Value) -> Value {
+    json!([object["items"][0]["price"], object["items"][0]["quantity"]])
+}
+
+#[test]
+fn the_current_phase_follows_what_is_set_on_its_subscription_and_the_next_replaces_it() {
+    let mut shop = Shop::open();
+    let (sub, path, _) = with_a_next_phase(&mut shop);
+    let item = string(&sub["items"]["data"][0]["id"]);
+    let plan = sub["items"]["data"][0]["price"]["id"].clone();
+    let more = shop.plan("MORE", 9300);
+    let before = shop.get(&path);
+
+    shop.post(&format!("/v1/subscription_items/{item}"), "quantity=3");
+    let kinds = shop.happened();
+    let grown = shop.get(&path);
+    let event = shop.last("subscription_schedule.updated");
+    let body = format!("items[0][id]={item}&items[0][price]={more}");
+    shop.post(&format!("/v1/subscriptions/{}", string(&sub["id"])), &body);
+    let switched = shop.get(&path);
+    shop.wait(31 * DAY);
+
+    assert!(kinds.contains(&"subscription_schedule.updated".to_owned()));
+    assert_eq!(first_item(&grown["phases"][0]), json!([plan, 3]));
+    assert_eq!(
+        event["data"]["previous_attributes"]["phases"][0]["items"],
+        before["phases"][0]["items"]
+    );
+    assert_eq!(first_item(&switched["phases"][0]), json!([more, 3]));
+    assert_eq!(grown["phases"][1], before["phases"][1]);
+    assert_eq!(grown["current_phase"], before["current_phase"]);
+    let after = shop.see(&sub["id"]);
+    assert_eq!(after["items"]["data"][0]["price"]["unit_amount"], 6200);
+    assert_eq!(after["items"]["data"][0]["quantity"], 1);
+}
+
+#[test]
+fn a_pending_change_reaches_the_current_phase_once_it_is_paid() {
+    let mut shop = Shop::open();
+    let (sub, path, _) = with_a_next_phase(&mut shop);
+    let customer = string(&sub["customer"]);
+    let item = string(&sub["items"]["data"][0]["id"]);
+    shop.wait(DAY);
+    shop.give_card(&customer, "pm_card_chargeCustomerFail");
+    let body =
+        "quantity=2&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete";
+
+    shop.post(&format!("/v1/subscription_items/{item}"), body);
+    let waiting = shop.get(&path);
+    shop.give_card(&customer, "pm_card_visa");
+    let invoice = string(&shop.see(&sub["id"])["latest_invoice"]);
+    shop.post(&format!("/v1/invoices/{invoice}/pay"), "");
+    let paid = shop.get(&path);
+
+    assert_eq!(waiting["phases"][0]["items"][0]["quantity"], 1);
+    assert_eq!(paid["phases"][0]["items"][0]["quantity"], 2);
+}
+
+#[test]
+fn a_refused_change_of_a_scheduled_subscription_leaves_its_phase() {
+    let mut shop = Shop::open();
+    let (sub, path, _) = with_a_next_phase(&mut shop);
+    let customer = string(&sub["customer"]);
+    let item = string(&sub["items"]["data"][0]["id"]);
+    shop.wait(DAY);
+    shop.give_card(&customer, "pm_card_chargeCustomerFail");
+    shop.happened();
+    let before = shop.get(&path);
+
+    let body = "quantity=2&proration_behavior=always_invoice&payment_behavior=error_if_incomplete";
+    let (status, _) = shop.refused("POST", &format!("/v1/subscription_items/{item}"), body);
+
+    assert_eq!(status, 402);
+    assert_eq!(shop.get(&path), before);
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn an_edit_of_the_phases_that_changes_no_item_bills_nothing() {
+    let mut shop = Shop::open();
+    let (sub, path, phases) = with_a_next_phase(&mut shop);
+    shop.wait(5 * DAY);
+    shop.happened();
+
+    shop.post(&path, &format!("{phases}&metadata[a]=b"));
+
+    assert_eq!(shop.happened(), ["subscription_schedule.updated"]);
+    assert_eq!(
+        shop.see(&sub["id"])["latest_invoice"],
+        sub["latest_invoice"]
+    );
 }

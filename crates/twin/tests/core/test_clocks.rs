@@ -3,7 +3,7 @@
 use serde_json::json;
 use twin::core::Payment;
 
-use super::shop::{DAY, NOW, Shop, string};
+use super::shop::{DAY, HOUR, NOW, Shop, string};
 
 const START: i64 = NOW - 5 * DAY;
 
@@ -21,10 +21,136 @@ fn on_a_clock(shop: &mut Shop) -> (String, String) {
     (clock, string(&customer["id"]))
 }
 
+/// Advances a clock and waits until it is ready.
 fn advance(shop: &mut Shop, clock: &str, to: i64) {
+    begin_advance(shop, clock, to);
+    shop.wait(2);
+    let clock = shop.get(&format!("/v1/test_helpers/test_clocks/{clock}"));
+    assert_eq!(clock["status"], "ready");
+}
+
+fn begin_advance(shop: &mut Shop, clock: &str, to: i64) {
     let path = format!("/v1/test_helpers/test_clocks/{clock}/advance");
     let clock = shop.post(&path, &format!("frozen_time={to}"));
     assert_eq!(clock["status"], "advancing");
+}
+
+// https://docs.stripe.com/api/test_clocks/advance
+#[test]
+fn a_client_that_polls_a_clock_sees_it_advance_and_then_ready() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    shop.subscribe(&customer, &plan, "");
+    let path = format!("/v1/test_helpers/test_clocks/{clock}");
+    let target = START + 32 * DAY;
+
+    begin_advance(&mut shop, &clock, target);
+    let polls: Vec<_> = (0..3)
+        .map(|_| {
+            let seen = shop.get(&path);
+            let invoices = shop.get(&format!("/v1/invoices?customer={customer}"));
+            shop.wait(1);
+            (
+                string(&seen["status"]),
+                seen["frozen_time"].as_i64().unwrap(),
+                invoices["data"].as_array().unwrap().len(),
+            )
+        })
+        .collect();
+
+    assert_eq!(
+        polls,
+        [
+            ("advancing".to_owned(), START, 1),
+            ("advancing".to_owned(), START, 1),
+            ("ready".to_owned(), target, 2),
+        ]
+    );
+}
+
+#[test]
+fn what_is_bound_to_an_advancing_clock_can_be_read_but_not_changed() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    let plan = shop.plan("PRO", 1900);
+    let sub = string(&shop.subscribe(&customer, &plan, "")["id"]);
+    let body = format!(
+        "mode=payment&customer={customer}&line_items[0][price_data][product_data][name]=A&line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]=900&line_items[0][quantity]=1&success_url=http://127.0.0.1:9/"
+    );
+    let session = string(&shop.post("/v1/checkout/sessions", &body)["id"]);
+    let other = shop.customer("pm_card_visa");
+    begin_advance(&mut shop, &clock, START + HOUR);
+    shop.happened();
+
+    let own = format!("/v1/test_helpers/test_clocks/{clock}");
+    let changes = [
+        (
+            "POST",
+            format!("/v1/subscriptions/{sub}"),
+            "metadata[a]=b".to_owned(),
+        ),
+        ("DELETE", format!("/v1/subscriptions/{sub}"), String::new()),
+        (
+            "POST",
+            format!("/v1/customers/{customer}"),
+            "name=B".to_owned(),
+        ),
+        (
+            "POST",
+            "/v1/subscriptions".to_owned(),
+            format!("customer={customer}&items[0][price]={plan}"),
+        ),
+        (
+            "POST",
+            "/v1/customers".to_owned(),
+            format!("test_clock={clock}"),
+        ),
+        (
+            "POST",
+            format!("{own}/advance"),
+            format!("frozen_time={}", START + 2 * DAY),
+        ),
+        ("DELETE", own.clone(), String::new()),
+    ];
+    for (method, path, body) in changes {
+        let (status, error) = shop.refused(method, &path, &body);
+        assert_eq!(status, 429, "{method} {path}");
+        assert_eq!(
+            error["message"],
+            format!("Test clock advancement underway - cannot perform modifications: {clock}")
+        );
+    }
+    let card = Payment::Method("pm_card_visa".to_owned());
+    assert!(
+        shop.core
+            .pay_checkout(&session, card.clone(), shop.now)
+            .is_err()
+    );
+
+    assert!(shop.happened().is_empty());
+    assert_eq!(
+        shop.get(&format!("/v1/subscriptions/{sub}"))["metadata"],
+        json!({})
+    );
+    shop.subscribe(&other, &plan, "");
+    shop.wait(2);
+    shop.post(&format!("/v1/subscriptions/{sub}"), "metadata[a]=b");
+    shop.core.pay_checkout(&session, card, shop.now).unwrap();
+}
+
+#[test]
+fn a_refused_change_on_an_advancing_clock_can_be_retried_with_the_same_key() {
+    let mut shop = Shop::open();
+    let (clock, customer) = on_a_clock(&mut shop);
+    begin_advance(&mut shop, &clock, START + DAY);
+    let path = format!("/v1/customers/{customer}");
+
+    let refused = shop.send("POST", &path, "name=B", Some("key"));
+    shop.wait(2);
+    let accepted = shop.send("POST", &path, "name=B", Some("key"));
+
+    assert_eq!((refused.status, accepted.status), (429, 200));
 }
 
 #[test]
@@ -74,7 +200,7 @@ fn a_call_about_a_customer_on_a_clock_happens_at_the_time_of_the_clock() {
 
     assert_eq!(item["date"], START + 100 * DAY);
     assert_eq!(item["test_clock"], clock.as_str());
-    assert_eq!(shop.see(&json!(other))["created"], NOW);
+    assert_eq!(shop.see(&json!(other))["created"], shop.now);
     assert_eq!(shop.see(&json!(other))["test_clock"], json!(null));
 }
 
@@ -172,7 +298,6 @@ fn a_page_of_a_customer_on_a_clock_works_at_the_time_of_the_clock() {
     assert_eq!(sub["created"], START + 20 * DAY);
     assert_eq!(sub["test_clock"], clock.as_str());
     advance(&mut shop, &clock, START + 52 * DAY);
-    shop.get(&format!("/v1/test_helpers/test_clocks/{clock}"));
     let invoices = shop.get(&format!("/v1/invoices?customer={customer}"));
     assert_eq!(invoices["data"].as_array().map(Vec::len), Some(2));
 }

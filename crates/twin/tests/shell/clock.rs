@@ -148,3 +148,99 @@ async fn an_advance_does_not_wait_long_for_a_follower_that_has_disconnected() {
     assert_eq!(status, 200);
     assert!(began.elapsed() < Duration::from_secs(8));
 }
+
+/// A coupon falls due when it can no longer be redeemed.
+async fn coupons_until(twin: &Running, days: i64) {
+    for day in 1..=days {
+        let (id, at) = (format!("C{day}"), (START + day * DAY).to_string());
+        let form = [
+            ("id", id.as_str()),
+            ("percent_off", "5"),
+            ("redeem_by", &at),
+        ];
+        twin.api("/v1/coupons", &form).await;
+    }
+}
+
+async fn valid_coupons(twin: &Running) -> usize {
+    let all = twin.api_get("/v1/coupons?limit=100").await;
+    let all = all["data"].as_array().unwrap();
+    all.iter().filter(|one| one["valid"] == true).count()
+}
+
+#[tokio::test]
+async fn an_advance_with_too_many_steps_is_answered_early_and_continues_to_its_target() {
+    let twin = start_with(|config| config.advance_steps_max = 3).await;
+    coupons_until(&twin, 10).await;
+
+    let (status, answer) = twin
+        .control("/_twin/clock", json!({"advance": "20d"}))
+        .await;
+    let early = twin.control_get("/_twin/clock").await;
+    let mut view = early.clone();
+    for _ in 0..200 {
+        if view["advancesTo"].is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        view = twin.control_get("/_twin/clock").await;
+    }
+
+    let target = START + 20 * DAY;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&answer["steps"], &answer["isIncomplete"]),
+        (&json!(3), &json!(true))
+    );
+    assert_eq!(answer["now"], START + 3 * DAY);
+    let goal = early["advancesTo"].as_i64().unwrap();
+    assert!((target..target + 60).contains(&goal), "{early}");
+    assert!(view["now"].as_i64().unwrap() >= target, "{view}");
+    assert_eq!(valid_coupons(&twin).await, 0);
+}
+
+#[tokio::test]
+async fn an_advance_within_its_steps_leaves_nothing_for_later() {
+    let twin = start_with(|config| config.advance_steps_max = 12).await;
+    coupons_until(&twin, 10).await;
+
+    let (_, answer) = twin
+        .control("/_twin/clock", json!({"advance": "20d"}))
+        .await;
+
+    assert_eq!(answer["isIncomplete"], false);
+    assert!(twin.control_get("/_twin/clock").await["advancesTo"].is_null());
+    assert_eq!(valid_coupons(&twin).await, 0);
+}
+
+#[tokio::test]
+async fn a_client_sees_a_test_clock_advance_and_then_ready_while_real_time_passes() {
+    let twin = start().await;
+    let from = START.to_string();
+    let clock = twin
+        .api("/v1/test_helpers/test_clocks", &[("frozen_time", &from)])
+        .await;
+    let path = format!(
+        "/v1/test_helpers/test_clocks/{}",
+        clock["id"].as_str().unwrap()
+    );
+    let to = (START + DAY).to_string();
+
+    twin.api(&format!("{path}/advance"), &[("frozen_time", &to)])
+        .await;
+    let first = twin.api_get(&path).await;
+    let mut seen = first.clone();
+    for _ in 0..100 {
+        if seen["status"] == "ready" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        seen = twin.api_get(&path).await;
+    }
+
+    assert_eq!(first["status"], "advancing");
+    assert_eq!(
+        (&seen["status"], &seen["frozen_time"]),
+        (&json!("ready"), &json!(START + DAY))
+    );
+}

@@ -122,7 +122,8 @@ fn catalog(builder: &mut Builder) {
         "/v1/products",
         "name=Basic&url=https://a.example&shippable=false",
     );
-    builder.make("other_product", "/v1/products", "name=Extra&active=false");
+    builder.make("other_product", "/v1/products", "name=Extra");
+    builder.make("old_product", "/v1/products", "name=Old&active=false");
     builder.make("bare_product", "/v1/products", "name=Nothing");
     let price = "product={product}&currency=usd&unit_amount=2000&recurring[interval]=month&lookup_key=basic";
     builder.make("price", "/v1/prices", price);
@@ -167,6 +168,7 @@ fn money(builder: &mut Builder) {
     let body = "customer={customer}&items[0][price]={price}&discounts[0][coupon]={coupon}";
     let made = builder.make("cheap", "/v1/subscriptions", body);
     builder.keep("discount", &made["discounts"][0]);
+    builder.keep("cheap_item", &made["items"]["data"][0]["id"]);
 }
 
 fn subscriptions(builder: &mut Builder) {
@@ -184,13 +186,39 @@ fn subscriptions(builder: &mut Builder) {
     let body = "customer={other_customer}&items[0][price]={price}&trial_period_days=9";
     builder.make("trial", "/v1/subscriptions", body);
     let body = "from_subscription={other_subscription}";
-    builder.make("schedule", "/v1/subscription_schedules", body);
+    let made = builder.make("schedule", "/v1/subscription_schedules", body);
+    let start = made["phases"][0]["start_date"].to_string();
+    builder.ids.insert("phase_start".to_owned(), start);
+    hard_cases(builder);
     let body = "customer={bare_customer}&items[0][price]={price}&trial_period_days=1\
                 &trial_settings[end_behavior][missing_payment_method]=pause";
     builder.make("paused", "/v1/subscriptions", body);
     builder.shop.wait(2 * DAY);
     let customer = builder.ids["bare_customer"].clone();
     builder.shop.give_card(&customer, "pm_card_visa");
+}
+
+/// Subscriptions whose payments need the customer or fail, and a schedule that ends one.
+fn hard_cases(builder: &mut Builder) {
+    let body = "customer={customer}&items[0][price]={price}";
+    let made = builder.make("strict", "/v1/subscriptions", body);
+    builder.keep("strict_item", &made["items"]["data"][0]["id"]);
+    let body = "default_payment_method={strict_method}";
+    builder.make("strict", "/v1/subscriptions/{strict}", body);
+    builder.make("fresh_customer", "/v1/customers", "name=Ina");
+    let fresh = builder.ids["fresh_customer"].clone();
+    builder.shop.give_card(&fresh, "pm_card_visa");
+    builder.make("poor_customer", "/v1/customers", "name=Max");
+    let poor = builder.ids["poor_customer"].clone();
+    builder.shop.give_card(&poor, "pm_card_visa");
+    let body = "customer={poor_customer}&items[0][price]={price}&items[1][price]={extra_price}";
+    let made = builder.make("unpaid", "/v1/subscriptions", body);
+    builder.keep("unpaid_item", &made["items"]["data"][0]["id"]);
+    builder.shop.give_card(&poor, "pm_card_chargeCustomerFail");
+    let body = "customer={poor_customer}&subscription={unpaid}&amount=9000&currency=usd";
+    builder.make("unpaid_invoiceitem", "/v1/invoiceitems", body);
+    let body = "customer={customer}&end_behavior=cancel&phases[0][items][0][price]={price}&phases[0][duration][interval]=month";
+    builder.make("ending_schedule", "/v1/subscription_schedules", body);
 }
 
 fn invoices(builder: &mut Builder) {

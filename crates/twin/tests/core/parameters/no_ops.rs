@@ -83,6 +83,31 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         OWN_CURRENCY,
     ),
     (
+        "post /v1/subscription_items",
+        "price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscription_items",
+        "price_data.recurring.interval_count",
+        "it must be the interval of the other items",
+    ),
+    (
+        "post /v1/subscription_schedules/{schedule}",
+        "phases.items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/customers/{customer}/subscriptions",
+        "currency",
+        "it must be the currency of the prices",
+    ),
+    (
+        "post /v1/invoices/create_preview",
+        "subscription_details.items.metadata",
+        "the lines of a preview show the metadata of the subscription",
+    ),
+    (
         "post /v1/subscriptions/{subscription_exposed_id}",
         "items.price_data.currency",
         OWN_CURRENCY,

@@ -134,8 +134,8 @@ test("a restricted key does what it may, and nothing else", async () => {
   const restricted = sdk(shop.recorder, key);
 
   await restricted.customers.list();
-  for (const call of [restricted.customers.create({}), restricted.products.list()]) {
-    const error = await errorOf(call);
+  for (const call of [() => restricted.customers.create({}), () => restricted.products.list()]) {
+    const error = await errorOf(call());
     assert.ok(error instanceof Stripe.errors.StripePermissionError, String(error));
     assert.equal(error.statusCode, 403);
   }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::value::{flag, get, has, list, opt, text};
+use super::value::{flag, get, has, ids, list, opt, text};
 
 /// The types that the account has activated.
 const ACTIVATED: [&str; 3] = ["card", "link", "sepa_debit"];
@@ -74,6 +74,39 @@ impl Core {
             "A `return_url` must be specified because this {kind} is configured to automatically accept the payment methods enabled in the Dashboard, some of which may require a full page redirect to succeed. If you do not want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
         );
         Err(ApiError::invalid(message))
+    }
+}
+
+impl Core {
+    /// Refuses a payment method whose type an intent doesn't accept: one that is not listed, or a
+    /// bank debit in another currency than its own.
+    pub(super) fn check_method_type(&self, id: &str, method: Option<&str>) -> Answer<()> {
+        let intent = self.row(id);
+        let Some(method) = method.or_else(|| opt(intent, "payment_method")) else {
+            return Ok(());
+        };
+        let kind = text(self.row(method), "type");
+        let types = if intent["automatic_payment_methods"].is_null() {
+            ids(list(intent, "payment_method_types"))
+        } else if opt(intent, "currency").is_none_or(|currency| currency == "eur") {
+            ACTIVATED.map(Value::from).to_vec()
+        } else {
+            vec![json!("card"), json!("link")]
+        };
+        if types.contains(&json!(kind)) {
+            return Ok(());
+        }
+        let whole = if has(intent, "amount") {
+            "PaymentIntent"
+        } else {
+            "SetupIntent"
+        };
+        let names: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
+        let message = format!(
+            "The PaymentMethod provided ({kind}) is not allowed for this {whole}. Please attach a PaymentMethod with one of the following types: {}.",
+            names.join(", ")
+        );
+        refuse_param("", "payment_method", message)
     }
 }
 

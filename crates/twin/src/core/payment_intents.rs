@@ -198,6 +198,7 @@ impl Core {
     /// Confirms a payment intent as the parameters of a request say.
     fn confirm_by_params(&mut self, id: &str, method: Option<&str>, sent: &Value) -> Answer<Paid> {
         self.take_return_url(id, "Payment Intent", sent)?;
+        self.check_method_type(id, method)?;
         let by = if flag(sent, "error_on_requires_action") {
             Initiator::Merchant
         } else {

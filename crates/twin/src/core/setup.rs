@@ -151,6 +151,7 @@ impl Core {
         sent: &Value,
     ) -> Answer<Paid> {
         self.take_return_url(id, "Setup Intent", sent)?;
+        self.check_method_type(id, method.as_deref())?;
         self.confirm_setup(id, method)
     }
 

@@ -279,7 +279,7 @@ impl Core {
     /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
     pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {
         let named = format!("{param}[price]");
-        if opt(item, "price").is_some() && has(item, "price_data") {
+        if has(item, "price") && has(item, "price_data") {
             let message = "You may only specify one of these parameters: price, price_data.";
             return refuse_param("", &named, message);
         }

@@ -413,3 +413,59 @@ fn a_unit_amount_with_decimals_is_multiplied_exactly_and_rounded_once() {
         (&json!(12), &json!("12"))
     );
 }
+
+#[test]
+fn an_intent_is_not_confirmed_with_a_method_of_a_type_that_it_does_not_accept() {
+    let mut shop = Shop::open();
+    let debit = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000";
+    let listed =
+        format!("amount=2000&currency=eur&payment_method_types[]=card&confirm=true&{debit}");
+    let dollars = format!("amount=2000&currency=usd&confirm=true&{debit}");
+    let setup = format!("payment_method_types[]=card&confirm=true&{debit}");
+    let card = "amount=2000&currency=eur&payment_method_types[]=sepa_debit&confirm=true&payment_method=pm_card_visa";
+
+    for (path, body, kind, types) in [
+        (
+            "/v1/payment_intents",
+            listed.as_str(),
+            "sepa_debit",
+            "PaymentIntent. Please attach a PaymentMethod with one of the following types: card.",
+        ),
+        (
+            "/v1/payment_intents",
+            dollars.as_str(),
+            "sepa_debit",
+            "following types: card, link.",
+        ),
+        (
+            "/v1/payment_intents",
+            card,
+            "card",
+            "following types: sepa_debit.",
+        ),
+        (
+            "/v1/setup_intents",
+            setup.as_str(),
+            "sepa_debit",
+            "SetupIntent. Please attach a PaymentMethod with one of the following types: card.",
+        ),
+    ] {
+        let (status, error) = shop.refused("POST", path, body);
+
+        assert_eq!(status, 400);
+        assert!(
+            message(&error).starts_with(&format!(
+                "The PaymentMethod provided ({kind}) is not allowed"
+            )),
+            "{error}"
+        );
+        assert!(message(&error).ends_with(types), "{error}");
+    }
+    assert!(shop.core.objects("payment_intent").is_empty());
+    assert!(shop.happened().is_empty());
+    let paid = shop.post(
+        "/v1/payment_intents",
+        &listed.replace("payment_method_types[]=card&", ""),
+    );
+    assert_eq!(paid["status"], "processing");
+}

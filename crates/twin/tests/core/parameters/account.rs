@@ -265,6 +265,8 @@ fn payments(builder: &mut Builder) {
         "/v1/payment_intents",
         "amount=2500&currency=usd&customer={customer}",
     );
+    let euros = "amount=2500&currency=eur&customer={customer}";
+    builder.make("euro_intent", "/v1/payment_intents", euros);
     builder.make("ready_intent", "/v1/payment_intents", pay);
     builder.make(
         "held_intent",

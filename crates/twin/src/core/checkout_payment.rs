@@ -296,8 +296,8 @@ impl Core {
             let invoice = self.note_text(intent, "invoice")?;
             let row = self
                 .store
-                .all("checkout.session")
-                .find(|row| text(row, "invoice") == invoice)?;
+                .by("checkout.session", "invoice", &invoice)
+                .next()?;
             Some(owned(row, "id"))
         });
         let Some(session) = session else { return };

@@ -276,12 +276,9 @@ impl Core {
 
     /// Refuses a code that another active promotion code for the same customers has.
     fn refuse_taken_code(&self, word: &str, customer: &Value, but: &str) -> Answer<()> {
-        let mut others = self.store.all("promotion_code");
+        let mut others = self.store.by("promotion_code", "code", word);
         let is_taken = others.any(|row| {
-            text(row, "id") != but
-                && row["active"] == true
-                && row["customer"] == *customer
-                && text(row, "code").eq_ignore_ascii_case(word)
+            text(row, "id") != but && row["active"] == true && row["customer"] == *customer
         });
         if !is_taken {
             return Ok(());

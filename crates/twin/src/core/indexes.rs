@@ -14,6 +14,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("charge", "customer", "customer"),
     ("charge", "payment_intent", "payment_intent"),
     ("checkout.session", "customer", "customer"),
+    ("checkout.session", "invoice", "invoice"),
     ("checkout.session", "payment_intent", "payment_intent"),
     ("checkout.session", "subscription", "subscription"),
     ("credit_note", "customer", "customer"),
@@ -37,12 +38,14 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("payment_method", "customer", "customer"),
     ("price", "lookup_key", "lookup_key"),
     ("price", "product", "product"),
+    ("promotion_code", "code", "code"),
     ("promotion_code", "coupon", "promotion.coupon"),
     ("radar.early_fraud_warning", "charge", "charge"),
     ("refund", "charge", "charge"),
     ("refund", "payment_intent", "payment_intent"),
     ("setup_intent", "customer", "customer"),
     ("subscription", "customer", "customer"),
+    ("subscription", "price", "items.data.*.price.id"),
     ("subscription", "item", "items.data.*.id"),
     ("subscription_schedule", "customer", "customer"),
     ("tax_id", "customer", "customer"),
@@ -55,6 +58,15 @@ pub fn of(kind: &str, field: &str) -> Option<Index> {
         .position(|(owner, name, _)| *owner == kind && *name == field)
 }
 
+/// The key of a value in an index. Promotion codes are found in any case.
+pub fn key(index: Index, value: &str) -> (Index, String) {
+    let key = match FIELDS[index] {
+        ("promotion_code", "code", _) => value.to_lowercase(),
+        _ => value.to_owned(),
+    };
+    (index, key)
+}
+
 /// The indexes that contain an object, and its values there.
 pub fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
     let kind = text(object, "object");
@@ -63,7 +75,7 @@ pub fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
         .filter(move |(_, (owner, ..))| *owner == kind)
         .flat_map(|(index, (.., path))| {
             let values = values_at(object, path).into_iter();
-            values.map(move |value| (index, value.to_owned()))
+            values.map(move |value| key(index, value))
         })
 }
 

@@ -43,29 +43,27 @@ impl Core {
             .filter(|row| !flag(row, "deleted"))?;
         let id = text(customer, "id");
         let live = |row: &&Value| {
-            text(row, "customer") == id
-                && !status::has_ended(row)
-                && status::subscription(row) != SubscriptionStatus::Incomplete
+            !status::has_ended(row) && status::subscription(row) != SubscriptionStatus::Incomplete
         };
         let subscriptions: Vec<SubscriptionView> = self
             .store
-            .all("subscription")
+            .by("subscription", "customer", id)
             .rev()
             .filter(live)
             .map(|row| self.subscription_view(row, configuration))
             .collect();
         let first = self
             .store
-            .all("subscription")
+            .by("subscription", "customer", id)
             .rev()
             .find(live)
             .cloned()
             .unwrap_or_default();
         let invoices = self
             .store
-            .all("invoice")
+            .by("invoice", "customer", id)
             .rev()
-            .filter(|row| text(row, "customer") == id && !status::is_draft(row))
+            .filter(|row| !status::is_draft(row))
             .filter_map(|row| self.invoice_view(text(row, "id")))
             .collect();
         Some(PortalView {

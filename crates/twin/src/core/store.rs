@@ -328,7 +328,7 @@ impl Store {
         numbers: impl RangeBounds<Number>,
     ) -> impl DoubleEndedIterator<Item = &'a Value> + 'a {
         let set = match by {
-            Some((index, value)) => self.indexed.get(&(index, value.to_owned())),
+            Some((index, value)) => self.indexed.get(&indexes::key(index, value)),
             None => self.order.get(kind),
         };
         let numbers = set.map(|set| set.range(numbers));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::amounts::{WHOLE, percent};
+use super::countries::{check_country, is_country};
 use super::errors::{Answer, refuse_param};
 use super::params::metadata;
 use super::value::{copy_or_null, flag, get, list, opt, or_null, owned, text};
@@ -16,7 +17,7 @@ const TABLE: &str = "taxes#";
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     check_percentage(get(sent, "percentage"))?;
-    check_places(sent)?;
+    check_country(opt(sent, "country"), "country")?;
     let id = core.new_tax_rate(sent);
     let kept = metadata(&Value::Null, get(sent, "metadata"))?;
     core.modify(&id, |row| row["metadata"] = kept);
@@ -36,7 +37,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     ];
     let kind = ("tax_rate", "tax_rate");
     core.update(kind, call, &["tax_rate.updated"], |_, after| {
-        check_places(&call.params)?;
+        check_country(opt(&call.params, "country"), "country")?;
         copy_or_null(after, &call.params, &CHANGEABLE);
         if let Some(active) = get(&call.params, "active").as_bool() {
             after["active"] = active.into();
@@ -50,22 +51,6 @@ fn check_percentage(sent: &Value) -> Answer<()> {
         return Ok(());
     }
     refuse_param("", "percentage", "Percentage must be between 0 and 100.")
-}
-
-fn check_places(sent: &Value) -> Answer<()> {
-    match opt(sent, "country") {
-        Some(code) if !is_country(code) => {
-            let message = format!(
-                "Country '{code}' is unknown. Try using a 2-character alphanumeric country code instead, such as 'US', 'EG', or 'GB'."
-            );
-            refuse_param("country_unsupported", "country", message)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_country(code: &str) -> bool {
-    code.len() == 2 && code.chars().all(|one| one.is_ascii_uppercase())
 }
 
 fn view(entry: &Value) -> TaxView {

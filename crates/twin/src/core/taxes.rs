@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::amounts::{WHOLE, fraction, percent, spread};
+use super::countries::country_of;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::inner;
@@ -35,7 +36,7 @@ impl Taxed {
     /// The settings of an invoice.
     fn of_invoice(invoice: &Value) -> Taxed {
         let shipping = get(invoice, "customer_shipping.address");
-        let address = if opt(shipping, "country").is_some() {
+        let address = if country_of(shipping).is_some() {
             shipping
         } else {
             get(invoice, "customer_address")
@@ -49,7 +50,7 @@ impl Taxed {
 
     /// Whether the place of the customer is known.
     pub(super) fn is_located(&self) -> bool {
-        opt(&self.address, "country").is_some()
+        country_of(&self.address).is_some()
     }
 }
 
@@ -153,7 +154,7 @@ impl Core {
 
     /// The rate of the table for an address. Its own behavior counts if the price has none.
     fn automatic_rate(&self, address: &Value, behavior: &str) -> Option<Rate> {
-        let country = opt(address, "country")?;
+        let country = country_of(address)?;
         let Some(entry) = self.tax_entry(country, opt(address, "state")) else {
             return Some(Rate {
                 id: Value::Null,
@@ -304,8 +305,11 @@ impl Core {
     /// Refuses automatic tax for a customer whose place is not known.
     pub(super) fn need_location(&self, customer: &str, param: &str) -> Answer<()> {
         let row = self.row(customer);
-        let known = ["shipping.address.country", "address.country"];
-        if known.iter().any(|path| opt(row, path).is_some()) {
+        let known = ["shipping.address", "address"];
+        if known
+            .iter()
+            .any(|path| country_of(get(row, path)).is_some())
+        {
             return Ok(());
         }
         Err(location_error().with_param(param))
@@ -325,7 +329,7 @@ impl Core {
     /// Whether automatic tax can be calculated for a customer, as expanded customers show it.
     pub(super) fn customer_tax(&self, customer: &Value) -> Value {
         let known = ["shipping.address", "address"].map(|path| get(customer, path));
-        let address = known.into_iter().find(|one| opt(one, "country").is_some());
+        let address = known.into_iter().find(|one| country_of(one).is_some());
         let entry = address.and_then(|one| self.tax_entry(text(one, "country"), opt(one, "state")));
         let state = match (address, entry) {
             (None, _) => "unrecognized_location",

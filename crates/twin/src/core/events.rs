@@ -7,6 +7,7 @@ use super::Call;
 use super::Core;
 use super::data::API_VERSION;
 use super::errors::Answer;
+use super::render::shortened;
 use super::time::DAY;
 use super::value::{get, int, opt, text};
 
@@ -69,7 +70,7 @@ impl Core {
         let Some(object) = self.store.get(id) else {
             return;
         };
-        let previous = previous_attributes(before, object);
+        let previous = previous_attributes(&shortened(before), &shortened(object));
         if previous.as_object().is_none_or(Map::is_empty) {
             return;
         }
@@ -90,13 +91,14 @@ impl Core {
     }
 
     fn event_text(&self, id: &str, kind: &str, object: &Value, previous: Option<Value>) -> String {
+        let object = shortened(object);
         let event = Event {
             id,
             object: "event",
             api_version: API_VERSION,
             created: self.now,
             data: Data {
-                object,
+                object: &object,
                 previous_attributes: previous,
             },
             livemode: false,

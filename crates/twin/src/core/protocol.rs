@@ -9,7 +9,7 @@ use super::data::{API_VERSION, is_version, paths};
 use super::errors::{Answer, ApiError};
 use super::routes::{self, Route};
 use super::store::Transaction;
-use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params};
+use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params, render};
 
 /// The two clocks of a request, in seconds since 1970. <https://docs.stripe.com/api/idempotent_requests>
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +141,7 @@ impl Core {
                     .and_then(Value::as_array)
                     .map_or(&[][..], Vec::as_slice);
                 core.expand(&mut body, paths)?;
+                render::shorten(&mut body);
                 Ok(body)
             })
         })

@@ -1,10 +1,63 @@
-//! Objects as text, with their fields in Stripe's order: `id`, `object`, then the rest by name.
+//! Objects as Stripe shows them: with at most ten elements in each embedded list, and as text with
+//! their fields in Stripe's order: `id`, `object`, then the rest by name.
+
+use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
 /// The fields that begin an object.
 const FIRST: [&str; 2] = ["id", "object"];
+
+/// How many elements of a list inside another object are shown. The rest are on further pages of the
+/// list's own URL. <https://github.com/stripe/stripe-php/issues/1400>
+pub const EMBEDDED_MAX: usize = 10;
+
+/// Shortens the lists inside an object. A list that is itself the object keeps its elements.
+pub fn shorten(object: &mut Value) {
+    match object {
+        Value::Object(fields) => {
+            for inner in fields.values_mut() {
+                shorten(inner);
+                if is_long(inner) {
+                    inner["has_more"] = true.into();
+                    if let Some(data) = inner["data"].as_array_mut() {
+                        data.truncate(EMBEDDED_MAX);
+                    }
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// An object with its lists shortened, which most need not be.
+pub fn shortened(object: &Value) -> Cow<'_, Value> {
+    if !has_long(object) {
+        return Cow::Borrowed(object);
+    }
+    let mut short = object.clone();
+    shorten(&mut short);
+    Cow::Owned(short)
+}
+
+fn has_long(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.values().any(|one| is_long(one) || has_long(one)),
+        Value::Array(elements) => elements.iter().any(has_long),
+        _ => false,
+    }
+}
+
+fn is_long(value: &Value) -> bool {
+    let Value::Object(list) = value else {
+        return false;
+    };
+    let elements = list.get("data").and_then(Value::as_array);
+    elements.is_some_and(|all| all.len() > EMBEDDED_MAX)
+        && list.get("object").is_some_and(|kind| kind == "list")
+}
 
 /// An answer or an event as indented JSON, as Stripe sends it.
 pub fn to_text(value: &Value) -> String {

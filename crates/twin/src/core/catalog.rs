@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::decimals;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::lists::inner;
 use super::params::metadata;
 use super::value::{
     AMOUNT_MAX, copy, copy_or_null, flag, get, has, list, opt, opt_int, or_null, owned, required,
@@ -41,11 +40,12 @@ pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
 /// `DELETE /v1/products/{id}`: a product can be deleted while it has no prices.
 pub(super) fn delete_product(core: &mut Core, call: &Call) -> Answer {
     let mut product = core.need_path("product", call.id(), "id")?;
-    if core
+    let is_sold = core
         .store
-        .all("price")
-        .any(|price| text(price, "product") == call.id())
-    {
+        .by("price", "product", call.id())
+        .next()
+        .is_some();
+    if is_sold {
         let message =
             "This product cannot be deleted because it has one or more user-created prices.";
         return Err(ApiError::invalid(message));
@@ -169,8 +169,8 @@ impl Core {
     fn claim_lookup_key(&mut self, key: &str, id: &str, transfer: bool) -> Answer<()> {
         let holder = self
             .store
-            .all("price")
-            .find(|price| text(price, "lookup_key") == key && text(price, "id") != id)
+            .by("price", "lookup_key", key)
+            .find(|price| text(price, "id") != id)
             .map(|price| text(price, "id").to_owned());
         let Some(holder) = holder else { return Ok(()) };
         if !transfer {
@@ -189,17 +189,8 @@ impl Core {
         let Some(price) = self.store.get(id).cloned() else {
             return;
         };
-        let holds = |row: &&Value| {
-            inner(row, "items")
-                .iter()
-                .any(|item| item["price"]["id"] == id)
-        };
-        let holders: Vec<String> = self
-            .store
-            .all("subscription")
-            .filter(holds)
-            .map(|row| owned(row, "id"))
-            .collect();
+        let holders = self.store.by("subscription", "price", id);
+        let holders: Vec<String> = holders.map(|row| owned(row, "id")).collect();
         for holder in holders {
             self.modify(&holder, |row| {
                 for item in row["items"]["data"].as_array_mut().into_iter().flatten() {
@@ -231,17 +222,13 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i128> {
         (None, Some(decimal)) => (decimal.to_owned(), decimal_name.as_str()),
         (None, None) => return Err(ApiError::required(name)),
     };
-    let Some(amount) = decimals::parse(&sent) else {
-        let message =
-            format!("Invalid decimal: {sent}; must contain at maximum 12 decimal places.");
-        return refuse_param("parameter_invalid_decimal", name, message);
-    };
+    let amount = decimals::read(&sent, name)?;
     if amount < 0 {
         let message = "This value must be greater than or equal to 0.";
         return refuse_param("parameter_invalid_integer", name, message);
     }
     if decimals::times(amount, 1).is_none_or(|rounded| rounded > AMOUNT_MAX) {
-        let message = "The amount must be no more than $999,999.99";
+        let message = "Amount must be no more than $999,999.99";
         return refuse_param("amount_too_large", name, message);
     }
     Ok(amount)

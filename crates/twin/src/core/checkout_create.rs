@@ -12,8 +12,8 @@ use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
 use super::urls::check_url;
 use super::value::{
-    AMOUNT_MAX, flag, get, has, ids, int, list, merge, minimum_charge, money_text, opt, opt_int,
-    or_null, owned, price_amount, required, text,
+    flag, get, has, ids, int, limited, list, merge, minimum_charge, money_text, opt, opt_int,
+    or_null, owned, price_amount, quantity_in, required, text,
 };
 use super::{Call, Core};
 
@@ -59,6 +59,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     }
     let total = int(core.row(&id), "amount_total");
     let currency = owned(core.row(&id), "currency");
+    limited(total, &currency, "line_items")?;
     if mode == CheckoutMode::Payment && total > 0 && total < minimum_charge(&currency) {
         let least = money_text(minimum_charge(&currency), &currency);
         let message = format!(
@@ -220,11 +221,7 @@ impl Core {
             let param = format!("{named}[quantity]");
             return refuse_param("parameter_invalid_integer", &param, message);
         }
-        let amount = price_amount(&price, quantity);
-        if amount > AMOUNT_MAX {
-            let message = "The amount must be no more than $999,999.99";
-            return refuse_param("amount_too_large", &named, message);
-        }
+        let amount = price_amount(&price, quantity_in(line, &price, 1, &named)?);
         let adjustable = adjustable_quantity(line, quantity, &named)?;
         let kept = metadata(&Value::Null, get(line, "metadata"))?;
         let id = self.rng.id("li");

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::amounts::{fraction, spread};
+use super::decimals;
 use super::discounts::{Applied, add_discount, discount_amounts};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::metadata;
+use super::params::{metadata, only_one_of};
 use super::taxes::{Taxed, sum_of};
-use super::value::{AMOUNT_MAX, get, has, ids, int, list, money_text, opt, opt_int, owned, text};
+use super::value::{get, has, ids, int, limited, list, money_text, opt, opt_int, owned, text};
 
 /// The lines of a credit note and their sums, in minor units.
 #[derive(Default)]
@@ -56,13 +57,14 @@ fn part_of_taxes(taxes: &[Value], part: i64, whole: i64) -> Vec<Value> {
         .collect()
 }
 
-fn note_line(id: &str, kind: &str, description: &str, unit: i64, quantity: i64) -> Value {
+/// A line of units, each of an exact amount.
+fn note_line(id: &str, kind: &str, description: &str, unit: i128, quantity: i64) -> Value {
     json!({
-        "id": id, "object": "credit_note_line_item", "amount": unit * quantity,
+        "id": id, "object": "credit_note_line_item", "amount": decimals::times(unit, quantity),
         "description": description, "discount_amount": 0, "discount_amounts": [],
         "livemode": false, "metadata": null, "pretax_credit_amounts": [], "quantity": quantity,
-        "tax_rates": [], "taxes": [], "type": kind, "unit_amount": unit,
-        "unit_amount_decimal": unit.to_string(),
+        "tax_rates": [], "taxes": [], "type": kind, "unit_amount": decimals::whole(unit),
+        "unit_amount_decimal": decimals::to_text(unit),
     })
 }
 
@@ -114,7 +116,8 @@ impl Core {
                 tax["amount"] = part.into();
             }
         }
-        let mut line = note_line(&id, "custom_line_item", description, amount - tax_on_top, 1);
+        let unit = decimals::from_whole(amount - tax_on_top);
+        let mut line = note_line(&id, "custom_line_item", description, unit, 1);
         line["taxes"] = taxes.into();
         line
     }
@@ -144,7 +147,7 @@ impl Core {
             return refuse_param("", param, message);
         }
         let id = self.rng.id("cnli");
-        let unit = amount / quantity.max(1);
+        let unit = decimals::from_whole(amount / quantity.max(1));
         let mut line = note_line(
             &id,
             "invoice_line_item",
@@ -186,16 +189,23 @@ impl Core {
     }
 
     fn custom_line(&mut self, sent: &Value, invoice: &Value, param: &str) -> Answer {
-        let decimal = opt(sent, "unit_amount_decimal")
-            .and_then(|text| text.parse::<i64>().ok())
-            .filter(|unit| unit.abs() <= AMOUNT_MAX);
-        let Some(unit) = opt_int(sent, "unit_amount").or(decimal) else {
-            return Err(ApiError::required(&format!("{param}[unit_amount]")));
+        only_one_of(sent, &["unit_amount", "unit_amount_decimal"], param)?;
+        let decimal = opt(sent, "unit_amount_decimal");
+        let unit = match (opt_int(sent, "unit_amount"), decimal) {
+            (Some(unit), _) => decimals::from_whole(unit),
+            (None, Some(text)) => decimals::read(text, &format!("{param}[unit_amount_decimal]"))?,
+            (None, None) => return Err(ApiError::required(&format!("{param}[unit_amount]"))),
         };
         let quantity = opt_int(sent, "quantity").unwrap_or(1);
         let description = opt(sent, "description").unwrap_or("Credit");
         let id = self.rng.id("cnli");
         let mut line = note_line(&id, "custom_line_item", description, unit, quantity);
+        let amount = int(&line, "amount");
+        limited(
+            amount,
+            text(invoice, "currency"),
+            &format!("{param}[quantity]"),
+        )?;
         if has(sent, "tax_amounts") && has(sent, "tax_rates") {
             let message = format!(
                 "You may only specify one of these parameters: {param}[tax_amounts], {param}[tax_rates]."
@@ -211,8 +221,7 @@ impl Core {
         line["taxes"] = if has(sent, "tax_amounts") {
             self.sent_taxes(sent, param)?.into()
         } else {
-            self.taxes_on(unit * quantity, &ids(&rates), "", &taxed)
-                .into()
+            self.taxes_on(amount, &ids(&rates), "", &taxed).into()
         };
         line["tax_rates"] = rates.into();
         Ok(line)

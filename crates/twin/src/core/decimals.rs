@@ -1,5 +1,7 @@
 //! Decimal amounts: minor units with up to 12 decimal places, as exact integers.
 
+use super::errors::{Answer, ApiError};
+
 /// One minor unit in the smallest unit of a decimal amount.
 const ONE: i128 = 1_000_000_000_000;
 
@@ -22,6 +24,21 @@ pub fn parse(text: &str) -> Option<i128> {
         .parse::<i128>()
         .ok()
         .map(|value| sign * value)
+}
+
+/// The value of a decimal parameter.
+pub fn read(text: &str, param: &str) -> Answer<i128> {
+    parse(text).ok_or_else(|| {
+        let message = format!(
+            "Invalid decimal: {text}; must contain at maximum {PLACES_MAX} decimal places."
+        );
+        ApiError::bad("parameter_invalid_decimal", param, message)
+    })
+}
+
+/// Whole minor units in the smallest unit.
+pub fn from_whole(amount: i64) -> i128 {
+    i128::from(amount) * ONE
 }
 
 /// The shortest text of a decimal: `5.50` becomes `5.5`.

@@ -4,53 +4,50 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
+use super::lists::agrees;
 use super::params::{inside, metadata};
 use super::redemption::Purchase;
 use super::status;
-use super::value::{
-    AMOUNT_MAX, copy, flag, get, has, ids, int, list, opt, opt_int, owned, price_amount, text,
-};
+use super::value::{copy, flag, get, has, ids, list, opt, opt_int, owned, text};
 use super::{Call, Core};
+
+/// The largest number of items of an invoice. <https://docs.stripe.com/api/invoiceitems/create>
+pub(super) const ITEMS_MAX: usize = 250;
 
 /// `GET /v1/invoiceitems`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let pending = get(&call.params, "pending").as_bool();
-    core.page(call, "invoiceitem", &["pending"], |row| {
+    let created = get(&call.params, "created");
+    core.page(call, "invoiceitem", &["pending", "created"], |row| {
         pending.is_none_or(|wanted| row["invoice"].is_null() == wanted)
+            && (created.is_null() || agrees(created, get(row, "date")))
     })
 }
 
 /// `POST /v1/invoiceitems`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let id = core.new_invoice_item(&call.params, "")?;
-    core.need("invoiceitem", &id, "id")
+    let invoice = owned(&call.params, "invoice");
+    core.on_draft(&invoice, |core| {
+        let id = core.new_invoice_item(&call.params, "")?;
+        core.need("invoiceitem", &id, "id")
+    })
 }
 
 /// `POST /v1/invoiceitems/{invoiceitem}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("invoiceitem", call.id(), "id")?;
-    core.change_invoice_item(call.id(), &call.params, "")?;
-    core.need_path("invoiceitem", call.id(), "id")
+    let item = core.need_path("invoiceitem", call.id(), "id")?;
+    core.on_draft(text(&item, "invoice"), |core| {
+        core.change_invoice_item(call.id(), &call.params, "")?;
+        core.need_path("invoiceitem", call.id(), "id")
+    })
 }
 
 /// `DELETE /v1/invoiceitems/{invoiceitem}`
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let item = core.need_path("invoiceitem", call.id(), "id")?;
-    if !item["invoice"].is_null() {
-        let message = "Can't delete an invoice item that is attached to an invoice that is no longer editable";
-        let mut draft = core.row(text(&item, "invoice")).clone();
-        if !status::is_draft(&draft) {
-            return Err(ApiError::invalid(message));
-        }
-        if let Some(lines) = draft["lines"]["data"].as_array_mut() {
-            lines.retain(|line| made_from(line) != call.id());
-        }
-        core.update_totals(&mut draft);
-        core.store.put(text(&item, "invoice"), draft);
-    }
-    let gone = core.erase("invoiceitem", call.id());
-    core.emit_object("invoiceitem.deleted", item, None);
-    Ok(gone)
+    core.on_draft(text(&item, "invoice"), |core| {
+        core.delete_invoice_item(&item)
+    })
 }
 
 /// The invoice item that a line was made from.
@@ -60,69 +57,33 @@ fn made_from(line: &Value) -> &str {
         .unwrap_or("")
 }
 
-/// The amount of a whole number of minor units for each of `quantity`.
-fn whole_amount(each: &str, quantity: i64, param: &str) -> Answer<i64> {
-    let Ok(each) = each.parse::<i64>() else {
-        let message = format!("Invalid decimal: {each}; the twin knows whole minor units only");
-        return refuse_param("", param, message);
-    };
-    limited(each, quantity, param)
-}
-
-fn limited(each: i64, quantity: i64, param: &str) -> Answer<i64> {
-    let amount = each
-        .checked_mul(quantity)
-        .filter(|one| one.abs() <= AMOUNT_MAX);
-    amount.ok_or_else(|| {
-        let message = "The amount must be no more than $999,999.99";
-        ApiError::bad("amount_too_large", param, message)
-    })
-}
-
 impl Core {
-    /// The price that the parameters of an invoice item name or describe, or null.
-    fn item_price(&mut self, sent: &Value, outer: &str) -> Answer {
-        let named = if outer.is_empty() {
-            "pricing[price]".into()
-        } else {
-            inside(outer, "price")
-        };
-        let id = match opt(sent, "pricing.price").or_else(|| opt(sent, "price")) {
-            Some(id) => id.to_owned(),
-            None if has(sent, "price_data") => {
-                self.create_price(get(sent, "price_data"), &inside(outer, "price_data"))?
-            }
-            None => return Ok(Value::Null),
-        };
-        let price = self.need("price", &id, &named)?;
-        if text(&price, "type") == "recurring" {
-            let message = format!(
-                "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`. (`{id}`)"
-            );
-            return refuse_param("", &named, message);
-        }
-        if !flag(&price, "active") {
-            let message = "The price specified is inactive. This field only accepts active prices.";
-            return refuse_param("", &named, message);
-        }
-        Ok(price)
+    /// Does something with an item, and reports the change of its draft invoice, if it has one.
+    fn on_draft(&mut self, invoice: &str, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
+        let before = self.row(invoice).clone();
+        let answer = work(self)?;
+        self.emit_change("invoice.updated", invoice, &before);
+        Ok(answer)
     }
 
-    /// The amount that the parameters of an invoice item come to, if they say one.
-    fn item_amount(sent: &Value, price: &Value, quantity: i64, outer: &str) -> Answer<Option<i64>> {
-        let decimal = inside(outer, "unit_amount_decimal");
-        if let Some(amount) = opt_int(sent, "amount") {
-            return Ok(Some(amount));
+    /// Deletes an item, and its line on a draft.
+    pub(super) fn delete_invoice_item(&mut self, item: &Value) -> Answer {
+        let (id, invoice) = (text(item, "id"), text(item, "invoice"));
+        let mut draft = self.row(invoice).clone();
+        if !draft.is_null() {
+            if !status::is_draft(&draft) {
+                let message = "Can't delete an invoice item that is attached to an invoice that is no longer editable";
+                return Err(ApiError::invalid(message));
+            }
+            if let Some(lines) = draft["lines"]["data"].as_array_mut() {
+                lines.retain(|line| made_from(line) != id);
+            }
+            self.update_totals(&mut draft);
+            self.store.put(invoice, draft);
         }
-        if !price.is_null() {
-            return limited(price_amount(price, quantity), 1, &decimal).map(Some);
-        }
-        if let Some(each) = opt(sent, "unit_amount_decimal") {
-            return whole_amount(each, quantity, &decimal).map(Some);
-        }
-        opt_int(sent, "unit_amount")
-            .map(|each| limited(each, quantity, &inside(outer, "unit_amount")))
-            .transpose()
+        let gone = self.erase("invoiceitem", id);
+        self.emit_object("invoiceitem.deleted", item.clone(), None);
+        Ok(gone)
     }
 
     /// Creates an invoice item and adds it to its draft invoice, if it names one.
@@ -135,12 +96,12 @@ impl Core {
                 return Err(self.missing("subscription", id, "subscription"));
             }
         }
-        let quantity = opt_int(sent, "quantity").unwrap_or(1);
-        let price = self.item_price(sent, outer)?;
-        let amount = Core::item_amount(sent, &price, quantity, outer)?
+        let wanted = opt(sent, "currency");
+        let cost = self
+            .cost_of_item(sent, &Value::Null, wanted, outer)?
             .ok_or_else(|| ApiError::required(&inside(outer, "amount")))?;
-        let currency = opt(&price, "currency")
-            .or_else(|| opt(sent, "currency"))
+        let currency = opt(&cost.price, "currency")
+            .or(wanted)
             .or_else(|| opt(&row, "currency"))
             .unwrap_or("usd")
             .to_owned();
@@ -148,21 +109,22 @@ impl Core {
         let purchase = Purchase {
             customer: customer.to_owned(),
             currency: Some(currency.clone()),
-            lines: Some(vec![(owned(&price, "product"), amount)]),
+            lines: Some(vec![(owned(&cost.price, "product"), cost.amount)]),
         };
         let holders = [text(sent, "invoice"), text(sent, "subscription")];
         let discounts =
             self.discounts_for(sent, &inside(outer, "discounts"), &purchase, &holders)?;
         let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;
         let draft = Draft {
-            amount,
+            amount: cost.amount,
             currency,
             description: opt(sent, "description")
-                .map_or_else(|| self.product_name(&price), str::to_owned),
+                .map_or_else(|| self.product_name(&cost.price), str::to_owned),
             start: opt_int(sent, "period.start").unwrap_or(self.now),
             end: opt_int(sent, "period.end").unwrap_or(self.now),
-            price,
-            quantity,
+            price: cost.price,
+            unit: cost.unit,
+            quantity: cost.quantity,
             subscription: opt(sent, "subscription").map(str::to_owned),
             metadata: metadata(&Value::Null, get(sent, "metadata"))?,
             discountable: get(sent, "discountable").as_bool(),
@@ -198,6 +160,10 @@ impl Core {
             let message = "This invoice is no longer editable";
             return refuse_param("invoice_not_editable", "invoice", message);
         }
+        if list(&row, "lines.data").len() >= ITEMS_MAX {
+            let message = format!("An invoice can have at most {ITEMS_MAX} invoice items.");
+            return refuse_param("", "invoice", message);
+        }
         if flag(&row, "automatic_tax.enabled") && !list(sent, "tax_rates").is_empty() {
             let message =
                 "Invoice items with `tax_rates` cannot be added to invoices with automatic tax.";
@@ -227,45 +193,42 @@ impl Core {
             return refuse_param("invoice_not_editable", "", message);
         }
         let mut after = before.clone();
-        let quantity = opt_int(sent, "quantity");
-        let counted = quantity.unwrap_or(int(&before, "quantity"));
-        let mut price = self.item_price(sent, outer)?;
-        if price.is_null() && quantity.is_some() {
-            price = self
-                .row(text(&before, "pricing.price_details.price"))
-                .clone();
+        let currency = owned(&before, "currency");
+        if let Some(cost) = self.cost_of_item(sent, &before, Some(&currency), outer)? {
+            after["amount"] = cost.amount.into();
+            after["quantity"] = cost.quantity.into();
+            after["quantity_decimal"] = cost.quantity.to_string().into();
+            let draft = Draft {
+                price: cost.price,
+                unit: cost.unit,
+                ..Draft::default()
+            };
+            after["pricing"] = draft.pricing();
         }
-        let amount = Core::item_amount(sent, &price, counted, outer)?;
         copy(&mut after, sent, &["description", "discountable", "period"]);
-        after["quantity"] = counted.into();
-        after["quantity_decimal"] = counted.to_string().into();
-        if let Some(amount) = amount {
-            after["amount"] = amount.into();
-        }
-        if !price.is_null() {
-            after["pricing"] = super::lines::pricing(&price, int(&after, "amount"), counted);
-        }
         if let Some(all) = after.as_object_mut() {
             all.remove("net_amount");
         }
         if !flag(&after, "discountable") {
             after["net_amount"] = after["amount"].clone();
         }
-        let purchase = Purchase {
-            customer: owned(&before, "customer"),
-            currency: opt(&before, "currency").map(str::to_owned),
-            lines: None,
-        };
         if has(sent, "discounts") {
+            let purchase = Purchase {
+                customer: owned(&before, "customer"),
+                currency: Some(currency),
+                lines: None,
+            };
             let named = inside(outer, "discounts");
             let holders = [
                 id,
                 text(&before, "invoice"),
                 text(&before, "parent.subscription_details.subscription"),
             ];
-            after["discounts"] = self
-                .discounts_for(sent, &named, &purchase, &holders)?
-                .into();
+            let discounts = self.discounts_for(sent, &named, &purchase, &holders)?;
+            for discount in &discounts {
+                self.own_discount(discount, &[("invoice_item", id)]);
+            }
+            after["discounts"] = discounts.into();
         }
         if has(sent, "tax_rates") {
             let rates = self.tax_rates_in(sent, "tax_rates", &inside(outer, "tax_rates"))?;

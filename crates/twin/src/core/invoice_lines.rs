@@ -1,12 +1,12 @@
 //! The lines of draft invoices: adding, changing and removing them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::status;
-use super::value::{get, has, list, opt, owned, text};
+use super::value::{get, list, opt, owned, text};
 use super::{Call, Core};
 
 /// `GET /v1/invoices/{invoice}/lines`
@@ -20,24 +20,16 @@ pub(super) fn add(core: &mut Core, call: &Call) -> Answer {
     core.edit_lines(call, |core, invoice| {
         for (index, line) in list(&call.params, "lines").iter().enumerate() {
             let named = format!("lines[{index}]");
-            if has(line, "amount") && has(line, "quantity") {
-                let message = "You may only specify one of these parameters: amount, quantity.";
-                return refuse_param("", &format!("{named}[amount]"), message);
-            }
             if let Some(item) = opt(line, "invoice_item") {
                 core.take_item(invoice, item, &named)?;
                 continue;
             }
             let mut params = line.clone();
-            params["customer"] = invoice["customer"].clone();
-            params["currency"] = invoice["currency"].clone();
+            for name in ["customer", "currency"] {
+                params[name] = invoice[name].clone();
+            }
             params["invoice"] = invoice["id"].clone();
-            let create = Call {
-                path: String::new(),
-                ids: Vec::new(),
-                params,
-            };
-            super::invoice_items::create(core, &create)?;
+            core.new_invoice_item(&params, &named)?;
         }
         Ok(())
     })
@@ -46,9 +38,9 @@ pub(super) fn add(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/invoices/{invoice}/update_lines`
 pub(super) fn update_all(core: &mut Core, call: &Call) -> Answer {
     core.edit_lines(call, |core, invoice| {
-        for line in list(&call.params, "lines") {
+        for (index, line) in list(&call.params, "lines").iter().enumerate() {
             let item = item_of(invoice, text(line, "id"))?;
-            core.change_invoice_item(&item, line, "lines")?;
+            core.change_invoice_item(&item, line, &format!("lines[{index}]"))?;
         }
         Ok(())
     })
@@ -73,12 +65,8 @@ pub(super) fn remove(core: &mut Core, call: &Call) -> Answer {
         for line in list(&call.params, "lines") {
             let item = item_of(invoice, text(line, "id"))?;
             if text(line, "behavior") == "delete" {
-                let delete = Call {
-                    path: String::new(),
-                    ids: vec![item],
-                    params: json!({}),
-                };
-                super::invoice_items::delete(core, &delete)?;
+                let item = core.need("invoiceitem", &item, "invoiceitem")?;
+                core.delete_invoice_item(&item)?;
                 continue;
             }
             core.modify(&item, |row| row["invoice"] = Value::Null);

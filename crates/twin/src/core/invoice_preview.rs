@@ -9,6 +9,7 @@ use stripe::objects::BillingReason;
 use super::behavior::ProrationBehavior;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
+use super::invoice_items::ITEMS_MAX;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
@@ -17,7 +18,8 @@ use super::status;
 use super::subscriptions::{billing_interval, move_period, period_end};
 use super::time::add_interval;
 use super::value::{
-    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, required, set, text,
+    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, quantity_in,
+    required, set, text,
 };
 use super::{Call, Core};
 
@@ -97,6 +99,13 @@ impl Core {
             let message = "No upcoming invoices for customer: the subscription is canceled.";
             return Err(nothing_upcoming(message));
         }
+        let own = text(&row, "currency");
+        if let Some(wanted) = opt(sent, "currency").filter(|wanted| *wanted != own) {
+            let message = format!(
+                "The subscription's currency is `{own}`. This doesn't match the expected currency: `{wanted}`."
+            );
+            return refuse_param("", "currency", message);
+        }
         self.drop_pending(id);
         let details = get(sent, "subscription_details").clone();
         let customer = owned(&row, "customer");
@@ -156,7 +165,6 @@ impl Core {
 
     /// Adds and changes the invoice items that the preview assumes.
     fn imagine_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
-        const ITEMS_MAX: usize = 250;
         let items = list(sent, "invoice_items");
         if items.len() > ITEMS_MAX {
             let message = format!("You can pass at most {ITEMS_MAX} invoice items.");
@@ -170,6 +178,9 @@ impl Core {
             }
             let mut whole = one.clone();
             whole["customer"] = customer.into();
+            if !has(one, "currency") && has(sent, "currency") {
+                whole["currency"] = sent["currency"].clone();
+            }
             if let Some(id) = id {
                 whole["subscription"] = id.into();
             }
@@ -418,7 +429,7 @@ impl Core {
             ));
         }
         let price = self.recurring_price(item, param)?;
-        let quantity = opt_int(item, "quantity").unwrap_or(1);
+        let quantity = quantity_in(item, &price, 1, param)?;
         let mut row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
         super::value::merge(&mut row, self.item_terms(item, customer, &[], param)?);
         let (interval, count) = billing_interval(&price);

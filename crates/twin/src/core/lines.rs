@@ -17,6 +17,8 @@ pub(super) struct Draft {
     pub(super) end: i64,
     /// The price, or null for a plain amount.
     pub(super) price: Value,
+    /// The amount of one unit of a plain amount, if it is not a share of the amount.
+    pub(super) unit: Option<String>,
     pub(super) quantity: i64,
     pub(super) proration: bool,
     /// The subscription item that it bills.
@@ -91,10 +93,22 @@ impl Draft {
             "discounts": self.discounts, "invoice": invoice,
             "livemode": false, "metadata": self.metadata, "parent": parent,
             "period": {"start": self.start, "end": self.end}, "pretax_credit_amounts": [],
-            "pricing": pricing(&self.price, self.amount, self.quantity), "quantity": self.quantity,
+            "pricing": self.pricing(), "quantity": self.quantity,
             "quantity_decimal": self.quantity.to_string(), "subscription": self.subscription,
             "subtotal": self.amount, "taxes": [],
         })
+    }
+
+    /// The price or the amount of one unit.
+    pub(super) fn pricing(&self) -> Value {
+        let price = &self.price;
+        if price.is_null() {
+            let share = || (self.amount / self.quantity.max(1)).to_string();
+            let unit = self.unit.clone().unwrap_or_else(share);
+            return json!({"type": "price_details", "unit_amount_decimal": unit});
+        }
+        json!({"price_details": {"price": price["id"], "product": price["product"]},
+               "type": "price_details", "unit_amount_decimal": price["unit_amount_decimal"]})
     }
 
     /// The amount after the discounts that were applied when it was created.
@@ -124,7 +138,7 @@ impl Draft {
             "metadata": self.metadata,
             "parent": parent,
             "period": {"start": self.start, "end": self.end},
-            "pricing": pricing(&self.price, self.amount, self.quantity),
+            "pricing": self.pricing(),
             "proration": self.proration, "quantity": self.quantity,
             "quantity_decimal": self.quantity.to_string(), "tax_rates": self.tax_rates,
             "test_clock": null,
@@ -151,6 +165,7 @@ impl Draft {
             start: int(item, "period.start"),
             end: int(item, "period.end"),
             price,
+            unit: opt(item, "pricing.unit_amount_decimal").map(str::to_owned),
             quantity: int(item, "quantity"),
             proration: get(item, "proration") == true,
             item: opt(item, "parent.subscription_details.subscription_item").map(str::to_owned),
@@ -173,19 +188,6 @@ impl Draft {
             tax_behavior: None,
         }
     }
-}
-
-pub(super) fn pricing(price: &Value, amount: i64, quantity: i64) -> Value {
-    if price.is_null() {
-        let each = if quantity > 0 {
-            amount / quantity
-        } else {
-            amount
-        };
-        return json!({"type": "price_details", "unit_amount_decimal": each.to_string()});
-    }
-    json!({"price_details": {"price": price["id"], "product": price["product"]},
-           "type": "price_details", "unit_amount_decimal": price["unit_amount_decimal"]})
 }
 
 /// The share of an amount for the rest of a period, by the second and rounded down. Credits

@@ -45,6 +45,7 @@ mod ids;
 mod indexes;
 mod invoice_api;
 mod invoice_build;
+mod invoice_item_amounts;
 mod invoice_items;
 mod invoice_lines;
 mod invoice_page;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::unserved;
-use super::value::AMOUNT_MAX;
+use super::value::{AMOUNT_MAX, has, limited};
 
 /// Validates and types a body against its schema.
 pub fn body(schema: &Value, raw: Value) -> Answer {
@@ -82,6 +82,20 @@ fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &
         })
         .collect::<Answer<Map<_, _>>>()
         .map(Value::Object)
+}
+
+/// Refuses parameters of which only one may be sent.
+pub fn only_one_of(sent: &Value, names: &[&str], outer: &str) -> Answer<()> {
+    let named: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| has(sent, name))
+        .collect();
+    let [first, second, ..] = named[..] else {
+        return Ok(());
+    };
+    let message = format!("You may only specify one of these parameters: {first}, {second}.");
+    refuse_param("", &inside(outer, first), message)
 }
 
 /// The name of a parameter inside another one, if there is one.
@@ -171,6 +185,9 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
                     let message = format!("This value must be greater than or equal to {least}.");
                     refuse_param("parameter_invalid_integer", name, message)
                 }
+                Ok(number) if number > most && last_of(name).contains("amount") => {
+                    limited(number, "usd", name).map(Value::from)
+                }
                 Ok(number) if number > most => {
                     let message = format!("This value must be less than or equal to {most}.");
                     refuse_param("parameter_invalid_integer", name, message)
@@ -195,14 +212,16 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
     }
 }
 
+/// The innermost name of a parameter.
+fn last_of(name: &str) -> &str {
+    let last = name.rsplit('[').next().unwrap_or(name);
+    last.trim_end_matches(']')
+}
+
 /// The limits of an integer parameter. They keep every sum far from an overflow.
 fn bounds(name: &str) -> (i64, i64) {
     const YEAR_2200: i64 = 7_258_118_400;
-    let last = name
-        .rsplit('[')
-        .next()
-        .unwrap_or(name)
-        .trim_end_matches(']');
+    let last = last_of(name);
     match last {
         "quantity" => (0, 999_999),
         "trial_period_days" | "days_until_due" | "interval_count" | "iterations" => (1, 1_095),

@@ -14,7 +14,9 @@ use super::subscription_create::NewSubscription;
 use super::subscription_items::set_item_list;
 use super::subscriptions::billing_interval;
 use super::time::add_interval;
-use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, period, text};
+use super::value::{
+    flag, get, has, int, list, opt, opt_int, or_null, owned, period, quantity_in, text,
+};
 
 /// The phase that contains a moment.
 pub(super) fn phase_at(row: &Value, now: i64) -> Option<&Value> {
@@ -168,9 +170,10 @@ impl Core {
         let mut items = Vec::new();
         let mut prices: Vec<Value> = Vec::new();
         for (place, item) in list(sent, "items").iter().enumerate() {
-            let price = self.recurring_price(item, &format!("{named}[items][{place}]"))?;
+            let param = format!("{named}[items][{place}]");
+            let price = self.recurring_price(item, &param)?;
             let kept = metadata(&Value::Null, get(item, "metadata"))?;
-            let quantity = opt_int(item, "quantity").unwrap_or(1);
+            let quantity = quantity_in(item, &price, 1, &param)?;
             items.push(phase_item(text(&price, "id"), quantity, &kept));
             prices.push(price);
         }
@@ -187,11 +190,12 @@ impl Core {
         check_count(list(sent, "add_invoice_items"), &param)?;
         let mut extras = Vec::new();
         for (index, item) in list(sent, "add_invoice_items").iter().enumerate() {
-            let price = self.price_in(item, &format!("{named}[add_invoice_items][{index}]"))?;
+            let param = format!("{named}[add_invoice_items][{index}]");
+            let price = self.price_in(item, &param)?;
             extras.push(json!({"discounts": [],
                 "metadata": metadata(&Value::Null, get(item, "metadata"))?,
                 "period": {"start": {"type": "phase_start"}, "end": {"type": "phase_end"}},
-                "price": price["id"], "quantity": opt_int(item, "quantity").unwrap_or(1),
+                "price": price["id"], "quantity": quantity_in(item, &price, 1, &param)?,
                 "tax_rates": []}));
         }
         Ok(extras)

@@ -18,7 +18,7 @@ use super::subscriptions::{
     refuse_classic, trial_end,
 };
 use super::time::add_interval;
-use super::value::{get, has, list, merge, opt, opt_int, required, text};
+use super::value::{get, has, list, merge, opt, opt_int, quantity_in, required, text};
 use super::{Call, Core};
 
 /// The input for creating a subscription.
@@ -157,7 +157,8 @@ fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>>
     check_count(list(sent, "items"), "items")?;
     let mut items: Vec<(Value, i64, Value)> = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
-        let price = core.recurring_price(item, &format!("items[{index}]"))?;
+        let named = format!("items[{index}]");
+        let price = core.recurring_price(item, &named)?;
         if items.iter().any(|(known, ..)| known["id"] == price["id"]) {
             let message = format!(
                 "Cannot create a Subscription with multiple Subscription Items with the same Price: {}",
@@ -166,7 +167,8 @@ fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>>
             return refuse_param("", "plan", message);
         }
         let kept = metadata(&Value::Null, get(item, "metadata"))?;
-        items.push((price, opt_int(item, "quantity").unwrap_or(1), kept));
+        let quantity = quantity_in(item, &price, 1, &named)?;
+        items.push((price, quantity, kept));
     }
     check_same_interval(items.iter().map(|(price, ..)| price))?;
     let currency = text(&items[0].0, "currency");

@@ -7,7 +7,9 @@ use super::lists::inner;
 use super::params::{check_count, metadata};
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
-use super::value::{copy, flag, get, has, merge, opt, opt_int, owned, period, required, text};
+use super::value::{
+    copy, flag, get, has, int, merge, opt, owned, period, quantity_in, required, text,
+};
 use super::{Call, Core};
 
 /// `GET /v1/subscription_items`
@@ -98,7 +100,7 @@ impl Core {
                     return refuse_param("", "plan", message);
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
-                let quantity = opt_int(one, "quantity").unwrap_or(1);
+                let quantity = quantity_in(one, &price, 1, &named)?;
                 let holders = [text(row, "id")];
                 let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
                 let mut item = self.new_item(text(row, "id"), &price, quantity, &kept, period);
@@ -122,9 +124,9 @@ impl Core {
             if has(one, "price") && !is_kept || has(one, "price_data") {
                 items[place]["price"] = self.price_of_item(one, text(row, "currency"), &named)?;
             }
-            if let Some(quantity) = opt_int(one, "quantity") {
-                items[place]["quantity"] = quantity.into();
-            }
+            let before = int(&items[place], "quantity");
+            let quantity = quantity_in(one, &items[place]["price"], before, &named)?;
+            items[place]["quantity"] = quantity.into();
             let holders = [text(row, "id"), id];
             let terms = self.item_terms(one, text(row, "customer"), &holders, &named)?;
             merge(&mut items[place], terms);

@@ -12,7 +12,8 @@ use super::status;
 use super::subscription_terms::Grid;
 use super::time::{DAY, add_interval};
 use super::value::{
-    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, price_amount, set, text,
+    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, price_amount,
+    quantity_in, set, text,
 };
 use super::{Call, Core};
 
@@ -351,7 +352,7 @@ impl Core {
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let price = self.price_in(item, &named)?;
-            let line = self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1));
+            let line = self.one_time_line(&price, quantity_in(item, &price, 1, &named)?);
             let purchase = Purchase {
                 customer: customer.to_owned(),
                 currency: Some(line.currency.clone()),

@@ -215,8 +215,36 @@ pub fn unit_text(price: &Value) -> String {
     whole.replacen(zero, &units, 1)
 }
 
-/// The largest amount of one price, payment or line.
+/// The largest amount of one price, payment or line. <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
 pub const AMOUNT_MAX: i64 = 99_999_999;
+
+/// An amount of a line, or the error that names the parameter that makes it too large.
+pub fn limited(amount: i64, currency: &str, param: &str) -> Answer<i64> {
+    if (-AMOUNT_MAX..=AMOUNT_MAX).contains(&amount) {
+        return Ok(amount);
+    }
+    let sign = money_text(0, currency);
+    let most = if is_zero_decimal(currency) {
+        sign.replacen('0', "99,999,999", 1)
+    } else {
+        sign.replacen("0.00", "999,999.99", 1)
+    };
+    let message = format!("Amount must be no more than {most}");
+    Err(ApiError::bad("amount_too_large", param, message))
+}
+
+/// The quantity of a price in the parameters that `param` names, or else the one before. Their product
+/// must be an amount that Stripe bills.
+pub fn quantity_in(sent: &Value, price: &Value, before: i64, param: &str) -> Answer<i64> {
+    let quantity = opt_int(sent, "quantity").unwrap_or(before);
+    let named = match param {
+        "" => "quantity".to_owned(),
+        _ => format!("{param}[quantity]"),
+    };
+    let amount = price_amount(price, quantity);
+    limited(amount, text(price, "currency"), &named)?;
+    Ok(quantity)
+}
 
 /// The smallest amount that Stripe charges in a currency.
 pub fn minimum_charge(currency: &str) -> i64 {

@@ -6,7 +6,7 @@ use stripe::objects::{BillingReason, CheckoutMode};
 
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::invoice_build::NewInvoice;
+use super::invoice_build::{NewInvoice, rendering};
 use super::lines::Draft;
 use super::params::metadata;
 use super::value::{flag, get, has, int, list, opt, or_null, owned, text};
@@ -82,8 +82,7 @@ impl Core {
             invoice[name] = get(data, name).clone();
         }
         if let Some(display) = opt(data, "rendering_options.amount_tax_display") {
-            invoice["rendering"] = json!({"amount_tax_display": display,
-                "pdf": {"page_size": "auto"}, "template": null, "template_version": null});
+            invoice["rendering"] = rendering(display);
         }
         invoice["automatic_tax"]["enabled"] = flag(&row, "automatic_tax.enabled").into();
         invoice["discounts"] = self.note(session, "redeemed");

@@ -131,6 +131,7 @@ impl Core {
         if self.note(id, "overdue") != true {
             self.set_note(id, "overdue", true);
             self.emit("invoice.overdue", id);
+            self.set_delinquent(id, true);
             self.wake(deadline, id);
             if let Some(row) = &subscription {
                 self.subscription_unpaid(text(row, "id"), id, false);

@@ -79,6 +79,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
         row["voided_at"] = now.into();
     });
     core.emit("credit_note.voided", call.id());
+    core.emit_change("invoice.updated", text(&invoice, "id"), &invoice);
     core.need_path("credit_note", call.id(), "id")
 }
 

@@ -1,12 +1,10 @@
 //! The balance of a customer, and the transactions that changed it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::errors::{Answer, ApiError, refuse_param};
+use super::errors::{Answer, ApiError};
 use super::params::metadata;
-use super::value::{
-    AMOUNT_MAX, copy_or_null, get, int, opt, opt_int, or_null, owned, required, text,
-};
+use super::value::{copy_or_null, get, int, limited, opt, opt_int, or_null, owned, required, text};
 use super::{Call, Core};
 
 const KIND: &str = "customer_balance_transaction";
@@ -35,18 +33,12 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let customer = core.need_path("customer", call.id(), "customer")?;
     let sent = &call.params;
     let currency = required(sent, "currency")?;
-    if opt(&customer, "currency").is_some_and(|own| own != currency) {
-        let message = format!(
-            "The customer's balance is in {}, so it cannot be changed by an amount in {currency}.",
-            text(&customer, "currency")
-        );
-        return refuse_param("", "currency", message);
-    }
     let amount = opt_int(sent, "amount").ok_or_else(|| ApiError::required("amount"))?;
-    if (int(&customer, "balance") + amount).abs() > AMOUNT_MAX {
-        let message = "The customer's balance must be no more than $999,999.99";
-        return refuse_param("amount_too_large", "amount", message);
-    }
+    limited(
+        core.balance_in(call.id(), currency) + amount,
+        currency,
+        "amount",
+    )?;
     let kept = metadata(&Value::Null, get(sent, "metadata"))?;
     let id = core.change_balance(
         call.id(),
@@ -90,15 +82,45 @@ impl Core {
         Ok(row)
     }
 
-    /// Changes the balance of a customer and records why. The caller emits the event.
+    /// The balance of a customer in a currency. An invoice only uses the balance in its own one.
+    /// <https://docs.stripe.com/invoicing/multi-currency-customers>
+    pub(super) fn balance_in(&self, customer: &str, currency: &str) -> i64 {
+        let row = self.row(customer);
+        if opt(row, "currency").is_none_or(|own| own == currency) {
+            return int(row, "balance");
+        }
+        int(&self.note(customer, "balances"), currency)
+    }
+
+    /// The balances of a customer in all currencies, as expanded customers show them: a credit is
+    /// positive.
+    pub(super) fn credit_balances(&self, customer: &Value) -> Value {
+        let mut shown = Map::new();
+        let others = self.note(text(customer, "id"), "balances");
+        for (currency, balance) in others.as_object().into_iter().flatten() {
+            shown.insert(currency.clone(), json!(-balance.as_i64().unwrap_or(0)));
+        }
+        if let Some(own) = opt(customer, "currency") {
+            shown.insert(own.to_owned(), json!(-int(customer, "balance")));
+        }
+        shown.retain(|_, balance| *balance != 0);
+        Value::Object(shown)
+    }
+
+    /// Changes the balance of a customer in a currency and records why. The caller emits the event.
     pub(super) fn change_balance(&mut self, customer: &str, change: &BalanceChange<'_>) -> String {
-        let ending = int(self.row(customer), "balance") + change.amount;
-        self.modify(customer, |row| {
-            row["balance"] = ending.into();
-            if row["currency"].is_null() {
+        let ending = self.balance_in(customer, change.currency) + change.amount;
+        let own = opt(self.row(customer), "currency");
+        if own.is_none_or(|own| own == change.currency) {
+            self.modify(customer, |row| {
+                row["balance"] = ending.into();
                 row["currency"] = change.currency.into();
-            }
-        });
+            });
+        } else {
+            let mut others = self.note(customer, "balances");
+            others[change.currency] = ending.into();
+            self.set_note(customer, "balances", others);
+        }
         let id = self.rng.id("cbtxn");
         let row = json!({
             "id": id, "object": KIND, "amount": change.amount, "checkout_session": null,
@@ -132,14 +154,19 @@ impl Core {
         }
     }
 
-    /// Applies the balance of a customer to an invoice that is finalized. What is too small to be
-    /// charged, or negative, is carried over to the next invoice.
-    pub(super) fn settle_balance(&mut self, customer: &str, invoice: &Value, too_small: bool) {
+    /// Applies the balance of a customer to an invoice that is finalized. What is carried over to
+    /// the next invoice, because it cannot be charged, is recorded as a transaction of its own.
+    pub(super) fn settle_balance(
+        &mut self,
+        customer: &str,
+        invoice: &Value,
+        carried_as: Option<&str>,
+    ) {
         let id = owned(invoice, "id");
         let currency = owned(invoice, "currency");
         let starting = int(invoice, "starting_balance");
         let ending = int(invoice, "ending_balance");
-        let (applied, carried) = if too_small {
+        let (applied, carried) = if carried_as.is_some() {
             (-starting, ending)
         } else {
             (ending - starting, 0)
@@ -147,7 +174,7 @@ impl Core {
         let before = self.row(customer).clone();
         for (amount, kind) in [
             (applied, "applied_to_invoice"),
-            (carried, "invoice_too_small"),
+            (carried, carried_as.unwrap_or_default()),
         ] {
             if amount != 0 {
                 self.change_balance(

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, refuse_param};
 use super::params::metadata;
-use super::value::{address, copy_or_null, get, has, list, opt, or_null, owned, set, text};
+use super::value::{
+    address, copy_or_null, get, has, list, opt, opt_int, or_null, owned, set, text,
+};
 use super::{Call, Core};
 
 /// `GET /v1/customers/{customer}`: a deleted customer is returned as a stub.
@@ -104,6 +106,8 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
         let message = format!("Invalid email address: {email}");
         return refuse_param("email_invalid", "email", message);
     }
+    check_numbering(params)?;
+    check_custom_fields(params, "invoice_settings.custom_fields")?;
     copy_or_null(customer, params, &["description", "email", "name", "phone"]);
     for name in ["business_name", "individual_name"] {
         if let Some(value) = opt(params, name) {
@@ -129,6 +133,15 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
             set(customer, &format!("invoice_settings.{name}"), value);
         }
     }
+    let options = get(params, "invoice_settings.rendering_options");
+    if !options.is_null() {
+        let display = or_null(options, "amount_tax_display");
+        let shown = match display {
+            Value::Null => Value::Null,
+            _ => json!({"amount_tax_display": display, "template": null}),
+        };
+        set(customer, "invoice_settings.rendering_options", shown);
+    }
     if get(params, "invoice_settings.default_payment_method") == "" {
         set(
             customer,
@@ -137,6 +150,49 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
         );
     }
     customer["metadata"] = metadata(&customer["metadata"], get(params, "metadata"))?;
+    Ok(())
+}
+
+/// Refuses numbers of invoices that Stripe does not assign.
+/// <https://docs.stripe.com/api/customers/create#create_customer-invoice_prefix>
+fn check_numbering(params: &Value) -> Answer<()> {
+    if let Some(prefix) = opt(params, "invoice_prefix") {
+        let is_plain = |one: u8| one.is_ascii_uppercase() || one.is_ascii_digit();
+        if !(3..=12).contains(&prefix.len()) || !prefix.bytes().all(is_plain) {
+            let message = "The invoice prefix must be 3-12 uppercase letters or numbers.";
+            return refuse_param("", "invoice_prefix", message);
+        }
+    }
+    if opt_int(params, "next_invoice_sequence").is_some_and(|next| next < 1) {
+        let message = "This value must be greater than or equal to 1.";
+        return refuse_param(
+            "parameter_invalid_integer",
+            "next_invoice_sequence",
+            message,
+        );
+    }
+    Ok(())
+}
+
+/// Refuses more custom fields than an invoice shows.
+/// <https://docs.stripe.com/api/invoices/create#create_invoice-custom_fields>
+pub(super) fn check_custom_fields(params: &Value, path: &str) -> Answer<()> {
+    const FIELDS_MAX: usize = 4;
+    let param = path.replacen('.', "[", 1);
+    let param = if param == path { param } else { param + "]" };
+    let fields = list(params, path);
+    if fields.len() > FIELDS_MAX {
+        let message = format!("You can pass at most {FIELDS_MAX} custom fields.");
+        return refuse_param("", &param, message);
+    }
+    for (index, field) in fields.iter().enumerate() {
+        for (name, most) in [("name", 40), ("value", 140)] {
+            if text(field, name).chars().count() > most {
+                let message = format!("Invalid string: must be at most {most} characters");
+                return refuse_param("", &format!("{param}[{index}][{name}]"), message);
+            }
+        }
+    }
     Ok(())
 }
 

@@ -7,10 +7,14 @@ use stripe::objects::SubscriptionStatus;
 use super::Core;
 use super::data::definitions;
 use super::errors::{Answer, ApiError, refuse_param};
+use super::render::EMBEDDED_MAX;
 use super::status;
 use super::value::{get, has, text};
 
 const LEVELS_MAX: usize = 4;
+
+/// A field of customers that is plain, but only included on request.
+const CREDIT_BALANCES: &str = "invoice_credit_balance";
 
 impl Core {
     /// Expands every requested path of an answer.
@@ -57,7 +61,7 @@ impl Core {
                 .get("properties")
                 .and_then(|all| all.get(*part)),
         };
-        let Some(property) = property.filter(|one| is_open(one)) else {
+        let Some(property) = property.filter(|one| is_open(one) || *part == CREDIT_BALANCES) else {
             return Err(refuse(path));
         };
         if value.get(*part).is_none()
@@ -110,6 +114,7 @@ impl Core {
                 ("customer", id),
                 |one| status::subscription(one) != SubscriptionStatus::Canceled,
             )),
+            ("customer", CREDIT_BALANCES) => Some(self.credit_balances(object)),
             ("customer", "tax") => Some(self.customer_tax(object)),
             ("coupon", "applies_to" | "currency_options") => Some(self.note(id, part)),
             ("customer", "tax_ids") => Some(self.tax_id_list(id)),
@@ -140,7 +145,6 @@ impl Core {
         (field, wanted): (&str, &str),
         keep: impl Fn(&Value) -> bool,
     ) -> Value {
-        const EMBEDDED_MAX: usize = 10;
         let newest = self.store.by(kind, field, wanted).rev();
         let found: Vec<&Value> = newest
             .filter(|one| keep(one))

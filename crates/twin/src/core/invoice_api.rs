@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, InvoiceStatus};
 
 use super::collection::plan_finalizing;
+use super::customers::check_custom_fields;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::params::metadata;
+use super::invoice_items::ITEMS_MAX;
+use super::params::{metadata, only_one_of};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::time::{DAY, HOUR};
@@ -41,6 +43,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         return Err(core.missing("subscription", text(other, "id"), "subscription"));
     }
     check_due(&json!({}), sent)?;
+    check_custom_fields(sent, "custom_fields")?;
     let method = method_from(core, sent, &customer)?;
     let id = subscription.as_ref().map(|row| text(row, "id"));
     // An invoice for a subscription always includes its pending items.
@@ -49,7 +52,9 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         None => subscription.is_some(),
     };
     let lines = if includes {
-        core.pending_items(&customer, id)
+        let mut pending = core.pending_items(&customer, id);
+        pending.truncate(ITEMS_MAX);
+        pending
     } else {
         Vec::new()
     };
@@ -84,6 +89,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// Refuses a due date for an invoice that is charged automatically, and `send_invoice` without one.
 fn check_due(row: &Value, sent: &Value) -> Answer<()> {
+    only_one_of(sent, &["days_until_due", "due_date"], "")?;
     let known = opt(row, "collection_method").unwrap_or("charge_automatically");
     let is_sent = opt(sent, "collection_method").unwrap_or(known) == "send_invoice";
     let is_due = has(sent, "due_date") || has(sent, "days_until_due");
@@ -162,6 +168,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         return refuse_param("", name, message);
     }
     check_due(&before, sent)?;
+    check_custom_fields(sent, "custom_fields")?;
     let method = method_from(core, sent, text(&before, "customer"))?;
     let kind = ("invoice", "invoice");
     let after = core.update(kind, call, &["invoice.updated"], |core, after| {
@@ -267,6 +274,7 @@ pub(super) fn uncollectible(core: &mut Core, call: &Call) -> Answer {
         return Err(ApiError::invalid(message));
     }
     core.mark_uncollectible(call.id());
+    core.set_delinquent(call.id(), false);
     core.invoice_written_off(call.id());
     core.need_path("invoice", call.id(), "invoice")
 }

@@ -93,7 +93,7 @@ impl Core {
                                  "payment_method_types": null},
             "period_end": new.period.1, "period_start": new.period.0,
             "post_payment_credit_notes_amount": 0, "pre_payment_credit_notes_amount": 0,
-            "receipt_number": null, "rendering": null, "shipping_cost": null,
+            "receipt_number": null, "rendering": rendering_of(&customer), "shipping_cost": null,
             "shipping_details": null, "starting_balance": 0, "statement_descriptor": null,
             "status": "draft",
             "status_transitions": {"finalized_at": null, "marked_uncollectible_at": null,
@@ -185,14 +185,7 @@ impl Core {
         let taxes = list(invoice, "total_taxes");
         let on_top = sum_of(taxes, "exclusive");
         let total = sums.gross - off + on_top;
-        // A balance is in the currency of the customer, and only pays invoices in it.
-        let customer = self.row(text(invoice, "customer"));
-        let is_other = opt(customer, "currency").is_some_and(|one| invoice["currency"] != one);
-        let balance = if is_other {
-            0
-        } else {
-            int(customer, "balance")
-        };
+        let balance = self.balance_in(text(invoice, "customer"), text(invoice, "currency"));
         let due = (total + balance).max(0);
         invoice["total_excluding_tax"] = (total - on_top - sum_of(taxes, "inclusive")).into();
         invoice["subtotal"] = sums.subtotal.into();
@@ -221,6 +214,18 @@ impl Core {
         }
         invoice["customer_tax_ids"] = self.tax_ids_of(text(customer, "id")).into();
     }
+}
+
+/// How an invoice shows tax.
+pub(super) fn rendering(display: &str) -> Value {
+    json!({"amount_tax_display": display, "pdf": {"page_size": "auto"}, "template": null,
+           "template_version": null})
+}
+
+/// How the invoices of a customer show tax, or null.
+fn rendering_of(customer: &Value) -> Value {
+    let path = "invoice_settings.rendering_options.amount_tax_display";
+    opt(customer, path).map_or(Value::Null, rendering)
 }
 
 /// The sums of lines before the discounts of the whole invoice.

@@ -12,7 +12,7 @@ use super::invoice_build::NewInvoice;
 use super::payments::{Initiator, NewIntent, Paid};
 use super::status;
 use super::time::HOUR;
-use super::value::{get, int, minimum_charge, opt, owned, set, text};
+use super::value::{AMOUNT_MAX, get, int, minimum_charge, opt, owned, set, text};
 
 /// Leaves the balance of the customer out of an invoice whose payment was made before.
 fn take_no_balance(invoice: &mut Value) {
@@ -86,18 +86,7 @@ impl Core {
             self.apply_balance(&mut invoice, &customer);
         }
         let token = format!("test_{}", self.rng.text(48));
-        let row = self.row(&customer).clone();
-        let number = format!(
-            "{}-{:04}",
-            text(&row, "invoice_prefix"),
-            int(&row, "next_invoice_sequence")
-        );
-        self.modify(&customer, |row| {
-            row["next_invoice_sequence"] = (int(row, "next_invoice_sequence") + 1).into();
-            if row["currency"].is_null() {
-                row["currency"] = invoice["currency"].clone();
-            }
-        });
+        let number = self.next_number(&customer);
         let url = format!("{}/i/{token}", self.public_url);
         invoice["hosted_invoice_url"] = url.clone().into();
         invoice["invoice_pdf"] = format!("{url}/pdf").into();
@@ -114,12 +103,18 @@ impl Core {
         if due == 0 {
             invoice["next_payment_attempt"] = Value::Null;
         }
+        let currency = invoice["currency"].clone();
         self.store.put(id, invoice);
         self.remember_debits(id);
         self.store
             .put(&format!("token:{token}"), json!({ "invoice": id }));
         self.set_note(id, "token", token);
         self.emit("invoice.finalized", id);
+        self.change_customer(&customer, |row| {
+            if row["currency"].is_null() {
+                row["currency"] = currency;
+            }
+        });
         self.await_due_date(id);
         if due == 0 {
             self.invoice_paid(id, 0);
@@ -128,20 +123,49 @@ impl Core {
         }
     }
 
-    /// Applies the customer's balance. An amount below the minimum charge is carried over to the
-    /// next invoice.
+    /// The number of the customer's next invoice. As recorded from Stripe, no event reports that the
+    /// sequence continues.
+    fn next_number(&mut self, customer: &str) -> String {
+        let row = self.row(customer);
+        let sequence = int(row, "next_invoice_sequence");
+        let number = format!("{}-{sequence:04}", text(row, "invoice_prefix"));
+        if row["deleted"] != true {
+            self.modify(customer, |row| {
+                row["next_invoice_sequence"] = (sequence + 1).into();
+            });
+        }
+        number
+    }
+
+    /// Changes a customer that still exists, and reports it.
+    pub(super) fn change_customer(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
+        if self.row(id)["deleted"] != true {
+            self.modify_and_emit("customer.updated", id, change);
+        }
+    }
+
+    /// Applies the customer's balance. An amount that Stripe doesn't charge, because it is below the
+    /// minimum or above the maximum, is carried over to the next invoice.
+    /// <https://docs.stripe.com/billing/customer/balance#types>
     fn apply_balance(&mut self, invoice: &mut Value, customer: &str) {
         let after = int(invoice, "total") + int(invoice, "starting_balance");
         let due = int(invoice, "amount_due");
-        let is_too_small = due > 0 && due < minimum_charge(text(invoice, "currency"));
-        let ending = if is_too_small || after < 0 { after } else { 0 };
-        if is_too_small {
+        let carried_as = if due > AMOUNT_MAX {
+            Some("invoice_too_large")
+        } else if due > 0 && due < minimum_charge(text(invoice, "currency")) {
+            Some("invoice_too_small")
+        } else {
+            None
+        };
+        let is_carried = carried_as.is_some();
+        let ending = if is_carried || after < 0 { after } else { 0 };
+        if is_carried {
             invoice["amount_due"] = 0.into();
             invoice["amount_remaining"] = 0.into();
         }
         invoice["ending_balance"] = ending.into();
         if ending != int(invoice, "starting_balance") {
-            self.settle_balance(customer, invoice, is_too_small);
+            self.settle_balance(customer, invoice, carried_as);
         }
     }
 
@@ -304,6 +328,9 @@ impl Core {
             });
             self.emit("invoice_payment.paid", &payment);
         }
+        if amount > 0 {
+            self.set_delinquent(id, false);
+        }
         let invoice = self.row(id).clone();
         if let Some(subscription) = self.subscription_of(&invoice) {
             self.subscription_paid(text(&subscription, "id"), id);
@@ -354,6 +381,9 @@ impl Core {
             self.wake(at, &id);
         }
         self.emit("invoice.payment_failed", &id);
+        if by == Initiator::Schedule {
+            self.set_delinquent(&id, true);
+        }
         if code == "authentication_required" {
             self.emit("invoice.payment_action_required", &id);
         }
@@ -364,6 +394,14 @@ impl Core {
         {
             self.subscription_unpaid(text(&subscription, "id"), &id, is_last);
         }
+    }
+
+    /// Records whether the customer of an invoice owes: since an automatic payment failed or a due
+    /// date passed, until an invoice is paid or written off.
+    /// <https://docs.stripe.com/api/customers/object#customer_object-delinquent>
+    pub(super) fn set_delinquent(&mut self, invoice: &str, owes: bool) {
+        let customer = owned(self.row(invoice), "customer");
+        self.change_customer(&customer, |row| row["delinquent"] = owes.into());
     }
 
     /// Records that the payment of an invoice requires the customer to authenticate.

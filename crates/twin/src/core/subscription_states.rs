@@ -137,8 +137,6 @@ impl Core {
             let in_trial = opt_int(row, "trial_end").is_some_and(|end| end > now);
             row["status"] = if in_trial { "trialing" } else { "active" }.into();
         });
-        let customer = owned(self.row(id), "customer");
-        self.modify(&customer, |row| row["delinquent"] = false.into());
         self.plan_ahead(id);
     }
 
@@ -183,9 +181,6 @@ impl Core {
             SubscriptionStatus::Active | SubscriptionStatus::Trialing
         );
         if is_latest && is_good {
-            self.modify(text(&before, "customer"), |row| {
-                row["delinquent"] = true.into();
-            });
             self.modify_and_emit("customer.subscription.updated", id, |row| {
                 row["status"] = "past_due".into();
             });

@@ -35,6 +35,7 @@ fn a_subscription_from_the_api_is_paid_immediately_and_its_event_comes_last() {
         [
             "invoice.created",
             "invoice.finalized",
+            "customer.updated",
             "payment_intent.created",
             "charge.succeeded",
             "payment_intent.succeeded",

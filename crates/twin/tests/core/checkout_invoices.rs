@@ -34,6 +34,7 @@ fn a_paid_session_has_a_paid_invoice_with_its_lines() {
             "invoiceitem.created",
             "invoice.created",
             "invoice.finalized",
+            "customer.updated",
             "invoice.payment_succeeded",
             "invoice.paid",
             "invoice_payment.paid",

@@ -24,6 +24,7 @@ fn a_failing_renewal_is_past_due_then_retried_then_canceled() {
             "charge.failed",
             "payment_intent.payment_failed",
             "invoice.payment_failed",
+            "customer.updated",
             "invoice.updated",
             "customer.subscription.updated",
         ]

@@ -49,6 +49,7 @@ fn a_subscription_by_invoice_is_active_while_its_first_invoice_is_a_draft() {
         shop.happened(),
         [
             "invoice.finalized",
+            "customer.updated",
             "payment_intent.created",
             "invoice.sent"
         ]
@@ -76,7 +77,11 @@ fn an_invoice_past_its_due_date_is_overdue_and_its_subscription_past_due() {
 
     assert_eq!(
         overdue,
-        ["invoice.overdue", "customer.subscription.updated"]
+        [
+            "invoice.overdue",
+            "customer.updated",
+            "customer.subscription.updated"
+        ]
     );
     assert_eq!(late, "past_due");
     assert_eq!(shop.see(&sub["id"])["status"], "active");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Core;
+use super::countries::country_of;
 use super::discounts::{Applied, Reduced, take_off};
 use super::errors::{Answer, refuse_param};
 use super::redemption::Purchase;
@@ -97,6 +98,7 @@ impl Core {
         let redeemed = self.redeem_session(id, &customer);
         for discount in &redeemed {
             self.modify(discount, |row| row["checkout_session"] = id.into());
+            self.emit("customer.discount.created", discount);
         }
         self.set_note(id, "redeemed", redeemed);
     }
@@ -153,7 +155,7 @@ impl Core {
         let customer = self.row(text(session, "customer"));
         let entered = self.note(text(session, "id"), "address");
         let known = ["shipping.address", "address"].map(|path| get(customer, path));
-        let address = known.into_iter().find(|one| opt(one, "country").is_some());
+        let address = known.into_iter().find(|one| country_of(one).is_some());
         Taxed {
             automatic: flag(session, "automatic_tax.enabled"),
             exempt: opt(customer, "tax_exempt").unwrap_or("none").to_owned(),

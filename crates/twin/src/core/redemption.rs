@@ -10,7 +10,8 @@ use super::status;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, text};
 
 /// The fields of a discount that name the object which it reduces.
-pub(super) const OWNERS: [&str; 4] = [
+pub(super) const OWNERS: [&str; 5] = [
+    "checkout_session",
     "subscription",
     "subscription_item",
     "invoice",
@@ -204,12 +205,16 @@ impl Core {
     /// Counts a redemption of a coupon and of the promotion code that names it. Once a limit is
     /// reached, they can no longer be redeemed.
     pub(super) fn count_redemption(&mut self, coupon: &str, code: Option<&str>) {
-        for id in [Some(coupon), code].into_iter().flatten() {
-            self.modify(id, |row| {
-                row["times_redeemed"] = (int(row, "times_redeemed") + 1).into();
-            });
-        }
+        let count = |row: &mut Value| {
+            row["times_redeemed"] = (int(row, "times_redeemed") + 1).into();
+        };
+        self.modify(coupon, count);
+        let before = code.map(|id| self.modify(id, count));
         self.refresh_coupon(coupon);
+        // As recorded from Stripe: the coupon has no event.
+        if let (Some(id), Some(before)) = (code, before) {
+            self.emit_change("promotion_code.updated", id, &before);
+        }
     }
 
     /// Updates whether a coupon and its promotion codes can still be redeemed.
@@ -241,8 +246,8 @@ impl Core {
     pub(super) fn active_code(&self, word: &str, customer: &str) -> Option<Value> {
         let found = self
             .store
-            .all("promotion_code")
-            .filter(|row| flag(row, "active") && text(row, "code").eq_ignore_ascii_case(word));
+            .by("promotion_code", "code", word)
+            .filter(|row| flag(row, "active"));
         let mut found: Vec<&Value> = found
             .filter(|row| opt(row, "customer").is_none_or(|one| one == customer))
             .collect();

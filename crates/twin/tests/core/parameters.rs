@@ -28,6 +28,18 @@ const RIVALS: &[(&str, &str)] = &[
     ("payment_intent", "charge"),
     ("percent_off", "amount_off"),
     ("unit_amount_decimal", "unit_amount"),
+    ("unit_amount_decimal", "amount"),
+    ("unit_amount_decimal", "price"),
+    ("unit_amount", "price"),
+    ("price_data", "unit_amount"),
+    ("price_data", "amount"),
+    ("price", "amount"),
+    ("price", "unit_amount"),
+    ("amount", "price"),
+    ("amount", "unit_amount"),
+    ("amount", "quantity"),
+    ("quantity", "amount"),
+    ("currency", "price"),
     ("amount_off", "percent_off"),
     ("allow_promotion_codes", "discounts"),
     ("duration", "end_date"),
@@ -37,8 +49,8 @@ const RIVALS: &[(&str, &str)] = &[
 /// named one, the given one with its value.
 const COMPANIONS: &[(&str, &str, &str)] = &[
     ("price_data", "unit_amount", "100"),
-    ("line_items][0][price_data", "product", "{product}"),
     ("items][0][price_data", "recurring][interval", "month"),
+    ("price_data", "product", "{product}"),
     ("default_price_data", "unit_amount", "100"),
     ("product_data", "name", "New"),
     ("billing_mode", "type", "flexible"),
@@ -64,9 +76,6 @@ const COMPANIONS: &[(&str, &str, &str)] = &[
         "default_allowed_updates][0",
         "price",
     ),
-    ("restrictions", "minimum_amount", "100"),
-    ("restrictions", "minimum_amount_currency", "usd"),
-    ("lines][0][price_data", "product", "{product}"),
 ];
 
 /// How many requests are followed for weeks to find an effect that the answer doesn't show.

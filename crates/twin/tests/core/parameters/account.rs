@@ -67,6 +67,7 @@ pub fn prepared() -> Account {
         .shop
         .see(&builder.ids["open_invoice"].clone().into());
     builder.keep("open_line", &open["lines"]["data"][0]["id"]);
+    builder.keep("second_open_line", &open["lines"]["data"][1]["id"]);
     payments(&mut builder);
     checkout(&mut builder);
     let Builder { mut shop, mut ids } = builder;
@@ -152,9 +153,12 @@ fn money(builder: &mut Builder) {
     let rate = "display_name=VAT&percentage=19&inclusive=false&active=";
     builder.make("tax_rate", "/v1/tax_rates", &format!("{rate}true"));
     builder.shop.wait(HOUR);
+    let reduced = rate.replace("19", "7");
+    builder.make("other_rate", "/v1/tax_rates", &format!("{reduced}true"));
     builder.make("old_rate", "/v1/tax_rates", &format!("{rate}false"));
     builder.shop.core.set_tax("DE", None, "19", false).unwrap();
-    builder.make("discounted", "/v1/customers", "name=Dan&coupon={coupon}");
+    let made = builder.make("discounted", "/v1/customers", "name=Dan&coupon={coupon}");
+    builder.keep("own_discount", &made["discount"]["id"]);
     builder.make("taxed", "/v1/customers", "name=Eva&address[country]=DE");
     for (name, value) in [("tax_id", "DE123456789"), ("other_tax_id", "DE987654321")] {
         let body = format!("type=eu_vat&value={value}");
@@ -237,10 +241,26 @@ fn invoices(builder: &mut Builder) {
         builder.make(name, "/v1/invoices", &body);
         let body = format!("customer={{customer}}&invoice={{{name}}}&amount=1500&currency=usd");
         builder.make(item, "/v1/invoiceitems", &body);
+        let body = body.replace("1500", "700");
+        builder.make(&format!("second_{item}"), "/v1/invoiceitems", &body);
         builder.shop.wait(HOUR);
     }
     let draft = builder.shop.get(&builder.fill("/v1/invoices/{invoice}"));
     builder.keep("line", &draft["lines"]["data"][0]["id"]);
+    builder.keep("second_line", &draft["lines"]["data"][1]["id"]);
+    for (customer, more) in [
+        ("taxed", "&automatic_tax[enabled]=true"),
+        ("discounted", "&discounts="),
+    ] {
+        let (draft, item) = (format!("{customer}_draft"), format!("{customer}_item"));
+        let body = format!("customer={{{customer}}}{more}");
+        builder.make(&draft, "/v1/invoices", &body);
+        let body = format!("customer={{{customer}}}&invoice={{{draft}}}&amount=1500");
+        builder.make(&item, "/v1/invoiceitems", &body);
+        let path = builder.fill(&format!("/v1/invoices/{{{draft}}}"));
+        let line = builder.shop.get(&path)["lines"]["data"][0]["id"].clone();
+        builder.keep(&format!("{customer}_line"), &line);
+    }
     let body = "customer={other_customer}&collection_method=send_invoice&days_until_due=9";
     builder.make("sent_draft", "/v1/invoices", body);
     for name in ["open_invoice", "late_invoice"] {
@@ -256,6 +276,9 @@ fn invoices(builder: &mut Builder) {
         "/v1/credit_notes",
         "invoice={open_invoice}&amount=100",
     );
+    let lines = "invoice={late_invoice}&lines[0][type]=custom_line_item&lines[0][unit_amount]=20\
+                 &lines[1][type]=custom_line_item&lines[1][unit_amount]=30";
+    builder.make("double_note", "/v1/credit_notes", lines);
 }
 
 fn payments(builder: &mut Builder) {

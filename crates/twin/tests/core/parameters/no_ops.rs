@@ -62,6 +62,32 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
     (PREVIEW_LINES, "reason", OF_NOTE),
     (PREVIEW_LINES, "refund_amount", OF_NOTE),
     ("get /v1/credit_notes/preview", "email_type", NO_EMAIL),
+    ("post /v1/credit_notes", "email_type", NO_EMAIL),
+    (
+        "post /v1/promotion_codes",
+        "promotion.type",
+        "it is required and has one value",
+    ),
+    (
+        "post /v1/invoices/{invoice}/add_lines",
+        "lines.price_data.currency",
+        OF_INVOICE,
+    ),
+    (
+        "post /v1/invoices/{invoice}/update_lines",
+        "lines.price_data.currency",
+        OF_INVOICE,
+    ),
+    (
+        "post /v1/invoices/{invoice}/lines/{line_item_id}",
+        "price_data.currency",
+        OF_INVOICE,
+    ),
+    (
+        "post /v1/invoiceitems/{invoiceitem}",
+        "price_data.currency",
+        "it must be the currency of the item",
+    ),
     (
         "post /v1/subscriptions",
         "currency",
@@ -115,6 +141,7 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
 ];
 
 const NO_CUSTOMER: &str = "only `customer` expands, and the method has none";
+const OF_INVOICE: &str = "it must be the currency of the invoice";
 const OWN_CURRENCY: &str = "it must be the currency of the subscription";
 const MANDATE: &str = "only the mandate shows it, which the twin doesn't serve; the CLI sends it";
 

@@ -68,7 +68,7 @@ pub fn key(index: Index, value: &str) -> (Index, String) {
 }
 
 /// The indexes that contain an object, and its values there.
-pub fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
+fn keys_of(object: &Value) -> impl Iterator<Item = (Index, String)> + '_ {
     let kind = text(object, "object");
     let fields = FIELDS.iter().enumerate();
     fields
@@ -86,5 +86,36 @@ fn values_at<'a>(object: &'a Value, path: &str) -> Vec<&'a str> {
             elements.filter_map(|one| opt(one, inner)).collect()
         }
         None => opt(object, path).into_iter().collect(),
+    }
+}
+
+/// Where an object is listed: its kind, and its values in the indexes.
+#[derive(PartialEq)]
+pub struct Places {
+    pub kind: Option<String>,
+    pub indexed: Vec<(Index, String)>,
+}
+
+/// The places of an object. A deleted one, or a note about an object, has none.
+pub fn places_of(value: &Value) -> Places {
+    let kind = text(value, "object");
+    if kind.is_empty() || value["deleted"] == Value::Bool(true) {
+        return Places {
+            kind: None,
+            indexed: Vec::new(),
+        };
+    }
+    Places {
+        kind: Some(kind.to_owned()),
+        indexed: keys_of(value).collect(),
+    }
+}
+
+/// The places of an event of a type.
+pub fn places_of_event(kind: &str) -> Places {
+    let indexed = of("event", "type").map(|index| (index, kind.to_owned()));
+    Places {
+        kind: Some("event".to_owned()),
+        indexed: indexed.into_iter().collect(),
     }
 }

@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::indexes::{self, Index};
-use super::value::text;
+use super::indexes::{self, Index, Places, places_of, places_of_event};
 
 /// The number of parsed objects at which all of them become text again.
 const PARSED_MAX: usize = 4_096;
@@ -339,36 +338,6 @@ impl Store {
     }
 }
 
-/// Where an object is listed: its kind, and its values in the indexes.
-#[derive(PartialEq)]
-struct Places {
-    kind: Option<String>,
-    indexed: Vec<(Index, String)>,
-}
-
-/// The places of an object. A deleted one, or a note about an object, has none.
-fn places_of(value: &Value) -> Places {
-    let kind = text(value, "object");
-    if kind.is_empty() || value["deleted"] == Value::Bool(true) {
-        return Places {
-            kind: None,
-            indexed: Vec::new(),
-        };
-    }
-    Places {
-        kind: Some(kind.to_owned()),
-        indexed: indexes::keys_of(value).collect(),
-    }
-}
-
-fn places_of_event(kind: &str) -> Places {
-    let indexed = indexes::of("event", "type").map(|index| (index, kind.to_owned()));
-    Places {
-        kind: Some("event".to_owned()),
-        indexed: indexed.into_iter().collect(),
-    }
-}
-
 /// The store is saved as its rows by id and the ids of each kind in order.
 impl Serialize for Store {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -433,6 +402,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::core::value::text;
 
     /// Checks that the lists and indexes hold what a look at all rows finds.
     fn assert_consistent(store: &Store) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::phases::{SCHEDULES, first_phase};
-use crate::shop::{DAY, NOW, Shop, string};
+use crate::shop::{DAY, NOW, Shop, good_card, string};
 
 const SUBSCRIPTIONS: &str = "/v1/subscriptions";
 
@@ -232,11 +232,18 @@ fn a_discount_of_another_subscription_is_not_reused() {
     shop.subscribe(&customer, &plan, &more);
     let line = shop.get("/v1/invoiceitems?limit=1")["data"][0].clone();
     let of_line = string(&line["discounts"][0]);
+    let more = format!("&customer={customer}&discounts[0][coupon]=TWO");
+    let session = shop.session("payment", &pack, &more);
+    shop.core
+        .pay_checkout(&session, good_card(), shop.now)
+        .unwrap();
+    let newest = shop.core.newest("discount", 1);
+    let of_payment = string(&newest[0]["id"]);
     let item = string(&shop.see(&json!(third))["items"]["data"][0]["id"]);
     let path = format!("{SUBSCRIPTIONS}/{third}");
     let new = format!("customer={customer}&items[0][price]={plan}");
 
-    for discount in [&of_first, &of_item, &of_line] {
+    for discount in [&of_first, &of_item, &of_line, &of_payment] {
         for (path, body) in [
             (
                 SUBSCRIPTIONS,

@@ -454,7 +454,7 @@ mod tests {
         deliveries.send(&outgoing, &endpoint("we_2"), 0);
         deliveries.set_chaos(Chaos::read(&json!({"duplicate": 2})).unwrap());
 
-        let mut left = |again: Option<&str>| {
+        let left = |again: Option<&str>| {
             if let Some(id) = again {
                 deliveries.send_again(&outgoing, &endpoint(id), 0);
             }

@@ -317,7 +317,7 @@ async fn events_are_listed_by_whether_all_their_deliveries_succeeded() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let none = ids(twin.api_get(&format!("{path}=false")).await);
 
-    assert_eq!(failed, [failing.clone()]);
+    assert_eq!(failed, std::slice::from_ref(&failing));
     assert_eq!(delivered.len(), 1);
     assert!(!delivered.contains(&failing) && none.is_empty());
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::amounts::{WHOLE, fraction, percent, spread};
 use super::errors::{Answer, refuse_param};
 use super::lists::inner;
-use super::redemption::{Purchase, amount_off, applies_to};
+use super::redemption::{OWNERS, Purchase, amount_off, applies_to};
 use super::time::add_months;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
@@ -224,18 +224,27 @@ impl Core {
         let row = self.row(subscription).clone();
         for item in inner(&row, "items") {
             for id in list(item, "discounts").iter().filter_map(Value::as_str) {
-                let customer = self.row(text(&row, "customer"));
-                if get(customer, "discount.id") == id {
-                    continue;
-                }
-                self.modify(id, |discount| {
-                    if !has(discount, "subscription") {
-                        discount["subscription"] = subscription.into();
-                        discount["subscription_item"] = item["id"].clone();
-                    }
-                });
+                let item = text(item, "id");
+                let owner = [("subscription", subscription), ("subscription_item", item)];
+                self.own_discount(id, &owner);
             }
         }
+    }
+
+    /// Makes a new discount that of an object. One that already belongs to something, or to the
+    /// whole customer, stays there.
+    pub(super) fn own_discount(&mut self, id: &str, owner: &[(&str, &str)]) {
+        let row = self.row(id);
+        let customer = self.row(text(row, "customer"));
+        let is_held = OWNERS.iter().any(|name| has(row, name));
+        if is_held || get(customer, "discount.id") == id {
+            return;
+        }
+        self.modify(id, |row| {
+            for (name, value) in owner {
+                row[*name] = (*value).into();
+            }
+        });
     }
 
     /// Gives a customer the discount of a coupon, as older versions of the API do, or takes it
@@ -417,17 +426,7 @@ impl Core {
                 .filter(|id| opt_int(self.row(id), "end").is_some_and(|end| end <= self.now));
             used.extend(ended.map(str::to_owned));
         }
-        let subscription = get(&row, "parent.subscription_details.subscription");
         for id in used {
-            // The discount of a subscription item doesn't name the subscription yet.
-            self.modify(&id, |row| {
-                if ["subscription", "invoice", "invoice_item"]
-                    .iter()
-                    .all(|name| !has(row, name))
-                {
-                    row["subscription"] = subscription.clone();
-                }
-            });
             self.detach_discount(&id);
             self.set_note(&id, "spent", true);
         }

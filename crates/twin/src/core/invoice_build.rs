@@ -153,13 +153,7 @@ impl Core {
             };
             let discounts = self.discounts_for(sent, "discounts", &purchase, &holders)?;
             for discount in &discounts {
-                let id = row["id"].clone();
-                self.modify(discount, |discount| {
-                    let places = ["subscription", "invoice_item", "invoice"];
-                    if places.iter().all(|name| !has(discount, name)) {
-                        discount["invoice"] = id;
-                    }
-                });
+                self.own_discount(discount, &[("invoice", text(row, "id"))]);
             }
             row["discounts"] = discounts.into();
         }

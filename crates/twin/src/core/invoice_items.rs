@@ -174,9 +174,6 @@ impl Core {
         let invoice = self.editable_invoice(sent, customer, &draft.currency)?;
         let stored = self.store_items(customer, vec![draft]);
         let id = stored[0].invoice_item.clone().unwrap_or_default();
-        for discount in &discounts {
-            self.modify(discount, |row| row["invoice_item"] = id.clone().into());
-        }
         if let Some(invoice) = invoice {
             self.add_line(&invoice, &id, &stored[0]);
         }
@@ -360,6 +357,9 @@ impl Core {
                 self.store.put(&id, row);
                 if let Some(behavior) = &draft.tax_behavior {
                     self.set_note(&id, "tax_behavior", behavior.clone());
+                }
+                for discount in draft.discounts.iter().filter_map(Value::as_str) {
+                    self.own_discount(discount, &[("invoice_item", &id)]);
                 }
                 self.emit("invoiceitem.created", &id);
                 self.remember_proration(&draft, &id);

@@ -9,6 +9,14 @@ use super::params::{check_count, inside};
 use super::status;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, text};
 
+/// The fields of a discount that name the object which it reduces.
+pub(super) const OWNERS: [&str; 4] = [
+    "subscription",
+    "subscription_item",
+    "invoice",
+    "invoice_item",
+];
+
 /// What a coupon is redeemed for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Purchase {
@@ -115,16 +123,12 @@ impl Core {
     ) -> Answer<()> {
         let row = self.need("discount", known, param)?;
         let is_foreign = opt(&row, "customer").is_some_and(|one| one != customer);
-        let owners = [
-            "subscription",
-            "subscription_item",
-            "invoice",
-            "invoice_item",
-        ];
-        let is_held = owners
-            .iter()
-            .filter_map(|name| opt(&row, name))
-            .all(|owner| holders.contains(&owner));
+        let owners: Vec<&str> = OWNERS.iter().filter_map(|name| opt(&row, name)).collect();
+        let is_held = if owners.is_empty() {
+            get(self.row(customer), "discount.id") == known
+        } else {
+            owners.iter().all(|owner| holders.contains(owner))
+        };
         if is_foreign || !is_held || self.note(known, "spent") == true {
             return Err(self.missing("discount", known, param));
         }

@@ -267,6 +267,9 @@ impl Core {
         let row = self.need("subscription_schedule", id, "id")?;
         let new = self.subscription_of_schedule(&row)?;
         let subscription = self.create_subscription(new)?;
+        if text(&row, "end_behavior") == "cancel" {
+            self.set_note(&subscription, "ends_by_schedule", true);
+        }
         let now = self.now;
         self.modify(id, |row| {
             row["status"] = "active".into();

@@ -209,11 +209,8 @@ pub(super) fn check_trial_end(now: i64, end: Option<i64>) -> Answer<()> {
 
 /// Refuses the two ways to set a cancellation beside each other.
 pub(super) fn check_cancellation(sent: &Value) -> Answer<()> {
-    if opt_int(sent, "cancel_at")
-        .or(opt(sent, "cancel_at").map(|_| 0))
-        .is_some()
-        && flag(sent, "cancel_at_period_end")
-    {
+    let has_date = has(sent, "cancel_at") && get(sent, "cancel_at") != "";
+    if has_date && flag(sent, "cancel_at_period_end") {
         let message =
             "You may only specify one of these parameters: cancel_at, cancel_at_period_end.";
         return refuse_param("", "cancel_at", message);

@@ -6,10 +6,6 @@ use crate::billing::{FEBRUARY, latest_invoice};
 use crate::changes::{amounts, change};
 use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
-fn buyer(shop: &mut Shop) -> (String, String) {
-    (shop.customer("pm_card_visa"), shop.plan("PRO", 3100))
-}
-
 fn period(sub: &Value) -> (i64, i64) {
     let item = &sub["items"]["data"][0];
     (
@@ -32,7 +28,7 @@ const MIDDLE: i64 = NOW + 15 * DAY;
 #[test]
 fn a_backdated_subscription_bills_each_period_since_its_start() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let start = NOW - 40 * DAY;
 
     let sub = shop.subscribe(&customer, &plan, &format!("&backdate_start_date={start}"));
@@ -56,7 +52,7 @@ fn a_backdated_subscription_bills_each_period_since_its_start() {
 #[test]
 fn a_backdated_subscription_without_prorations_bills_only_the_current_period() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let start = NOW - 40 * DAY;
 
     let more = format!("&backdate_start_date={start}&proration_behavior=none");
@@ -69,7 +65,7 @@ fn a_backdated_subscription_without_prorations_bills_only_the_current_period() {
 #[test]
 fn a_backdated_subscription_with_an_anchor_bills_up_to_the_anchor() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     shop.wait(15 * DAY);
     let start = NOW - 31 * DAY;
 
@@ -104,7 +100,7 @@ fn a_backdated_start_in_the_future_or_too_long_ago_is_refused() {
 #[test]
 fn an_anchor_prorates_the_first_period_or_leaves_it_free() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     shop.wait(15 * DAY);
     let anchor = format!("&billing_cycle_anchor={FEBRUARY}");
 
@@ -133,7 +129,7 @@ fn an_anchor_prorates_the_first_period_or_leaves_it_free() {
 #[test]
 fn a_change_within_a_short_first_period_costs_its_share_of_a_whole_one() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let plus = shop.plan("PLUS", 6200);
     shop.wait(15 * DAY);
     let anchor = format!("&billing_cycle_anchor={FEBRUARY}");
@@ -151,7 +147,7 @@ fn a_change_within_a_short_first_period_costs_its_share_of_a_whole_one() {
 #[test]
 fn an_anchor_later_than_the_next_natural_billing_date_is_refused() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
 
     let late = format!("&billing_cycle_anchor={}", FEBRUARY + 1);
     let (status, error) = refusal(&mut shop, &customer, &plan, &late);
@@ -171,7 +167,7 @@ fn an_anchor_later_than_the_next_natural_billing_date_is_refused() {
 #[test]
 fn a_configured_anchor_keeps_the_day_of_the_month_in_longer_months() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     shop.wait(31 * DAY);
 
     let sub = shop.subscribe(
@@ -195,7 +191,7 @@ fn a_configured_anchor_keeps_the_day_of_the_month_in_longer_months() {
 #[test]
 fn a_configured_anchor_is_refused_with_an_anchor_with_weeks_and_out_of_range() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let weekly = shop.price("WEEKLY", 700, "&recurring[interval]=week");
     let config = "&billing_cycle_anchor_config[day_of_month]=";
 
@@ -213,7 +209,7 @@ fn a_configured_anchor_is_refused_with_an_anchor_with_weeks_and_out_of_range() {
 #[test]
 fn a_trial_with_an_anchor_prorates_from_the_end_of_the_trial_to_the_anchor() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let end = NOW + 10 * DAY;
 
     let more = format!("&trial_end={end}&billing_cycle_anchor={FEBRUARY}");
@@ -238,7 +234,7 @@ fn a_trial_with_an_anchor_prorates_from_the_end_of_the_trial_to_the_anchor() {
 #[test]
 fn trial_parameters_that_contradict_each_other_are_refused() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let end = NOW + 10 * DAY;
 
     let both = format!("&trial_end={end}&trial_period_days=3");
@@ -257,7 +253,7 @@ fn trial_parameters_that_contradict_each_other_are_refused() {
 #[test]
 fn a_cancellation_within_the_first_period_is_prorated_unless_asked_otherwise() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let end = NOW + 10 * DAY;
 
     let sub = shop.subscribe(&customer, &plan, &format!("&cancel_at={end}"));
@@ -274,7 +270,7 @@ fn a_cancellation_within_the_first_period_is_prorated_unless_asked_otherwise() {
 #[test]
 fn a_cancellation_in_a_later_period_prorates_that_period() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let end = FEBRUARY + 7 * DAY;
 
     let sub = shop.subscribe(&customer, &plan, &format!("&cancel_at={end}"));
@@ -296,7 +292,7 @@ fn a_cancellation_in_a_later_period_prorates_that_period() {
 #[test]
 fn a_cancellation_can_be_named_by_the_end_of_the_period() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
 
     let sub = shop.subscribe(&customer, &plan, "&cancel_at=min_period_end");
 
@@ -332,7 +328,7 @@ fn a_transformed_quantity_is_divided_before_it_is_charged() {
 #[test]
 fn pending_items_are_invoiced_at_their_own_interval() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let more = "&pending_invoice_item_interval[interval]=week";
     let sub = shop.subscribe(&customer, &plan, more);
     let id = string(&sub["id"]);
@@ -356,13 +352,8 @@ fn pending_items_are_invoiced_at_their_own_interval() {
 #[test]
 fn items_of_one_price_or_two_currencies_are_refused() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
-    let euro = string(
-        &shop.post(
-            "/v1/prices",
-            "product_data[name]=EURO&unit_amount=900&currency=eur&recurring[interval]=month",
-        )["id"],
-    );
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
+    let euro = shop.euro_plan();
 
     let (_, twice) = refusal(
         &mut shop,
@@ -384,13 +375,8 @@ fn items_of_one_price_or_two_currencies_are_refused() {
 #[test]
 fn the_currencies_of_one_customer_do_not_mix() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
-    let euro = string(
-        &shop.post(
-            "/v1/prices",
-            "product_data[name]=EURO&unit_amount=900&currency=eur&recurring[interval]=month",
-        )["id"],
-    );
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
+    let euro = shop.euro_plan();
     let sub = shop.subscribe(&customer, &plan, "");
 
     let (status, error) = refusal(&mut shop, &customer, &euro, "");

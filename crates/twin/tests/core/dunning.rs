@@ -182,8 +182,7 @@ fn a_renewal_without_a_card_fails_without_a_charge() {
 /// first.
 fn renewal_with_a_coupon(shop: &mut Shop) -> (String, Value) {
     shop.post("/v1/coupons", "id=ONCE&percent_off=50&duration=once");
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 2000);
+    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
     let sub = shop.subscribe(&customer, &plan, "");
     let path = format!("/v1/subscriptions/{}", string(&sub["id"]));
     shop.post(&path, "discounts[0][coupon]=ONCE");

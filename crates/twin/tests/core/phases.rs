@@ -18,6 +18,22 @@ pub fn planned(shop: &mut Shop, customer: &str, more: &str) -> Value {
     shop.post(SCHEDULES, &format!("customer={customer}{more}"))
 }
 
+/// A schedule with one phase of a new price, for a new customer.
+pub fn simple(shop: &mut Shop, card: &str, amount: i64, more: &str) -> Value {
+    let (customer, plan) = shop.buyer(card, amount);
+    planned(shop, &customer, &first_phase(&plan, more))
+}
+
+/// Gives a subscription a schedule.
+pub fn scheduled(shop: &mut Shop, subscription: &Value) -> Value {
+    let body = format!("from_subscription={}", string(&subscription["id"]));
+    shop.post(SCHEDULES, &body)
+}
+
+pub fn path_of(schedule: &Value) -> String {
+    format!("{SCHEDULES}/{}", string(&schedule["id"]))
+}
+
 pub fn first_phase(price: &str, more: &str) -> String {
     format!("&phases[0][items][0][price]={price}{more}")
 }
@@ -29,8 +45,7 @@ pub fn subscription_of(shop: &Shop, schedule: &Value) -> Value {
 #[test]
 fn a_schedule_from_scratch_begins_active_with_a_draft_that_is_charged_an_hour_later() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
 
     let schedule = planned(
         &mut shop,
@@ -86,8 +101,7 @@ fn a_schedule_from_scratch_begins_active_with_a_draft_that_is_charged_an_hour_la
 #[test]
 fn a_schedule_in_the_future_starts_at_its_date() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
     let start = NOW + 10 * DAY;
 
     let more = format!("&start_date={start}{}", first_phase(&plan, ""));
@@ -126,8 +140,7 @@ fn a_schedule_in_the_future_starts_at_its_date() {
 #[test]
 fn a_schedule_in_the_past_bills_since_its_start() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 3100);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let start = NOW - 31 * DAY;
 
     let more = format!(
@@ -144,12 +157,11 @@ fn a_schedule_in_the_past_bills_since_its_start() {
 #[test]
 fn the_first_charge_of_a_schedule_that_fails_makes_the_subscription_past_due() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_chargeCustomerFail");
-    let plan = shop.plan("PRO", 1900);
-    let schedule = planned(
+    let schedule = simple(
         &mut shop,
-        &customer,
-        &first_phase(&plan, "&phases[0][iterations]=6"),
+        "pm_card_chargeCustomerFail",
+        1900,
+        "&phases[0][iterations]=6",
     );
 
     shop.wait(2 * DAY);
@@ -161,12 +173,11 @@ fn the_first_charge_of_a_schedule_that_fails_makes_the_subscription_past_due() {
 fn a_subscription_that_dunning_cancels_aborts_its_schedule() {
     let mut shop = Shop::open();
     shop.core.set_dunning(vec![1], DunningEnd::Cancel);
-    let customer = shop.customer("pm_card_chargeCustomerFail");
-    let plan = shop.plan("PRO", 1900);
-    let schedule = planned(
+    let schedule = simple(
         &mut shop,
-        &customer,
-        &first_phase(&plan, "&phases[0][iterations]=6"),
+        "pm_card_chargeCustomerFail",
+        1900,
+        "&phases[0][iterations]=6",
     );
 
     shop.wait(3 * DAY);
@@ -182,8 +193,7 @@ fn a_subscription_that_dunning_cancels_aborts_its_schedule() {
 #[test]
 fn phases_change_metadata_discounts_and_the_way_of_paying() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 2000);
+    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
     shop.post("/v1/coupons", "id=HALF&percent_off=50&duration=forever");
     let more = format!(
         "&start_date=now{}&phases[1][items][0][price]={plan}&phases[1][items][0][quantity]=2&phases[1][metadata][step]=two&phases[1][metadata][first]=&phases[1][collection_method]=send_invoice&phases[1][invoice_settings][days_until_due]=5&phases[1][duration][interval]=month",
@@ -219,8 +229,7 @@ fn phases_change_metadata_discounts_and_the_way_of_paying() {
 #[test]
 fn a_phase_can_be_a_trial() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
     let more = format!(
         "&start_date=now{}&phases[1][items][0][price]={plan}&phases[1][duration][interval]=month",
         first_phase(
@@ -246,8 +255,7 @@ fn a_phase_can_be_a_trial() {
 #[test]
 fn another_interval_in_the_next_phase_starts_a_new_period_at_its_full_price() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
     let yearly = shop.price("PRO", 19_000, "&recurring[interval]=year");
     let more = format!(
         "&start_date=now{}&phases[1][items][0][price]={yearly}&phases[1][duration][interval]=year",
@@ -296,8 +304,7 @@ fn a_phase_within_a_period_prorates_as_it_says() {
 #[test]
 fn a_schedule_announces_its_end_and_completes() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
     let more = format!("&end_behavior=cancel{}", first_phase(&plan, ""));
     let schedule = planned(&mut shop, &customer, &more);
     let sub = subscription_of(&shop, &schedule);
@@ -329,9 +336,7 @@ fn a_schedule_announces_its_end_and_completes() {
 #[test]
 fn a_schedule_that_is_released_at_its_end_is_also_completed() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
-    let schedule = planned(&mut shop, &customer, &first_phase(&plan, ""));
+    let schedule = simple(&mut shop, "pm_card_visa", 1900, "");
     shop.happened();
 
     shop.wait(31 * DAY);
@@ -363,7 +368,7 @@ fn an_update_of_the_current_phase_changes_the_subscription_and_may_omit_past_pha
     );
     let schedule = planned(&mut shop, &customer, &more);
     shop.wait(31 * DAY + 14 * DAY);
-    let path = format!("{SCHEDULES}/{}", string(&schedule["id"]));
+    let path = path_of(&schedule);
 
     let body = format!(
         "{}&phases[0][start_date]={FEBRUARY}&phases[0][end_date]={}&proration_behavior=always_invoice",

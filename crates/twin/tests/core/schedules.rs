@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::billing::{FEBRUARY, latest_invoice};
 use crate::changes::{amounts, on_plan};
-use crate::phases::{SCHEDULES, first_phase, planned, subscription_of};
+use crate::phases::{SCHEDULES, first_phase, path_of, planned, scheduled, simple, subscription_of};
 use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 #[test]
@@ -15,11 +15,8 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
         .as_i64()
         .unwrap();
 
-    let schedule = shop.post(
-        "/v1/subscription_schedules",
-        &format!("from_subscription={id}"),
-    );
-    let path = format!("/v1/subscription_schedules/{}", string(&schedule["id"]));
+    let schedule = scheduled(&mut shop, &sub);
+    let path = path_of(&schedule);
     shop.post(&path, &format!(
         "end_behavior=release&phases[0][items][0][price]={old}&phases[0][start_date]={NOW}&phases[0][end_date]={end}&phases[1][items][0][price]={cheap}&phases[1][duration][interval]=month"
     ));
@@ -77,14 +74,8 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
 fn a_released_schedule_no_longer_changes_anything() {
     let mut shop = Shop::open();
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
-    let schedule = shop.post(
-        "/v1/subscription_schedules",
-        &format!("from_subscription={}", string(&sub["id"])),
-    );
-    let path = format!(
-        "/v1/subscription_schedules/{}/release",
-        string(&schedule["id"])
-    );
+    let schedule = scheduled(&mut shop, &sub);
+    let path = format!("{}/release", path_of(&schedule));
 
     let released = shop.post(&path, "");
     let again = shop.refused("POST", &path, "");
@@ -143,11 +134,9 @@ fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
 fn canceling_a_schedule_credits_the_subscription_unless_asked_otherwise() {
     let mut shop = Shop::open();
     let mut cancel = |more: &str| {
-        let customer = shop.customer("pm_card_visa");
-        let plan = shop.plan("PRO", 3100);
-        let schedule = planned(&mut shop, &customer, &first_phase(&plan, ""));
+        let schedule = simple(&mut shop, "pm_card_visa", 3100, "");
         shop.wait(HOUR);
-        let path = format!("{SCHEDULES}/{}/cancel", string(&schedule["id"]));
+        let path = format!("{}/cancel", path_of(&schedule));
         let sub = subscription_of(&shop, &schedule);
         let ended = shop.post(&path, more);
         (
@@ -181,13 +170,7 @@ fn canceling_a_schedule_credits_the_subscription_unless_asked_otherwise() {
 #[test]
 fn a_subscription_that_is_canceled_cancels_its_schedule_and_nothing_starts_later() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
-    let schedule = planned(
-        &mut shop,
-        &customer,
-        &first_phase(&plan, "&phases[0][iterations]=3"),
-    );
+    let schedule = simple(&mut shop, "pm_card_visa", 1900, "&phases[0][iterations]=3");
     let sub = subscription_of(&shop, &schedule);
     shop.wait(HOUR);
 
@@ -202,14 +185,8 @@ fn a_subscription_that_is_canceled_cancels_its_schedule_and_nothing_starts_later
 #[test]
 fn schedules_that_make_no_sense_are_refused_and_leave_nothing() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
-    let euro = string(
-        &shop.post(
-            "/v1/prices",
-            "product_data[name]=EURO&unit_amount=900&currency=eur&recurring[interval]=month",
-        )["id"],
-    );
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
+    let euro = shop.euro_plan();
     shop.subscribe(&customer, &plan, "");
     shop.happened();
 
@@ -238,8 +215,7 @@ fn schedules_that_make_no_sense_are_refused_and_leave_nothing() {
 #[test]
 fn schedules_can_be_listed_by_their_state_and_dates() {
     let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
     let later = format!("&start_date={}{}", NOW + DAY, first_phase(&plan, ""));
     let waiting = planned(&mut shop, &customer, &later);
     let running = planned(&mut shop, &customer, &first_phase(&plan, ""));
@@ -255,7 +231,7 @@ fn schedules_can_be_listed_by_their_state_and_dates() {
 
     let scheduled = ids(&mut shop, "scheduled=true");
     let started = ids(&mut shop, "scheduled=false");
-    let path = format!("{SCHEDULES}/{}/release", string(&running["id"]));
+    let path = format!("{}/release", path_of(&running));
     shop.post(&path, "");
     let released = ids(&mut shop, &format!("released_at[gte]={NOW}"));
     let canceled = ids(&mut shop, &format!("canceled_at[gte]={NOW}"));
@@ -272,9 +248,8 @@ fn with_a_next_phase(shop: &mut Shop) -> (Value, String, String) {
     let customer = shop.customer("pm_card_visa");
     let (plan, plus) = (shop.plan("PRO", 3100), shop.plan("PLUS", 6200));
     let sub = shop.subscribe(&customer, &plan, "");
-    let body = format!("from_subscription={}", string(&sub["id"]));
-    let schedule = shop.post(SCHEDULES, &body);
-    let path = format!("{SCHEDULES}/{}", string(&schedule["id"]));
+    let schedule = scheduled(shop, &sub);
+    let path = path_of(&schedule);
     let phases = format!(
         "phases[0][items][0][price]={plan}&phases[0][start_date]={NOW}&phases[0][end_date]={FEBRUARY}&phases[1][items][0][price]={plus}&phases[1][duration][interval]=month"
     );
@@ -374,4 +349,29 @@ fn an_edit_of_the_phases_that_changes_no_item_bills_nothing() {
         shop.see(&sub["id"])["latest_invoice"],
         sub["latest_invoice"]
     );
+}
+
+#[test]
+fn a_schedule_that_ends_its_subscription_takes_the_end_back_unless_asked_to_keep_it() {
+    let mut shop = Shop::open();
+    let mut released = |change: &str, verb: &str| {
+        let (customer, plan) = shop.buyer("pm_card_visa", 1900);
+        let more = format!("&end_behavior=cancel{}", first_phase(&plan, ""));
+        let schedule = planned(&mut shop, &customer, &more);
+        let sub = subscription_of(&shop, &schedule);
+        let path = format!("{}{verb}", path_of(&schedule));
+        shop.post(&path, change);
+        [
+            sub["cancel_at"].clone(),
+            shop.see(&sub["id"])["cancel_at"].clone(),
+        ]
+    };
+
+    let end = json!(NOW + 31 * DAY);
+    assert_eq!(released("", "/release"), [end.clone(), Value::Null]);
+    assert_eq!(
+        released("preserve_cancel_date=true", "/release"),
+        [end.clone(), end.clone()]
+    );
+    assert_eq!(released("end_behavior=release", ""), [end, Value::Null]);
 }

@@ -162,6 +162,17 @@ impl Shop {
         self.price(name, amount, "&recurring[interval]=month")
     }
 
+    /// A customer with a card, and a monthly price.
+    pub fn buyer(&mut self, card: &str, amount: i64) -> (String, String) {
+        (self.customer(card), self.plan("PRO", amount))
+    }
+
+    /// Creates a monthly price of 9.00 in euros.
+    pub fn euro_plan(&mut self) -> String {
+        let body = "product_data[name]=EURO&unit_amount=900&currency=eur&recurring[interval]=month";
+        string(&self.post("/v1/prices", body)["id"])
+    }
+
     pub fn price(&mut self, name: &str, amount: i64, more: &str) -> String {
         let body = format!("product_data[name]={name}&unit_amount={amount}&currency=usd{more}");
         // `product_data` of a price accepts only a few fields of a product.

@@ -3,14 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::phases::{SCHEDULES, first_phase};
-use crate::shop::{DAY, NOW, Shop, string};
+use crate::shop::{DAY, NOW, Shop, good_card, string};
 
 const SUBSCRIPTIONS: &str = "/v1/subscriptions";
-
-/// A customer with a card, and a price.
-fn buyer(shop: &mut Shop) -> (String, String) {
-    (shop.customer("pm_card_visa"), shop.plan("PRO", 3100))
-}
 
 /// Refuses a change of the subscriptions, and checks that nothing is left of it.
 fn refused(shop: &mut Shop, path: &str, body: &str) -> Value {
@@ -29,7 +24,7 @@ fn refused(shop: &mut Shop, path: &str, body: &str) -> Value {
 #[test]
 fn a_price_of_an_inactive_product_starts_no_subscription_but_an_item_keeps_it() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let plus = shop.plan("PLUS", 6200);
     let sub = shop.subscribe(&customer, &plan, "");
     let item = string(&sub["items"]["data"][0]["id"]);
@@ -66,7 +61,7 @@ fn a_price_of_an_inactive_product_starts_no_subscription_but_an_item_keeps_it() 
 #[test]
 fn an_inactive_price_starts_no_subscription_and_renews_those_that_have_it() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let sub = shop.subscribe(&customer, &plan, "");
     shop.post(&format!("/v1/prices/{plan}"), "active=false");
 
@@ -83,7 +78,7 @@ fn an_inactive_price_starts_no_subscription_and_renews_those_that_have_it() {
 #[test]
 fn parameters_that_exclude_each_other_are_refused() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let product = string(&shop.see(&json!(plan))["product"]);
     let sub = string(&shop.subscribe(&customer, &plan, "")["id"]);
     let new = format!("customer={customer}&items[0][price]={plan}");
@@ -129,7 +124,7 @@ fn parameters_that_exclude_each_other_are_refused() {
 #[test]
 fn lists_have_at_most_twenty_elements_and_schedules_ten_phases() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let pack = shop.price("PACK", 100, "");
     let all: Vec<String> = (0..21)
         .map(|one| shop.plan(&format!("P{one}"), 100))
@@ -178,7 +173,7 @@ fn coupons(shop: &mut Shop) {
 #[test]
 fn one_coupon_cannot_be_applied_twice() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     coupons(&mut shop);
     let code = shop.post(
         "/v1/promotion_codes",
@@ -223,18 +218,32 @@ fn one_coupon_cannot_be_applied_twice() {
 #[test]
 fn a_discount_of_another_subscription_is_not_reused() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     coupons(&mut shop);
     let first = shop.subscribe(&customer, &plan, "&discounts[0][coupon]=ONE");
     let second = shop.subscribe(&customer, &plan, "&items[0][discounts][0][coupon]=TWO");
     let third = string(&shop.subscribe(&customer, &plan, "")["id"]);
     let of_first = string(&first["discounts"][0]);
     let of_item = string(&second["items"]["data"][0]["discounts"][0]);
+    let pack = shop.price("PACK", 900, "");
+    let more = format!(
+        "&add_invoice_items[0][price]={pack}&add_invoice_items[0][discounts][0][coupon]=TWO"
+    );
+    shop.subscribe(&customer, &plan, &more);
+    let line = shop.get("/v1/invoiceitems?limit=1")["data"][0].clone();
+    let of_line = string(&line["discounts"][0]);
+    let more = format!("&customer={customer}&discounts[0][coupon]=TWO");
+    let session = shop.session("payment", &pack, &more);
+    shop.core
+        .pay_checkout(&session, good_card(), shop.now)
+        .unwrap();
+    let newest = shop.core.newest("discount", 1);
+    let of_payment = string(&newest[0]["id"]);
     let item = string(&shop.see(&json!(third))["items"]["data"][0]["id"]);
     let path = format!("{SUBSCRIPTIONS}/{third}");
     let new = format!("customer={customer}&items[0][price]={plan}");
 
-    for discount in [&of_first, &of_item] {
+    for discount in [&of_first, &of_item, &of_line, &of_payment] {
         for (path, body) in [
             (
                 SUBSCRIPTIONS,
@@ -280,7 +289,7 @@ fn a_discount_of_another_subscription_is_not_reused() {
 #[test]
 fn an_object_keeps_its_own_discounts_and_may_use_those_above_it() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     coupons(&mut shop);
     shop.post(&format!("/v1/customers/{customer}"), "coupon=TWO");
     let held = shop.get(&format!("/v1/customers/{customer}"));
@@ -308,7 +317,7 @@ fn an_object_keeps_its_own_discounts_and_may_use_those_above_it() {
 #[test]
 fn an_update_of_a_schedule_needs_a_start_date_in_a_phase() {
     let mut shop = Shop::open();
-    let (customer, plan) = buyer(&mut shop);
+    let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     let schedule = shop.post(
         SCHEDULES,
         &format!("customer={customer}{}", first_phase(&plan, "")),

@@ -165,7 +165,9 @@ fn money(builder: &mut Builder) {
         builder.make(name, path, &format!("amount={amount}&currency=usd"));
         builder.shop.wait(HOUR);
     }
-    let body = "customer={customer}&items[0][price]={price}&discounts[0][coupon]={coupon}";
+    let coupon = "percent_off=10&duration=forever";
+    builder.make("third_coupon", "/v1/coupons", coupon);
+    let body = "customer={customer}&items[0][price]={price}&discounts[0][coupon]={coupon}&discounts[1][coupon]={third_coupon}";
     let made = builder.make("cheap", "/v1/subscriptions", body);
     builder.keep("discount", &made["discounts"][0]);
     builder.keep("cheap_item", &made["items"]["data"][0]["id"]);

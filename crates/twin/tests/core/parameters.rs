@@ -333,19 +333,18 @@ fn operations(account: &Account) -> BTreeMap<String, Vec<Operation<'_>>> {
     all
 }
 
-/// Judges the served parameters of all operations for which `is_wanted` holds.
-fn verdicts(is_wanted: impl Fn(&str, &str) -> bool + Sync) -> BTreeMap<(String, String), Verdict> {
+/// Judges the served parameters of all operations.
+fn verdicts() -> BTreeMap<(String, String), Verdict> {
     let account = account::prepared();
     let operations = operations(&account);
     std::thread::scope(|scope| {
         let halves: Vec<_> = (0..2)
             .map(|half| {
-                let (account, operations, is_wanted) = (&account, &operations, &is_wanted);
+                let (account, operations) = (&account, &operations);
                 scope.spawn(move || {
                     let mine = operations.iter().skip(half).step_by(2);
-                    let all = mine.flat_map(|(name, baselines)| {
-                        verdicts_of(account, name, baselines, is_wanted)
-                    });
+                    let all =
+                        mine.flat_map(|(name, baselines)| verdicts_of(account, name, baselines));
                     all.collect::<Vec<_>>()
                 })
             })
@@ -362,15 +361,11 @@ fn verdicts_of(
     account: &Account,
     name: &str,
     baselines: &[Operation<'_>],
-    is_wanted: impl Fn(&str, &str) -> bool,
 ) -> Vec<((String, String), Verdict)> {
     let (method, template) = name.split_once(' ').unwrap();
     let mut verdicts = Vec::new();
     let mut scratch = account.core.clone();
     for (dotted, trials) in parameters(account, &described()[template][method]) {
-        if !is_wanted(name, &dotted) {
-            continue;
-        }
         let is_unserved = baselines.iter().any(|one| {
             let probe = scratch.api(&one.request(&one.with(&trials[0])), account.now);
             let named = probe.body["error"]["param"].as_str().unwrap_or("");
@@ -432,29 +427,14 @@ fn every_baseline_request_succeeds_and_every_served_operation_has_one() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
-/// The parameters that are still silent, a line for each operation.
-fn pending() -> BTreeSet<(String, String)> {
-    let mut all = BTreeSet::new();
-    for line in include_str!("parameters/pending.txt").lines() {
-        let (operation, names) = line.split_once(": ").unwrap();
-        for name in names.split(' ') {
-            all.insert((operation.to_owned(), name.to_owned()));
-        }
-    }
-    all
-}
-
 #[test]
 fn every_parameter_has_an_effect_or_is_refused_by_name() {
-    let pending = pending();
-    let is_settled =
-        |operation: &str, name: &str| !pending.contains(&(operation.to_owned(), name.to_owned()));
     let mut problems = Vec::new();
     let mut unused: BTreeSet<(&str, &str)> = no_ops::NO_OPS
         .iter()
         .map(|(operation, name, _)| (*operation, *name))
         .collect();
-    for ((operation, name), verdict) in verdicts(is_settled) {
+    for ((operation, name), verdict) in verdicts() {
         match (verdict, no_ops::find(&operation, &name)) {
             (Verdict::Silent, Some(entry)) => {
                 unused.remove(&entry);
@@ -474,24 +454,4 @@ fn every_parameter_has_an_effect_or_is_refused_by_name() {
         "{} problems: {problems:#?}",
         problems.len()
     );
-}
-
-#[test]
-#[ignore = "names the pending parameters that have an effect by now; takes minutes"]
-fn every_pending_parameter_is_still_silent() {
-    let pending = pending();
-    let is_pending =
-        |operation: &str, name: &str| pending.contains(&(operation.to_owned(), name.to_owned()));
-    let found = verdicts(is_pending);
-    let stale: Vec<String> = pending
-        .iter()
-        .filter(|key| {
-            !matches!(
-                found.get(*key),
-                Some(Verdict::Silent | Verdict::Unreached(_))
-            )
-        })
-        .map(|(operation, name)| format!("{operation} {name}"))
-        .collect();
-    assert!(stale.is_empty(), "{stale:#?}");
 }

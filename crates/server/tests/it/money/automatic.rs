@@ -98,7 +98,18 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
     assert_eq!(maya.billing().await["credits"]["available"], 400);
 }
 
-on_both!(an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined);
+/// SEPA debits are in euros only.
+fn in_euros(settings: &mut billing::config::Settings) {
+    own_catalog(
+        settings,
+        &CATALOG.replace("currency = \"usd\"", "currency = \"eur\""),
+    );
+}
+
+on_both!(
+    an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined,
+    in_euros
+);
 async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;

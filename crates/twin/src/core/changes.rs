@@ -288,6 +288,7 @@ impl Core {
             one_time_lines: self.one_time_lines_from(
                 list(sent, "add_invoice_items"),
                 "add_invoice_items",
+                text(&row, "currency"),
                 (text(&row, "customer"), Some(id)),
             )?,
             by: Initiator::from_params(sent),

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::Core;
 use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::changes::Change;
+use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::{check_count, metadata};
+use super::params::{check_count, metadata, only_one_of};
 use super::payments::Initiator;
 use super::subscription_create::NewSubscription;
 use super::subscription_items::set_item_list;
@@ -107,6 +108,11 @@ impl Core {
             }
             let is_last = index + 1 == sent.len();
             let phase = self.phase_from(one, &named, (begin, is_last), owner)?;
+            let first = phases.first().unwrap_or(&phase);
+            let price = json!({"currency": phase["currency"]});
+            let item = get(one, "items.0");
+            let param = format!("{named}[items][0]");
+            check_currency(&price, text(first, "currency"), item, &param)?;
             begin = int(&phase, "end_date");
             phases.push(phase);
         }
@@ -120,12 +126,7 @@ impl Core {
         (begin, is_last): (i64, bool),
         (customer, subscription): (&str, Option<&str>),
     ) -> Answer {
-        let ends = ["end_date", "duration", "iterations"];
-        if ends.iter().filter(|name| has(sent, name)).count() > 1 {
-            let message =
-                "You may only specify one of these parameters: duration, end_date, iterations.";
-            return refuse_param("", &format!("{named}[end_date]"), message);
-        }
+        only_one_of(sent, &["duration", "end_date", "iterations"], named)?;
         let (items, price) = self.phase_items(sent, named)?;
         let end = phase_end(sent, &price, begin, is_last, self.now).filter(|end| *end > begin);
         let Some(end) = end else {
@@ -160,7 +161,7 @@ impl Core {
                        "promotion_code": or_null(one, "promotion_code")})
             })
             .collect();
-        phase["add_invoice_items"] = self.phase_extras(sent, named)?.into();
+        phase["add_invoice_items"] = self.phase_extras(sent, currency, named)?.into();
         Ok(phase)
     }
 
@@ -185,13 +186,13 @@ impl Core {
     }
 
     /// The one-time items of a phase.
-    fn phase_extras(&mut self, sent: &Value, named: &str) -> Answer<Vec<Value>> {
+    fn phase_extras(&mut self, sent: &Value, currency: &str, named: &str) -> Answer<Vec<Value>> {
         let param = format!("{named}[add_invoice_items]");
         check_count(list(sent, "add_invoice_items"), &param)?;
         let mut extras = Vec::new();
         for (index, item) in list(sent, "add_invoice_items").iter().enumerate() {
             let param = format!("{named}[add_invoice_items][{index}]");
-            let price = self.price_in(item, &param)?;
+            let price = self.one_time_price(item, currency, &param)?;
             extras.push(json!({"discounts": [],
                 "metadata": metadata(&Value::Null, get(item, "metadata"))?,
                 "period": {"start": {"type": "phase_start"}, "end": {"type": "phase_end"}},

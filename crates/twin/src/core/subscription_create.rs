@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
+use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
@@ -106,6 +107,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let one_time_lines = core.one_time_lines_from(
         list(sent, "add_invoice_items"),
         "add_invoice_items",
+        text(&items[0].0, "currency"),
         (customer, None),
     )?;
     let start = opt_int(sent, "backdate_start_date");
@@ -171,13 +173,8 @@ fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>>
         items.push((price, quantity, kept));
     }
     check_same_interval(items.iter().map(|(price, ..)| price))?;
-    let currency = text(&items[0].0, "currency");
-    if opt(sent, "currency").is_some_and(|wanted| wanted != currency) {
-        let message = format!(
-            "The price specified only supports `{currency}`. This doesn't match the expected currency: `{}`.",
-            text(sent, "currency")
-        );
-        return refuse_param("", "items[0][price]", message);
+    if let Some(wanted) = opt(sent, "currency") {
+        check_currency(&items[0].0, wanted, get(sent, "items.0"), "items[0]")?;
     }
     Ok(items)
 }

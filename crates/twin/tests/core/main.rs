@@ -15,6 +15,7 @@ mod checkout_settings;
 mod checkout_subscriptions;
 mod coupons;
 mod crossings;
+mod currencies;
 mod customers;
 mod discounts;
 mod disputes;

@@ -10,7 +10,7 @@ use super::behavior::ProrationBehavior;
 use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::invoice_items::ITEMS_MAX;
+use super::invoice_items::INVOICE_ITEMS_MAX;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
@@ -167,8 +167,8 @@ impl Core {
     /// Adds and changes the invoice items that the preview assumes.
     fn imagine_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
         let items = list(sent, "invoice_items");
-        if items.len() > ITEMS_MAX {
-            let message = format!("You can pass at most {ITEMS_MAX} invoice items.");
+        if items.len() > INVOICE_ITEMS_MAX {
+            let message = format!("You can pass at most {INVOICE_ITEMS_MAX} invoice items.");
             return refuse_param("", "invoice_items", message);
         }
         for (index, one) in items.iter().enumerate() {

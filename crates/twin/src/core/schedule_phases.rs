@@ -9,7 +9,7 @@ use super::changes::Change;
 use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::{check_count, metadata, only_one_of};
+use super::params::{check_count, metadata, only_one_of, refuse_rivals};
 use super::payments::Initiator;
 use super::subscription_create::NewSubscription;
 use super::subscription_items::set_item_list;
@@ -436,8 +436,7 @@ impl Core {
 fn trial_of(sent: &Value, named: &str, span: (i64, i64), now: i64) -> Answer<Option<i64>> {
     if flag(sent, "trial") {
         if has(sent, "trial_end") {
-            let message = "You may only specify one of these parameters: trial, trial_end.";
-            return refuse_param("", &format!("{named}[trial]"), message);
+            refuse_rivals("trial", "trial_end", named)?;
         }
         return Ok(Some(span.1));
     }

@@ -9,7 +9,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::params::{check_count, metadata};
+use super::params::{check_count, metadata, only_one_of};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
@@ -191,10 +191,7 @@ fn anchor_from(
     let config = get(sent, "billing_cycle_anchor_config");
     let named = "billing_cycle_anchor";
     if !config.is_null() {
-        if has(sent, named) {
-            let message = "You may only specify one of these parameters: billing_cycle_anchor, billing_cycle_anchor_config.";
-            return refuse_param("", "billing_cycle_anchor_config", message);
-        }
+        only_one_of(sent, &[named, "billing_cycle_anchor_config"], "")?;
         check_anchor_config(config, interval)?;
         return Ok(Some(configured_anchor(config, interval, base)));
     }

@@ -7,7 +7,7 @@ use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
-use super::params::{check_count, metadata, only_one_of};
+use super::params::{check_count, metadata, only_one_of, refuse_rivals};
 use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
@@ -182,10 +182,7 @@ pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
 
 /// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
-    if has(sent, "trial_end") && has(sent, "trial_period_days") {
-        let message = "You may only specify one of these parameters: trial_end, trial_period_days.";
-        return refuse_param("", "trial_end", message);
-    }
+    only_one_of(sent, &["trial_end", "trial_period_days"], "")?;
     let by_days = opt_int(sent, "trial_period_days").map(|days| now + days * DAY);
     let end = opt_int(sent, "trial_end").or(by_days);
     check_trial_end(now, end)?;
@@ -213,9 +210,7 @@ pub(super) fn check_trial_end(now: i64, end: Option<i64>) -> Answer<()> {
 pub(super) fn check_cancellation(sent: &Value) -> Answer<()> {
     let has_date = has(sent, "cancel_at") && get(sent, "cancel_at") != "";
     if has_date && flag(sent, "cancel_at_period_end") {
-        let message =
-            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.";
-        return refuse_param("", "cancel_at", message);
+        return refuse_rivals("cancel_at", "cancel_at_period_end", "");
     }
     Ok(())
 }

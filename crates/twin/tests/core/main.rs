@@ -42,6 +42,7 @@ mod reading;
 mod recorded;
 mod refusals;
 mod refused_sales;
+mod schedule_terms;
 mod schedules;
 mod schema;
 mod searches;

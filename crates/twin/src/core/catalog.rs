@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 
 use super::decimals;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::params::metadata;
+use super::params::{inside, metadata, only_one_of};
 use super::value::{
-    AMOUNT_MAX, copy, copy_or_null, flag, get, has, list, opt, opt_int, or_null, owned, required,
-    text,
+    copy, copy_or_null, flag, get, has, limited, list, opt, opt_int, or_null, owned, required, text,
 };
 use super::{Call, Core};
 
@@ -123,11 +122,8 @@ impl Core {
             let message = "Only `per_unit` of `billing_scheme` is served by this twin.";
             return refuse_param("", &named("billing_scheme"), message);
         }
-        let amount = unit_amount(params, &named("unit_amount"))?;
-        if has(params, "product") && has(params, "product_data") {
-            let message = "You may only specify one of these parameters: product, product_data.";
-            return refuse_param("", &named("product"), message);
-        }
+        let amount = unit_amount(params, outer)?;
+        only_one_of(params, &["product", "product_data"], outer)?;
         let product = match opt(params, "product") {
             Some(product) => {
                 self.need("product", product, &named("product"))?;
@@ -209,28 +205,22 @@ impl Core {
 }
 
 /// The exact price of one unit. <https://docs.stripe.com/api/prices/create>
-fn unit_amount(params: &Value, name: &str) -> Answer<i128> {
-    if has(params, "unit_amount") && has(params, "unit_amount_decimal") {
-        let message =
-            "You may only specify one of these parameters: unit_amount, unit_amount_decimal.";
-        return refuse_param("", name, message);
-    }
-    let decimal_name = name.replace("unit_amount", "unit_amount_decimal");
+fn unit_amount(params: &Value, outer: &str) -> Answer<i128> {
+    only_one_of(params, &["unit_amount", "unit_amount_decimal"], outer)?;
     let sent = opt_int(params, "unit_amount").map(|amount| amount.to_string());
     let (sent, name) = match (sent, opt(params, "unit_amount_decimal")) {
-        (Some(sent), _) => (sent, name),
-        (None, Some(decimal)) => (decimal.to_owned(), decimal_name.as_str()),
-        (None, None) => return Err(ApiError::required(name)),
+        (Some(sent), _) => (sent, "unit_amount"),
+        (None, Some(decimal)) => (decimal.to_owned(), "unit_amount_decimal"),
+        (None, None) => return Err(ApiError::required(&inside(outer, "unit_amount"))),
     };
+    let name = &inside(outer, name);
     let amount = decimals::read(&sent, name)?;
     if amount < 0 {
         let message = "This value must be greater than or equal to 0.";
         return refuse_param("parameter_invalid_integer", name, message);
     }
-    if decimals::times(amount, 1).is_none_or(|rounded| rounded > AMOUNT_MAX) {
-        let message = "Amount must be no more than $999,999.99";
-        return refuse_param("amount_too_large", name, message);
-    }
+    let rounded = decimals::times(amount, 1).unwrap_or(i64::MAX);
+    limited(rounded, text(params, "currency"), name)?;
     Ok(amount)
 }
 

@@ -70,6 +70,9 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         return Err(ApiError::invalid(message));
     }
     core.change_members(id, &before, sent)?;
+    if has(sent, "default_tax_rates") || has(sent, "automatic_tax") {
+        core.follow_items(id);
+    }
     core.change_trial(id, sent)?;
     if has(sent, "items")
         || has(sent, "add_invoice_items")
@@ -288,6 +291,7 @@ impl Core {
             one_time_lines: self.one_time_lines_from(
                 list(sent, "add_invoice_items"),
                 "add_invoice_items",
+                text(&row, "currency"),
                 (text(&row, "customer"), Some(id)),
             )?,
             by: Initiator::from_params(sent),

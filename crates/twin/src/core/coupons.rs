@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::amounts::{WHOLE, percent};
 use super::errors::{Answer, ApiError, refuse_param};
-use super::params::metadata;
+use super::params::{metadata, only_one_of, refuse_rivals};
 use super::redemption::restrictions;
 use super::time::DAY;
 use super::value::{copy, copy_or_null, get, has, int, opt, opt_int, or_null, owned, text};
@@ -80,11 +80,7 @@ fn check_coupon(core: &Core, sent: &Value) -> Answer<()> {
         let message = "You must pass currency when passing amount_off";
         return refuse_param("", "currency", message);
     }
-    if by_percent && has(sent, "currency_options") {
-        let message =
-            "You may only specify one of these parameters: currency_options, percent_off.";
-        return refuse_param("", "currency_options", message);
-    }
+    only_one_of(sent, &["currency_options", "percent_off"], "")?;
     let repeats = opt(sent, "duration") == Some("repeating");
     if repeats != has(sent, "duration_in_months") {
         let message = if repeats {
@@ -138,9 +134,7 @@ pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
             copy_or_null(after, &call.params, &["name"]);
             let options = get(&call.params, "currency_options");
             if options.is_object() && after["amount_off"].is_null() {
-                let message =
-                    "You may only specify one of these parameters: currency_options, percent_off.";
-                return refuse_param("", "currency_options", message);
+                return refuse_rivals("currency_options", "percent_off", "");
             }
             let mut known = core.note(call.id(), "currency_options");
             for (currency, option) in options.as_object().into_iter().flatten() {

@@ -200,18 +200,12 @@ impl Core {
         let description = opt(sent, "description").unwrap_or("Credit");
         let id = self.rng.id("cnli");
         let mut line = note_line(&id, "custom_line_item", description, unit, quantity);
-        let amount = int(&line, "amount");
-        limited(
-            amount,
+        let amount = limited(
+            decimals::times(unit, quantity).unwrap_or(i64::MAX),
             text(invoice, "currency"),
             &format!("{param}[quantity]"),
         )?;
-        if has(sent, "tax_amounts") && has(sent, "tax_rates") {
-            let message = format!(
-                "You may only specify one of these parameters: {param}[tax_amounts], {param}[tax_rates]."
-            );
-            return refuse_param("", param, message);
-        }
+        only_one_of(sent, &["tax_amounts", "tax_rates"], param)?;
         let rates = self.tax_rates_in(sent, "tax_rates", &format!("{param}[tax_rates]"))?;
         let taxed = Taxed {
             automatic: false,

@@ -3,9 +3,35 @@
 use serde_json::Value;
 
 use super::Core;
-use super::errors::{Answer, ApiError};
+use super::errors::{Answer, ApiError, refuse_param};
+use super::params::inside;
 use super::status;
-use super::value::{get, opt};
+use super::value::{get, has, opt, text};
+
+/// Refuses the price of an item in the parameters that has another currency than what it is billed
+/// with. `param` names the item.
+pub(super) fn check_currency(
+    price: &Value,
+    currency: &str,
+    item: &Value,
+    param: &str,
+) -> Answer<()> {
+    let own = text(price, "currency");
+    if own == currency {
+        return Ok(());
+    }
+    let message = format!(
+        "The price specified only supports `{own}`. This doesn't match the expected currency: `{currency}`."
+    );
+    let named = if has(item, "price_data") {
+        inside(&inside(param, "price_data"), "currency")
+    } else if has(item, "pricing") {
+        inside(&inside(param, "pricing"), "price")
+    } else {
+        inside(param, "price")
+    };
+    refuse_param("", &named, message)
+}
 
 impl Core {
     /// Refuses a currency other than that of what the customer is already billed for.

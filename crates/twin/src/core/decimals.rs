@@ -8,7 +8,7 @@ const ONE: i128 = 1_000_000_000_000;
 const PLACES_MAX: usize = 12;
 
 /// The value of a decimal such as `5.5`, in the smallest unit. Returns `None` for anything else and
-/// for more than 12 decimal places.
+/// for more than 12 decimal places. What is too large for a number becomes the largest one.
 pub fn parse(text: &str) -> Option<i128> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -17,13 +17,12 @@ pub fn parse(text: &str) -> Option<i128> {
     let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
     let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let is_number = is_plain(whole) && is_plain(places) && !(whole.is_empty() && places.is_empty());
-    if !is_number || whole.len() > PLACES_MAX || places.len() > PLACES_MAX {
+    if !is_number || places.len() > PLACES_MAX {
         return None;
     }
-    format!("{whole}{places:0<PLACES_MAX$}")
-        .parse::<i128>()
-        .ok()
-        .map(|value| sign * value)
+    // More digits than a number holds are larger than any amount.
+    let value = format!("{whole}{places:0<PLACES_MAX$}").parse::<i128>();
+    Some(sign * value.unwrap_or(i128::MAX))
 }
 
 /// The value of a decimal parameter.
@@ -61,7 +60,7 @@ pub fn whole(value: i128) -> Option<i64> {
 /// <https://docs.stripe.com/billing/subscriptions/decimal-amounts>
 pub fn times(value: i128, units: i64) -> Option<i64> {
     let exact = value.checked_mul(i128::from(units))?;
-    let rounded = (exact.abs() + ONE / 2) / ONE;
+    let rounded = exact.abs().checked_add(ONE / 2)? / ONE;
     i64::try_from(exact.signum() * rounded).ok()
 }
 
@@ -78,12 +77,18 @@ mod tests {
         assert_eq!(times(half, 3), Some(17));
         assert_eq!(times(parse("0.000000000001").unwrap(), 499_999), Some(0));
         assert_eq!(times(parse("-2.5").unwrap(), 1), Some(-3));
+        assert_eq!(
+            times(parse("1000000000000").unwrap(), 1),
+            Some(1_000_000_000_000)
+        );
         assert_eq!(whole(parse("12.00").unwrap()), Some(12));
         assert_eq!(to_text(parse("012.50").unwrap()), "12.5");
     }
 
     #[test]
     fn what_is_no_decimal_is_refused() {
+        let huge = parse(&"9".repeat(60)).unwrap();
+        assert_eq!((times(huge, 1), times(-huge, 3)), (None, None));
         for text in ["", ".", "-", "1e3", "1,5", "0.0000000000001", "1.2.3", "+1"] {
             assert_eq!(parse(text), None, "{text}");
         }

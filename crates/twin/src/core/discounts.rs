@@ -55,7 +55,7 @@ pub(super) fn delete_of_subscription(core: &mut Core, call: &Call) -> Answer {
         return no_discount(&format!("subscription: {id}"));
     };
     for discount in &all {
-        core.detach_discount(discount);
+        core.drop_discount(&id, discount);
     }
     core.emit_change("customer.subscription.updated", &id, &before);
     Ok(core.deleted_discount(last))
@@ -94,14 +94,26 @@ pub(super) struct Reduced {
 
 /// Takes a coupon off several amounts together, in proportion, and notes it as `discount`.
 pub(super) fn take_off(amounts: &mut [Reduced], coupon: &Value, currency: &str, discount: &str) {
-    let base = |one: &Reduced| {
-        if applies_to(coupon, &one.product) {
+    let all: Vec<usize> = (0..amounts.len()).collect();
+    take_off_some(amounts, &all, coupon, currency, discount);
+}
+
+/// Takes a coupon off the amounts at some places together.
+fn take_off_some(
+    amounts: &mut [Reduced],
+    places: &[usize],
+    coupon: &Value,
+    currency: &str,
+    discount: &str,
+) {
+    let base = |(index, one): (usize, &Reduced)| {
+        if places.contains(&index) && applies_to(coupon, &one.product) {
             one.rest
         } else {
             0
         }
     };
-    let bases: Vec<i64> = amounts.iter().map(base).collect();
+    let bases: Vec<i64> = amounts.iter().enumerate().map(base).collect();
     let off = reduction(coupon, bases.iter().sum(), currency);
     for (one, part) in amounts.iter_mut().zip(spread(off, &bases)) {
         one.rest -= part;
@@ -210,12 +222,23 @@ impl Core {
             .filter_map(Value::as_str)
             .filter(|id| !discounts.iter().any(|one| one == id));
         for id in gone {
-            self.detach_discount(id);
+            self.drop_discount(subscription, id);
         }
         self.modify(subscription, |row| row["discounts"] = discounts.into());
         for id in discounts.iter().filter(|id| !before.contains(&json!(id))) {
-            self.modify(id, |row| row["subscription"] = subscription.into());
-            self.emit("customer.discount.created", id);
+            if self.own_discount(id, &[("subscription", subscription)]) {
+                self.emit("customer.discount.created", id);
+            }
+        }
+    }
+
+    /// Takes a discount away from a subscription. One that belongs to the whole customer stays
+    /// there.
+    fn drop_discount(&mut self, subscription: &str, id: &str) {
+        if text(self.row(id), "subscription") == subscription {
+            self.detach_discount(id);
+        } else {
+            self.modify(subscription, |row| without_discount(row, id));
         }
     }
 
@@ -231,20 +254,21 @@ impl Core {
         }
     }
 
-    /// Makes a new discount that of an object. One that already belongs to something, or to the
-    /// whole customer, stays there.
-    pub(super) fn own_discount(&mut self, id: &str, owner: &[(&str, &str)]) {
+    /// Makes a new discount that of an object, and returns whether it was new. One that already
+    /// belongs to something, or to the whole customer, stays there.
+    pub(super) fn own_discount(&mut self, id: &str, owner: &[(&str, &str)]) -> bool {
         let row = self.row(id);
         let customer = self.row(text(row, "customer"));
         let is_held = OWNERS.iter().any(|name| has(row, name));
         if is_held || get(customer, "discount.id") == id {
-            return;
+            return false;
         }
         self.modify(id, |row| {
             for (name, value) in owner {
                 row[*name] = (*value).into();
             }
         });
+        true
     }
 
     /// Gives a customer the discount of a coupon, as older versions of the API do, or takes it
@@ -291,30 +315,23 @@ impl Core {
     /// Takes a discount away from whatever has it. Invoices that it reduced keep it.
     pub(super) fn detach_discount(&mut self, id: &str) {
         let row = self.row(id).clone();
-        let without = |held: &mut Value| {
-            if let Some(all) = held.as_array_mut() {
-                all.retain(|one| one != id);
-            }
-        };
-        let mut is_detached = false;
-        if let Some(customer) = opt(&row, "customer") {
-            is_detached = get(self.row(customer), "discount.id") == id;
-            if is_detached {
-                self.modify(customer, |customer| customer["discount"] = Value::Null);
+        let customer = text(&row, "customer");
+        let mut is_detached = get(self.row(customer), "discount.id") == id;
+        if is_detached {
+            self.modify(customer, |customer| customer["discount"] = Value::Null);
+        }
+        let mut held: Vec<String> = Vec::new();
+        // That of a customer can be on several subscriptions.
+        for subscription in self.store.by("subscription", "customer", customer) {
+            let mut after = subscription.clone();
+            without_discount(&mut after, id);
+            if after != *subscription {
+                held.push(owned(subscription, "id"));
             }
         }
-        if let Some(subscription) = opt(&row, "subscription") {
-            let before = self.modify(subscription, |subscription| {
-                without(&mut subscription["discounts"]);
-                for item in subscription["items"]["data"]
-                    .as_array_mut()
-                    .into_iter()
-                    .flatten()
-                {
-                    without(&mut item["discounts"]);
-                }
-            });
-            is_detached |= before != *self.row(subscription);
+        for subscription in &held {
+            is_detached = true;
+            self.modify(subscription, |row| without_discount(row, id));
         }
         if is_detached {
             self.set_note(id, "spent", true);
@@ -371,22 +388,44 @@ impl Core {
         }
     }
 
-    /// Applies the discounts of an invoice and of its lines, those of the lines first.
+    /// Applies the discounts of an invoice and of its lines, those of the lines first. One that
+    /// several lines have, or also the invoice, is redeemed once: each line is reduced once, and an
+    /// amount is shared out.
     pub(super) fn discount_lines(&self, invoice: &mut Value) {
         let currency = owned(invoice, "currency");
         let lines = inner(invoice, "lines").to_vec();
-        let mut amounts: Vec<Reduced> = Vec::new();
-        for line in &lines {
-            let can = flag(line, "discountable");
-            let mut reduced = [Reduced {
-                product: owned(line, "pricing.price_details.product"),
-                rest: if can { int(line, "amount").max(0) } else { 0 },
-                applied: Vec::new(),
-            }];
-            self.reduce(&mut reduced, list(line, "discounts"), &currency);
-            amounts.extend(reduced);
+        let amount_of = |line: &Value| Reduced {
+            product: owned(line, "pricing.price_details.product"),
+            rest: if flag(line, "discountable") {
+                int(line, "amount").max(0)
+            } else {
+                0
+            },
+            applied: Vec::new(),
+        };
+        let mut amounts: Vec<Reduced> = lines.iter().map(amount_of).collect();
+        let mut of_lines: Vec<&Value> = Vec::new();
+        for id in lines.iter().flat_map(|line| list(line, "discounts")) {
+            if !of_lines.contains(&id) {
+                of_lines.push(id);
+            }
         }
-        self.reduce(&mut amounts, list(invoice, "discounts"), &currency);
+        let of_invoice = list(invoice, "discounts").to_vec();
+        let (first, then) = (of_lines.into_iter(), of_invoice.iter());
+        let all = first.map(|id| (id, true)).chain(then.map(|id| (id, false)));
+        for (discount, is_own) in all {
+            let id = discount.as_str().unwrap_or("");
+            let coupon = self.coupon_of(id);
+            let mut taken = amounts.iter().flat_map(|one| &one.applied);
+            let is_spent = taken.any(|(one, off)| one == id && *off > 0);
+            if is_spent && has(&coupon, "amount_off") {
+                continue;
+            }
+            let places: Vec<usize> = (0..lines.len())
+                .filter(|index| list(&lines[*index], "discounts").contains(discount) == is_own)
+                .collect();
+            take_off_some(&mut amounts, &places, &coupon, &currency, id);
+        }
         let mut totals: Vec<Applied> = Vec::new();
         for (index, (line, reduced)) in lines.iter().zip(&amounts).enumerate() {
             // The discounts of prorations were decided when those were created.
@@ -430,6 +469,20 @@ impl Core {
             self.detach_discount(&id);
             self.set_note(&id, "spent", true);
         }
+    }
+}
+
+/// Removes a discount from the lists of a subscription and its items.
+fn without_discount(row: &mut Value, id: &str) {
+    let remove = |held: &mut Value| {
+        if let Some(all) = held.as_array_mut() {
+            all.retain(|one| one != id);
+        }
+    };
+    remove(&mut row["discounts"]);
+    let items = row["items"]["data"].as_array_mut();
+    for item in items.into_iter().flatten() {
+        remove(&mut item["discounts"]);
     }
 }
 

@@ -7,7 +7,7 @@ use super::collection::plan_finalizing;
 use super::customers::check_custom_fields;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::invoice_items::ITEMS_MAX;
+use super::invoice_items::INVOICE_ITEMS_MAX;
 use super::params::{metadata, only_one_of};
 use super::payments::{Initiator, Paid};
 use super::status;
@@ -53,7 +53,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     };
     let lines = if includes {
         let mut pending = core.pending_items(&customer, id);
-        pending.truncate(ITEMS_MAX);
+        pending.truncate(INVOICE_ITEMS_MAX);
         pending
     } else {
         Vec::new()

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Core;
+use super::currencies::check_currency;
 use super::decimals;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::params::{inside, only_one_of};
@@ -127,17 +128,18 @@ impl Core {
             let message = "The price specified is inactive. This field only accepts active prices.";
             return refuse_param("", &named, message);
         }
-        let own = text(&price, "currency");
-        if let Some(wanted) = currency.filter(|wanted| *wanted != own) {
-            let message = format!(
-                "The price specified only supports `{own}`. This doesn't match the expected currency: `{wanted}`."
-            );
-            let param = if has(sent, "price_data") {
-                format!("{}[currency]", inside(outer, "price_data"))
-            } else {
-                named
-            };
-            return Err(ApiError::bad("", &param, message));
+        if let Some(wanted) = currency {
+            check_currency(&price, wanted, sent, outer)?;
+        }
+        Ok(price)
+    }
+
+    /// The active one-time price of an item that is billed beside a subscription in a currency.
+    pub(super) fn one_time_price(&mut self, item: &Value, currency: &str, param: &str) -> Answer {
+        only_one_of(item, &["price", "price_data"], param)?;
+        let price = self.item_price(item, Some(currency), param)?;
+        if price.is_null() {
+            return Err(ApiError::required(&inside(param, "price")));
         }
         Ok(price)
     }

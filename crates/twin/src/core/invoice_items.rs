@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
-use super::lists::agrees;
+use super::lists::{agrees, inner};
 use super::params::{inside, metadata};
 use super::redemption::Purchase;
 use super::status;
 use super::value::{copy, flag, get, has, ids, list, opt, opt_int, owned, text};
 use super::{Call, Core};
 
-/// The largest number of items of an invoice. <https://docs.stripe.com/api/invoiceitems/create>
-pub(super) const ITEMS_MAX: usize = 250;
+/// The largest number of invoice items of an invoice, beside the lines of its subscription. <https://docs.stripe.com/api/invoiceitems/create>
+pub(super) const INVOICE_ITEMS_MAX: usize = 250;
 
 /// `GET /v1/invoiceitems`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
@@ -160,8 +160,11 @@ impl Core {
             let message = "This invoice is no longer editable";
             return refuse_param("invoice_not_editable", "invoice", message);
         }
-        if list(&row, "lines.data").len() >= ITEMS_MAX {
-            let message = format!("An invoice can have at most {ITEMS_MAX} invoice items.");
+        let items = inner(&row, "lines")
+            .iter()
+            .filter(|line| !made_from(line).is_empty());
+        if items.count() >= INVOICE_ITEMS_MAX {
+            let message = format!("An invoice can have at most {INVOICE_ITEMS_MAX} invoice items.");
             return refuse_param("", "invoice", message);
         }
         if flag(&row, "automatic_tax.enabled") && !list(sent, "tax_rates").is_empty() {

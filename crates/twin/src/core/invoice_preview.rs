@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
+use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
-use super::invoice_items::ITEMS_MAX;
+use super::invoice_items::INVOICE_ITEMS_MAX;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
-use super::subscriptions::{billing_interval, move_period, period_end};
+use super::subscriptions::{billing_interval, check_same_interval, move_period, period_end};
 use super::time::add_interval;
 use super::value::{
     copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, quantity_in,
@@ -166,8 +167,8 @@ impl Core {
     /// Adds and changes the invoice items that the preview assumes.
     fn imagine_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
         let items = list(sent, "invoice_items");
-        if items.len() > ITEMS_MAX {
-            let message = format!("You can pass at most {ITEMS_MAX} invoice items.");
+        if items.len() > INVOICE_ITEMS_MAX {
+            let message = format!("You can pass at most {INVOICE_ITEMS_MAX} invoice items.");
             return refuse_param("", "invoice_items", message);
         }
         for (index, one) in items.iter().enumerate() {
@@ -355,12 +356,22 @@ impl Core {
         if let Some(first) = lines.first() {
             currency.clone_from(&first.currency);
         }
+        let mut recurring = Vec::new();
         for (index, item) in list(&details, "items").iter().enumerate() {
             let param = format!("subscription_details[items][{index}]");
-            let line = self.first_period(item, &details, &customer, &param)?;
-            currency.clone_from(&line.currency);
-            lines.push(line);
+            recurring.push(self.first_period(item, &details, &customer, &param)?);
         }
+        check_same_interval(recurring.iter().map(|line| &line.price))
+            .map_err(|error| error.inside("subscription_details"))?;
+        if let Some(first) = recurring.first() {
+            currency.clone_from(&first.currency);
+            if let Some(wanted) = opt(sent, "currency") {
+                let item = get(&details, "items.0");
+                check_currency(&first.price, wanted, item, "subscription_details[items][0]")?;
+            }
+            self.refuse_other_currency(&customer, &currency)?;
+        }
+        lines.append(&mut recurring);
         if lines.is_empty() {
             let message = "Nothing to preview: the customer has no pending invoice items.";
             return Err(nothing_upcoming(message));

@@ -405,7 +405,7 @@ impl Core {
     }
 
     /// Records that the payment of an invoice requires the customer to authenticate.
-    pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: Initiator) {
+    pub(super) fn invoice_needs_customer(&mut self, intent: &str) {
         let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::errors::{Answer, ApiError, refuse_param};
+use super::params::refuse_rivals;
 use super::value::{flag, get, has, ids, list, opt, text};
 
 /// The types that the account has activated.
@@ -37,8 +38,7 @@ pub(super) fn automatic_methods(sent: &Value) -> Option<Value> {
 pub(super) fn copy_method_types(intent: &mut Value, sent: &Value) -> Answer<()> {
     let (types, automatic) = (method_types(sent), has(sent, "automatic_payment_methods"));
     if automatic && types.is_some() {
-        let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
+        return refuse_rivals("automatic_payment_methods", "payment_method_types", "");
     }
     if let Some(types) = types {
         intent["payment_method_types"] = types.into();

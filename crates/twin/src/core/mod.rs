@@ -71,6 +71,7 @@ mod refunds;
 mod render;
 mod routes;
 mod schedule_phases;
+mod schedule_plans;
 mod schedules;
 mod search;
 mod setup;

@@ -25,6 +25,9 @@ pub fn query(parameters: &Value, raw: Value) -> Answer {
 const TEXT_LENGTH_MAX: usize = 5_000;
 const EVIDENCE_LENGTH_MAX: usize = 20_000;
 
+/// The currency in the text about an amount that is sent without one.
+const DEFAULT_CURRENCY: &str = "usd";
+
 fn object(schema: &Value, raw: Value, name: &str) -> Answer {
     let raw = match raw {
         Value::Object(map) => map,
@@ -75,9 +78,18 @@ fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &
             return Err(ApiError::required(&inside(name, key)));
         }
     }
+    let currency = raw.get("currency").and_then(Value::as_str);
+    let currency = currency.unwrap_or(DEFAULT_CURRENCY).to_lowercase();
     raw.into_iter()
         .map(|(key, value)| {
-            let typed = check(&known[&key], value, &inside(name, &key))?;
+            let param = inside(name, &key);
+            let typed = check(&known[&key], value, &param).map_err(|error| {
+                let is_own = error.param.as_deref() == Some(&param);
+                match limited(i64::MAX, &currency, &param) {
+                    Err(own) if is_own && error.code == own.code => own,
+                    _ => error,
+                }
+            })?;
             Ok((key, typed))
         })
         .collect::<Answer<Map<_, _>>>()
@@ -94,6 +106,11 @@ pub fn only_one_of(sent: &Value, names: &[&str], outer: &str) -> Answer<()> {
     let [first, second, ..] = named[..] else {
         return Ok(());
     };
+    refuse_rivals(first, second, outer)
+}
+
+/// The refusal of two parameters beside each other.
+pub fn refuse_rivals(first: &str, second: &str, outer: &str) -> Answer<()> {
     let message = format!("You may only specify one of these parameters: {first}, {second}.");
     refuse_param("", &inside(outer, first), message)
 }
@@ -186,7 +203,7 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
                     refuse_param("parameter_invalid_integer", name, message)
                 }
                 Ok(number) if number > most && last_of(name).contains("amount") => {
-                    limited(number, "usd", name).map(Value::from)
+                    limited(number, DEFAULT_CURRENCY, name).map(Value::from)
                 }
                 Ok(number) if number > most => {
                     let message = format!("This value must be less than or equal to {most}.");
@@ -289,9 +306,9 @@ fn is_currency(code: &str) -> bool {
 
 /// Refuses more elements than a list of items takes.
 pub(super) fn check_count(sent: &[Value], param: &str) -> Answer<()> {
-    const ITEMS_MAX: usize = 20;
-    if sent.len() > ITEMS_MAX {
-        let message = format!("You can pass at most {ITEMS_MAX} `{param}`.");
+    const ELEMENTS_MAX: usize = 20;
+    if sent.len() > ELEMENTS_MAX {
+        let message = format!("You can pass at most {ELEMENTS_MAX} `{param}`.");
         return refuse_param("", param, message);
     }
     Ok(())

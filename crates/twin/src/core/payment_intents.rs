@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
-use super::errors::{Answer, ApiError, refuse_param};
+use super::errors::{Answer, refuse_param};
 use super::method_types::{check_intent_types, copy_method_types, method_types};
-use super::params::metadata;
+use super::params::{metadata, only_one_of};
 use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
 use super::status;
 use super::value::{
@@ -215,10 +215,7 @@ impl Core {
         customer: Option<&str>,
     ) -> Answer<Option<String>> {
         if has(sent, "payment_method_data") {
-            if opt(sent, "payment_method").is_some() {
-                let message = "You may only specify one of these parameters: payment_method, payment_method_data.";
-                return Err(ApiError::invalid(message));
-            }
+            only_one_of(sent, &["payment_method", "payment_method_data"], "")?;
             let outer = "payment_method_data";
             return self.method_from(get(sent, outer), outer).map(Some);
         }

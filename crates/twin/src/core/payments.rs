@@ -225,7 +225,7 @@ impl Core {
         match &result {
             Ok(Paid::Now) => self.invoice_intent_paid(id),
             Ok(Paid::Later) => {}
-            Ok(Paid::RequiresAction) => self.invoice_needs_customer(id, by),
+            Ok(Paid::RequiresAction) => self.invoice_needs_customer(id),
             Err(error) => self.invoice_attempt_failed(id, error, by),
         }
         result

@@ -11,8 +11,8 @@ use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::value::{
-    copy, flag, get, has, int, list, opt, opt_int, owned, price_amount, rounded_price, set, text,
-    unit_price,
+    copy, flag, get, has, ids, int, list, opt, opt_int, owned, price_amount, rounded_price, set,
+    text, unit_price,
 };
 use super::views::not_possible;
 use super::{
@@ -381,21 +381,18 @@ impl Core {
             params: made,
         };
         let schedule = super::schedules::create(self, &create)?;
-        let first = get(&schedule, "phases.0");
-        let kept: Vec<Value> = list(first, "items")
-            .iter()
-            .map(|item| json!({"price": item["price"], "quantity": item["quantity"]}))
-            .collect();
+        let mut first = get(&schedule, "phases.0").clone();
+        first["default_tax_rates"] = ids(list(&first, "default_tax_rates")).into();
         let quantity = if has(wished, "quantity") {
             get(wished, "quantity")
         } else {
             get(row, "items.data.0.quantity")
         };
         let mut last = json!({"items": [{"price": wished["price"], "quantity": quantity}]});
+        let kept = ["discounts", "metadata", "default_tax_rates"];
+        copy(&mut last, &first, &kept);
         copy(&mut last, wished, &["discounts"]);
-        let phases = json!({"phases": [
-            {"items": kept, "start_date": first["start_date"], "end_date": first["end_date"]},
-            last], "end_behavior": "release"});
+        let phases = json!({"phases": [first, last], "end_behavior": "release"});
         let update = Call {
             path: String::new(),
             ids: vec![owned(&schedule, "id")],

@@ -115,7 +115,7 @@ impl Core {
 
     /// Refuses a discount that is not one "on the object (or one of its ancestors)", as Stripe
     /// describes the parameter, so that a coupon isn't redeemed more often than it is counted.
-    fn check_reusable(
+    pub(super) fn check_reusable(
         &self,
         known: &str,
         customer: &str,

@@ -1,22 +1,18 @@
-//! The phases of subscription schedules: reading them from parameters, and applying them to the
-//! subscription when they begin.
+//! The phases of subscription schedules, and applying them to the subscription when they begin.
 
 use serde_json::{Value, json};
 
 use super::Core;
 use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::changes::Change;
-use super::errors::{Answer, ApiError, refuse_param};
+use super::errors::Answer;
 use super::lists::inner;
-use super::params::{check_count, metadata};
+use super::params::metadata;
 use super::payments::Initiator;
 use super::subscription_create::NewSubscription;
 use super::subscription_items::set_item_list;
 use super::subscriptions::billing_interval;
-use super::time::add_interval;
-use super::value::{
-    flag, get, has, int, list, opt, opt_int, or_null, owned, period, quantity_in, text,
-};
+use super::value::{get, has, int, list, opt, opt_int, or_null, owned, period, text};
 
 /// The phase that contains a moment.
 pub(super) fn phase_at(row: &Value, now: i64) -> Option<&Value> {
@@ -82,123 +78,23 @@ fn setting<'a>(schedule: &'a Value, phase: &'a Value, path: &str) -> &'a Value {
 }
 
 impl Core {
-    /// Reads phases from parameters, for a customer and the subscription that the schedule may have
-    /// already. Each starts where the previous one ends.
-    pub(super) fn phases_from(
-        &mut self,
-        sent: &[Value],
-        start: i64,
-        owner: (&str, Option<&str>),
-    ) -> Answer<Vec<Value>> {
-        const PHASES_MAX: usize = 10;
-        if sent.len() > PHASES_MAX {
-            let message = format!("A subscription schedule can have at most {PHASES_MAX} phases.");
-            return refuse_param("", "phases", message);
-        }
-        let mut phases: Vec<Value> = Vec::new();
-        let mut begin = start;
-        for (index, one) in sent.iter().enumerate() {
-            let named = format!("phases[{index}]");
-            begin = moment(one, "start_date", self.now).unwrap_or(begin);
-            let before = phases.last().map_or(start, |last| int(last, "end_date"));
-            if begin != before {
-                let message = "Phases must be contiguous: each starts when the one before ends, and the current one keeps its start.";
-                return refuse_param("", &format!("{named}[start_date]"), message);
+    /// Redeems the discounts of a phase that begins. They were checked when they were planned, so
+    /// that a coupon which expired meanwhile still applies. A deleted one does not.
+    fn redeem_phase(&mut self, phase: &Value, customer: &str, sub: Option<&str>) -> Vec<String> {
+        let mut ids = Vec::new();
+        for one in list(phase, "discounts") {
+            if let Some(known) = opt(one, "discount") {
+                if self
+                    .check_reusable(known, customer, sub.as_slice(), "")
+                    .is_ok()
+                {
+                    ids.push(known.to_owned());
+                }
+            } else if let Ok((coupon, code)) = self.coupon_in(one, "") {
+                ids.push(self.new_discount(&coupon, code.as_ref(), customer));
             }
-            let is_last = index + 1 == sent.len();
-            let phase = self.phase_from(one, &named, (begin, is_last), owner)?;
-            begin = int(&phase, "end_date");
-            phases.push(phase);
         }
-        Ok(phases)
-    }
-
-    fn phase_from(
-        &mut self,
-        sent: &Value,
-        named: &str,
-        (begin, is_last): (i64, bool),
-        (customer, subscription): (&str, Option<&str>),
-    ) -> Answer {
-        let ends = ["end_date", "duration", "iterations"];
-        if ends.iter().filter(|name| has(sent, name)).count() > 1 {
-            let message =
-                "You may only specify one of these parameters: duration, end_date, iterations.";
-            return refuse_param("", &format!("{named}[end_date]"), message);
-        }
-        let (items, price) = self.phase_items(sent, named)?;
-        let end = phase_end(sent, &price, begin, is_last, self.now).filter(|end| *end > begin);
-        let Some(end) = end else {
-            let message = "Only the last phase can be left without an `end_date` or a `duration`, and phases must end after they start.";
-            return refuse_param("", &format!("{named}[end_date]"), message);
-        };
-        let currency = text(&price, "currency");
-        if opt(sent, "currency").is_some_and(|wanted| wanted != currency) {
-            let message = format!("The prices of this phase only support `{currency}`.");
-            return refuse_param("", &format!("{named}[currency]"), message);
-        }
-        self.refuse_other_currency(customer, currency)?;
-        let mut phase = phase(items, &price["currency"], (begin, end), sent);
-        phase["trial_end"] = json!(trial_of(sent, named, (begin, end), self.now)?);
-        // An empty value stays, as it removes the key from the subscription.
-        metadata(&Value::Null, get(sent, "metadata"))?;
-        if has(sent, "metadata") {
-            phase["metadata"] = get(sent, "metadata").clone();
-        }
-        if let Some(method) = opt(sent, "default_payment_method") {
-            let param = format!("{named}[default_payment_method]");
-            phase["default_payment_method"] =
-                self.attached_method(method, customer, &param)?.into();
-        }
-        let param = format!("{named}[discounts]");
-        let holders = subscription.as_slice();
-        self.check_discounts(list(sent, "discounts"), &param, customer, holders)?;
-        phase["discounts"] = list(sent, "discounts")
-            .iter()
-            .map(|one| {
-                json!({"coupon": or_null(one, "coupon"), "discount": or_null(one, "discount"),
-                       "promotion_code": or_null(one, "promotion_code")})
-            })
-            .collect();
-        phase["add_invoice_items"] = self.phase_extras(sent, named)?.into();
-        Ok(phase)
-    }
-
-    /// The items of a phase, and the first of their prices.
-    fn phase_items(&mut self, sent: &Value, named: &str) -> Answer<(Vec<Value>, Value)> {
-        check_count(list(sent, "items"), &format!("{named}[items]"))?;
-        let mut items = Vec::new();
-        let mut prices: Vec<Value> = Vec::new();
-        for (place, item) in list(sent, "items").iter().enumerate() {
-            let param = format!("{named}[items][{place}]");
-            let price = self.recurring_price(item, &param)?;
-            let kept = metadata(&Value::Null, get(item, "metadata"))?;
-            let quantity = quantity_in(item, &price, 1, &param)?;
-            items.push(phase_item(text(&price, "id"), quantity, &kept));
-            prices.push(price);
-        }
-        let Some(first) = prices.first().cloned() else {
-            return Err(ApiError::required(&format!("{named}[items]")));
-        };
-        super::subscriptions::check_same_interval(prices.iter())?;
-        Ok((items, first))
-    }
-
-    /// The one-time items of a phase.
-    fn phase_extras(&mut self, sent: &Value, named: &str) -> Answer<Vec<Value>> {
-        let param = format!("{named}[add_invoice_items]");
-        check_count(list(sent, "add_invoice_items"), &param)?;
-        let mut extras = Vec::new();
-        for (index, item) in list(sent, "add_invoice_items").iter().enumerate() {
-            let param = format!("{named}[add_invoice_items][{index}]");
-            let price = self.price_in(item, &param)?;
-            extras.push(json!({"discounts": [],
-                "metadata": metadata(&Value::Null, get(item, "metadata"))?,
-                "period": {"start": {"type": "phase_start"}, "end": {"type": "phase_end"}},
-                "price": price["id"], "quantity": quantity_in(item, &price, 1, &param)?,
-                "tax_rates": []}));
-        }
-        Ok(extras)
+        ids
     }
 
     /// The input for the subscription that a schedule begins with.
@@ -226,6 +122,8 @@ impl Core {
             "description": setting(row, &phase, "description"),
             "billing_mode": row["billing_mode"],
         });
+        members["default_tax_rates"] = list(&phase, "default_tax_rates").into();
+        members["automatic_tax"] = setting(row, &phase, "automatic_tax").clone();
         if text(row, "end_behavior") == "cancel" {
             members["cancel_at"] = schedule_end(row).into();
         }
@@ -235,7 +133,7 @@ impl Core {
             metadata: metadata(&Value::Null, get(&phase, "metadata"))?,
             method: method.as_str().map(str::to_owned),
             proration: ProrationBehavior::from_params(&phase),
-            discounts: self.discounts_from(&phase, &customer, None)?,
+            discounts: self.redeem_phase(&phase, &customer, None),
             by: Initiator::Merchant,
             schedule: Some(owned(row, "id")),
             one_time_lines,
@@ -326,8 +224,8 @@ impl Core {
         self.emit_change("customer.subscription.updated", &id, sub);
     }
 
-    /// Gives the current phase of a schedule the prices and quantities that its subscription was
-    /// given directly, as a subscription is what the current phase describes. The next phase
+    /// Gives the current phase of a schedule the prices, quantities and taxes that its subscription
+    /// was given directly, as a subscription is what the current phase describes. The next phase
     /// replaces them.
     pub(super) fn follow_items(&mut self, subscription: &str) {
         let sub = self.row(subscription).clone();
@@ -351,9 +249,15 @@ impl Core {
             })
             .collect();
         let place = list(&row, "phases").iter().position(|one| one == phase);
+        let settings = json!({"default_settings": row["default_settings"]});
         self.modify_and_emit("subscription_schedule.updated", &schedule, |row| {
             if let Some(place) = place {
-                row["phases"][place]["items"] = items.into();
+                let phase = &mut row["phases"][place];
+                phase["items"] = items.into();
+                phase["default_tax_rates"] = sub["default_tax_rates"].clone();
+                if *setting(&settings, phase, "automatic_tax") != sub["automatic_tax"] {
+                    phase["automatic_tax"] = sub["automatic_tax"].clone();
+                }
             }
         });
     }
@@ -376,6 +280,8 @@ impl Core {
                     row[name] = value.clone();
                 }
             }
+            row["default_tax_rates"] = list(phase, "default_tax_rates").into();
+            row["automatic_tax"] = setting(schedule, phase, "automatic_tax").clone();
             let days = setting(schedule, phase, "invoice_settings.days_until_due");
             if text(row, "collection_method") == "charge_automatically" {
                 row["days_until_due"] = Value::Null;
@@ -385,8 +291,8 @@ impl Core {
         });
         // The discounts of a phase apply during it only.
         if before["discounts"] != phase["discounts"] {
-            let discounts = self.undoable(|core| core.discounts_from(phase, &customer, Some(id)));
-            self.start_discounts(id, &discounts.unwrap_or_default());
+            let discounts = self.redeem_phase(phase, &customer, Some(id));
+            self.start_discounts(id, &discounts);
         }
         let mut lines = Vec::new();
         for extra in list(phase, "add_invoice_items") {
@@ -428,39 +334,4 @@ impl Core {
             })
             .collect()
     }
-}
-
-/// The end of the trial of a phase: its own `trial_end`, or the end of the phase if all of it is a
-/// trial.
-fn trial_of(sent: &Value, named: &str, span: (i64, i64), now: i64) -> Answer<Option<i64>> {
-    if flag(sent, "trial") {
-        if has(sent, "trial_end") {
-            let message = "You may only specify one of these parameters: trial, trial_end.";
-            return refuse_param("", &format!("{named}[trial]"), message);
-        }
-        return Ok(Some(span.1));
-    }
-    let end = moment(sent, "trial_end", now);
-    if end.is_some_and(|at| at < span.0 || at > span.1) {
-        let message = "The `trial_end` of a phase must be within the phase.";
-        return refuse_param("", &format!("{named}[trial_end]"), message);
-    }
-    Ok(end)
-}
-
-fn phase_end(sent: &Value, price: &Value, begin: i64, is_last: bool, now: i64) -> Option<i64> {
-    if let Some(end) = moment(sent, "end_date", now) {
-        return Some(end);
-    }
-    if let Some(interval) = opt(sent, "duration.interval") {
-        let count = opt_int(sent, "duration.interval_count").unwrap_or(1);
-        return Some(add_interval(begin, interval, count));
-    }
-    let (interval, count) = billing_interval(price);
-    let times = match opt_int(sent, "iterations") {
-        Some(times) => times,
-        None if is_last => 1,
-        None => return None,
-    };
-    Some(add_interval(begin, interval, count * times))
 }

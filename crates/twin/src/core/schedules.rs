@@ -8,11 +8,12 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
 use super::params::metadata;
 use super::schedule_phases::{current_phase, moment, phase, phase_at, phase_item, schedule_end};
+use super::schedule_plans::Plan;
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::time::DAY;
 use super::value::{
-    copy, copy_or_null, flag, get, has, int, list, opt, owned, period, required, text,
+    copy, copy_or_null, flag, get, has, int, list, merge, opt, owned, period, required, text,
 };
 use super::{Call, Core};
 
@@ -49,7 +50,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let mut after = before.clone();
     core.fill_settings(&mut after, sent)?;
     if has(sent, "phases") {
-        after["phases"] = core.phases_after(&before, list(sent, "phases"))?.into();
+        after["phases"] = core.phases_after(&after, list(sent, "phases"))?.into();
         after["current_phase"] = match status::schedule(&before) {
             ScheduleStatus::Active => current_phase(&after, now),
             _ => Value::Null,
@@ -155,7 +156,6 @@ impl Core {
             schedule["billing_mode"]["flexible"]["proration_discounts"] = word.into();
         }
         self.fill_settings(&mut schedule, sent)?;
-        check_collection(&schedule)?;
         Ok(schedule)
     }
 
@@ -170,6 +170,12 @@ impl Core {
             &["billing_cycle_anchor", "collection_method"],
         );
         copy_or_null(known, settings, &["description"]);
+        let wanted = json!({"automatic_tax": settings["automatic_tax"]});
+        let taxes = self.tax_members(&wanted, &customer, known);
+        merge(
+            known,
+            taxes.map_err(|error| error.inside("default_settings"))?,
+        );
         copy_or_null(
             &mut known["invoice_settings"],
             get(settings, "invoice_settings"),
@@ -220,13 +226,19 @@ impl Core {
         if status::is_trialing(&row) {
             first["trial_end"] = row["trial_end"].clone();
         }
+        first["default_tax_rates"] = row["default_tax_rates"].clone();
         first["discounts"] = list(&row, "discounts")
             .iter()
             .map(|id| json!({"coupon": null, "discount": id, "promotion_code": null}))
             .collect();
         let mut schedule = self.new_schedule(&row["customer"], vec![first], sent)?;
         let settings = &mut schedule["default_settings"];
-        let names = ["collection_method", "default_payment_method", "description"];
+        let names = [
+            "automatic_tax",
+            "collection_method",
+            "default_payment_method",
+            "description",
+        ];
         copy(settings, &row, &names);
         settings["invoice_settings"]["days_until_due"] = row["days_until_due"].clone();
         schedule["status"] = "active".into();
@@ -246,11 +258,18 @@ impl Core {
         let customer = required(sent, "customer")?;
         let row = self.need("customer", customer, "customer")?;
         let start = moment(sent, "start_date", self.now).unwrap_or(self.now);
-        let phases = self.phases_from(list(sent, "phases"), start, (customer, None))?;
-        if phases.is_empty() {
+        if list(sent, "phases").is_empty() {
             return Err(ApiError::required("phases"));
         }
-        let schedule = self.new_schedule(&row["id"], phases, sent)?;
+        let mut schedule = self.new_schedule(&row["id"], Vec::new(), sent)?;
+        let plan = Plan {
+            customer: customer.to_owned(),
+            subscription: None,
+            known: Vec::new(),
+            settings: schedule["default_settings"].clone(),
+        };
+        schedule["phases"] = self.phases_from(list(sent, "phases"), start, &plan)?.into();
+        check_collection(&schedule)?;
         let id = owned(&schedule, "id");
         self.store.put(&id, schedule);
         if start <= self.now {
@@ -302,8 +321,13 @@ impl Core {
             .filter(|phase| int(phase, "end_date") <= start)
             .cloned()
             .collect();
-        let owner = (text(before, "customer"), opt(before, "subscription"));
-        phases.extend(self.phases_from(sent, start, owner)?);
+        let plan = Plan {
+            customer: owned(before, "customer"),
+            subscription: opt(before, "subscription").map(str::to_owned),
+            known: known.to_vec(),
+            settings: before["default_settings"].clone(),
+        };
+        phases.extend(self.phases_from(sent, start, &plan)?);
         Ok(phases)
     }
 
@@ -319,10 +343,16 @@ impl Core {
             "items",
             "discounts",
             "metadata",
+            "default_tax_rates",
+            "automatic_tax",
             "trial_end",
             "default_payment_method",
         ];
-        if names.iter().any(|name| phase[*name] != known[*name]) && !phase.is_null() {
+        let differs = names
+            .iter()
+            .any(|name| get(&phase, name) != get(&known, name));
+        let taxes = "default_settings.automatic_tax";
+        if (differs || get(before, taxes) != get(after, taxes)) && !phase.is_null() {
             self.enter_phase(&sub, after, (&known, &phase), proration);
         }
         let cancels = text(after, "end_behavior") == "cancel";

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::behavior::{PaymentBehavior, ProrationBehavior};
+use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::params::{check_count, metadata};
+use super::params::{check_count, metadata, only_one_of};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
@@ -106,6 +107,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let one_time_lines = core.one_time_lines_from(
         list(sent, "add_invoice_items"),
         "add_invoice_items",
+        text(&items[0].0, "currency"),
         (customer, None),
     )?;
     let start = opt_int(sent, "backdate_start_date");
@@ -171,13 +173,8 @@ fn items_from(core: &mut Core, sent: &Value) -> Answer<Vec<(Value, i64, Value)>>
         items.push((price, quantity, kept));
     }
     check_same_interval(items.iter().map(|(price, ..)| price))?;
-    let currency = text(&items[0].0, "currency");
-    if opt(sent, "currency").is_some_and(|wanted| wanted != currency) {
-        let message = format!(
-            "The price specified only supports `{currency}`. This doesn't match the expected currency: `{}`.",
-            text(sent, "currency")
-        );
-        return refuse_param("", "items[0][price]", message);
+    if let Some(wanted) = opt(sent, "currency") {
+        check_currency(&items[0].0, wanted, get(sent, "items.0"), "items[0]")?;
     }
     Ok(items)
 }
@@ -194,10 +191,7 @@ fn anchor_from(
     let config = get(sent, "billing_cycle_anchor_config");
     let named = "billing_cycle_anchor";
     if !config.is_null() {
-        if has(sent, named) {
-            let message = "You may only specify one of these parameters: billing_cycle_anchor, billing_cycle_anchor_config.";
-            return refuse_param("", "billing_cycle_anchor_config", message);
-        }
+        only_one_of(sent, &[named, "billing_cycle_anchor_config"], "")?;
         check_anchor_config(config, interval)?;
         return Ok(Some(configured_anchor(config, interval, base)));
     }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use stripe::objects::SubscriptionStatus;
 
+use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
-use super::params::{check_count, metadata};
+use super::params::{check_count, metadata, only_one_of, refuse_rivals};
 use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
@@ -181,10 +182,7 @@ pub(super) fn check_collection(row: &Value, sent: &Value) -> Answer<()> {
 
 /// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
-    if has(sent, "trial_end") && has(sent, "trial_period_days") {
-        let message = "You may only specify one of these parameters: trial_end, trial_period_days.";
-        return refuse_param("", "trial_end", message);
-    }
+    only_one_of(sent, &["trial_end", "trial_period_days"], "")?;
     let by_days = opt_int(sent, "trial_period_days").map(|days| now + days * DAY);
     let end = opt_int(sent, "trial_end").or(by_days);
     check_trial_end(now, end)?;
@@ -212,9 +210,7 @@ pub(super) fn check_trial_end(now: i64, end: Option<i64>) -> Answer<()> {
 pub(super) fn check_cancellation(sent: &Value) -> Answer<()> {
     let has_date = has(sent, "cancel_at") && get(sent, "cancel_at") != "";
     if has_date && flag(sent, "cancel_at_period_end") {
-        let message =
-            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.";
-        return refuse_param("", "cancel_at", message);
+        return refuse_rivals("cancel_at", "cancel_at_period_end", "");
     }
     Ok(())
 }
@@ -234,8 +230,9 @@ pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -
             return refuse_param("", &format!("items[{index}][price]"), message);
         }
         if billing_interval(price) != billing_interval(first) {
+            // Flexible billing allows it: https://docs.stripe.com/billing/subscriptions/mixed-interval
             let message =
-                "Currency and interval fields must match across all plans on this subscription.";
+                "A subscription with prices of several intervals is not served by this twin.";
             return refuse_param("", "items", message);
         }
     }
@@ -277,10 +274,7 @@ impl Core {
     /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
     pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {
         let named = format!("{param}[price]");
-        if has(item, "price") && has(item, "price_data") {
-            let message = "You may only specify one of these parameters: price, price_data.";
-            return refuse_param("", &named, message);
-        }
+        only_one_of(item, &["price", "price_data"], param)?;
         let id = match opt(item, "price") {
             Some(id) => id.to_owned(),
             None if has(item, "price_data") => {
@@ -322,33 +316,23 @@ impl Core {
     /// The active recurring price of an item of a subscription, which has a currency.
     pub(super) fn price_of_item(&mut self, item: &Value, currency: &str, param: &str) -> Answer {
         let price = self.recurring_price(item, param)?;
-        let own = text(&price, "currency");
-        if own != currency {
-            let message = format!(
-                "The price specified only supports `{own}`. This doesn't match the expected currency: `{currency}`."
-            );
-            let field = if has(item, "price_data") {
-                "price_data][currency"
-            } else {
-                "price"
-            };
-            return refuse_param("", &format!("{param}[{field}]"), message);
-        }
+        check_currency(&price, currency, item, param)?;
         Ok(price)
     }
 
-    /// Reads one-time lines from parameters.
+    /// Reads one-time lines in a currency from parameters.
     pub(super) fn one_time_lines_from(
         &mut self,
         sent: &[Value],
         param: &str,
+        currency: &str,
         (customer, subscription): (&str, Option<&str>),
     ) -> Answer<Vec<Draft>> {
         check_count(sent, param)?;
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
-            let price = self.price_in(item, &named)?;
+            let price = self.one_time_price(item, currency, &named)?;
             let line = self.one_time_line(&price, quantity_in(item, &price, 1, &named)?);
             let purchase = Purchase {
                 customer: customer.to_owned(),

@@ -265,3 +265,85 @@ fn one_time_items_of_a_subscription_have_discounts_and_tax_rates() {
 
     assert_eq!(shop.see(&sub["latest_invoice"])["total"], 2000 + 550);
 }
+
+#[test]
+fn a_subscription_lends_the_discount_of_its_customer_and_does_not_take_it() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let body = format!("coupon={half}");
+    let held = shop.post(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let (one, two) = (
+        shop.subscribe(&customer, &plan, ""),
+        shop.subscribe(&customer, &plan, ""),
+    );
+    shop.happened();
+
+    for sub in [&one, &two] {
+        let path = format!("/v1/subscriptions/{}", string(&sub["id"]));
+        let lent = shop.post(&path, &format!("discounts[0][discount]={}", string(&held)));
+        assert_eq!(lent["discounts"], json!([held]));
+        assert_eq!(shop.happened(), ["customer.subscription.updated"]);
+    }
+    let path = format!("/v1/subscriptions/{}", string(&one["id"]));
+    assert_eq!(shop.post(&path, "discounts=")["discounts"], json!([]));
+    let path = format!("/v1/subscriptions/{}", string(&two["id"]));
+    shop.delete(&format!("{path}/discount"));
+    assert_eq!(shop.see(&two["id"])["discounts"], json!([]));
+    assert_eq!(
+        shop.happened(),
+        [
+            "customer.subscription.updated",
+            "customer.subscription.updated"
+        ]
+    );
+    assert_eq!(shop.see(&json!(customer))["discount"]["id"], held);
+}
+
+#[test]
+fn the_discount_of_a_customer_ends_on_every_subscription_that_has_it() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let body = format!("coupon={half}");
+    let held = shop.post(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let more = format!("&discounts[0][discount]={}", string(&held));
+    let subs = [
+        shop.subscribe(&customer, &plan, &more),
+        shop.subscribe(&customer, &plan, &more),
+    ];
+
+    shop.delete(&format!("/v1/customers/{customer}/discount"));
+
+    for sub in &subs {
+        assert_eq!(shop.see(&sub["id"])["discounts"], json!([]));
+    }
+}
+
+#[test]
+fn one_redemption_reduces_an_invoice_once() {
+    for (terms, expected) in [
+        ("amount_off=500&currency=usd&duration=once", 2500),
+        ("percent_off=50&duration=forever", 1500),
+    ] {
+        let mut shop = Shop::open();
+        let (customer, plan) = shop.buyer("pm_card_visa", 2000);
+        let off = coupon(&mut shop, terms);
+        let more = format!("&discounts[0][coupon]={off}&trial_period_days=5");
+        let sub = shop.subscribe(&customer, &plan, &more);
+        let held = sub["discounts"][0].clone();
+        for _ in 0..2 {
+            let item = format!(
+                "customer={customer}&subscription={}&amount=500&currency=usd&discounts[0][discount]={}",
+                string(&sub["id"]),
+                string(&held)
+            );
+            shop.post("/v1/invoiceitems", &item);
+        }
+
+        shop.wait(5 * DAY + 3_700);
+
+        let paid = crate::billing::latest_invoice(&shop, &sub["id"]);
+        assert_eq!(paid["total"], expected, "{terms}");
+    }
+}

@@ -179,3 +179,57 @@ fn the_units_of_a_credit_note_have_decimals_and_are_said_once() {
     assert_eq!(long["param"], "lines[0][unit_amount_decimal]");
     assert_eq!(twice["param"], "lines[0][unit_amount]");
 }
+
+#[test]
+fn a_decimal_amount_may_have_any_length_but_not_any_size() {
+    let mut shop = Shop::open();
+    let (_, plan) = shop.buyer("", 1900);
+    let product = string(&shop.see(&json!(plan))["product"]);
+    for (currency, amount, most) in [
+        ("usd", "1000000000000", "$999,999.99"),
+        (
+            "usd",
+            "123456789012345678901234567890123456789012345",
+            "$999,999.99",
+        ),
+        ("jpy", "100000000", "¥99,999,999"),
+    ] {
+        for name in ["unit_amount_decimal", "unit_amount"] {
+            if name == "unit_amount" && amount.len() > 18 {
+                continue;
+            }
+            let body = format!("currency={currency}&product={product}&{name}={amount}");
+            let (_, error) = shop.refused("POST", "/v1/prices", &body);
+
+            let message = format!("Amount must be no more than {most}");
+            assert_eq!(
+                (&error["code"], &error["param"], &error["message"]),
+                (&json!("amount_too_large"), &json!(name), &json!(message)),
+                "{body}"
+            );
+        }
+    }
+    let long = format!("currency=usd&product={product}&unit_amount_decimal=0000000000000005.5");
+    assert_eq!(shop.post("/v1/prices", &long)["unit_amount_decimal"], "5.5");
+}
+
+#[test]
+fn the_lines_of_a_subscription_are_no_invoice_items_of_the_limit() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("pm_card_visa", 1900);
+    let more = "&collection_method=send_invoice&days_until_due=5";
+    let sub = shop.subscribe(&customer, &plan, more);
+    let draft = string(&sub["latest_invoice"]);
+    let item = format!("customer={customer}&invoice={draft}&amount=1&currency=usd");
+    for _ in 0..250 {
+        shop.post("/v1/invoiceitems", &item);
+    }
+
+    let (_, error) = shop.refused("POST", "/v1/invoiceitems", &item);
+
+    assert_eq!(
+        error["message"],
+        "An invoice can have at most 250 invoice items."
+    );
+    assert_eq!(shop.see(&json!(draft))["total"], 1900 + 250);
+}

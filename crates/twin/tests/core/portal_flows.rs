@@ -403,11 +403,20 @@ fn a_confirmed_downgrade_waits_for_the_end_of_the_period_if_the_portal_says_so()
     let configuration = format!("/v1/billing_portal/configurations/{}", scene.configuration);
     scene.shop.post(&configuration, "features[subscription_update][schedule_at_period_end][conditions][0][type]=decreasing_item_amount");
     let (sub, better) = (scene.sub.clone(), scene.better.clone());
+    let half = crate::coupons::coupon(&mut scene.shop, "percent_off=50&duration=forever");
     let cheap = string(&scene.shop.see(&json!(sub))["items"]["data"][0]["price"]["id"]);
     scene.shop.post(
         &format!("/v1/subscriptions/{sub}"),
-        &format!("items[0][id]={}&items[0][price]={better}", scene.item),
+        &format!(
+            "items[0][id]={}&items[0][price]={better}&discounts[0][coupon]={half}",
+            scene.item
+        ),
     );
+    // An archived plan can be left.
+    scene
+        .shop
+        .post(&format!("/v1/prices/{better}"), "active=false");
+    let held = scene.shop.see(&json!(sub))["discounts"].clone();
     let body = scene.confirmation(&format!("item[price]={cheap}"));
     scene.flow("subscription_update_confirm", &body).unwrap();
     let (portal, flow) = flow_of(&scene);
@@ -421,6 +430,8 @@ fn a_confirmed_downgrade_waits_for_the_end_of_the_period_if_the_portal_says_so()
         done["items"]["data"][0]["current_period_end"].as_i64()
     );
     assert_eq!(done["items"]["data"][0]["price"]["id"], better.as_str());
+    assert_eq!(done["discounts"], held);
+    assert_eq!(scene.shop.see(&json!(sub))["discounts"], held);
     assert_eq!(
         scene.shop.see(&json!(sub))["items"]["data"][0]["price"]["id"],
         cheap.as_str()

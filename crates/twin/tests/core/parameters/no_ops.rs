@@ -99,6 +99,36 @@ pub const NO_OPS: &[(&str, &str, &str)] = &[
         "it must be the currency of the prices",
     ),
     (
+        "post /v1/customers/{customer}/subscriptions",
+        "add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
+        "add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscriptions",
+        "add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscriptions/{subscription_exposed_id}",
+        "add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscription_schedules",
+        "phases.add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
+        "post /v1/subscription_schedules/{schedule}",
+        "phases.add_invoice_items.price_data.currency",
+        OWN_CURRENCY,
+    ),
+    (
         "post /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
         "items.price_data.currency",
         OWN_CURRENCY,

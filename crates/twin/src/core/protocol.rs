@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::data::{API_VERSION, is_version, paths};
+use super::data::{API_VERSION, body_in, is_version, paths};
 use super::errors::{Answer, ApiError};
 use super::routes::{self, Route};
 use super::store::Transaction;
@@ -225,7 +225,12 @@ fn find(request: &ApiRequest) -> Answer<(Route, Call)> {
         {
             sent[key] = value.clone();
         }
-        params::body(&described["body"], sent)?
+        let version = request.stripe_version.as_deref().unwrap_or(API_VERSION);
+        if method == "post" {
+            params::body(&body_in(version, template), sent)?
+        } else {
+            params::body(&described["body"], sent)?
+        }
     };
     Ok((
         route,

@@ -109,7 +109,7 @@ pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
 use params::metadata;
-pub use protocol::{Failure, Times};
+pub use protocol::{Failure, SHOULD_RETRY, Times};
 pub use render::to_text;
 use store::Store;
 use timeline::Timeline;

@@ -108,6 +108,7 @@ pub use views::*;
 pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
+use invoice_preview::Previews;
 use params::metadata;
 pub use protocol::{Failure, SHOULD_RETRY, Times};
 pub use render::to_text;
@@ -132,6 +133,8 @@ pub struct Core {
     #[serde(default)]
     clock_due: BTreeMap<String, Timeline>,
     saved_answers: SavedAnswers,
+    #[serde(default)]
+    previews: Previews,
     #[serde(default)]
     restricted_keys: BTreeMap<String, Permissions>,
     /// The requested declines: the customer (`None` for any) and the decline code.
@@ -183,6 +186,7 @@ impl Core {
             due: Timeline::default(),
             clock_due: BTreeMap::new(),
             saved_answers: SavedAnswers::default(),
+            previews: Previews::default(),
             restricted_keys: BTreeMap::new(),
             declines: Vec::new(),
             account,

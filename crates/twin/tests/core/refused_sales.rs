@@ -181,44 +181,6 @@ fn an_inactive_price_or_product_is_not_sold_in_checkout() {
 }
 
 #[test]
-fn a_price_for_an_inactive_product_names_the_product_that_the_client_sent() {
-    let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let pack = shop.price("Credits", 1000, "");
-    let product = string(&shop.see(&json!(pack))["product"]);
-    shop.post(&format!("/v1/products/{product}"), "active=false");
-    let data = |start: &str| {
-        format!(
-            "{start}[price_data][product]={product}&{start}[price_data][currency]=usd&{start}[price_data][unit_amount]=500"
-        )
-    };
-    let monthly = |start: &str| {
-        format!(
-            "{}&{start}[price_data][recurring][interval]=month&{start}[quantity]=1",
-            data(start)
-        )
-    };
-
-    let sold = shop
-        .try_checkout(
-            "payment",
-            &format!("{}&line_items[0][quantity]=1", data("line_items[0]")),
-        )
-        .unwrap_err();
-    let body = format!("customer={customer}&{}", monthly("items[0]"));
-    let (_, subscribed) = shop.refused("POST", "/v1/subscriptions", &body);
-
-    for (error, param) in [
-        (sold, "line_items[0][price_data][product]"),
-        (subscribed, "items[0][price_data][product]"),
-    ] {
-        assert_eq!(error["param"], param);
-        assert!(message(&error).contains(&product), "{error}");
-        assert!(!message(&error).contains("price_"), "{error}");
-    }
-}
-
-#[test]
 fn the_trial_of_a_session_ends_at_least_two_days_ahead() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 2000);

@@ -223,11 +223,7 @@ impl BillingClock {
         self.changes.subscribe()
     }
 
-    /// Stops the clock so that it can be moved to `target`.
-    ///
-    /// # Errors
-    ///
-    /// Fails while another advance runs, and while the clock still advances to a later moment.
+    /// Stops the clock so that it can be moved to `target`, unless it is [`Busy`].
     pub fn begin_advance(&self, target: Micros) -> Result<Advance<'_>, Busy> {
         let mut state = self.state();
         if let Some(goal) = state.goal().filter(|goal| *goal > target) {

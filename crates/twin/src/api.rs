@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::core::{API_VERSION, ApiAnswer, ApiRequest, Failure, to_text};
+use crate::core::{API_VERSION, ApiAnswer, ApiRequest, Failure, SHOULD_RETRY, to_text};
 use crate::faults::Fault;
 use crate::http::cut;
 use crate::rate_limits::Reason;
@@ -286,6 +286,8 @@ fn in_use(request: &ApiRequest) -> ApiAnswer {
          means you submitted twice, and the other request is still going through): {key}"
     );
     let mut answer = fault_answer(409);
+    let retry = (SHOULD_RETRY.to_owned(), "true".to_owned());
+    answer.headers.push(retry);
     answer.body = json!({ "error": {
         "type": "idempotency_error",
         "code": "idempotency_key_in_use",

@@ -147,12 +147,23 @@ pub(crate) struct BillingClock {
     changes: watch::Sender<u64>,
 }
 
+/// Why the clock can't be moved now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Busy {
+    /// Another advance runs.
+    #[error("Another advance is running. Wait until it has ended.")]
+    Advancing,
+    /// The clock still advances to this later moment.
+    #[error("The clock still advances to {}. Wait until it is there, or send a later moment.", rfc3339(*.0))]
+    AdvancesTo(Micros),
+}
+
 /// The exclusive right to move the clock. Dropping it lets the clock tick again.
 #[derive(Debug)]
 pub(crate) struct Advance<'a>(&'a BillingClock);
 
 impl BillingClock {
-    pub fn starting_at(now: Micros) -> Self {
+    pub fn starting_at(now: Micros, goal: Option<Micros>) -> Self {
         Self {
             state: Mutex::new(State {
                 anchor: Instant::now(),
@@ -160,7 +171,7 @@ impl BillingClock {
                 frozen_at: None,
                 seq: 1,
                 advancing: false,
-                goal: None,
+                goal,
                 followers: BTreeMap::new(),
             }),
             changes: watch::Sender::new(0),
@@ -212,18 +223,21 @@ impl BillingClock {
         self.changes.subscribe()
     }
 
-    /// Stops the clock so that it can be moved. Returns `None` while another advance runs.
-    pub fn begin_advance(&self) -> Option<Advance<'_>> {
+    /// Stops the clock so that it can be moved to `target`, unless it is [`Busy`].
+    pub fn begin_advance(&self, target: Micros) -> Result<Advance<'_>, Busy> {
         let mut state = self.state();
+        if let Some(goal) = state.goal().filter(|goal| *goal > target) {
+            return Err(Busy::AdvancesTo(goal));
+        }
         if state.advancing {
-            return None;
+            return Err(Busy::Advancing);
         }
         state.frozen_at = Some(state.now());
         state.advancing = true;
         state.seq += 1;
         drop(state);
         self.notify();
-        Some(Advance(self))
+        Ok(Advance(self))
     }
 
     /// Records the follower's report and waits until the clock's `seq` differs from the one it saw,
@@ -442,13 +456,16 @@ mod tests {
 
     #[test]
     fn the_clock_stands_still_during_an_advance_and_never_moves_backward() {
-        let clock = BillingClock::starting_at(1_000 * MICROS_PER_SECOND);
+        let clock = BillingClock::starting_at(1_000 * MICROS_PER_SECOND, None);
 
-        let advance = clock.begin_advance().unwrap();
+        let advance = clock.begin_advance(Micros::MAX).unwrap();
         let frozen = clock.now();
         std::thread::sleep(Duration::from_millis(5));
         assert_eq!(clock.now(), frozen);
-        assert!(clock.begin_advance().is_none());
+        assert_eq!(
+            clock.begin_advance(Micros::MAX).err(),
+            Some(Busy::Advancing)
+        );
         advance.step_to(2_000 * MICROS_PER_SECOND);
         advance.step_to(1_500 * MICROS_PER_SECOND);
         drop(advance);
@@ -458,7 +475,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_follower_is_idle_only_for_the_step_it_has_seen() {
-        let clock = BillingClock::starting_at(0);
+        let clock = BillingClock::starting_at(0, None);
         let report = |seen, idle| FollowerReport {
             name: "service".to_owned(),
             seen,
@@ -473,7 +490,7 @@ mod tests {
         let wait = Duration::from_millis(1);
         clock.poll(report(Some(first.seq), true), wait).await;
         assert!(clock.followers_are_idle());
-        let advance = clock.begin_advance().unwrap();
+        let advance = clock.begin_advance(Micros::MAX).unwrap();
 
         assert!(!clock.followers_are_idle());
         drop(advance);

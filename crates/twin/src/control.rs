@@ -351,11 +351,8 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
     let twin = app.twin.clone();
     let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
     match advanced {
-        Ok(Some(advanced)) => Ok(Json(json!(advanced))),
-        Ok(None) => Err(Refused(
-            StatusCode::CONFLICT,
-            "Another advance is running; wait until it has ended.".to_owned(),
-        )),
+        Ok(Ok(advanced)) => Ok(Json(json!(advanced))),
+        Ok(Err(busy)) => Err(Refused(StatusCode::CONFLICT, busy.to_string())),
         Err(_) => Err(Refused(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The advance failed; see the log.".to_owned(),

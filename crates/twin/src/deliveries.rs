@@ -3,15 +3,16 @@
 //! Attempts are due on the billing clock, which ticks with real time between advances. An advance
 //! therefore stops at a retry or a delayed copy as at any other due moment and skips none.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::acknowledgments::Acknowledgments;
 use crate::chaos::{Chaos, Rng};
 use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
 use crate::core::Endpoint;
-use crate::delivery_log::{Entry, Outcome, Try};
+use crate::delivery_log::{Entry, Log, Outcome, Try};
 use crate::outgoing::{Announced, Outgoing};
 
 /// The largest number of concurrent attempts at one endpoint.
@@ -20,9 +21,6 @@ const IN_FLIGHT_MAX: usize = 8;
 /// The largest number of queued deliveries, far above what one moment of a busy account makes.
 /// Further ones are logged as dropped.
 const QUEUE_MAX: usize = 500_000;
-
-/// The largest number of deliveries in the log. A new one replaces the oldest.
-const LOG_MAX: usize = 2_000;
 
 /// The name of the clients of `stripe listen` among the endpoints.
 const LISTENER: &str = "stripe listen";
@@ -41,6 +39,9 @@ pub(crate) struct Ended {
     pub left: Option<u32>,
 }
 
+/// The endpoint of a delivery, and which of the clients of `stripe listen` it is for.
+type Receiver = (String, Option<u64>);
+
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
@@ -48,6 +49,7 @@ pub(crate) struct Job {
     event: String,
     event_type: String,
     pub endpoint: String,
+    listener: Option<u64>,
     pub url: String,
     pub payload: Arc<str>,
     tries: usize,
@@ -57,13 +59,27 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The event for the clients of `stripe listen`, if the delivery is meant for them.
-    pub fn announced(&self) -> Option<Announced> {
-        (self.endpoint == LISTENER).then(|| Announced {
+    /// The client of `stripe listen` that the delivery is for, if it is for one.
+    pub fn listener(&self) -> Option<u64> {
+        self.listener
+    }
+
+    /// The event as a listener receives it.
+    pub fn announced(&self) -> Announced {
+        Announced {
             id: self.event.clone(),
             kind: self.event_type.clone(),
             payload: Arc::clone(&self.payload),
-        })
+        }
+    }
+
+    fn receiver(&self) -> Receiver {
+        (self.endpoint.clone(), self.listener)
+    }
+
+    /// The largest number of concurrent attempts. A listener receives its events in order.
+    fn in_flight_max(&self) -> usize {
+        self.listener.map_or(IN_FLIGHT_MAX, |_| 1)
     }
 }
 
@@ -74,11 +90,10 @@ struct State {
     rng: Rng,
     last_id: u64,
     waiting: BTreeMap<(Micros, u64), Job>,
-    ready: BTreeMap<String, VecDeque<Job>>,
-    in_flight: BTreeMap<String, usize>,
-    log: BTreeMap<u64, Entry>,
-    /// The endpoints that have not acknowledged an event yet.
-    pending: BTreeMap<String, BTreeSet<String>>,
+    ready: BTreeMap<Receiver, VecDeque<Job>>,
+    in_flight: BTreeMap<Receiver, usize>,
+    log: Log,
+    acknowledgments: Acknowledgments,
     finished_tries: u64,
 }
 
@@ -100,8 +115,8 @@ impl Deliveries {
                 waiting: BTreeMap::new(),
                 ready: BTreeMap::new(),
                 in_flight: BTreeMap::new(),
-                log: BTreeMap::new(),
-                pending: BTreeMap::new(),
+                log: Log::default(),
+                acknowledgments: Acknowledgments::default(),
                 finished_tries: 0,
             }),
             wake: Notify::new(),
@@ -142,31 +157,47 @@ impl Deliveries {
     /// Queues the event for the endpoint, subject to the configured chaos.
     pub fn send(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
         let mut state = self.state();
-        let pending = state.pending.entry(event.id.to_owned()).or_default();
-        pending.insert(endpoint.id.clone());
-        state.enqueue_with_chaos(event, endpoint, now, false);
+        state.acknowledgments.expect(event.id, &endpoint.id, now);
+        state.enqueue_with_chaos(event, (endpoint, None), now, false);
         drop(state);
         self.wake.notify_one();
     }
 
     /// Queues the event again on request, even while deliveries are off.
     pub fn send_again(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
-        self.state().enqueue_with_chaos(event, endpoint, now, true);
+        let receiver = (endpoint, None);
+        self.state().enqueue_with_chaos(event, receiver, now, true);
         self.wake.notify_one();
     }
 
-    /// Queues the event for the clients of `stripe listen`, like any other delivery.
-    pub fn announce(&self, event: &Outgoing<'_>, now: Micros, is_resend: bool) {
-        let listener = listener("");
+    /// Queues the event for a client of `stripe listen`, like any other delivery.
+    pub fn announce(&self, event: &Outgoing<'_>, listener: u64, now: Micros, is_resend: bool) {
+        let receiver = (&listener_at(""), Some(listener));
         let mut state = self.state();
-        state.enqueue_with_chaos(event, &listener, now, is_resend);
+        state.enqueue_with_chaos(event, receiver, now, is_resend);
         drop(state);
         self.wake.notify_one();
     }
 
+    /// Removes the deliveries of a listener that has disconnected.
+    pub fn forget_listener(&self, listener: u64) {
+        let mut state = self.state();
+        let is_other = |job: &Job| job.listener != Some(listener);
+        state.waiting.retain(|_, job| is_other(job));
+        state.ready.retain(|(_, other), _| *other != Some(listener));
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Expects no more acknowledgments from a deleted endpoint. Returns the events that it had not
+    /// acknowledged, each with its new number of pending webhooks.
+    pub fn forget_endpoint(&self, endpoint: &str) -> Vec<(String, u32)> {
+        self.state().acknowledgments.forget_endpoint(endpoint)
+    }
+
     /// Logs the response of the receiver that `stripe listen` forwards to.
     pub fn log_forwarded(&self, event: &Outgoing<'_>, url: &str, status: u16, now: Micros) {
-        let listener = listener(url);
+        let listener = listener_at(url);
         let is_delivered = (200..300).contains(&status);
         let outcome = if is_delivered {
             Outcome::Delivered
@@ -174,8 +205,10 @@ impl Deliveries {
             Outcome::Failed
         };
         let mut state = self.state();
-        let id = state.log_new(event, &listener, now, outcome);
-        if let Some(entry) = state.log.get_mut(&id) {
+        state.last_id += 1;
+        let id = state.last_id;
+        state.log.add(id, event, &listener, now, outcome);
+        if let Some(entry) = state.log.get_mut(id) {
             entry.tries.push(Try {
                 at: rfc3339(now),
                 status: Some(status),
@@ -212,13 +245,7 @@ impl Deliveries {
     }
 
     pub fn newest_first(&self, limit: usize) -> Vec<Entry> {
-        self.state()
-            .log
-            .values()
-            .rev()
-            .take(limit)
-            .cloned()
-            .collect()
+        self.state().log.newest(limit)
     }
 
     /// Moves what is due to its endpoint's queue and returns what may start now.
@@ -236,16 +263,15 @@ impl Deliveries {
             if let Some(job) = state.waiting.remove(&key) {
                 state
                     .ready
-                    .entry(job.endpoint.clone())
+                    .entry(job.receiver())
                     .or_default()
                     .push_back(job);
             }
         }
         let mut startable = Vec::new();
-        for (endpoint, queue) in &mut state.ready {
-            let in_flight = state.in_flight.entry(endpoint.clone()).or_default();
-            while *in_flight < IN_FLIGHT_MAX {
-                let Some(job) = queue.pop_front() else { break };
+        for (receiver, queue) in &mut state.ready {
+            let in_flight = state.in_flight.entry(receiver.clone()).or_default();
+            while let Some(job) = queue.pop_front_if(|job| *in_flight < job.in_flight_max()) {
                 *in_flight += 1;
                 startable.push(job);
             }
@@ -259,7 +285,7 @@ impl Deliveries {
     pub fn finish(&self, mut job: Job, tried: Try, may_retry: bool, now: Micros) -> Ended {
         let mut state = self.state();
         let state = &mut *state;
-        if let Some(count) = state.in_flight.get_mut(&job.endpoint) {
+        if let Some(count) = state.in_flight.get_mut(&job.receiver()) {
             *count -= 1;
         }
         state.in_flight.retain(|_, count| *count > 0);
@@ -273,7 +299,7 @@ impl Deliveries {
             .filter(|_| may_retry && !is_delivered);
         let next = next.map(|seconds| now.saturating_add(seconds * MICROS_PER_SECOND));
         job.tries += 1;
-        if let Some(entry) = state.log.get_mut(&job.delivery) {
+        if let Some(entry) = state.log.get_mut(job.delivery) {
             entry.tries.push(tried);
             entry.next_try_at = next.map(rfc3339);
             entry.outcome = match (is_delivered, next) {
@@ -287,7 +313,7 @@ impl Deliveries {
             event_type: job.event_type.clone(),
             is_delivered,
             left: is_delivered
-                .then(|| state.acknowledge(&job.event, &job.endpoint))
+                .then(|| state.acknowledgments.acknowledge(&job.event, &job.endpoint))
                 .flatten(),
         };
         if let Some(next) = next {
@@ -299,34 +325,43 @@ impl Deliveries {
 }
 
 impl State {
-    /// Records a successful delivery and returns how many endpoints of the event are left, if the
-    /// endpoint had not acknowledged it before.
-    fn acknowledge(&mut self, event: &str, endpoint: &str) -> Option<u32> {
-        let pending = self.pending.get_mut(event)?;
-        if !pending.remove(endpoint) {
-            return None;
-        }
-        let left = pending.len();
-        if left == 0 {
-            self.pending.remove(event);
-        }
-        u32::try_from(left).ok()
-    }
-
     /// Queues the copies of a delivery that chaos leaves of it.
     fn enqueue_with_chaos(
         &mut self,
         event: &Outgoing<'_>,
-        endpoint: &Endpoint,
+        (endpoint, listener): (&Endpoint, Option<u64>),
         now: Micros,
         is_resend: bool,
     ) {
         let delays = self.chaos.delays(&mut self.rng);
         if delays.is_empty() {
-            self.log_new(event, endpoint, now, Outcome::Dropped);
+            self.last_id += 1;
+            self.log
+                .add(self.last_id, event, endpoint, now, Outcome::Dropped);
         }
         for delay in delays {
-            self.enqueue(event, endpoint, now, delay, is_resend);
+            let job = self.job(event, (endpoint, listener), is_resend);
+            self.enqueue(event, endpoint, job, (now, delay));
+        }
+    }
+
+    fn job(
+        &mut self,
+        event: &Outgoing<'_>,
+        (endpoint, listener): (&Endpoint, Option<u64>),
+        is_resend: bool,
+    ) -> Job {
+        self.last_id += 1;
+        Job {
+            delivery: self.last_id,
+            event: event.id.to_owned(),
+            event_type: event.event_type.to_owned(),
+            endpoint: endpoint.id.clone(),
+            listener,
+            url: endpoint.url.clone(),
+            payload: Arc::clone(&event.payload),
+            tries: 0,
+            is_resend,
         }
     }
 
@@ -334,72 +369,33 @@ impl State {
         &mut self,
         event: &Outgoing<'_>,
         endpoint: &Endpoint,
-        now: Micros,
-        delay: Micros,
-        is_resend: bool,
+        job: Job,
+        (now, delay): (Micros, Micros),
     ) {
+        let id = job.delivery;
         let queued = self.waiting.len() + self.ready.values().map(VecDeque::len).sum::<usize>();
         if queued >= QUEUE_MAX {
             tracing::warn!(
                 event = event.id,
                 "The queue of webhook deliveries is full, so a delivery was dropped"
             );
-            self.log_new(event, endpoint, now, Outcome::Dropped);
+            self.log.add(id, event, endpoint, now, Outcome::Dropped);
             return;
         }
         let due = now.saturating_add(delay);
         // What a listener's receiver answers is logged when it has answered.
-        let delivery = if endpoint.id == LISTENER {
-            self.last_id += 1;
-            self.last_id
-        } else {
-            self.log_new(event, endpoint, now, Outcome::Waiting)
-        };
-        if let Some(entry) = self.log.get_mut(&delivery) {
+        if job.listener.is_none() {
+            self.log.add(id, event, endpoint, now, Outcome::Waiting);
+        }
+        if let Some(entry) = self.log.get_mut(id) {
             entry.next_try_at = Some(rfc3339(due));
         }
-        let job = Job {
-            delivery,
-            event: event.id.to_owned(),
-            event_type: event.event_type.to_owned(),
-            endpoint: endpoint.id.clone(),
-            url: endpoint.url.clone(),
-            payload: Arc::clone(&event.payload),
-            tries: 0,
-            is_resend,
-        };
-        self.waiting.insert((due, delivery), job);
-    }
-
-    fn log_new(
-        &mut self,
-        event: &Outgoing<'_>,
-        endpoint: &Endpoint,
-        now: Micros,
-        outcome: Outcome,
-    ) -> u64 {
-        self.last_id += 1;
-        let entry = Entry {
-            id: self.last_id,
-            event: event.id.to_owned(),
-            event_type: event.event_type.to_owned(),
-            endpoint: endpoint.id.clone(),
-            url: endpoint.url.clone(),
-            outcome,
-            created_at: rfc3339(now),
-            next_try_at: None,
-            tries: Vec::new(),
-        };
-        self.log.insert(self.last_id, entry);
-        if self.log.len() > LOG_MAX {
-            self.log.pop_first();
-        }
-        self.last_id
+        self.waiting.insert((due, id), job);
     }
 }
 
 /// The clients of `stripe listen`, which forward events to a URL.
-fn listener(url: &str) -> Endpoint {
+fn listener_at(url: &str) -> Endpoint {
     Endpoint {
         id: LISTENER.to_owned(),
         url: url.to_owned(),
@@ -418,7 +414,7 @@ mod tests {
     fn endpoint(id: &str) -> Endpoint {
         Endpoint {
             id: id.to_owned(),
-            ..listener("http://127.0.0.1:1/")
+            ..listener_at("http://127.0.0.1:1/")
         }
     }
 

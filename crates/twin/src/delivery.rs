@@ -40,16 +40,12 @@ pub(crate) async fn run(twin: Arc<Twin>, http: reqwest::Client, mut stop: watch:
     loop {
         let now = twin.clock.now();
         for job in twin.deliveries.take_startable(now) {
-            if let Some(announced) = job.announced() {
-                // An error means that the last listener has just disconnected.
-                let _ = twin.announced.send(Arc::new(announced));
-                let tried = Try::without_answer(now, "");
-                twin.deliveries.finish(job, tried, false, now);
-                twin.clock.notify();
-                continue;
-            }
             let (twin, http) = (Arc::clone(&twin), http.clone());
             tokio::spawn(async move {
+                if let Some(listener) = job.listener() {
+                    announce(&twin, job, listener).await;
+                    return;
+                }
                 let secrets = twin.secrets_of(&job.endpoint);
                 let tried = if let Some(secrets) = &secrets {
                     attempt(&twin, &http, &job, secrets).await
@@ -77,6 +73,19 @@ pub(crate) async fn run(twin: Arc<Twin>, http: reqwest::Client, mut stop: watch:
             () = stopped(&mut stop) => return,
         }
     }
+}
+
+/// Hands an event to a listener, when its queue has room for it.
+async fn announce(twin: &Twin, job: Job, listener: u64) {
+    if let Some(queue) = twin.listeners.queue_of(listener) {
+        // An error means that the listener has just disconnected.
+        let _ = queue.send(Arc::new(job.announced())).await;
+    }
+    let now = twin.clock.now();
+    let tried = Try::without_answer(now, "");
+    twin.deliveries.finish(job, tried, false, now);
+    twin.deliveries.wake();
+    twin.clock.notify();
 }
 
 /// Makes one attempt, signed with the secrets that the endpoint has now.

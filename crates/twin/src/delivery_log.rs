@@ -1,8 +1,15 @@
 //! The log of webhook deliveries: each with its attempts.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::clock::{Micros, rfc3339};
+use crate::core::Endpoint;
+use crate::outgoing::Outgoing;
+
+/// The largest number of deliveries in the log. A new one replaces the oldest.
+const LOG_MAX: usize = 2_000;
 
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,4 +62,44 @@ pub(crate) struct Entry {
     pub created_at: String,
     pub next_try_at: Option<String>,
     pub tries: Vec<Try>,
+}
+
+/// The newest deliveries by their id.
+#[derive(Debug, Default)]
+pub(crate) struct Log(BTreeMap<u64, Entry>);
+
+impl Log {
+    pub fn add(
+        &mut self,
+        id: u64,
+        event: &Outgoing<'_>,
+        endpoint: &Endpoint,
+        now: Micros,
+        outcome: Outcome,
+    ) {
+        let entry = Entry {
+            id,
+            event: event.id.to_owned(),
+            event_type: event.event_type.to_owned(),
+            endpoint: endpoint.id.clone(),
+            url: endpoint.url.clone(),
+            outcome,
+            created_at: rfc3339(now),
+            next_try_at: None,
+            tries: Vec::new(),
+        };
+        self.0.insert(id, entry);
+        if self.0.len() > LOG_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut Entry> {
+        self.0.get_mut(&id)
+    }
+
+    /// The newest deliveries, newest first.
+    pub fn newest(&self, limit: usize) -> Vec<Entry> {
+        self.0.values().rev().take(limit).cloned().collect()
+    }
 }

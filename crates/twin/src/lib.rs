@@ -7,6 +7,7 @@
 pub mod client;
 pub mod core;
 
+mod acknowledgments;
 mod api;
 mod app;
 mod chaos;
@@ -18,6 +19,7 @@ mod delivery_log;
 mod faults;
 mod http;
 mod listen;
+mod listeners;
 mod mailbox;
 mod outgoing;
 mod pages;

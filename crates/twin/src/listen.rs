@@ -2,13 +2,16 @@
 //! to which the listener forwards them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::core::API_VERSION;
@@ -24,6 +27,13 @@ const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// logged.
 const UNANSWERED_MAX: usize = 1_000;
 
+/// A listener that accepts no event for this long is disconnected, so that its deliveries don't wait
+/// forever.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The events of a listener that its receiver has not answered yet.
+type Unanswered = HashMap<String, Arc<Announced>>;
+
 /// `GET /v1/stripecli/listen`, the URL that `POST /v1/stripecli/sessions` returns.
 pub(crate) async fn listen(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -32,43 +42,69 @@ pub(crate) async fn listen(State(app): State<App>, upgrade: WebSocketUpgrade) ->
         .on_upgrade(move |socket| converse(app, socket))
 }
 
-async fn converse(mut app: App, mut socket: WebSocket) {
-    let mut events = app.twin.announced.subscribe();
-    let mut unanswered: HashMap<String, Arc<Announced>> = HashMap::new();
-    loop {
-        tokio::select! {
-            event = events.recv() => {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "A slow listener missed {missed} events");
-                        continue;
-                    }
-                    Err(RecvError::Closed) => return,
-                };
-                // A client accepts the events of the account's default version, which is null, or,
-                // with `--latest`, those of the latest version. It ignores the others.
-                for version in [None, Some(API_VERSION)] {
-                    let message = webhook_event(&app, &event, version).to_string();
-                    if socket.send(Message::Text(message.into())).await.is_err() {
-                        return;
-                    }
-                }
-                if unanswered.len() < UNANSWERED_MAX {
-                    unanswered.insert(event.id.clone(), event);
+async fn converse(app: App, socket: WebSocket) {
+    let (id, events) = app.twin.listeners.connect();
+    let unanswered = Mutex::default();
+    let (sink, stream) = socket.split();
+    let mut stop = app.stop.clone();
+    tokio::select! {
+        () = send_events(&app, events, sink, &unanswered) => {}
+        () = receive_answers(&app, stream, &unanswered) => {}
+        () = stopped(&mut stop) => {}
+    }
+    app.twin.listeners.disconnect(id);
+    app.twin.deliveries.forget_listener(id);
+}
+
+/// Sends the events of a listener's queue until its connection fails, or it accepts none for too
+/// long.
+async fn send_events(
+    app: &App,
+    mut events: mpsc::Receiver<Arc<Announced>>,
+    mut sink: SplitSink<WebSocket, Message>,
+    unanswered: &Mutex<Unanswered>,
+) {
+    while let Some(event) = events.recv().await {
+        // The answer can arrive before the second message is sent.
+        expect_answer(unanswered, &event);
+        // A client accepts the events of the account's default version, which is null, or, with
+        // `--latest`, those of the latest version. It ignores the others.
+        for version in [None, Some(API_VERSION)] {
+            let message = webhook_event(app, &event, version).to_string();
+            let sending = sink.send(Message::Text(message.into()));
+            match tokio::time::timeout(ACCEPT_TIMEOUT, sending).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    tracing::warn!("A listener accepted no event for {ACCEPT_TIMEOUT:?}");
+                    return;
                 }
             }
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    if let Some((event, url, status)) = answer_in(&text, &mut unanswered) {
-                        let now = app.twin.clock.now();
-                        app.twin.deliveries.log_forwarded(&event.outgoing(), &url, status, now);
-                    }
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
-            },
-            () = stopped(&mut app.stop) => return,
+        }
+    }
+}
+
+fn expect_answer(unanswered: &Mutex<Unanswered>, event: &Arc<Announced>) {
+    let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+    if unanswered.len() < UNANSWERED_MAX {
+        unanswered.insert(event.id.clone(), Arc::clone(event));
+    }
+}
+
+/// Logs what the listener's receiver answered, until the connection ends.
+async fn receive_answers(
+    app: &App,
+    mut stream: SplitStream<WebSocket>,
+    unanswered: &Mutex<Unanswered>,
+) {
+    while let Some(Ok(message)) = stream.next().await {
+        let Message::Text(text) = message else {
+            continue;
+        };
+        if let Some((event, url, status)) = answer_in(&text, unanswered) {
+            let now = app.twin.clock.now();
+            let deliveries = &app.twin.deliveries;
+            deliveries.log_forwarded(&event.outgoing(), &url, status, now);
         }
     }
 }
@@ -93,10 +129,7 @@ fn webhook_event(app: &App, event: &Announced, version: Option<&str>) -> Value {
 
 /// The event that a `webhook_response` belongs to, the URL it was forwarded to and the status
 /// there.
-fn answer_in(
-    text: &str,
-    unanswered: &mut HashMap<String, Arc<Announced>>,
-) -> Option<(Arc<Announced>, String, u16)> {
+fn answer_in(text: &str, unanswered: &Mutex<Unanswered>) -> Option<(Arc<Announced>, String, u16)> {
     let message: Value = serde_json::from_str(text).ok()?;
     if message["type"] != "webhook_response" {
         return None;
@@ -104,7 +137,9 @@ fn answer_in(
     let id = message["webhook_conversation_id"]
         .as_str()?
         .strip_prefix("wc_")?;
+    let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
     let event = unanswered.remove(id)?;
+    drop(unanswered);
     let url = message["forward_url"]
         .as_str()
         .unwrap_or_default()

@@ -23,7 +23,7 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// An event that every connected listener receives.
+/// An event on its way to a listener.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub id: String,

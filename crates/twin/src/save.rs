@@ -29,6 +29,9 @@ pub(crate) struct Saved {
     pub core: Core,
     pub mailbox: Mailbox,
     pub billing_now: Micros,
+    /// The moment to which the clock still advances. Files of older versions lack it.
+    #[serde(default)]
+    pub goal: Option<Micros>,
     pub real_now: Micros,
 }
 
@@ -38,6 +41,7 @@ struct State<'a> {
     core: &'a Core,
     mailbox: &'a Mailbox,
     billing_now: Micros,
+    goal: Option<Micros>,
     real_now: Micros,
 }
 
@@ -138,6 +142,7 @@ fn save(twin: &Twin) -> std::io::Result<()> {
                 core,
                 mailbox: &mailbox,
                 billing_now: twin.clock.now(),
+                goal: twin.clock.goal(),
                 real_now: twin.real_time.now(),
             })
         })?

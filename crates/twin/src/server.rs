@@ -237,25 +237,27 @@ fn parts(
         })?,
         None => None,
     };
-    let (mut core, mailbox, billing_now) = if let Some(Saved {
+    let (mut core, mailbox, billing_now, goal) = if let Some(Saved {
         core,
         mailbox,
         billing_now,
+        goal,
         real_now: saved_at,
     }) = saved
     {
         let passed = real_now.saturating_sub(saved_at).max(0);
-        (core, mailbox, billing_now.saturating_add(passed))
+        (core, mailbox, billing_now.saturating_add(passed), goal)
     } else {
         let now = start.unwrap_or(real_now);
         let core = Core::new(config.seed, now.div_euclid(MICROS_PER_SECOND));
-        (core, Mailbox::default(), now)
+        (core, Mailbox::default(), now, None)
     };
     core.set_public_url(public_url);
     Ok(Parts {
         core,
         mailbox,
         billing_now,
+        goal,
         real_time: config.real_time,
         seed: config.seed,
         public_url: public_url.to_owned(),

@@ -10,20 +10,18 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
-use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
+use crate::clock::{Advance, BillingClock, Busy, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::{ApiAnswer, ApiRequest, Core, Endpoint, Failure, Times};
 use crate::deliveries::{Deliveries, Ended};
 use crate::faults::Faults;
+use crate::listeners::Listeners;
 use crate::mailbox::{Envelope, Mailbox};
-use crate::outgoing::{Announced, Outgoing};
+use crate::outgoing::Outgoing;
 use crate::rate_limits::RateLimits;
 use crate::requests::Requests;
 use crate::stopping::stopped;
-
-/// Events buffered for a slow listener. If it lags further behind, it misses the oldest.
-const ANNOUNCED_MAX: usize = 1_024;
 
 /// How long one step waits for deliveries and followers to become idle.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -47,8 +45,7 @@ pub(crate) struct Twin {
     mailbox: Mutex<Mailbox>,
     webhook_secret: Option<String>,
     pub public_url: String,
-    /// Sends events to the clients of `stripe listen`.
-    pub announced: broadcast::Sender<Arc<Announced>>,
+    pub listeners: Listeners,
     /// The idempotency keys of calls that hang because of a fault.
     pub keys_in_use: Mutex<HashSet<String>>,
     pub product_key: Option<String>,
@@ -75,6 +72,8 @@ pub(crate) struct Parts {
     pub core: Core,
     pub mailbox: Mailbox,
     pub billing_now: Micros,
+    /// The moment to which the clock still advances.
+    pub goal: Option<Micros>,
     pub real_time: RealTime,
     pub seed: u64,
     pub public_url: String,
@@ -89,7 +88,7 @@ impl Twin {
     pub fn new(parts: Parts) -> Self {
         Self {
             core: Mutex::new(parts.core),
-            clock: BillingClock::starting_at(parts.billing_now),
+            clock: BillingClock::starting_at(parts.billing_now, parts.goal),
             real_time: parts.real_time,
             deliveries: Deliveries::new(parts.seed),
             faults: Faults::default(),
@@ -98,7 +97,7 @@ impl Twin {
             mailbox: Mutex::new(parts.mailbox),
             webhook_secret: parts.webhook_secret,
             public_url: parts.public_url,
-            announced: broadcast::Sender::new(ANNOUNCED_MAX),
+            listeners: Listeners::default(),
             keys_in_use: Mutex::default(),
             product_key: parts.product_key,
             save_file: parts.save_file,
@@ -120,7 +119,28 @@ impl Twin {
     /// Answers a call to the API, or lets it fail while it is executed.
     pub fn answer(&self, request: &ApiRequest, failure: Option<Failure>) -> ApiAnswer {
         let real = self.real_time.now_seconds();
-        self.change(|core, billing| core.api_at(request, Times { billing, real }, failure))
+        let answer =
+            self.change(|core, billing| core.api_at(request, Times { billing, real }, failure));
+        if request.method == "DELETE" {
+            self.forget_deleted_endpoint(&request.path);
+        }
+        answer
+    }
+
+    /// Expects no more acknowledgments from a webhook endpoint that a request has just deleted.
+    fn forget_deleted_endpoint(&self, path: &str) {
+        let endpoint = path.trim_end_matches('/');
+        let Some(endpoint) = endpoint.strip_prefix("/v1/webhook_endpoints/") else {
+            return;
+        };
+        if self.secrets_of(endpoint).is_some() {
+            return;
+        }
+        let left = self.deliveries.forget_endpoint(endpoint);
+        let mut core = self.core();
+        for (event, left) in left {
+            core.set_pending_webhooks(&event, left);
+        }
     }
 
     /// Lets `act` change the core at the current moment and sends the resulting events.
@@ -141,12 +161,13 @@ impl Twin {
             return;
         }
         let endpoints = core.webhook_endpoints(self.real_time.now_seconds());
+        let listeners = self.listeners.ids();
         for new in events {
             let wanting: Vec<_> = endpoints
                 .iter()
                 .filter(|one| one.wants(&new.kind))
                 .collect();
-            if wanting.is_empty() && self.announced.receiver_count() == 0 {
+            if wanting.is_empty() && listeners.is_empty() {
                 continue;
             }
             let count = u32::try_from(wanting.len()).unwrap_or(u32::MAX);
@@ -155,7 +176,9 @@ impl Twin {
                 continue;
             };
             if let Some(outgoing) = Outgoing::of(event) {
-                self.announce(&outgoing, now, false);
+                for listener in &listeners {
+                    self.deliveries.announce(&outgoing, *listener, now, false);
+                }
                 for endpoint in wanting {
                     self.deliveries.send(&outgoing, endpoint, now);
                 }
@@ -191,7 +214,9 @@ impl Twin {
             return;
         };
         if only.is_none() {
-            self.announce(&outgoing, now, true);
+            for listener in self.listeners.ids() {
+                self.deliveries.announce(&outgoing, listener, now, true);
+            }
         }
         for endpoint in &endpoints {
             let is_meant = match only {
@@ -201,13 +226,6 @@ impl Twin {
             if is_meant {
                 self.deliveries.send_again(&outgoing, endpoint, now);
             }
-        }
-    }
-
-    /// Queues the event for the connected clients of `stripe listen`.
-    fn announce(&self, event: &Outgoing<'_>, now: Micros, is_resend: bool) {
-        if self.announced.receiver_count() > 0 {
-            self.deliveries.announce(event, now, is_resend);
         }
     }
 
@@ -268,11 +286,15 @@ impl Twin {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Advances the billing clock to `target`, from one due moment to the next. Returns `None`
-    /// while another advance runs. After too many steps it returns, and the clock continues later.
-    pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
+    /// Advances the billing clock to `target`, from one due moment to the next. After too many
+    /// steps it returns, and the clock continues later.
+    ///
+    /// # Errors
+    ///
+    /// Fails while another advance runs, and while the clock still advances to a later moment.
+    pub async fn advance_to(&self, target: Micros) -> Result<Advanced, Busy> {
         let finished = self.deliveries.finished_tries();
-        let advance = self.clock.begin_advance()?;
+        let advance = self.clock.begin_advance(target)?;
         let mut is_incomplete = !self.settle(&advance, finished, SETTLE_MAX).await;
         let mut steps = 0;
         while steps < self.advance_steps_max {
@@ -298,11 +320,12 @@ impl Twin {
                 "The billing clock has made {steps} steps and continues in the background"
             );
             self.clock.aim_at(target);
+            self.is_changed.store(true, Ordering::Relaxed);
             is_incomplete = true;
         }
         let now = self.clock.now_seconds();
         drop(advance);
-        Some(Advanced {
+        Ok(Advanced {
             now,
             steps,
             is_incomplete,

@@ -35,6 +35,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.check_session_tax(sent)?;
     let items = core.session_lines(sent, &mode)?;
     let trial = session_trial(core.now, get(sent, "subscription_data"))?;
+    core.tax_rates_in(
+        get(sent, "subscription_data"),
+        "default_tax_rates",
+        "subscription_data[default_tax_rates]",
+    )?;
     let expires_at = expiry(core.now, sent)?;
     let discounts = core.session_discounts(sent)?;
     let currency = items.first().map_or("", |item| text(item, "currency"));
@@ -202,11 +207,21 @@ impl Core {
             return refuse_param("", &format!("{named}[price]"), message);
         }
         if !flag(self.row(text(&price, "product")), "active") {
-            let message = format!(
-                "Price `{}` is not available to be purchased because its product is not active.",
-                text(&price, "id")
-            );
-            return refuse_param("", &format!("{named}[price]"), message);
+            // A price that the request creates has no id that the client knows.
+            let (field, message) = if has(line, "price_data") {
+                let product = text(&price, "product");
+                let message = format!(
+                    "Product `{product}` is not available to be purchased because it is not active."
+                );
+                ("price_data][product", message)
+            } else {
+                let id = text(&price, "id");
+                let message = format!(
+                    "Price `{id}` is not available to be purchased because its product is not active."
+                );
+                ("price", message)
+            };
+            return refuse_param("", &format!("{named}[{field}]"), message);
         }
         if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";

@@ -5,13 +5,12 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, CheckoutMode};
 
 use super::Core;
+use super::customers::check_custom_fields;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::{NewInvoice, rendering};
 use super::lines::Draft;
 use super::params::metadata;
-use super::value::{flag, get, has, int, list, opt, or_null, owned, text};
-
-const CUSTOM_FIELDS_MAX: usize = 4;
+use super::value::{flag, get, has, int, opt, or_null, owned, text};
 
 /// The `invoice_creation` of a session, which only payment mode has.
 pub(super) fn invoice_creation(sent: &Value, mode: &CheckoutMode) -> Answer {
@@ -30,11 +29,7 @@ pub(super) fn invoice_creation(sent: &Value, mode: &CheckoutMode) -> Answer {
         return refuse_param("", "invoice_creation[enabled]", message);
     }
     let data = get(creation, "invoice_data");
-    let fields = list(data, "custom_fields");
-    if fields.len() > CUSTOM_FIELDS_MAX {
-        let message = format!("You can set up to {CUSTOM_FIELDS_MAX} custom fields.");
-        return refuse_param("", "invoice_creation[invoice_data][custom_fields]", message);
-    }
+    check_custom_fields(sent, "invoice_creation.invoice_data.custom_fields")?;
     let display = or_null(data, "rendering_options.amount_tax_display");
     let rendering = if display.is_null() {
         Value::Null

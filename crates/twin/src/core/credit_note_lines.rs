@@ -68,6 +68,22 @@ fn note_line(id: &str, kind: &str, description: &str, unit: i128, quantity: i64)
     })
 }
 
+/// Refuses what only the other type of line has. <https://docs.stripe.com/api/credit_notes/create>
+fn refuse_fields_of_other_type(line: &Value, param: &str) -> Answer<()> {
+    let (other, names) = if text(line, "type") == "invoice_line_item" {
+        let names = &["tax_rates", "unit_amount", "unit_amount_decimal"][..];
+        ("custom_line_item", names)
+    } else {
+        ("invoice_line_item", &["invoice_line_item"][..])
+    };
+    let Some(name) = names.iter().find(|name| has(line, name)) else {
+        return Ok(());
+    };
+    let param = format!("{param}[{name}]");
+    let message = format!("`{param}` is only valid when the type is `{other}`.");
+    refuse_param("", &param, message)
+}
+
 impl Core {
     /// The lines of a credit note with the sent lines, or for an amount that includes tax.
     pub(super) fn credited(
@@ -83,6 +99,7 @@ impl Core {
         }
         for (index, one) in list(sent, "lines").iter().enumerate() {
             let param = format!("lines[{index}]");
+            refuse_fields_of_other_type(one, &param)?;
             let mut line = match text(one, "type") {
                 "invoice_line_item" => self.invoice_part(one, invoice, &param)?,
                 _ => self.custom_line(one, invoice, &param)?,

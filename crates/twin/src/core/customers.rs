@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::errors::{Answer, refuse_param};
-use super::params::metadata;
+use super::params::{inside, metadata};
 use super::value::{
     address, copy_or_null, get, has, list, opt, opt_int, or_null, owned, set, text,
 };
@@ -178,8 +178,9 @@ fn check_numbering(params: &Value) -> Answer<()> {
 /// <https://docs.stripe.com/api/invoices/create#create_invoice-custom_fields>
 pub(super) fn check_custom_fields(params: &Value, path: &str) -> Answer<()> {
     const FIELDS_MAX: usize = 4;
-    let param = path.replacen('.', "[", 1);
-    let param = if param == path { param } else { param + "]" };
+    let mut names = path.split('.');
+    let first = names.next().unwrap_or_default().to_owned();
+    let param = names.fold(first, |outer, name| inside(&outer, name));
     let fields = list(params, path);
     if fields.len() > FIELDS_MAX {
         let message = format!("You can pass at most {FIELDS_MAX} custom fields.");

@@ -1,5 +1,6 @@
 //! Stripe's own description of its parameters and objects, which is parsed once.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -59,20 +60,6 @@ fn add_undocumented_params(paths: &mut Value) {
             json!({"type": "integer"}),
         );
     }
-    // The CLI names coupons as older versions did.
-    for (path, names) in [
-        ("/v1/promotion_codes", &["coupon"][..]),
-        ("/v1/customers", &["coupon", "promotion_code"]),
-        ("/v1/customers/{customer}", &["coupon", "promotion_code"]),
-    ] {
-        let body = &mut paths[path]["post"]["body"];
-        for name in names {
-            body["properties"][name] = json!({"type": "string"});
-        }
-        if let Some(required) = body["required"].as_array_mut() {
-            required.retain(|name| name != "promotion");
-        }
-    }
     for path in [
         "/v1/webhook_endpoints",
         "/v1/webhook_endpoints/{webhook_endpoint}",
@@ -87,6 +74,50 @@ fn add_undocumented_params(paths: &mut Value) {
     paths["/v1/payment_pages/{session}"] =
         json!({"get": {"query": {"expand": expand}, "body": {}}});
     paths["/v1/payment_pages/{session}/confirm"] = json!({"post": {"query": {}, "body": confirm}});
+}
+
+/// The parameters that older versions had: the date of the version that removed them, the path,
+/// their names and the parameter that replaced them.
+/// <https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-singular-coupon-promotion-code>,
+/// <https://docs.stripe.com/changelog/clover/2025-09-30/polymorphic-coupon>
+const REMOVED: &[(&str, &str, &[&str], &str)] = &[
+    (
+        "2025-03-31",
+        "/v1/customers",
+        &["coupon", "promotion_code"],
+        "",
+    ),
+    (
+        "2025-03-31",
+        "/v1/customers/{customer}",
+        &["coupon", "promotion_code"],
+        "",
+    ),
+    (
+        "2025-09-30",
+        "/v1/promotion_codes",
+        &["coupon"],
+        "promotion",
+    ),
+];
+
+/// The body of a path in a version of the API: with the parameters that were removed after it.
+pub fn body_in(version: &str, path: &str) -> Cow<'static, Value> {
+    let body = &paths()[path]["post"]["body"];
+    let mut removed = REMOVED.iter();
+    let Some((_, _, names, replaced)) =
+        removed.find(|(date, known, ..)| *known == path && version < *date)
+    else {
+        return Cow::Borrowed(body);
+    };
+    let mut older = body.clone();
+    for name in *names {
+        older["properties"][*name] = json!({"type": "string"});
+    }
+    if let Some(required) = older["required"].as_array_mut() {
+        required.retain(|name| name != replaced);
+    }
+    Cow::Owned(older)
 }
 
 /// The JSON Schema definitions of the objects.

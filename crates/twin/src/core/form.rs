@@ -9,7 +9,8 @@ const DEPTH_MAX: usize = 10;
 
 /// Parses a form body or query into a tree whose leaves are strings. Lists become arrays if they
 /// are written with `[]`, and objects with numeric keys if they are written with indexes; the
-/// schema distinguishes them later.
+/// schema distinguishes them later. Of a parameter that is sent twice the last value counts, as in
+/// Rack, which reads forms for Stripe's servers.
 pub fn parse(body: &str) -> Answer {
     let mut root = Value::Object(Map::new());
     let pairs = body.split('&').filter(|pair| !pair.is_empty());
@@ -65,6 +66,9 @@ fn split_key(key: &str) -> Answer<Vec<&str>> {
 
 fn insert(here: &mut Value, path: &[&str], key: &str, value: String) -> Answer<()> {
     let Some((part, rest)) = path.split_first() else {
+        if here.is_object() || here.is_array() {
+            return two_shapes(key);
+        }
         *here = Value::String(value);
         return Ok(());
     };
@@ -80,8 +84,13 @@ fn insert(here: &mut Value, path: &[&str], key: &str, value: String) -> Answer<(
             };
             insert(map.entry(*part).or_insert_with(empty), rest, key, value)
         }
-        _ => Err(ApiError::invalid(format!("Invalid parameter: {key}")).with_param(key)),
+        _ => two_shapes(key),
     }
+}
+
+/// Refuses a parameter that is sent as a value and as an object or a list.
+fn two_shapes(key: &str) -> Answer<()> {
+    Err(ApiError::invalid(format!("Invalid parameter: {key}")).with_param(key))
 }
 
 /// Adds a value to a list. `a[][b]=1&a[][c]=2&a[][b]=3` makes two elements: a new one starts when
@@ -128,6 +137,34 @@ mod tests {
         assert!(parse("[a]=1").is_err());
         assert!(parse(&format!("a{}=1", "[b]".repeat(20))).is_err());
         assert!(parse("a=1&a[b]=2").is_err());
+    }
+
+    #[test]
+    fn of_a_parameter_that_is_sent_twice_the_last_value_counts() {
+        let tree =
+            parse("name=a&name=b&m[k]=1&m[k]=2&items[0][price]=p&items[0][price]=q").unwrap();
+
+        assert_eq!(
+            tree,
+            json!({"name": "b", "m": {"k": "2"}, "items": {"0": {"price": "q"}}})
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_is_sent_in_two_shapes_is_refused() {
+        for body in [
+            "a=1&a[b]=2",
+            "a[b]=2&a=1",
+            "a=1&a[]=2",
+            "a[]=1&a=2",
+            "a[]=1&a[b]=2",
+            "a[b]=1&a[]=2",
+        ] {
+            let error = parse(body).unwrap_err();
+
+            assert_eq!(error.status, 400, "{body}");
+            assert!(error.param.is_some(), "{body}");
+        }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! A preview makes the change, builds the invoice, and rolls everything back. So it shows what the
 //! change would bill, is refused like the change, and changes nothing.
 
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
@@ -35,10 +38,39 @@ struct Upcoming {
 pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     refuse_combinations(sent)?;
-    core.imagine(|core| match opt(sent, "subscription") {
+    let invoice = core.imagine(|core| match opt(sent, "subscription") {
         Some(id) => core.preview_subscription(id, sent),
         None => core.preview_new(sent),
-    })
+    })?;
+    core.previews.keep(&invoice);
+    Ok(invoice)
+}
+
+/// The number of previews whose lines can still be read.
+const KEPT_MAX: usize = 100;
+
+/// The lines of the newest previews, oldest first. A preview shows at most ten; `lines.url` leads to
+/// the rest.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Previews(VecDeque<(String, Value)>);
+
+impl Previews {
+    fn keep(&mut self, invoice: &Value) {
+        let id = owned(invoice, "id");
+        self.0.retain(|(known, _)| *known != id);
+        self.0.push_back((id, get(invoice, "lines.data").clone()));
+        if self.0.len() > KEPT_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// The lines of a preview, if it is one of the newest.
+    pub(super) fn lines_of(&self, id: &str) -> Option<&Value> {
+        let mut newest_first = self.0.iter().rev();
+        newest_first
+            .find(|(known, _)| known == id)
+            .map(|(_, lines)| lines)
+    }
 }
 
 fn refuse_combinations(sent: &Value) -> Answer<()> {
@@ -65,11 +97,7 @@ fn nothing_upcoming(message: &str) -> Box<ApiError> {
 
 fn mark_preview(invoice: &mut Value) {
     let id = owned(invoice, "id").replacen("in_", "upcoming_in_", 1);
-    set(
-        invoice,
-        "lines.url",
-        format!("/v1/invoices/upcoming/lines?invoice={id}"),
-    );
+    set(invoice, "lines.url", format!("/v1/invoices/{id}/lines"));
     let lines = invoice["lines"]["data"]
         .as_array_mut()
         .into_iter()

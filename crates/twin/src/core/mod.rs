@@ -109,8 +109,9 @@ pub use views::*;
 pub use events::NewEvent;
 use idempotency::SavedAnswers;
 use ids::Rng;
+use invoice_preview::Previews;
 use params::metadata;
-pub use protocol::{Failure, Times};
+pub use protocol::{Failure, SHOULD_RETRY, Times};
 pub use render::to_text;
 use store::Store;
 use timeline::Timeline;
@@ -133,6 +134,8 @@ pub struct Core {
     #[serde(default)]
     clock_due: BTreeMap<String, Timeline>,
     saved_answers: SavedAnswers,
+    #[serde(default)]
+    previews: Previews,
     #[serde(default)]
     restricted_keys: BTreeMap<String, Permissions>,
     /// The requested declines: the customer (`None` for any) and the decline code.
@@ -184,6 +187,7 @@ impl Core {
             due: Timeline::default(),
             clock_due: BTreeMap::new(),
             saved_answers: SavedAnswers::default(),
+            previews: Previews::default(),
             restricted_keys: BTreeMap::new(),
             declines: Vec::new(),
             account,

@@ -96,7 +96,7 @@ impl Core {
         Ok(row)
     }
 
-    /// Checks the change that the customer shall confirm, and adds the fields that were not sent.
+    /// Checks the change that the customer is asked to confirm, and adds the fields that were not sent.
     fn fill_confirmation(&self, own: &mut Value, row: &Value, features: &Value) -> Answer<()> {
         const OUTER: &str = "flow_data[subscription_update_confirm]";
         let known = inner(row, "items");

@@ -324,7 +324,7 @@ impl Core {
         self.shown(subscription)
     }
 
-    /// Changes the only item of a subscription as the customer wished, with the settings of the
+    /// Changes the only item of a subscription as the customer chose, with the settings of the
     /// portal.
     pub(super) fn switch_plan(
         &mut self,

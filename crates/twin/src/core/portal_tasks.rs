@@ -46,7 +46,7 @@ impl Core {
         })
     }
 
-    /// The change that the customer shall confirm.
+    /// The change that the customer is asked to confirm.
     fn change_view(&self, session: &Value) -> Option<PlanChangeView> {
         let own = get(session, "flow.subscription_update_confirm");
         let row = self.store.get(text(own, "subscription"))?;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::data::{API_VERSION, is_version, paths};
+use super::data::{API_VERSION, body_in, is_version, paths};
 use super::errors::{Answer, ApiError};
 use super::routes::{self, Route};
 use super::store::Transaction;
 use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params, render};
+
+/// The header that tells a client whether to send a request again.
+pub const SHOULD_RETRY: &str = "Stripe-Should-Retry";
 
 /// The two clocks of a request, in seconds since 1970. <https://docs.stripe.com/api/idempotent_requests>
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +78,11 @@ impl Core {
             self.saved_answers
                 .save(key, request, (status, &body, &request_id), times.real);
         }
+        let mut headers = headers(request, &request_id);
+        headers.extend(retry_advice(status));
         ApiAnswer {
             status,
-            headers: headers(request, &request_id),
+            headers,
             body,
         }
     }
@@ -107,6 +112,7 @@ impl Core {
         };
         let mut headers = headers(request, saved.request_id());
         headers.push(("Idempotent-Replayed".to_owned(), "true".to_owned()));
+        headers.extend(retry_advice(saved.status()));
         Ok(Some(ApiAnswer {
             status: saved.status(),
             headers,
@@ -225,7 +231,12 @@ fn find(request: &ApiRequest) -> Answer<(Route, Call)> {
         {
             sent[key] = value.clone();
         }
-        params::body(&described["body"], sent)?
+        let version = request.stripe_version.as_deref().unwrap_or(API_VERSION);
+        if method == "post" {
+            params::body(&body_in(version, template), sent)?
+        } else {
+            params::body(&described["body"], sent)?
+        }
     };
     Ok((
         route,
@@ -266,6 +277,13 @@ fn check_content(request: &ApiRequest) -> Answer<()> {
 /// answer to a request that was executed is saved.
 fn is_saved(status: u16) -> bool {
     status < 400 || status == 402 || status >= 500
+}
+
+/// The header that advises against a retry. A request that failed while it was executed would only
+/// be replayed.
+/// <https://github.com/stripe/stripe-node/blob/master/src/RequestSender.ts> (`_shouldRetry`)
+fn retry_advice(status: u16) -> Option<(String, String)> {
+    (status >= 500).then(|| (SHOULD_RETRY.to_owned(), "false".to_owned()))
 }
 
 fn headers(request: &ApiRequest, request_id: &str) -> Vec<(String, String)> {

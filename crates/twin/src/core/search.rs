@@ -109,12 +109,33 @@ const SEARCHED: &[(&str, &[(&str, Kind)])] = &[
     ),
 ];
 
+/// The fields that an object has at another place than their name says: the kind, the field and its
+/// path.
+const MOVED: &[(&str, &str, &str)] = &[
+    (
+        "invoice",
+        "last_finalization_error_code",
+        "last_finalization_error.code",
+    ),
+    (
+        "invoice",
+        "last_finalization_error_type",
+        "last_finalization_error.type",
+    ),
+    (
+        "invoice",
+        "subscription",
+        "parent.subscription_details.subscription",
+    ),
+];
+
 impl Core {
     /// Searches the objects of a kind.
     pub(super) fn search(&self, call: &Call, kind: &str) -> Answer {
         let query = required(&call.params, "query")?;
-        let wanted = Query::parse(query)?;
+        let mut wanted = Query::parse(query)?;
         wanted.check(kind)?;
+        wanted.resolve(kind);
         let limit = limit(&call.params);
         let skip = match opt(&call.params, "page") {
             Some(page) => page
@@ -242,6 +263,17 @@ impl Query {
 
     fn check(&self, kind: &str) -> Answer<()> {
         self.clauses.iter().try_for_each(|one| one.check(kind))
+    }
+
+    /// Replaces the names of fields by their paths in the objects of a kind.
+    fn resolve(&mut self, kind: &str) {
+        for clause in &mut self.clauses {
+            let name = clause.path.join(".");
+            let mut moved = MOVED.iter();
+            if let Some((_, _, path)) = moved.find(|one| (one.0, one.1) == (kind, &*name)) {
+                clause.path = path.split('.').map(str::to_owned).collect();
+            }
+        }
     }
 
     fn hold(&self, row: &Value) -> bool {

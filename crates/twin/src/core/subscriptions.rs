@@ -306,8 +306,12 @@ impl Core {
         if !flag(self.row(product), "active") {
             // The words are Stripe's (github.com/stripe/stripe-go/issues/1031).
             let message = format!(
-                "The product {product} is marked as inactive, and thus no new subscriptions can be create to any plans of this product. You provided the plan {id}."
+                "The product {product} is marked as inactive, and thus no new subscriptions can be create to any plans of this product."
             );
+            if has(item, "price_data") {
+                return refuse_param("", &format!("{param}[price_data][product]"), message);
+            }
+            let message = format!("{message} You provided the plan {id}.");
             return refuse_param("", &named, message);
         }
         Ok(price)

@@ -329,7 +329,7 @@ pub enum AfterFlow {
 /// The task of a portal session that was created with a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowView {
-    /// What the customer shall do.
+    /// What the customer is asked to do.
     pub task: PortalTask,
     /// The id of the subscription that it is about.
     pub subscription: Option<String>,

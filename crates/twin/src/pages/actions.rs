@@ -28,8 +28,8 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Response {
     let twin = app.twin.clone();
     let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
     match advanced {
-        Ok(Some(_)) => see_other(PAGE),
-        Ok(None) => unchanged("Another advance is running. Wait until it has ended."),
+        Ok(Ok(_)) => see_other(PAGE),
+        Ok(Err(busy)) => unchanged(&busy.to_string()),
         Err(_) => unchanged("The advance failed. The log has the details."),
     }
 }

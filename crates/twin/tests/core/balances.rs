@@ -171,6 +171,33 @@ fn a_credit_note_to_the_balance_names_its_transaction() {
 }
 
 #[test]
+fn a_line_of_a_credit_note_has_only_the_fields_of_its_type() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let paid = paid(&mut shop, &customer, 2000, "");
+    let (id, line) = (string(&paid["id"]), &paid["lines"]["data"][0]["id"]);
+    let custom = "lines[0][type]=custom_line_item&lines[0][unit_amount]=100&lines[0][quantity]=1";
+    let billed = format!(
+        "lines[0][type]=invoice_line_item&lines[0][invoice_line_item]={}&lines[0][amount]=100",
+        string(line)
+    );
+    for (lines, name, value) in [
+        (custom, "invoice_line_item", "il_1"),
+        (&billed, "unit_amount", "100"),
+        (&billed, "tax_rates][0", "txr_1"),
+    ] {
+        let body = format!("invoice={id}&refund_amount=100&{lines}&lines[0][{name}]={value}");
+
+        let (status, error) = shop.refused("POST", "/v1/credit_notes", &body);
+
+        let name = name.trim_end_matches("][0");
+        assert_eq!(status, 400);
+        assert_eq!(error["param"], format!("lines[0][{name}]"));
+    }
+    assert_eq!(shop.core.objects("credit_note").len(), 0);
+}
+
+#[test]
 fn a_preview_of_a_credit_note_changes_nothing() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");

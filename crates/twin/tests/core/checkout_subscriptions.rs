@@ -117,3 +117,53 @@ fn a_trial_needs_no_payment_now() {
     assert!(!events.contains(&"invoice.payment_succeeded".to_owned()));
     assert!(!events.iter().any(|kind| kind.starts_with("charge.")));
 }
+
+#[test]
+fn a_price_for_an_inactive_product_names_the_product_that_the_client_sent() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let pack = shop.price("Credits", 1000, "");
+    let product = string(&shop.see(&json!(pack))["product"]);
+    shop.post(&format!("/v1/products/{product}"), "active=false");
+    let data = |start: &str| {
+        format!(
+            "{start}[price_data][product]={product}&{start}[price_data][currency]=usd&{start}[price_data][unit_amount]=500"
+        )
+    };
+    let monthly = |start: &str| {
+        format!(
+            "{}&{start}[price_data][recurring][interval]=month&{start}[quantity]=1",
+            data(start)
+        )
+    };
+
+    let line = format!("{}&line_items[0][quantity]=1", data("line_items[0]"));
+    let session = format!("mode=payment&success_url=https://a.example/ok&{line}");
+    let (_, sold) = shop.refused("POST", "/v1/checkout/sessions", &session);
+    let body = format!("customer={customer}&{}", monthly("items[0]"));
+    let (_, subscribed) = shop.refused("POST", "/v1/subscriptions", &body);
+
+    for (error, param) in [
+        (sold, "line_items[0][price_data][product]"),
+        (subscribed, "items[0][price_data][product]"),
+    ] {
+        let message = string(&error["message"]);
+        assert_eq!(error["param"], param);
+        assert!(message.contains(&product), "{error}");
+        assert!(!message.contains("price_"), "{error}");
+    }
+}
+
+#[test]
+fn the_default_tax_rates_of_a_session_must_exist() {
+    let mut shop = Shop::open();
+    let plan = shop.plan("PRO", 2000);
+    let body = format!(
+        "mode=subscription&success_url=https://a.example/ok&line_items[0][price]={plan}&line_items[0][quantity]=1&subscription_data[default_tax_rates][0]=txr_1"
+    );
+
+    let (_, error) = shop.refused("POST", "/v1/checkout/sessions", &body);
+
+    assert_eq!(error["code"], "resource_missing");
+    assert_eq!(error["param"], "subscription_data[default_tax_rates][0]");
+}

@@ -123,13 +123,57 @@ fn a_coupon_that_applies_once_ends_with_the_first_invoice_that_it_reduces() {
 }
 
 #[test]
+fn only_older_versions_give_a_customer_a_coupon() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let customer = shop.customer("");
+    let own = format!("/v1/customers/{customer}");
+    for (version, status) in [
+        (None, 400),
+        (Some("2025-03-31.basil"), 400),
+        (Some("2025-02-24.acacia"), 200),
+    ] {
+        for path in ["/v1/customers", &own] {
+            let body = format!("coupon={half}");
+            let answer = shop.send_as_of(version, ("POST", path), &body, None);
+
+            assert_eq!(answer.status, status, "{version:?} {path}");
+            if status == 400 {
+                assert_eq!(answer.body["error"]["code"], "parameter_unknown");
+                assert_eq!(answer.body["error"]["param"], "coupon");
+                assert!(shop.see(&json!(customer))["discount"].is_null());
+            } else {
+                assert_eq!(answer.body["discount"]["source"]["coupon"], half.as_str());
+            }
+        }
+    }
+    let (_, error) = shop.refused("POST", &own, "promotion_code=promo_1");
+    assert_eq!(error["param"], "promotion_code");
+}
+
+#[test]
+fn only_older_versions_name_the_coupon_of_a_promotion_code_directly() {
+    let mut shop = Shop::open();
+    let half = coupon(&mut shop, "percent_off=50&duration=forever");
+    let path = "/v1/promotion_codes";
+    let body = format!("coupon={half}");
+
+    let now = shop.send("POST", path, &body, None);
+    let clover = shop.send_as_of(Some("2025-09-30.clover"), ("POST", path), &body, None);
+    let older = shop.send_as_of(Some("2025-08-27.basil"), ("POST", path), &body, None);
+
+    assert_eq!((now.status, clover.status, older.status), (400, 400, 200));
+    assert_eq!(older.body["promotion"]["coupon"], half.as_str());
+}
+
+#[test]
 fn the_discount_of_a_customer_applies_to_invoices_that_have_no_other() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 2000);
     let tenth = coupon(&mut shop, "percent_off=10&duration=forever");
     let half = coupon(&mut shop, "percent_off=50&duration=forever");
-    shop.post(
+    shop.post_discounted(
         &format!("/v1/customers/{customer}"),
         &format!("coupon={tenth}"),
     );
@@ -139,7 +183,7 @@ fn the_discount_of_a_customer_applies_to_invoices_that_have_no_other() {
     let own = shop.subscribe(&customer, &plan, &format!("&discounts[0][coupon]={half}"));
     let shown = shop.get(&format!("/v1/customers/{customer}/discount"));
     shop.happened();
-    shop.post(
+    shop.post_discounted(
         &format!("/v1/customers/{customer}"),
         &format!("coupon={half}"),
     );

@@ -1,5 +1,5 @@
 use serde_json::json;
-use twin::core::{ApiRequest, Failure, Times};
+use twin::core::{ApiAnswer, ApiRequest, Failure, Times};
 
 use crate::shop::{NOW, Shop};
 
@@ -87,6 +87,27 @@ fn a_failure_after_the_work_keeps_the_work_and_replays_the_error() {
     assert_eq!((failed.status, replayed.status), (500, 500));
     assert_eq!(shop.core.objects("customer").len(), 1);
     assert_eq!(shop.happened(), ["customer.created"]);
+}
+
+fn retry_advice(answer: &ApiAnswer) -> Option<&str> {
+    let mut headers = answer.headers.iter();
+    let header = headers.find(|(name, _)| name == "Stripe-Should-Retry")?;
+    Some(header.1.as_str())
+}
+
+#[test]
+fn a_request_that_failed_while_it_was_executed_should_not_be_retried() {
+    let mut shop = Shop::open();
+    let request = new_customer("key-1");
+
+    let failed = shop.core.api_at(&request, at(NOW), failure(true));
+    let replayed = shop.core.api(&request, NOW);
+    let refused = shop.send("POST", "/v1/customers", "nonsense=1", Some("key-2"));
+    let done = shop.send("POST", "/v1/customers", "name=Ann", Some("key-3"));
+
+    assert_eq!(retry_advice(&failed), Some("false"));
+    assert_eq!(retry_advice(&replayed), Some("false"));
+    assert_eq!((retry_advice(&refused), retry_advice(&done)), (None, None));
 }
 
 #[test]

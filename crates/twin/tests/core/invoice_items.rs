@@ -256,7 +256,7 @@ fn the_discount_of_something_else_is_refused() {
     let other = shop.subscribe(&customer, &plan, "");
     let made = item(&mut shop, &customer, &format!("&amount=100{by}"));
     let of_item = string(&made["discounts"][0]);
-    let stranger = shop.post("/v1/customers", &format!("coupon={off}"));
+    let stranger = shop.post_discounted("/v1/customers", &format!("coupon={off}"));
     let of_stranger = string(&stranger["discount"]["id"]);
 
     let other = format!("/v1/subscriptions/{}", string(&other["id"]));

@@ -10,10 +10,13 @@ use crate::shop::{DAY, Shop, string};
 
 const PREVIEW: &str = "/v1/invoices/create_preview";
 
-/// Everything that is stored, as text, without the random numbers that each request uses.
+/// Everything that is stored, without the random numbers that each request uses and the lines of the
+/// newest previews, of which further pages can be read.
 fn state(shop: &Shop) -> Value {
     let mut state = serde_json::to_value(&shop.core).unwrap();
-    state.as_object_mut().unwrap().remove("rng");
+    for name in ["rng", "previews"] {
+        state.as_object_mut().unwrap().remove(name);
+    }
     state
 }
 
@@ -45,6 +48,54 @@ fn a_preview_of_a_change_with_a_coupon_changes_nothing() {
     shop.post(PREVIEW, &body);
     assert!(state(&shop) == before);
     assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn the_lines_of_a_preview_after_the_tenth_are_on_further_pages() {
+    let mut shop = Shop::open();
+    let (customer, _) = shop.buyer("pm_card_visa", 2000);
+    let mut body = format!("customer={customer}&currency=usd");
+    for n in 1..=23 {
+        body += &format!("&invoice_items[{n}][amount]={n}&invoice_items[{n}][currency]=usd");
+    }
+    let preview = shop.post(PREVIEW, &body);
+    let first = preview["lines"]["data"].as_array().unwrap().clone();
+    let url = string(&preview["lines"]["url"]);
+    let last = string(&first[9]["id"]);
+
+    let second = shop.get(&format!("{url}?limit=10&starting_after={last}"));
+    let all = shop.get(&format!("{url}?limit=100"));
+
+    assert_eq!(
+        url,
+        format!("/v1/invoices/{}/lines", string(&preview["id"]))
+    );
+    assert_eq!(
+        (first.len(), &preview["lines"]["has_more"]),
+        (10, &json!(true))
+    );
+    assert_eq!(second["data"].as_array().unwrap().len(), 10);
+    assert_eq!(second["has_more"], true);
+    let all = all["data"].as_array().unwrap();
+    assert_eq!(all.len(), 23);
+    assert_eq!(
+        (&all[..10], &all[10..20]),
+        (&first[..], &second["data"].as_array().unwrap()[..])
+    );
+    let (status, _) = shop.refused(
+        "GET",
+        &format!("/v1/invoices/{}", string(&preview["id"])),
+        "",
+    );
+    assert_eq!(status, 404);
+    for _ in 0..100 {
+        shop.post(
+            PREVIEW,
+            &format!("customer={customer}&invoice_items[0][amount]=5"),
+        );
+    }
+    let (status, _) = shop.refused("GET", &url, "");
+    assert_eq!(status, 404);
 }
 
 #[test]

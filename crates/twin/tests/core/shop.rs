@@ -29,6 +29,17 @@ impl Shop {
     }
 
     pub fn send(&mut self, method: &str, target: &str, body: &str, key: Option<&str>) -> ApiAnswer {
+        self.send_as_of(None, (method, target), body, key)
+    }
+
+    /// Sends a request in a version of the API.
+    pub fn send_as_of(
+        &mut self,
+        version: Option<&str>,
+        (method, target): (&str, &str),
+        body: &str,
+        key: Option<&str>,
+    ) -> ApiAnswer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let request = ApiRequest {
             method: method.to_owned(),
@@ -37,6 +48,7 @@ impl Shop {
             body: body.to_owned(),
             api_key: Some("sk_test_x".to_owned()),
             idempotency_key: key.map(str::to_owned),
+            stripe_version: version.map(str::to_owned),
             ..ApiRequest::default()
         };
         let answer = self.core.api(&request, self.now);
@@ -50,6 +62,14 @@ impl Shop {
 
     pub fn post(&mut self, path: &str, body: &str) -> Value {
         self.good("POST", path, body)
+    }
+
+    /// Creates or updates a customer with a discount, which only older versions of the API can.
+    pub fn post_discounted(&mut self, path: &str, body: &str) -> Value {
+        let version = Some("2025-02-24.acacia");
+        let answer = self.send_as_of(version, ("POST", path), body, None);
+        assert_eq!(answer.status, 200, "{path} {body}: {}", answer.body);
+        answer.body
     }
 
     pub fn get(&mut self, target: &str) -> Value {

@@ -291,7 +291,7 @@ fn an_object_keeps_its_own_discounts_and_may_use_those_above_it() {
     let mut shop = Shop::open();
     let (customer, plan) = shop.buyer("pm_card_visa", 3100);
     coupons(&mut shop);
-    shop.post(&format!("/v1/customers/{customer}"), "coupon=TWO");
+    shop.post_discounted(&format!("/v1/customers/{customer}"), "coupon=TWO");
     let held = shop.get(&format!("/v1/customers/{customer}"));
     let of_customer = string(&held["discount"]["id"]);
     let sub = shop.subscribe(&customer, &plan, "&discounts[0][coupon]=ONE");

@@ -16,6 +16,15 @@ const NOT_REACHED: [&str; 2] = [
     "subscription_schedule.expiring",
 ];
 
+/// Chains that name coupons as older versions of the API did, which is why they are sent in one.
+const OLDER: [&str; 5] = [
+    "customer.discount.created",
+    "customer.discount.deleted",
+    "customer.discount.updated",
+    "promotion_code.created",
+    "promotion_code.updated",
+];
+
 #[test]
 fn every_trigger_of_the_cli_emits_its_event_except_two_that_cannot() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cli-triggers");
@@ -51,7 +60,8 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
         } else {
             (path, form.as_str())
         };
-        let answer = shop.send(&method, &target, body, None);
+        let version = OLDER.contains(&kind).then_some("2025-02-24.acacia");
+        let answer = shop.send_as_of(version, (&method, &target), body, None);
         let error = answer.body["error"]["type"].as_str();
         if answer.status != 200
             && (error.is_none() || error != step["expected_error_type"].as_str())

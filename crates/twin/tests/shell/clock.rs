@@ -199,6 +199,67 @@ async fn an_advance_with_too_many_steps_is_answered_early_and_continues_to_its_t
     assert_eq!(valid_coupons(&twin).await, 0);
 }
 
+/// Waits until the clock no longer advances, and returns how it is then.
+async fn when_there(twin: &Running) -> serde_json::Value {
+    for _ in 0..400 {
+        let view = twin.control_get("/_twin/clock").await;
+        if view["advancesTo"].is_null() {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the clock still advances");
+}
+
+#[tokio::test]
+async fn a_long_advance_continues_to_its_target_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.json");
+    let saved = |config: &mut twin::Config| {
+        config.save_file = Some(file.clone());
+        config.advance_steps_max = 3;
+    };
+    let first = start_with(saved).await;
+    coupons_until(&first, 10).await;
+    first
+        .control("/_twin/clock", json!({"advance": "20d"}))
+        .await;
+    first.handle.shutdown();
+    first.handle.join().await;
+
+    let second = start_with(saved).await;
+    let view = when_there(&second).await;
+
+    assert!(view["now"].as_i64().unwrap() >= START + 20 * DAY, "{view}");
+    assert_eq!(valid_coupons(&second).await, 0);
+}
+
+#[tokio::test]
+async fn while_the_clock_still_advances_only_a_later_target_is_accepted() {
+    let twin = start_with(|config| config.advance_steps_max = 1).await;
+    coupons_until(&twin, 12).await;
+    twin.control("/_twin/clock", json!({"advance": "20d"}))
+        .await;
+
+    let (status, refused) = twin.control("/_twin/clock", json!({"advance": "2d"})).await;
+    let later = json!({"to": START + 40 * DAY});
+    let mut accepted = twin.control("/_twin/clock", later.clone()).await.0;
+    for _ in 0..100 {
+        if accepted != 409 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        accepted = twin.control("/_twin/clock", later.clone()).await.0;
+    }
+    let view = when_there(&twin).await;
+
+    assert_eq!(status, 409);
+    let message = refused.to_string();
+    assert!(message.contains("still advances to 2026-12-"), "{message}");
+    assert_eq!(accepted, 200);
+    assert!(view["now"].as_i64().unwrap() >= START + 40 * DAY, "{view}");
+}
+
 #[tokio::test]
 async fn an_advance_within_its_steps_leaves_nothing_for_later() {
     let twin = start_with(|config| config.advance_steps_max = 12).await;

@@ -30,6 +30,29 @@ async fn an_event_is_posted_to_the_subscribed_endpoint_and_signed_with_real_time
 }
 
 #[tokio::test]
+async fn a_deleted_endpoint_no_longer_counts_among_the_pending_webhooks_of_an_event() {
+    let twin = start().await;
+    let (receiver, dead) = (Receiver::start().await, Receiver::start().await);
+    dead.answer(500);
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    let gone = twin.endpoint(&dead, &["customer.created"]).await;
+    twin.customer("ada@example.com").await;
+    let event = receiver.wait_for(1).await[0].id();
+    dead.wait_for(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let path = format!("/v1/events/{event}");
+    let before = twin.api_get(&path).await;
+
+    let endpoint = format!("/v1/webhook_endpoints/{}", gone["id"].as_str().unwrap());
+    let delete = twin.http.delete(twin.url(&endpoint)).bearer_auth(KEY);
+    delete.send().await.unwrap();
+
+    let after = twin.api_get(&path).await;
+    let pending = (&before["pending_webhooks"], &after["pending_webhooks"]);
+    assert_eq!(pending, (&json!(1), &json!(0)));
+}
+
+#[tokio::test]
 async fn a_failed_delivery_is_retried_within_ten_seconds_signed_again_and_logged() {
     let twin = start().await;
     let receiver = Receiver::start().await;

@@ -73,6 +73,7 @@ async fn a_call_that_hangs_holds_its_idempotency_key_until_it_is_answered() {
     assert_eq!(first.unwrap().status(), 200);
     let second = second.unwrap();
     assert_eq!(second.status(), 409);
+    assert_eq!(second.headers()["stripe-should-retry"], "true");
     let body: Value = second.json().await.unwrap();
     assert_eq!(body["error"]["code"], "idempotency_key_in_use");
 }
@@ -142,6 +143,7 @@ async fn a_fault_before_a_call_is_not_saved_and_a_429_gives_its_reason() {
         refused.headers()["stripe-rate-limited-reason"],
         "global-rate"
     );
+    assert!(!refused.headers().contains_key("stripe-should-retry"));
 }
 
 #[tokio::test]

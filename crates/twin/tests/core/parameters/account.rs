@@ -157,7 +157,9 @@ fn money(builder: &mut Builder) {
     builder.make("other_rate", "/v1/tax_rates", &format!("{reduced}true"));
     builder.make("old_rate", "/v1/tax_rates", &format!("{rate}false"));
     builder.shop.core.set_tax("DE", None, "19", false).unwrap();
-    let made = builder.make("discounted", "/v1/customers", "name=Dan&coupon={coupon}");
+    let body = builder.fill("name=Dan&coupon={coupon}");
+    let made = builder.shop.post_discounted("/v1/customers", &body);
+    builder.keep("discounted", &made["id"]);
     builder.keep("own_discount", &made["discount"]["id"]);
     builder.make("taxed", "/v1/customers", "name=Eva&address[country]=DE");
     for (name, value) in [("tax_id", "DE123456789"), ("other_tax_id", "DE987654321")] {

@@ -52,5 +52,6 @@ mod strictness;
 mod tax_ids;
 mod taxes;
 mod test_clocks;
+mod trial_ends;
 mod trials;
 mod triggers;

@@ -244,6 +244,13 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
             "You cannot cancel this PaymentIntent because it has a status of",
         ));
     }
+    if core.note_text(call.id(), "invoice").is_some() {
+        let message = "You cannot cancel this PaymentIntent because it was created by an invoice. Void the invoice instead.";
+        return Err(
+            ApiError::bad("payment_intent_unexpected_state", "", message)
+                .with("payment_intent", intent),
+        );
+    }
     let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
     core.cancel_intent(call.id(), reason);
     core.need_path("payment_intent", call.id(), "intent")

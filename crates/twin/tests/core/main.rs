@@ -30,6 +30,7 @@ mod limits;
 mod listing;
 mod money;
 mod money_events;
+mod new_previews;
 mod old_states;
 mod parameters;
 mod phases;

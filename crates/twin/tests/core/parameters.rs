@@ -255,7 +255,8 @@ fn judge(operation: &Operation<'_>, trials: &[Trial]) -> Verdict {
         let error = &answer.body["error"];
         let named = error["param"].as_str().unwrap_or("");
         let own = &trial.own[0].0;
-        // A value that fits the description is refused only for what it means.
+        // The trials differ in this value only. If one is accepted and another, which fits the
+        // description too, is refused, then the twin reads what the value means.
         meaning_refused |= trial.is_meant;
         if named == own || named == own.strip_suffix("[0]").unwrap_or(own) {
             refused = true;
@@ -369,7 +370,8 @@ fn verdicts_of(
         let is_unserved = baselines.iter().any(|one| {
             let probe = scratch.api(&one.request(&one.with(&trials[0])), account.now);
             let named = probe.body["error"]["param"].as_str().unwrap_or("");
-            is_not_served(&probe) && trials[0].own[0].0.starts_with(named)
+            let is_about = !named.is_empty() && trials[0].own[0].0.starts_with(named);
+            is_about && is_not_served(&probe)
         });
         if is_unserved {
             continue;

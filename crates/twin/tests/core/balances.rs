@@ -288,7 +288,10 @@ fn an_open_invoice_that_a_credit_note_settles_is_paid_without_a_payment() {
     shop.post(&format!("/v1/invoices/{invoice}/finalize"), "");
     shop.happened();
 
-    shop.post("/v1/credit_notes", &format!("invoice={invoice}&amount=1000"));
+    shop.post(
+        "/v1/credit_notes",
+        &format!("invoice={invoice}&amount=1000"),
+    );
 
     let events = shop.happened();
     assert!(events.contains(&"invoice.paid".to_owned()));

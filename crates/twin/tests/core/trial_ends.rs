@@ -221,3 +221,39 @@ fn the_current_phase_of_a_schedule_follows_a_trial_that_ends_now() {
     assert_eq!(shop.see(&schedule["id"])["status"], "released");
     assert_eq!(shop.see(&json!(sub["id"]))["schedule"], Value::Null);
 }
+
+#[test]
+fn a_trial_that_was_to_be_canceled_at_its_end_has_a_whole_period_if_it_ends_now() {
+    let mut shop = Shop::open();
+    let sub = trial_of_two(&mut shop, "pm_card_visa");
+    shop.post(&path_of(&sub), "cancel_at_period_end=true");
+
+    let after = shop.post(&path_of(&sub), "trial_end=now");
+
+    let end = &after["items"]["data"][0]["current_period_end"];
+    assert_eq!(amounts(&latest_invoice(&shop, &sub["id"])), [1000, 6000]);
+    assert_eq!(end, shop.now + 31 * DAY);
+    assert_eq!(after["cancel_at"], *end);
+}
+
+#[test]
+fn the_time_that_a_later_cancellation_adds_names_the_quantity() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("pm_card_visa", 1000);
+    let more = format!("&items[0][quantity]=3&cancel_at={}", shop.now + 10 * DAY);
+    let sub = shop.subscribe(&customer, &plan, &more);
+    shop.wait(DAY);
+
+    let body = format!(
+        "cancel_at={}&proration_behavior=always_invoice",
+        shop.now + 20 * DAY
+    );
+    shop.post(&path_of(&sub), &body);
+
+    let invoice = latest_invoice(&shop, &sub["id"]);
+    let line = &invoice["lines"]["data"][0];
+    assert_eq!(
+        line["description"],
+        "Remaining time on 3 × PRO after 11 Jan 2026"
+    );
+}

@@ -175,12 +175,17 @@ fn retry(twin: &Twin, request: &ApiRequest, event: &str, failure: Option<Failure
     if found.status != 200 {
         return found;
     }
+    let parameters = form_urlencoded::parse(request.body.as_bytes());
+    let only = parameters
+        .filter(|(name, _)| name == "webhook_endpoint")
+        .map(|(_, value)| value.into_owned())
+        .last();
+    if let Some(id) = &only
+        && let Some(error) = twin.refusal_of_endpoint(id)
+    {
+        return error;
+    }
     if failure.is_none_or(|failure| failure.keeps_work) {
-        let parameters = form_urlencoded::parse(request.body.as_bytes());
-        let only = parameters
-            .filter(|(name, _)| name == "webhook_endpoint")
-            .map(|(_, value)| value.into_owned())
-            .last();
         twin.send_again(&found.body, only.as_deref());
     }
     failure.map_or(found, |failure| fault_answer(failure.status))

@@ -15,7 +15,9 @@ use crate::chaos::Chaos;
 use crate::clock::{
     ADVANCE_MAX, FollowerReport, MICROS_PER_SECOND, Micros, parse_duration, parse_moment,
 };
-use crate::core::{PayError, Payment, Permissions, TaxView, permission_groups};
+use crate::core::{
+    PayError, Payment, Permissions, TaxView, is_decline_code, is_dispute_reason, permission_groups,
+};
 use crate::stopping::stopped;
 
 /// The number of log rows that are returned when the caller sends no `limit`.
@@ -65,17 +67,24 @@ impl IntoResponse for Refused {
 
 type Answer = Result<Json<Value>, Refused>;
 
-/// Reads the body as a JSON object, whatever its content type. An empty body counts as `{}`.
-fn object(body: &Bytes) -> Result<Value, Refused> {
+/// Reads the body as a JSON object with these fields, whatever its content type. An empty body counts
+/// as `{}`.
+fn object(body: &Bytes, fields: &[&str]) -> Result<Value, Refused> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(json!({}));
     }
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| Refused::bad(format!("The body is not valid JSON: {error}.")))?;
-    if !value.is_object() {
+    let Some(all) = value.as_object() else {
         return Err(Refused::bad("The body must be a JSON object."));
+    };
+    match all.keys().find(|name| !fields.contains(&name.as_str())) {
+        None => Ok(value),
+        Some(name) => Err(Refused::bad(format!(
+            "Unknown field {name}. The fields are {}.",
+            fields.join(", ")
+        ))),
     }
-    Ok(value)
 }
 
 fn text<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, Refused> {
@@ -92,7 +101,7 @@ fn required<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refused> {
 
 /// `POST /_twin/checkout/sessions/{id}/pay`
 pub(crate) async fn pay(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["payment_method"])?;
     let payment = match text(&body, "payment_method")?.unwrap_or("card") {
         "none" => {
             let paid = app.change(|core, now| core.finish_free_checkout(&id, now));
@@ -108,7 +117,7 @@ pub(crate) async fn pay(State(app): State<App>, Path(id): Path<String>, body: By
 
 /// `POST /_twin/checkout/sessions/{id}/settle`
 pub(crate) async fn settle(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["outcome"])?;
     let succeeded = match text(&body, "outcome")?.unwrap_or("succeeded") {
         "succeeded" => true,
         "failed" => false,
@@ -125,7 +134,7 @@ pub(crate) async fn webhooks(State(app): State<App>) -> Json<Value> {
 
 /// `POST /_twin/webhooks`
 pub(crate) async fn set_webhooks(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["enabled"])?;
     let enabled = body["enabled"]
         .as_bool()
         .ok_or_else(|| Refused::bad("enabled must be true or false."))?;
@@ -140,7 +149,7 @@ pub(crate) async fn chaos(State(app): State<App>) -> Json<Value> {
 
 /// `POST /_twin/chaos`
 pub(crate) async fn set_chaos(State(app): State<App>, body: Bytes) -> Answer {
-    let chaos = Chaos::read(&object(&body)?)?;
+    let chaos = Chaos::read(&object(&body, &["drop", "duplicate", "reorder", "delay"])?)?;
     let view = view_of(&chaos);
     app.twin.deliveries.set_chaos(chaos);
     Ok(Json(view))
@@ -162,7 +171,10 @@ pub(crate) async fn faults(State(app): State<App>) -> Json<Value> {
 
 /// `POST /_twin/faults`
 pub(crate) async fn set_faults(State(app): State<App>, body: Bytes) -> Answer {
-    app.twin.faults.set(&object(&body)?)?;
+    app.twin.faults.set(&object(
+        &body,
+        &["mode", "status", "when", "count", "seconds", "key"],
+    )?)?;
     Ok(Json(json!(app.twin.faults.view())))
 }
 
@@ -173,14 +185,16 @@ pub(crate) async fn rate_limits(State(app): State<App>) -> Json<Value> {
 
 /// `POST /_twin/rate-limits`
 pub(crate) async fn set_rate_limits(State(app): State<App>, body: Bytes) -> Answer {
-    app.twin.rate_limits.set(&object(&body)?)?;
+    app.twin
+        .rate_limits
+        .set(&object(&body, &["enabled", "perSecond", "perEndpoint"])?)?;
     Ok(Json(json!(app.twin.rate_limits.view())))
 }
 
 /// `POST /_twin/portal-configuration`: takes the default portal configuration away, or saves it, as a
 /// click in the Dashboard does.
 pub(crate) async fn set_portal_configuration(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["enabled"])?;
     let enabled = body["enabled"]
         .as_bool()
         .ok_or_else(|| Refused::bad("enabled must be true or false."))?;
@@ -196,7 +210,7 @@ pub(crate) async fn set_portal_configuration(State(app): State<App>, body: Bytes
 
 /// `POST /_twin/keys`: creates a restricted key with `{"permissions": {"customer": "write"}}`.
 pub(crate) async fn add_key(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["permissions"])?;
     let permissions: Permissions = serde_json::from_value(body["permissions"].clone())
         .map_err(|_| Refused::bad("permissions must map names to read or write."))?;
     for name in permissions.keys() {
@@ -218,7 +232,7 @@ pub(crate) async fn taxes(State(app): State<App>) -> Json<Value> {
 /// `POST /_twin/tax`: sets the tax of a country or of a state in it, such as
 /// `{"country": "US", "state": "NY", "percentage": "8.875"}`. A percentage of null removes it.
 pub(crate) async fn set_tax(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["country", "state", "percentage", "inclusive"])?;
     let (country, state) = (required(&body, "country")?, text(&body, "state")?);
     let inclusive = body["inclusive"].as_bool().unwrap_or(false);
     let percentage = match &body["percentage"] {
@@ -247,7 +261,7 @@ pub(crate) async fn roll_secret(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["expires_in"])?;
     let keeps = match text(&body, "expires_in")? {
         None => 0,
         Some(duration) => parse_duration(duration)
@@ -315,7 +329,7 @@ pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Poll>)
 
 /// `POST /_twin/clock`: responds when all work due by the target time is done.
 pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["advance", "to"])?;
     let now = app.twin.clock.now();
     let target = match (&body["advance"], &body["to"]) {
         (Value::String(duration), Value::Null) => parse_duration(duration)
@@ -362,7 +376,7 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
 
 /// `POST /_twin/trigger`
 pub(crate) async fn trigger(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["type"])?;
     let kind = required(&body, "type")?;
     let triggered = app.change(|core, now| core.trigger(kind, now))?;
     Ok(Json(json!({ "type": kind, "events": triggered })))
@@ -370,25 +384,33 @@ pub(crate) async fn trigger(State(app): State<App>, body: Bytes) -> Answer {
 
 /// `POST /_twin/decline-next`
 pub(crate) async fn decline_next(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["customer", "code"])?;
     let (customer, code) = (text(&body, "customer")?, text(&body, "code")?);
     let code = code.unwrap_or("generic_decline");
+    if !is_decline_code(code) {
+        return Err(Refused::bad(format!("There is no decline code {code}.")));
+    }
     app.change(|core, _| core.decline_next(customer, code));
     Ok(Json(json!({ "customer": customer, "code": code })))
 }
 
 /// `POST /_twin/dispute`
 pub(crate) async fn dispute(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["charge", "reason"])?;
     let charge = required(&body, "charge")?;
     let reason = text(&body, "reason")?.unwrap_or("fraudulent");
+    if !is_dispute_reason(reason) {
+        return Err(Refused::bad(format!(
+            "There is no dispute reason {reason}."
+        )));
+    }
     let disputed = app.change(|core, now| core.dispute(charge, reason, now));
     Ok(Json(disputed?))
 }
 
 /// `POST /_twin/dispute/close`
 pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer {
-    let body = object(&body)?;
+    let body = object(&body, &["dispute", "outcome"])?;
     let id = required(&body, "dispute")?;
     let won = match required(&body, "outcome")? {
         "won" => true,

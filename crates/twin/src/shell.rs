@@ -205,6 +205,11 @@ impl Twin {
         });
     }
 
+    /// The answer to a request to send to an endpoint that cannot receive, if it is one.
+    pub fn refusal_of_endpoint(&self, id: &str) -> Option<ApiAnswer> {
+        self.read(|core| core.refusal_of_endpoint(id))
+    }
+
     /// Sends an event again, to one endpoint or, if `only` is `None`, to all that subscribe to its
     /// type.
     pub fn send_again(&self, event: &Value, only: Option<&str>) {

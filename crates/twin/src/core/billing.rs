@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 use stripe::objects::{BillingReason, SubscriptionStatus};
 
-use super::errors::Answer;
 use super::invoice_build::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::pauses::collects;
-use super::payments::{Initiator, Paid};
+use super::payments::Initiator;
 use super::status;
 use super::subscription_states::{INCOMPLETE_SECONDS, upcoming_notice};
 use super::subscription_terms::Grid;
@@ -234,39 +233,6 @@ impl Core {
             line.amount = share(line.amount, end - start, whole);
         }
         line
-    }
-
-    /// Starts a period immediately and bills it, because a trial was ended by request.
-    pub(super) fn start_period(&mut self, id: &str, by: Initiator) -> Answer<()> {
-        let now = self.now;
-        let before = self.modify(id, |row| {
-            row["billing_cycle_anchor"] = now.into();
-            row["billing_cycle_anchor_config"] = Value::Null;
-            row["status"] = "active".into();
-        });
-        let row = self.row(id).clone();
-        let end = period_end(&row, get(&row, "items.data.0.price"), now);
-        self.modify(id, |row| move_period(row, now, end));
-        let row = self.row(id).clone();
-        let mut lines = self.pending_items(text(&row, "customer"), Some(id));
-        lines.extend(self.period_lines(&row, (now, end)));
-        let is_charged = text(&before, "collection_method") == "charge_automatically";
-        let invoice = self.new_invoice(&NewInvoice {
-            advances: !is_charged && collects(&row),
-            ..NewInvoice::of(&row, BillingReason::SubscriptionUpdate, lines, now)
-        });
-        self.plan_ahead(id);
-        if self.settle_paused(&row, &invoice) || !is_charged {
-            return Ok(());
-        }
-        match self.pay_invoice(&invoice, None, by) {
-            Err(error) if !error.keep => Err(error),
-            Ok(Paid::RequiresAction) => {
-                self.subscription_unpaid(id, &invoice, false);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Expires a subscription whose first invoice was not paid in time.

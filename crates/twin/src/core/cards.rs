@@ -308,6 +308,25 @@ pub(super) fn decline(code: &str) -> Box<ApiError> {
     ApiError::card(outer, code, message)
 }
 
+/// Whether a bank declines with this code. `card_declined` stands for any.
+/// <https://docs.stripe.com/declines/codes>
+pub fn is_decline_code(word: &str) -> bool {
+    const CODES: &str = "approve_with_id authentication_required call_issuer card_declined \
+        card_not_supported card_velocity_exceeded currency_not_supported do_not_honor \
+        do_not_try_again duplicate_transaction expired_card fraudulent generic_decline \
+        highest_risk_level incorrect_address incorrect_cvc incorrect_number incorrect_pin \
+        incorrect_zip insufficient_funds invalid_account invalid_amount invalid_cvc \
+        invalid_expiry_month invalid_expiry_year invalid_number invalid_pin \
+        issuer_not_available lost_card merchant_blacklist mobile_device_authentication_required \
+        new_account_information_available no_action_taken not_permitted \
+        offline_pin_required online_or_offline_pin_required pickup_card pin_try_exceeded \
+        processing_error reenter_transaction restricted_card \
+        revocation_of_all_authorizations revocation_of_authorization security_violation \
+        service_not_allowed stolen_card stop_payment_order testmode_decline \
+        transaction_not_allowed try_again_later withdrawal_count_limit_exceeded";
+    CODES.split_whitespace().any(|one| one == word)
+}
+
 /// Whether a decline code is final, so that the same card is not retried.
 pub(super) fn is_hard(code: &str) -> bool {
     const HARD: [&str; 9] = [

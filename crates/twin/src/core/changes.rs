@@ -19,7 +19,6 @@ use super::subscriptions::{
     billing_interval, check_cancellation, check_collection, move_period, period_end,
     refuse_on_ended,
 };
-use super::time::day_text;
 use super::value::{
     flag, get, has, list, merge, opt, opt_int, or_null, owned, period, set, text, unit_price,
 };
@@ -38,6 +37,9 @@ pub(super) struct Change {
     pub(super) at: i64,
     /// Whether a new billing period starts with the change.
     pub(super) resets: bool,
+    /// Whether the change ends the trial. Then a new period starts too.
+    pub(super) ends_trial: bool,
+    /// What the next invoice bills besides, which the change alone does not create.
     pub(super) one_time_lines: Vec<Draft>,
     pub(super) by: Initiator,
 }
@@ -77,6 +79,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     if has(sent, "items")
         || has(sent, "add_invoice_items")
         || text(sent, "billing_cycle_anchor") == "now"
+        || ends_trial(&before, sent)
     {
         let change = core.change_from(id, sent)?;
         core.change_items(id, change)?;
@@ -84,6 +87,11 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.emit_change("customer.subscription.updated", id, &before);
     core.plan_ahead(id);
     core.need("subscription", id, "id")
+}
+
+/// Whether parameters end the trial of a subscription now.
+pub(super) fn ends_trial(row: &Value, sent: &Value) -> bool {
+    text(sent, "trial_end") == "now" && status::is_trialing(row)
 }
 
 /// Refuses parameters that cannot be combined with `pending_if_incomplete`.
@@ -249,11 +257,7 @@ impl Core {
             let line = self.period_line(row, item, from, to);
             Draft {
                 amount: share(line.amount, to - from, whole),
-                description: format!(
-                    "Remaining time on {} after {}",
-                    self.product_name(get(item, "price")),
-                    day_text(from)
-                ),
+                description: self.proration_text("Remaining time", &line, from),
                 proration: true,
                 ..line
             }
@@ -273,6 +277,7 @@ impl Core {
             .iter()
             .all(|item| unit_price(get(item, "price")) == 0)
             && items.iter().any(|item| unit_price(get(item, "price")) > 0);
+        let ends_trial = ends_trial(&row, sent);
         let at = opt_int(sent, "proration_date").unwrap_or(self.now);
         let first = inner(&row, "items").first().cloned().unwrap_or_default();
         let (start, end) = period(&first);
@@ -281,19 +286,24 @@ impl Core {
             return refuse_param("", "proration_date", message);
         }
         let in_trial = status::is_trialing(&row);
+        let mut one_time_lines = self.one_time_lines_from(
+            list(sent, "add_invoice_items"),
+            "add_invoice_items",
+            text(&row, "currency"),
+            (text(&row, "customer"), Some(id)),
+        )?;
+        for line in &mut one_time_lines {
+            line.subscription = Some(id.to_owned());
+        }
         Ok(Change {
             items,
             proration: ProrationBehavior::from_params(sent),
             behavior: PaymentBehavior::from_params(sent),
-            at,
-            resets: !in_trial
-                && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
-            one_time_lines: self.one_time_lines_from(
-                list(sent, "add_invoice_items"),
-                "add_invoice_items",
-                text(&row, "currency"),
-                (text(&row, "customer"), Some(id)),
-            )?,
+            at: if ends_trial { self.now } else { at },
+            resets: ends_trial
+                || !in_trial && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
+            ends_trial,
+            one_time_lines,
             by: Initiator::from_params(sent),
         })
     }
@@ -307,9 +317,8 @@ impl Core {
             } else {
                 Vec::new()
             };
-            let now = change.proration == ProrationBehavior::AlwaysInvoice
-                && !prorations.is_empty()
-                || !change.one_time_lines.is_empty();
+            let now =
+                change.proration == ProrationBehavior::AlwaysInvoice && !prorations.is_empty();
             return Bill {
                 prorations,
                 full: Vec::new(),
@@ -324,11 +333,15 @@ impl Core {
             .collect();
         let mut anchored = row.clone();
         anchored["billing_cycle_anchor"] = change.at.into();
+        anchored["billing_cycle_anchor_config"] = Value::Null;
+        if flag(row, "cancel_at_period_end") {
+            anchored["cancel_at"] = Value::Null;
+        }
         let end = period_end(&anchored, get(&change.items[0], "price"), change.at);
         let full = change
             .items
             .iter()
-            .map(|item| self.period_line(row, item, change.at, end))
+            .map(|item| self.prorated_line(&anchored, item, (change.at, end)))
             .collect();
         Bill {
             prorations: credits,
@@ -342,6 +355,9 @@ impl Core {
     pub(super) fn change_items(&mut self, id: &str, change: Change) -> Answer<()> {
         self.drop_pending(id);
         let row = self.need("subscription", id, "id")?;
+        if change.ends_trial && !self.can_collect(&row) {
+            return self.end_unpayable_trial(&row, &change.items);
+        }
         let bill = self.bill_for(&row, &change);
         let customer = owned(&row, "customer");
         let prorations = self.store_items(&customer, bill.prorations);
@@ -354,7 +370,7 @@ impl Core {
             && text(&row, "collection_method") == "charge_automatically"
             && collects(&row);
         if !waits {
-            self.set_items(id, &change.items, bill.period);
+            self.apply_items(id, &change.items, bill.period, change.ends_trial);
         }
         let mut lines = prorations;
         lines.extend(one_time_lines);
@@ -372,7 +388,8 @@ impl Core {
             let period = bill
                 .period
                 .map_or(Value::Null, |(start, end)| json!([start, end]));
-            let pending = json!({"invoice": invoice, "items": change.items, "period": period});
+            let pending = json!({"invoice": invoice, "items": change.items, "period": period,
+                                 "ends_trial": change.ends_trial});
             self.set_note(id, "pending", pending);
         }
         self.pay_for_change(id, &invoice, &change)
@@ -411,6 +428,24 @@ impl Core {
             }
             (Err(error), _) if error.keep => Ok(()),
             (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Sets the items and, if one started, the new period, after the end of the trial if it ends.
+    pub(super) fn apply_items(
+        &mut self,
+        id: &str,
+        items: &[Value],
+        period: Option<(i64, i64)>,
+        ends_trial: bool,
+    ) {
+        let before = self.row(id).clone();
+        if ends_trial {
+            self.finish_trial(id);
+        }
+        self.set_items(id, items, period);
+        if ends_trial {
+            self.follow_trial(&before);
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stripe::objects::{CheckoutMode, CheckoutStatus, PaymentIntentStatus};
 
 use super::checkout_create::details_of;
+use super::customers::is_email;
 use super::errors::Answer;
 use super::payments::{Paid, Verdict};
 use super::status;
@@ -216,7 +217,7 @@ impl Core {
                 && row["customer"].is_null()
                 && row["customer_email"].is_null()
         });
-        if is_open && email.contains('@') {
+        if is_open && is_email(email) {
             let details = details_of(&json!({ "email": email }));
             self.modify(session_id, |row| set(row, "customer_details", details));
         }

@@ -175,7 +175,7 @@ impl Core {
             .get(&invoice_id)
             .is_some_and(|row| status::is_open(row) && int(row, "amount_remaining") == 0);
         if is_settled {
-            self.invoice_paid(&invoice_id, 0);
+            self.invoice_settled(&invoice_id, 0, false);
         }
         Ok(id)
     }

@@ -360,22 +360,22 @@ impl Core {
         Ok(id.to_owned())
     }
 
-    /// The discounts that a new invoice inherits: those of its subscription, or else that of the
-    /// customer.
+    /// The discounts that an invoice of a moment inherits: those of its subscription, or else that of
+    /// the customer.
     pub(super) fn inherited_discounts(
         &self,
         subscription: Option<&str>,
         customer: &Value,
+        at: i64,
     ) -> Vec<Value> {
         let own = subscription.map_or(&[][..], |id| list(self.row(id), "discounts"));
         let mut found: Vec<Value> = own.to_vec();
         if found.is_empty() && has(customer, "discount.id") {
             found.push(get(customer, "discount.id").clone());
         }
-        let now = self.now;
         found.retain(|id| {
             let end = opt_int(self.row(id.as_str().unwrap_or("")), "end");
-            end.is_none_or(|end| end > now)
+            end.is_none_or(|end| end > at)
         });
         found
     }

@@ -59,6 +59,15 @@ pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
     core.need_path("dispute", call.id(), "dispute")
 }
 
+/// Whether a dispute can have a reason.
+pub fn is_dispute_reason(word: &str) -> bool {
+    const REASONS: &str = "bank_cannot_process check_returned credit_not_processed \
+        customer_initiated debit_not_authorized duplicate fraudulent general \
+        incorrect_account_details insufficient_funds noncompliant product_not_received \
+        product_unacceptable subscription_canceled unrecognized";
+    REASONS.split_whitespace().any(|one| one == word)
+}
+
 impl Core {
     /// Disputes a charge with a reason such as `fraudulent` or `product_not_received`. The reason
     /// `inquiry` opens an inquiry.

@@ -7,7 +7,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::params::metadata;
 use super::urls::check_url;
 use super::value::{copy_or_null, get, has, list, opt, or_null, owned, text};
-use super::{Call, Core, Endpoint};
+use super::{ApiAnswer, Call, Core, Endpoint};
 
 /// <https://docs.stripe.com/webhooks#register-webhook>
 const ENDPOINTS_MAX: usize = 16;
@@ -80,6 +80,23 @@ fn check(sent: &Value) -> Answer<()> {
 }
 
 impl Core {
+    /// The refusal of a request to send to an endpoint that doesn't exist or is disabled.
+    pub fn refusal_of_endpoint(&self, id: &str) -> Option<ApiAnswer> {
+        let error = match self.need_path("webhook_endpoint", id, "webhook_endpoint") {
+            Ok(row) if text(&row, "status") == "enabled" => return None,
+            Ok(_) => {
+                let message = format!("The webhook endpoint {id} is disabled.");
+                ApiError::bad("", "webhook_endpoint", message)
+            }
+            Err(error) => error,
+        };
+        Some(ApiAnswer {
+            status: error.status,
+            headers: Vec::new(),
+            body: error.body(&self.account, ""),
+        })
+    }
+
     /// The enabled endpoints, oldest first, with the secrets that sign at `real_now`, in seconds of
     /// real time.
     pub fn webhook_endpoints(&self, real_now: i64) -> Vec<Endpoint> {

@@ -31,6 +31,9 @@ fn decode(encoded: &str) -> Answer<String> {
     let spaced = encoded.replace('+', " ");
     let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
     match decoded {
+        Ok(text) if text.contains('\0') => Err(ApiError::invalid(
+            "Invalid request: the parameters must not contain null bytes.",
+        )),
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err(ApiError::invalid(
             "Invalid request: the parameters must be encoded as UTF-8.",

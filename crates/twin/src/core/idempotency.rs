@@ -20,6 +20,9 @@ const LIFETIME: i64 = DAY;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedAnswer {
     fingerprint: String,
+    /// The path of the request.
+    #[serde(default)]
+    path: String,
     status: u16,
     body: Box<str>,
     request_id: String,
@@ -61,6 +64,7 @@ impl SavedAnswers {
     ) {
         let saved = SavedAnswer {
             fingerprint: fingerprint(request),
+            path: request.path.clone(),
             status,
             body: body.to_string().into(),
             request_id: request_id.to_owned(),
@@ -83,6 +87,12 @@ impl SavedAnswers {
         }
         self.forget_old(real_now);
         match self.by_key.get(key) {
+            Some(saved) if !saved.path.is_empty() && saved.path != request.path => {
+                Err(refusal(format!(
+                    "Keys for idempotent requests can only be used for the same endpoint they were first used for ('{}' vs '{}'). Try using a key other than '{key}' if you meant to execute a different request.",
+                    request.path, saved.path
+                )))
+            }
             Some(saved) if saved.fingerprint != fingerprint(request) => Err(refusal(format!(
                 "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '{key}' if you meant to execute a different request."
             ))),

@@ -110,7 +110,11 @@ impl Core {
             invoice["automatic_tax"]["liability"] =
                 get(subscription, "automatic_tax.liability").clone();
         }
-        invoice["discounts"] = self.inherited_discounts(new.subscription, &customer).into();
+        // A preview is of a moment that is still to come.
+        let at = new.period.1.max(self.now);
+        invoice["discounts"] = self
+            .inherited_discounts(new.subscription, &customer, at)
+            .into();
         self.update_totals(&mut invoice);
         invoice
     }

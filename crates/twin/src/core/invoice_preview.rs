@@ -10,20 +10,20 @@ use serde_json::{Value, json};
 use stripe::objects::BillingReason;
 
 use super::behavior::ProrationBehavior;
-use super::currencies::check_currency;
+use super::changes::ends_trial;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::invoice_items::INVOICE_ITEMS_MAX;
-use super::lines::{Draft, share};
+use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
 use super::redemption::Purchase;
 use super::status;
-use super::subscriptions::{billing_interval, check_same_interval, move_period, period_end};
-use super::time::add_interval;
+use super::subscriptions::{
+    check_cancellation, check_trial_end, move_period, period_end, refuse_on_ended,
+};
 use super::value::{
-    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, quantity_in,
-    required, set, text,
+    copy, flag, get, has, int, list, opt, opt_int, owned, period, price_amount, required, set, text,
 };
 use super::{Call, Core};
 
@@ -90,6 +90,27 @@ fn refuse_combinations(sent: &Value) -> Answer<()> {
     Ok(())
 }
 
+/// Refuses what an update of the subscription refuses.
+fn check_changes(row: &Value, details: &Value) -> Answer<()> {
+    let mut changes = json!({});
+    let names = [
+        "items",
+        "trial_end",
+        "billing_cycle_anchor",
+        "cancel_at",
+        "cancel_at_period_end",
+    ];
+    copy(&mut changes, details, &names);
+    let checked = refuse_on_ended(row, &changes).and_then(|()| check_cancellation(&changes));
+    checked.map_err(|error| error.inside("subscription_details"))?;
+    if opt_int(details, "billing_cycle_anchor").is_some() {
+        let param = "subscription_details[billing_cycle_anchor]";
+        let message = "Invalid billing_cycle_anchor: must be one of now or unchanged";
+        return refuse_param("", param, message);
+    }
+    Ok(())
+}
+
 /// The error for a subscription that bills nothing more.
 fn nothing_upcoming(message: &str) -> Box<ApiError> {
     ApiError::bad("invoice_upcoming_none", "", message).with_status(404)
@@ -124,6 +145,7 @@ impl Core {
             let message = "The subscription does not belong to the customer.";
             return refuse_param("", "customer", message);
         }
+        check_changes(&row, get(sent, "subscription_details"))?;
         if status::has_ended(&row) {
             let message = "No upcoming invoices for customer: the subscription is canceled.";
             return Err(nothing_upcoming(message));
@@ -258,17 +280,16 @@ impl Core {
         self.imagine_trial(id, details)?;
         let row = self.need("subscription", id, "subscription")?;
         let customer = owned(&row, "customer");
-        let ends_trial = text(details, "trial_end") == "now" && status::is_trialing(&row);
         let resets = text(details, "billing_cycle_anchor") == "now";
         let mut lines = Vec::new();
-        if has(details, "items") || resets {
+        if has(details, "items") || resets || ends_trial(&row, details) {
             let change = self
                 .change_from(id, details)
                 .map_err(|error| error.inside("subscription_details"))?;
             let bill = self.bill_for(&row, &change);
             lines.extend(self.store_items(&customer, bill.prorations));
             self.modify(id, |row| row["items"]["data"] = change.items.clone().into());
-            if bill.now && !ends_trial {
+            if bill.now {
                 self.add_pending(&mut lines, &customer, id);
                 lines.extend(bill.full);
                 return Ok(Upcoming {
@@ -280,18 +301,6 @@ impl Core {
         }
         let after = self.need("subscription", id, "subscription")?;
         let mut lines = self.pending_items(&customer, Some(id));
-        if ends_trial {
-            let mut anchored = after.clone();
-            anchored["billing_cycle_anchor"] = self.now.into();
-            anchored["status"] = "active".into();
-            let end = period_end(&anchored, get(&after, "items.data.0.price"), self.now);
-            lines.extend(self.period_lines(&anchored, (self.now, end)));
-            return Ok(Upcoming {
-                lines,
-                reason: BillingReason::SubscriptionUpdate,
-                period: (self.now, self.now),
-            });
-        }
         let (start, end) = period(get(&after, "items.data.0"));
         let next = period_end(&after, get(&after, "items.data.0.price"), end);
         lines.extend(self.period_lines(&after, (end, next)));
@@ -309,13 +318,7 @@ impl Core {
             return Ok(());
         };
         let now = self.now;
-        if end <= now {
-            return refuse_param(
-                "",
-                "subscription_details[trial_end]",
-                "trial_end must be in the future.",
-            );
-        }
+        check_trial_end(now, Some(end)).map_err(|error| error.inside("subscription_details"))?;
         let row = self.need("subscription", id, "subscription")?;
         if ProrationBehavior::from_params(details) != ProrationBehavior::None {
             let credits: Vec<Draft> = inner(&row, "items")
@@ -384,22 +387,13 @@ impl Core {
         if let Some(first) = lines.first() {
             currency.clone_from(&first.currency);
         }
-        let mut recurring = Vec::new();
-        for (index, item) in list(&details, "items").iter().enumerate() {
-            let param = format!("subscription_details[items][{index}]");
-            recurring.push(self.first_period(item, &details, &customer, &param)?);
-        }
-        check_same_interval(recurring.iter().map(|line| &line.price))
-            .map_err(|error| error.inside("subscription_details"))?;
-        if let Some(first) = recurring.first() {
-            currency.clone_from(&first.currency);
-            if let Some(wanted) = opt(sent, "currency") {
-                let item = get(&details, "items.0");
-                check_currency(&first.price, wanted, item, "subscription_details[items][0]")?;
+        if has(&details, "items") {
+            let first = self.imagine_creation(&customer, sent, &details)?;
+            if let Some(line) = first.first() {
+                currency.clone_from(&line.currency);
             }
-            self.refuse_other_currency(&customer, &currency)?;
+            lines.extend(first);
         }
-        lines.append(&mut recurring);
         if lines.is_empty() {
             let message = "Nothing to preview: the customer has no pending invoice items.";
             return Err(nothing_upcoming(message));
@@ -451,47 +445,30 @@ impl Core {
         Ok(customer.to_owned())
     }
 
-    /// The line for the first period of an item of a new subscription: free in a trial, and a share
-    /// until a billing cycle anchor.
-    fn first_period(
+    /// The lines of the first invoice of a subscription that is created as the preview says. It is
+    /// refused like its creation.
+    fn imagine_creation(
         &mut self,
-        item: &Value,
-        details: &Value,
         customer: &str,
-        param: &str,
-    ) -> Answer<Draft> {
-        if let Some(id) = opt(item, "id") {
-            return Err(ApiError::missing(
-                "subscription item",
-                id,
-                &format!("{param}[id]"),
-            ));
+        sent: &Value,
+        details: &Value,
+    ) -> Answer<Vec<Draft>> {
+        for (index, item) in list(details, "items").iter().enumerate() {
+            if let Some(id) = opt(item, "id") {
+                let param = format!("subscription_details[items][{index}][id]");
+                return Err(ApiError::missing("subscription item", id, &param));
+            }
         }
-        let price = self.recurring_price(item, param)?;
-        let quantity = quantity_in(item, &price, 1, param)?;
-        let mut row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
-        super::value::merge(&mut row, self.item_terms(item, customer, &[], param)?);
-        let (interval, count) = billing_interval(&price);
-        let natural = add_interval(self.now, interval, count);
-        let none = json!({"metadata": {}});
-        if let Some(end) = opt_int(details, "trial_end").filter(|end| *end > self.now) {
-            let mut line = self.trial_line(&none, &row, self.now, end);
+        let mut creation = details.clone();
+        creation["customer"] = customer.into();
+        copy(&mut creation, sent, &["automatic_tax", "currency"]);
+        let mut lines = self
+            .lines_of_creation(&creation)
+            .map_err(|error| error.inside("subscription_details"))?;
+        for line in &mut lines {
             line.subscription = None;
-            return Ok(line);
         }
-        let anchor = opt_int(details, "billing_cycle_anchor");
-        if anchor.is_some_and(|at| at < self.now || at > natural) {
-            let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
-            return refuse_param("", "subscription_details[billing_cycle_anchor]", message);
-        }
-        let end = anchor.filter(|at| *at > self.now).unwrap_or(natural);
-        let mut line = self.period_line(&none, &row, self.now, end);
-        line.amount = share(line.amount, end - self.now, natural - self.now);
-        if end < natural && ProrationBehavior::from_params(details) == ProrationBehavior::None {
-            line.amount = 0;
-        }
-        line.subscription = None;
-        Ok(line)
+        Ok(lines)
     }
 }
 

@@ -296,8 +296,13 @@ impl Core {
         self.invoice_paid(&id, amount);
     }
 
-    /// Marks an invoice as paid, emits the events and updates its subscription.
+    /// Marks an invoice as paid by a payment, which is one of nothing if nothing is due.
     pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
+        self.invoice_settled(id, amount, true);
+    }
+
+    /// Marks an invoice as paid, emits the events and updates its subscription.
+    pub(super) fn invoice_settled(&mut self, id: &str, amount: i64, is_payment: bool) {
         let now = self.now;
         let is_retried = self.note(id, "is_retried") == true;
         self.modify(id, |invoice| {
@@ -314,7 +319,9 @@ impl Core {
             invoice["next_payment_attempt"] = Value::Null;
             set(invoice, "status_transitions.paid_at", now);
         });
-        if amount > 0 {
+        // Both are sent for an invoice of nothing too, such as the first one of a trial
+        // (github.com/whisper-money/whisper-money/pull/540, github.com/wpsharks/s2member/issues/396).
+        if is_payment {
             self.emit("invoice.payment_succeeded", id);
         }
         self.emit("invoice.paid", id);

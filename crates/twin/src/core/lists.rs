@@ -129,6 +129,7 @@ impl Core {
 pub(super) fn noun(kind: &str) -> String {
     kind.replace("checkout.session", "checkout session")
         .replace("invoiceitem", "invoice item")
+        .replace("webhook_endpoint", "webhook endpoint")
         .replace("tax_rate", "tax rate")
         .replace("customer_balance_transaction", "balance transaction")
         .replace("test_helpers.test_clock", "test clock")

@@ -101,7 +101,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use access::{Permission, Permissions, permission_groups};
+pub use cards::is_decline_code;
+pub use customers::is_email;
 pub use data::{API_VERSION, SDK_VERSION};
+pub use disputes::is_dispute_reason;
 use errors::{Answer, ApiError};
 pub use value::is_zero_decimal;
 pub use views::*;

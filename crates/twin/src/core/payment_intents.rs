@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
-use super::errors::{Answer, refuse_param};
+use super::errors::{Answer, ApiError, refuse_param};
 use super::method_types::{check_intent_types, copy_method_types, method_types};
 use super::params::{metadata, only_one_of};
 use super::payments::{Initiator, NewIntent, Paid, too_small, unexpected};
@@ -240,6 +240,13 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
             &intent,
             "You cannot cancel this PaymentIntent because it has a status of",
         ));
+    }
+    if core.note_text(call.id(), "invoice").is_some() {
+        let message = "You cannot cancel this PaymentIntent because it was created by an invoice. Void the invoice instead.";
+        return Err(
+            ApiError::bad("payment_intent_unexpected_state", "", message)
+                .with("payment_intent", intent),
+        );
     }
     let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
     core.cancel_intent(call.id(), reason);

@@ -4,14 +4,27 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::changes::Change;
+use super::status;
 use super::subscription_states::INCOMPLETE_SECONDS;
-use super::value::{has, list, opt, opt_int};
+use super::value::{flag, has, list, opt, opt_int};
 
 impl Core {
     /// Shows an unpaid change as a pending update.
     pub(super) fn show_pending(&mut self, id: &str, change: &Change) {
-        let expires_at = self.now + INCOMPLETE_SECONDS;
-        let anchor = if change.resets {
+        let row = self.row(id);
+        let ends = [
+            opt_int(row, "trial_end"),
+            opt_int(row, "items.data.0.current_period_end"),
+        ];
+        // docs.stripe.com/billing/subscriptions/pending-updates-reference: at the end of the trial or
+        // of the period, if that is earlier.
+        let expires_at = ends
+            .into_iter()
+            .flatten()
+            .filter(|end| *end > self.now)
+            .fold(self.now + INCOMPLETE_SECONDS, i64::min);
+        let trial_end = change.ends_trial.then_some(change.at);
+        let anchor = if change.resets && !change.ends_trial {
             json!(change.at)
         } else {
             Value::Null
@@ -19,7 +32,7 @@ impl Core {
         self.modify(id, |row| {
             row["pending_update"] = json!({
                 "billing_cycle_anchor": anchor, "discounts": null, "expires_at": expires_at,
-                "metadata": null, "subscription_items": change.items, "trial_end": null,
+                "metadata": null, "subscription_items": change.items, "trial_end": trial_end,
                 "trial_from_plan": null});
         });
         self.wake(expires_at, id);
@@ -30,7 +43,8 @@ impl Core {
         let pending = self.note(id, "pending");
         let before = self.row(id).clone();
         let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
-        self.set_items(id, list(&pending, "items"), period);
+        let ends_trial = flag(&pending, "ends_trial") && status::is_trialing(&before);
+        self.apply_items(id, list(&pending, "items"), period, ends_trial);
         self.set_note(id, "pending", Value::Null);
         if has(&before, "pending_update") {
             self.modify(id, |row| row["pending_update"] = Value::Null);

@@ -120,6 +120,11 @@ impl Core {
             .unwrap_or_else(|| text(before, "price.id"))
             .to_owned();
         let quantity = opt_int(&item, "quantity").unwrap_or_else(|| int(before, "quantity"));
+        if quantity < 1 {
+            let param = format!("{OUTER}[items][0][quantity]");
+            let message = "This value must be greater than or equal to 1.";
+            return refuse_param("parameter_invalid_integer", &param, message);
+        }
         let changes_price = text(before, "price.id") != price;
         let is_offered = list(update, "products")
             .iter()

@@ -346,8 +346,11 @@ impl Core {
         let mut item = json!({"id": get(row, "items.data.0.id"), "price": wished["price"]});
         copy(&mut item, wished, &["quantity"]);
         let anchor = opt(features, "billing_cycle_anchor").unwrap_or("unchanged");
-        let sent = json!({"items": [item], "billing_cycle_anchor": anchor,
+        let mut sent = json!({"items": [item], "billing_cycle_anchor": anchor,
             "proration_behavior": opt(features, "proration_behavior").unwrap_or("none")});
+        if opt(features, "trial_update_behavior") != Some("continue_trial") {
+            sent["trial_end"] = "now".into();
+        }
         let before = self.need("subscription", &id, "id")?;
         if has(wished, "discounts") {
             let discounts = self.discounts_from(wished, text(row, "customer"), Some(&id))?;
@@ -362,11 +365,6 @@ impl Core {
             ..change
         };
         self.change_items(&id, change)?;
-        let ends_trial = opt(features, "trial_update_behavior") != Some("continue_trial");
-        if status::is_trialing(&before) && ends_trial {
-            let row = self.need("subscription", &id, "id")?;
-            self.end_trial(&id, &row)?;
-        }
         self.emit_change("customer.subscription.updated", &id, &before);
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Core {
             amounts.extend(own);
         }
         let customer = self.row(text(subscription, "customer"));
-        let discounts = self.inherited_discounts(opt(subscription, "id"), customer);
+        let discounts = self.inherited_discounts(opt(subscription, "id"), customer, self.now);
         self.reduce(&mut amounts, &discounts, currency);
         amounts
     }
@@ -172,7 +172,7 @@ impl Core {
         })
     }
 
-    fn proration_text(&self, kind: &str, line: &Draft, at: i64) -> String {
+    pub(super) fn proration_text(&self, kind: &str, line: &Draft, at: i64) -> String {
         let times = if line.quantity == 1 {
             String::new()
         } else {

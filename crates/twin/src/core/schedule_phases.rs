@@ -209,6 +209,7 @@ impl Core {
             behavior: PaymentBehavior::AllowIncomplete,
             at: now,
             resets: turns && trial_end.is_none(),
+            ends_trial: false,
             one_time_lines: Vec::new(),
             by: Initiator::Merchant,
         };

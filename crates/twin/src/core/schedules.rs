@@ -108,6 +108,17 @@ fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {
     Err(ApiError::invalid(message))
 }
 
+/// Refuses phases that ended in the past, apart from those that the schedule has had.
+fn refuse_past(phases: &[Value], known: &[Value], now: i64) -> Answer<()> {
+    let dates = |phase: &Value| (int(phase, "start_date"), int(phase, "end_date"));
+    let place = phases.iter().position(|phase| {
+        int(phase, "end_date") <= now && !known.iter().any(|one| dates(one) == dates(phase))
+    });
+    let Some(place) = place else { return Ok(()) };
+    let message = "The phase has ended already. A new phase must end in the future.";
+    refuse_param("", &format!("phases[{place}][end_date]"), message)
+}
+
 /// Refuses phases that are sent as invoices without a due date.
 fn check_collection(row: &Value) -> Answer<()> {
     let known = text(row, "default_settings.collection_method");
@@ -268,7 +279,9 @@ impl Core {
             known: Vec::new(),
             settings: schedule["default_settings"].clone(),
         };
-        schedule["phases"] = self.phases_from(list(sent, "phases"), start, &plan)?.into();
+        let phases = self.phases_from(list(sent, "phases"), start, &plan)?;
+        refuse_past(&phases, &[], self.now)?;
+        schedule["phases"] = phases.into();
         check_collection(&schedule)?;
         let id = owned(&schedule, "id");
         self.store.put(&id, schedule);
@@ -328,6 +341,7 @@ impl Core {
             settings: before["default_settings"].clone(),
         };
         phases.extend(self.phases_from(sent, start, &plan)?);
+        refuse_past(&phases, known, now)?;
         Ok(phases)
     }
 
@@ -376,7 +390,7 @@ impl Core {
     }
 
     /// Schedules the checks of a schedule.
-    fn plan_phases(&mut self, id: &str) {
+    pub(super) fn plan_phases(&mut self, id: &str) {
         let row = self.row(id).clone();
         for phase in list(&row, "phases") {
             for name in ["start_date", "end_date"] {

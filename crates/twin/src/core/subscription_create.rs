@@ -258,15 +258,28 @@ fn wishes(new: &NewSubscription) -> Wishes {
 }
 
 impl Core {
-    /// Creates a subscription with its first invoice and emits the events.
-    pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
-        let Some(terms) = Terms::new(new.price(), wishes(&new), self.now) else {
+    /// The lines of the first invoice of the subscription that parameters would create.
+    pub(super) fn lines_of_creation(&mut self, sent: &Value) -> Answer<Vec<Draft>> {
+        let new = from_params(self, sent)?;
+        Ok(self.begin_subscription(&new)?.1)
+    }
+
+    /// Stores a subscription without an event. Returns its id and the lines of its first invoice.
+    fn begin_subscription(&mut self, new: &NewSubscription) -> Answer<(String, Vec<Draft>)> {
+        let Some(terms) = Terms::new(new.price(), wishes(new), self.now) else {
             let message = "The subscription cannot be backdated this far, because its first invoice would have more than 250 line items.";
             return refuse_param("", "backdate_start_date", message);
         };
-        let id = self.build_subscription(&new, &terms);
+        let id = self.build_subscription(new, &terms);
+        let row = self.row(&id).clone();
+        let lines = self.first_lines(new, &row, &terms);
+        Ok((id, lines))
+    }
+
+    /// Creates a subscription with its first invoice and emits the events.
+    pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
+        let (id, mut lines) = self.begin_subscription(&new)?;
         let subscription = self.row(&id).clone();
-        let mut lines = self.first_lines(&new, &subscription, &terms);
         lines.extend(self.store_items(&new.customer, new.one_time_lines));
         self.add_pending(&mut lines, &new.customer, &id);
         let is_charged = text(&subscription, "collection_method") == "charge_automatically";

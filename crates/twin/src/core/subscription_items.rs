@@ -8,7 +8,7 @@ use super::params::{check_count, metadata};
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
 use super::value::{
-    copy, flag, get, has, int, merge, opt, owned, period, quantity_in, required, text,
+    copy, flag, get, has, int, list, merge, opt, owned, period, quantity_in, required, text,
 };
 use super::{Call, Core};
 
@@ -40,10 +40,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let known = core.item_ids(&id);
     core.change_one_item(&id, &call.params, json!({}))?;
     let after = core.need("subscription", &id, "subscription")?;
-    let new = inner(&after, "items")
-        .iter()
-        .find(|item| !known.contains(&owned(item, "id")));
-    Ok(new.cloned().unwrap_or_default())
+    // A change that waits for its payment is only pending.
+    let waiting = list(get(&after, "pending_update"), "subscription_items");
+    let mut items = inner(&after, "items").iter().chain(waiting);
+    let new = items.find(|item| !known.contains(&owned(item, "id")));
+    new.cloned().ok_or_else(|| ApiError::server(500))
 }
 
 /// `POST /v1/subscription_items/{item}`

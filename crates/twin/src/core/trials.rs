@@ -9,10 +9,9 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::payments::Initiator;
 use super::status;
 use super::subscriptions::{check_trial_end, move_period};
-use super::value::{get, int, owned, text};
+use super::value::{get, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
 
 impl Core {
@@ -63,21 +62,16 @@ impl Core {
         });
     }
 
-    /// Applies `trial_end`: `now` ends the trial and charges immediately, and a later moment starts
-    /// a trial or moves its end.
+    /// Applies a `trial_end` in the future, which starts a trial or moves its end.
     pub(super) fn change_trial(&mut self, id: &str, sent: &Value) -> Answer<()> {
+        let Some(end) = opt_int(sent, "trial_end") else {
+            return Ok(());
+        };
         let row = self.need("subscription", id, "id")?;
-        match get(sent, "trial_end") {
-            Value::String(word) if word == "now" && status::is_trialing(&row) => {
-                self.end_trial(id, &row)
-            }
-            Value::Number(at) => {
-                let end = at.as_i64().unwrap_or(0);
-                check_trial_end(self.now, Some(end))?;
-                self.move_trial(&row, end, ProrationBehavior::from_params(sent))
-            }
-            _ => Ok(()),
-        }
+        check_trial_end(self.now, Some(end))?;
+        self.move_trial(&row, end, ProrationBehavior::from_params(sent))?;
+        self.follow_trial(&row);
+        Ok(())
     }
 
     /// Moves the end of a trial. A paid subscription becomes a trial: what remains of its period is
@@ -135,24 +129,57 @@ impl Core {
     }
 
     /// Ends a trial by request.
-    pub(super) fn end_trial(&mut self, id: &str, row: &Value) -> Answer<()> {
+    pub(super) fn finish_trial(&mut self, id: &str) {
         let now = self.now;
-        let pays = self.can_collect(row);
+        self.modify(id, |row| row["trial_end"] = now.into());
+        self.emit_trial_will_end(id);
+        self.modify(id, |row| row["status"] = "active".into());
+    }
+
+    /// Ends a trial that cannot be charged, by request, as the subscription says.
+    pub(super) fn end_unpayable_trial(&mut self, row: &Value, items: &[Value]) -> Answer<()> {
+        let (id, now) = (owned(row, "id"), self.now);
         let missing = text(row, "trial_settings.end_behavior.missing_payment_method");
-        if !pays && missing == "create_invoice" {
+        if missing == "create_invoice" {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority.";
             return refuse_param("resource_missing", "", message);
         }
-        self.modify(id, |row| row["trial_end"] = now.into());
-        self.emit_trial_will_end(id);
-        match (pays, missing) {
-            (true, _) => self.start_period(id, Initiator::Merchant)?,
-            (_, "pause") => {
-                self.modify(id, |row| row["billing_cycle_anchor"] = now.into());
-                self.pause(id);
-            }
-            _ => self.end_subscription(id, "cancellation_requested"),
+        self.modify(&id, |row| row["trial_end"] = now.into());
+        self.emit_trial_will_end(&id);
+        self.set_items(&id, items, None);
+        if missing == "pause" {
+            self.modify(&id, |row| row["billing_cycle_anchor"] = now.into());
+            self.pause(&id);
+        } else {
+            self.end_subscription(&id, "cancellation_requested");
         }
         Ok(())
+    }
+
+    /// Gives the current phase of a schedule the trial that its subscription, which was `before`, was
+    /// given directly. A last phase that was to end with the trial ends with the new period.
+    pub(super) fn follow_trial(&mut self, before: &Value) {
+        let row = self.row(text(before, "id")).clone();
+        let Some(schedule) = opt(&row, "schedule").map(str::to_owned) else {
+            return;
+        };
+        let known = self.row(&schedule).clone();
+        let phases = list(&known, "phases");
+        let start = get(&known, "current_phase.start_date");
+        let Some(place) = phases.iter().position(|one| one["start_date"] == *start) else {
+            return;
+        };
+        let end = "items.data.0.current_period_end";
+        let moves = place + 1 == phases.len()
+            && text(&known, "end_behavior") == "release"
+            && phases[place]["end_date"] == *get(before, end);
+        self.modify_and_emit("subscription_schedule.updated", &schedule, |known| {
+            known["phases"][place]["trial_end"] = row["trial_end"].clone();
+            if moves {
+                known["phases"][place]["end_date"] = get(&row, end).clone();
+                known["current_phase"]["end_date"] = get(&row, end).clone();
+            }
+        });
+        self.plan_phases(&schedule);
     }
 }

@@ -11,6 +11,7 @@ use super::{message, refused, see_other};
 use crate::app::App;
 use crate::chaos::Chaos;
 use crate::clock::{ADVANCE_MAX, parse_duration};
+use crate::core::is_decline_code;
 
 /// Where every form of the page leads.
 const PAGE: &str = "/_twin";
@@ -85,6 +86,9 @@ pub(crate) async fn decline(State(app): State<App>, body: Bytes) -> Response {
         "" => "generic_decline",
         code => code,
     };
+    if !is_decline_code(code) {
+        return unchanged("There is no such decline code.");
+    }
     app.change(|core, _| core.decline_next(None, code));
     see_other(PAGE)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::FormError;
-use crate::core::Payment;
+use crate::core::{Payment, is_email};
 
 /// The test card numbers and their outcomes, as the pages list them.
 pub(crate) const TEST_CARDS: [(&str, &str); 12] = [
@@ -90,7 +90,7 @@ impl CardForm {
 
     /// The error of the email address, if the form asks for one and it is invalid.
     pub fn email_errors(&self) -> Vec<FormError> {
-        if self.asks_email && !self.value("email").contains('@') {
+        if self.asks_email && !is_email(self.value("email")) {
             let text = "Enter an email address such as ada@example.com.";
             return vec![about("email", text)];
         }

@@ -231,7 +231,7 @@ fn open<'a>(
     }
     let (pay_title, button) = match (&view.mode, view.trial_days) {
         (CheckoutMode::Setup, _) => ("Save a card", "Save card".to_owned()),
-        (CheckoutMode::Subscription, Some(_)) if !view.needs_payment => {
+        (CheckoutMode::Subscription, Some(_)) if !view.needs_payment || view.amount_total == 0 => {
             ("Start your trial", "Start trial".to_owned())
         }
         (CheckoutMode::Subscription, None) if !view.needs_payment => {

@@ -309,3 +309,20 @@ fn the_security_code_is_unchecked_until_the_card_is_attached_or_charged() {
         "pass"
     );
 }
+
+#[test]
+fn the_payment_of_an_open_invoice_is_canceled_only_with_the_invoice() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("pm_card_chargeCustomerFail", 1000);
+    let sub = shop.subscribe(&customer, &plan, "&payment_behavior=default_incomplete");
+    let invoice = string(&sub["latest_invoice"]);
+    let intent = string(&shop.core.objects("payment_intent")[0]["id"]);
+
+    let path = format!("/v1/payment_intents/{intent}/cancel");
+    let (status, error) = shop.refused("POST", &path, "");
+    assert_eq!(status, 400);
+    assert_eq!(error["payment_intent"]["id"], intent.as_str());
+    shop.post(&format!("/v1/invoices/{invoice}/void"), "");
+
+    assert_eq!(shop.see(&json!(intent))["status"], "canceled");
+}

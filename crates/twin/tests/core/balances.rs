@@ -301,3 +301,26 @@ fn a_credit_note_for_an_amount_contains_its_share_of_tax() {
     let after = shop.see(&paid["id"]);
     assert_eq!(after["post_payment_credit_notes_amount"], 1100);
 }
+
+#[test]
+fn an_open_invoice_that_a_credit_note_settles_is_paid_without_a_payment() {
+    let mut shop = Shop::open();
+    let (customer, plan) = shop.buyer("", 1000);
+    let sub = shop.subscribe(
+        &customer,
+        &plan,
+        "&collection_method=send_invoice&days_until_due=7",
+    );
+    let invoice = string(&sub["latest_invoice"]);
+    shop.post(&format!("/v1/invoices/{invoice}/finalize"), "");
+    shop.happened();
+
+    shop.post(
+        "/v1/credit_notes",
+        &format!("invoice={invoice}&amount=1000"),
+    );
+
+    let events = shop.happened();
+    assert!(events.contains(&"invoice.paid".to_owned()));
+    assert!(!events.contains(&"invoice.payment_succeeded".to_owned()));
+}

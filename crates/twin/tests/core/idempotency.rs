@@ -176,3 +176,18 @@ fn failure(keeps_work: bool) -> Option<Failure> {
         keeps_work,
     })
 }
+
+#[test]
+fn an_idempotency_key_at_another_endpoint_is_refused_with_both_of_them() {
+    let mut shop = Shop::open();
+    shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+
+    let other = shop.send("POST", "/v1/products", "name=Ann", Some("key-1"));
+
+    assert_eq!(other.status, 400);
+    assert_eq!(other.body["error"]["type"], "idempotency_error");
+    assert_eq!(
+        other.body["error"]["message"],
+        "Keys for idempotent requests can only be used for the same endpoint they were first used for ('/v1/products' vs '/v1/customers'). Try using a key other than 'key-1' if you meant to execute a different request."
+    );
+}

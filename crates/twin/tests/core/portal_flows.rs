@@ -465,3 +465,27 @@ fn the_flow_that_changes_a_customer_is_refused_by_name() {
     assert_eq!(error["param"], "flow_data[type]");
     assert!(string(&error["message"]).ends_with("is not served by this twin."));
 }
+
+#[test]
+fn a_flow_to_a_quantity_of_nothing_is_refused() {
+    let mut scene = scene();
+    let path = format!("/v1/billing_portal/configurations/{}", scene.configuration);
+    scene.shop.post(
+        &path,
+        "features[subscription_update][default_allowed_updates][0]=price&features[subscription_update][default_allowed_updates][1]=quantity",
+    );
+
+    let outer = "flow_data[subscription_update_confirm]";
+    let more = format!(
+        "{outer}[subscription]={}&{outer}[items][0][id]={}&{outer}[items][0][quantity]=0",
+        scene.sub, scene.item
+    );
+    let error = scene
+        .flow("subscription_update_confirm", &more)
+        .unwrap_err();
+
+    assert_eq!(
+        error["param"],
+        "flow_data[subscription_update_confirm][items][0][quantity]"
+    );
+}

@@ -279,3 +279,16 @@ fn a_saved_twin_continues_where_it_stopped() {
     assert!(shop.did("invoice.paid"));
     assert_eq!(shop.see(&sub["id"])["status"], "active");
 }
+
+#[test]
+fn a_parameter_with_a_null_byte_is_refused() {
+    let mut shop = Shop::open();
+
+    for body in ["name=a%00b", "metadata[a%00b]=1", "email=a%00@b.co"] {
+        let (status, _) = shop.refused("POST", "/v1/customers", body);
+        assert_eq!(status, 400, "{body}");
+    }
+    let (status, _) = shop.refused("GET", "/v1/customers?email=a%00@b.co", "");
+    assert_eq!(status, 400);
+    assert!(shop.core.objects("customer").is_empty());
+}

@@ -375,3 +375,36 @@ fn a_schedule_that_ends_its_subscription_takes_the_end_back_unless_asked_to_keep
     );
     assert_eq!(released("end_behavior=release", ""), [end, Value::Null]);
 }
+
+#[test]
+fn a_new_phase_that_has_ended_already_is_refused() {
+    let mut shop = Shop::open();
+    let (customer, small) = shop.buyer("pm_card_visa", 1000);
+    let large = shop.plan("PLUS", 2000);
+    let phase = |place: usize, price: &str, months: i64| {
+        format!(
+            "&phases[{place}][items][0][price]={price}&phases[{place}][duration][interval]=month&phases[{place}][duration][interval_count]={months}"
+        )
+    };
+    let start = |days: i64| format!("customer={customer}&start_date={}", NOW - days * DAY);
+    let two = format!(
+        "{}{}{}",
+        start(90),
+        phase(0, &small, 1),
+        phase(1, &large, 6)
+    );
+    let one = format!("{}{}&end_behavior=cancel", start(400), phase(0, &small, 1));
+
+    for body in [two, one] {
+        let (status, error) = shop.refused("POST", "/v1/subscription_schedules", &body);
+        assert_eq!(
+            (status, &error["param"]),
+            (400, &"phases[0][end_date]".into())
+        );
+    }
+    assert!(shop.core.objects("subscription_schedule").is_empty());
+    assert!(shop.core.objects("subscription").is_empty());
+    let body = format!("{}{}", start(20), phase(0, &small, 1));
+    let made = shop.post("/v1/subscription_schedules", &body);
+    assert_eq!(made["status"], "active");
+}

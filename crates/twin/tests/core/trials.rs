@@ -25,6 +25,7 @@ fn a_trial_starts_with_a_free_invoice_warns_three_days_before_and_then_charges()
             "invoice.created",
             "invoice.finalized",
             "customer.updated",
+            "invoice.payment_succeeded",
             "invoice.paid",
             "customer.subscription.created"
         ]

@@ -5,6 +5,7 @@
 )]
 
 mod clock;
+mod control;
 mod deliveries;
 mod faults;
 mod harness;

@@ -226,6 +226,13 @@ async fn a_trial_that_requires_no_card_starts_with_a_button() {
     let (_, always) = session(&twin, &form("always")).await;
 
     let (_, page) = twin.page(&path).await;
+    let (_, with_card) = twin.page(&always).await;
+    let (_, css) = twin.page("/assets/twin.css").await;
+    assert!(with_card.contains("class=\"kv amounts\""));
+    assert!(css.contains(".kv.amounts dd { white-space: nowrap;"));
+    assert!(with_card.contains(">Start trial</button>") && with_card.contains("Card number"));
+    let odd = twin.post_form(&path, &[("email", "a\0@b.co")]).await;
+    assert_eq!(odd.status(), 400);
     let done = twin.post_form(&path, &[("email", "ada@example.com")]).await;
     let refused = twin
         .post_form(&always, &[("email", "ada@example.com")])

@@ -316,7 +316,8 @@ fn a_subscription_lends_the_discount_of_its_customer_and_does_not_take_it() {
     let (customer, plan) = shop.buyer("pm_card_visa", 2000);
     let half = coupon(&mut shop, "percent_off=50&duration=forever");
     let body = format!("coupon={half}");
-    let held = shop.post(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let held =
+        shop.post_discounted(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
     let (one, two) = (
         shop.subscribe(&customer, &plan, ""),
         shop.subscribe(&customer, &plan, ""),
@@ -350,7 +351,8 @@ fn the_discount_of_a_customer_ends_on_every_subscription_that_has_it() {
     let (customer, plan) = shop.buyer("pm_card_visa", 2000);
     let half = coupon(&mut shop, "percent_off=50&duration=forever");
     let body = format!("coupon={half}");
-    let held = shop.post(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let held =
+        shop.post_discounted(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
     let more = format!("&discounts[0][discount]={}", string(&held));
     let subs = [
         shop.subscribe(&customer, &plan, &more),

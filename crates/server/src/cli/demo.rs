@@ -35,13 +35,14 @@ const ADMIN: &str = "admin@localboxs.example";
 const LINK_MINUTES: i64 = 24 * 60;
 
 /// The files that a demo creates in its folder; `--reset` deletes these and no others.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     demo_state::FILE,
     "billing.db",
     "billing.db-wal",
     "billing.db-shm",
     "billing.db.lock",
     "twin.json",
+    "twin.lock",
     "twin.new",
     "demo.new",
     socket::NAME,

@@ -13,12 +13,12 @@ impl Core {
     pub(super) fn begin_setup(&mut self, id: &str, sent: &Value) -> Answer<()> {
         let session = self.row(id).clone();
         let data = get(sent, "setup_intent_data");
-        let wished = json!({
+        let wanted = json!({
             "customer": session["customer"], "description": get(data, "description"),
             "metadata": get(data, "metadata"),
             "payment_method_types": session["payment_method_types"],
         });
-        let intent = self.new_setup(&wished)?;
+        let intent = self.new_setup(&wanted)?;
         self.modify(id, |row| row["setup_intent"] = intent.into());
         Ok(())
     }

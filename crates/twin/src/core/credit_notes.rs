@@ -41,7 +41,7 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let invoice = required(sent, "invoice")?;
     let invoice = core.need("invoice", invoice, "invoice")?;
-    core.imagine(|core| {
+    core.rolled_back(|core| {
         let id = core.issue(&invoice, sent)?;
         core.need("credit_note", &id, "id")
     })

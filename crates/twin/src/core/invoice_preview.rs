@@ -38,7 +38,7 @@ struct Upcoming {
 pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     refuse_combinations(sent)?;
-    let invoice = core.imagine(|core| match opt(sent, "subscription") {
+    let invoice = core.rolled_back(|core| match opt(sent, "subscription") {
         Some(id) => core.preview_subscription(id, sent),
         None => core.preview_new(sent),
     })?;
@@ -131,7 +131,7 @@ fn mark_preview(invoice: &mut Value) {
 
 impl Core {
     /// Runs `work` and rolls back everything that it does: rows, events and random numbers.
-    pub(super) fn imagine(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
+    pub(super) fn rolled_back(&mut self, work: impl FnOnce(&mut Core) -> Answer) -> Answer {
         let (rng, savepoint) = (self.rng.clone(), self.savepoint());
         let result = work(self);
         self.roll_back(savepoint);
@@ -160,12 +160,12 @@ impl Core {
         self.drop_pending(id);
         let details = get(sent, "subscription_details").clone();
         let customer = owned(&row, "customer");
-        self.imagine_customer(&customer, sent)?;
-        self.imagine_terms(id, sent, &details)?;
-        self.imagine_items(&customer, Some(id), sent)?;
+        self.apply_customer(&customer, sent)?;
+        self.apply_terms(id, sent, &details)?;
+        self.add_invoice_items(&customer, Some(id), sent)?;
         let upcoming = if flag(&details, "cancel_now") {
             self.upcoming_end(&row, &details)
-        } else if let Some(end) = self.imagine_cancellation(id, &details)? {
+        } else if let Some(end) = self.apply_cancellation(id, &details)? {
             end
         } else {
             self.upcoming_lines(id, &details)?
@@ -175,7 +175,7 @@ impl Core {
     }
 
     /// Gives the customer the details that the preview assumes.
-    fn imagine_customer(&mut self, customer: &str, sent: &Value) -> Answer<()> {
+    fn apply_customer(&mut self, customer: &str, sent: &Value) -> Answer<()> {
         let details = get(sent, "customer_details").clone();
         self.modify(customer, |row| {
             copy(row, &details, &["address", "shipping"]);
@@ -187,7 +187,7 @@ impl Core {
     }
 
     /// Gives the subscription the discounts and taxes that the preview assumes.
-    fn imagine_terms(&mut self, id: &str, sent: &Value, details: &Value) -> Answer<()> {
+    fn apply_terms(&mut self, id: &str, sent: &Value, details: &Value) -> Answer<()> {
         let row = self.need("subscription", id, "subscription")?;
         let customer = owned(&row, "customer");
         let mut terms = details.clone();
@@ -215,7 +215,7 @@ impl Core {
     }
 
     /// Adds and changes the invoice items that the preview assumes.
-    fn imagine_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
+    fn add_invoice_items(&mut self, customer: &str, id: Option<&str>, sent: &Value) -> Answer<()> {
         let items = list(sent, "invoice_items");
         if items.len() > INVOICE_ITEMS_MAX {
             let message = format!("You can pass at most {INVOICE_ITEMS_MAX} invoice items.");
@@ -242,10 +242,10 @@ impl Core {
 
     /// Ends the subscription as the preview assumes. Returns what is billed at its end, if that is
     /// before the next period, or refuses a preview of nothing.
-    fn imagine_cancellation(&mut self, id: &str, details: &Value) -> Answer<Option<Upcoming>> {
+    fn apply_cancellation(&mut self, id: &str, details: &Value) -> Answer<Option<Upcoming>> {
         let before = self.need("subscription", id, "subscription")?;
-        let is_wished = has(details, "cancel_at") || has(details, "cancel_at_period_end");
-        if is_wished {
+        let is_requested = has(details, "cancel_at") || has(details, "cancel_at_period_end");
+        if is_requested {
             let proration = match ProrationBehavior::from_params(details) {
                 ProrationBehavior::None => ProrationBehavior::None,
                 _ => ProrationBehavior::CreateProrations,
@@ -259,7 +259,7 @@ impl Core {
             .any(|name| has(details, name));
         let (start, end) = period(get(&row, "items.data.0"));
         let ends = opt_int(&row, "cancel_at").is_some_and(|at| at <= end);
-        if !ends || changes && !is_wished {
+        if !ends || changes && !is_requested {
             return Ok(None);
         }
         let lines = self.pending_items(text(&row, "customer"), Some(id));
@@ -277,7 +277,7 @@ impl Core {
 
     /// What a change bills now, or else the next invoice after it.
     fn upcoming_lines(&mut self, id: &str, details: &Value) -> Answer<Upcoming> {
-        self.imagine_trial(id, details)?;
+        self.apply_trial(id, details)?;
         let row = self.need("subscription", id, "subscription")?;
         let customer = owned(&row, "customer");
         let resets = text(details, "billing_cycle_anchor") == "now";
@@ -313,7 +313,7 @@ impl Core {
 
     /// Moves the end of the trial to a later moment, which also starts a trial: what was debited
     /// for the rest of the period is credited.
-    fn imagine_trial(&mut self, id: &str, details: &Value) -> Answer<()> {
+    fn apply_trial(&mut self, id: &str, details: &Value) -> Answer<()> {
         let Some(end) = opt_int(details, "trial_end") else {
             return Ok(());
         };
@@ -375,8 +375,8 @@ impl Core {
     fn preview_new(&mut self, sent: &Value) -> Answer {
         let details = get(sent, "subscription_details").clone();
         let customer = self.preview_customer(sent)?;
-        self.imagine_customer(&customer, sent)?;
-        self.imagine_items(&customer, None, sent)?;
+        self.apply_customer(&customer, sent)?;
+        self.add_invoice_items(&customer, None, sent)?;
         let is_recurring = text(sent, "preview_mode") == "recurring";
         let mut lines = self.pending_items(&customer, None);
         lines.retain(|_| !is_recurring);
@@ -388,7 +388,7 @@ impl Core {
             currency.clone_from(&first.currency);
         }
         if has(&details, "items") {
-            let first = self.imagine_creation(&customer, sent, &details)?;
+            let first = self.first_invoice_lines(&customer, sent, &details)?;
             if let Some(line) = first.first() {
                 currency.clone_from(&line.currency);
             }
@@ -447,7 +447,7 @@ impl Core {
 
     /// The lines of the first invoice of a subscription that is created as the preview says. It is
     /// refused like its creation.
-    fn imagine_creation(
+    fn first_invoice_lines(
         &mut self,
         customer: &str,
         sent: &Value,

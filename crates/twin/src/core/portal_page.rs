@@ -230,11 +230,11 @@ impl Core {
         self.shown(subscription)
     }
 
-    fn cancel_at_period_end(&mut self, row: &Value, wished: bool) {
+    fn cancel_at_period_end(&mut self, row: &Value, wanted: bool) {
         self.release_schedule(row);
         let (id, now) = (owned(row, "id"), self.now);
         self.modify_and_emit("customer.subscription.updated", &id, |row| {
-            row["cancel_at_period_end"] = wished.into();
+            row["cancel_at_period_end"] = wanted.into();
             row["cancel_at"] = Value::Null;
             mark_cancellation(row, now);
         });
@@ -316,9 +316,9 @@ impl Core {
         if get(&row, "items.data.0.price.id") == price {
             return Err(not_possible("The subscription is already on this plan."));
         }
-        let wished = json!({ "price": price });
+        let wanted = json!({ "price": price });
         self.on_page(subscription, |core| {
-            core.switch_plan(&row, &features, &wished)
+            core.switch_plan(&row, &features, &wanted)
         })?;
         self.finish_flow(&session);
         self.shown(subscription)
@@ -330,21 +330,21 @@ impl Core {
         &mut self,
         row: &Value,
         features: &Value,
-        wished: &Value,
+        wanted: &Value,
     ) -> Answer<()> {
-        let new = self.need("price", text(wished, "price"), "price")?;
+        let new = self.need("price", text(wanted, "price"), "price")?;
         self.release_schedule(row);
         if switches_later(features, get(row, "items.data.0.price"), &new) {
-            self.schedule_switch(row, wished)
+            self.schedule_switch(row, wanted)
         } else {
-            self.switch_now(row, features, wished)
+            self.switch_now(row, features, wanted)
         }
     }
 
-    fn switch_now(&mut self, row: &Value, features: &Value, wished: &Value) -> Answer<()> {
+    fn switch_now(&mut self, row: &Value, features: &Value, wanted: &Value) -> Answer<()> {
         let id = owned(row, "id");
-        let mut item = json!({"id": get(row, "items.data.0.id"), "price": wished["price"]});
-        copy(&mut item, wished, &["quantity"]);
+        let mut item = json!({"id": get(row, "items.data.0.id"), "price": wanted["price"]});
+        copy(&mut item, wanted, &["quantity"]);
         let anchor = opt(features, "billing_cycle_anchor").unwrap_or("unchanged");
         let mut sent = json!({"items": [item], "billing_cycle_anchor": anchor,
             "proration_behavior": opt(features, "proration_behavior").unwrap_or("none")});
@@ -352,8 +352,8 @@ impl Core {
             sent["trial_end"] = "now".into();
         }
         let before = self.need("subscription", &id, "id")?;
-        if has(wished, "discounts") {
-            let discounts = self.discounts_from(wished, text(row, "customer"), Some(&id))?;
+        if has(wanted, "discounts") {
+            let discounts = self.discounts_from(wanted, text(row, "customer"), Some(&id))?;
             self.start_discounts(&id, &discounts);
         }
         let change = Change {
@@ -371,7 +371,7 @@ impl Core {
 
     /// Creates a schedule of two phases: the current items until the end of the period, and the new
     /// price after that.
-    fn schedule_switch(&mut self, row: &Value, wished: &Value) -> Answer<()> {
+    fn schedule_switch(&mut self, row: &Value, wanted: &Value) -> Answer<()> {
         let made = json!({"from_subscription": row["id"]});
         let create = Call {
             path: String::new(),
@@ -381,15 +381,15 @@ impl Core {
         let schedule = super::schedules::create(self, &create)?;
         let mut first = get(&schedule, "phases.0").clone();
         first["default_tax_rates"] = ids(list(&first, "default_tax_rates")).into();
-        let quantity = if has(wished, "quantity") {
-            get(wished, "quantity")
+        let quantity = if has(wanted, "quantity") {
+            get(wanted, "quantity")
         } else {
             get(row, "items.data.0.quantity")
         };
-        let mut last = json!({"items": [{"price": wished["price"], "quantity": quantity}]});
+        let mut last = json!({"items": [{"price": wanted["price"], "quantity": quantity}]});
         let kept = ["discounts", "metadata", "default_tax_rates"];
         copy(&mut last, &first, &kept);
-        copy(&mut last, wished, &["discounts"]);
+        copy(&mut last, wanted, &["discounts"]);
         let phases = json!({"phases": [first, last], "end_behavior": "release"});
         let update = Call {
             path: String::new(),

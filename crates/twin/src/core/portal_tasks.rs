@@ -125,12 +125,12 @@ impl Core {
         if !is_active && get(&row, "items.data.0.price.id") != price.as_str() {
             return Err(not_possible("This plan isn't available any more."));
         }
-        let mut wished = json!({"price": price, "quantity": own["items"][0]["quantity"]});
+        let mut wanted = json!({"price": price, "quantity": own["items"][0]["quantity"]});
         if !list(&own, "discounts").is_empty() {
-            wished["discounts"] = own["discounts"].clone();
+            wanted["discounts"] = own["discounts"].clone();
         }
         self.on_page(&subscription, |core| {
-            core.switch_plan(&row, &features, &wished)
+            core.switch_plan(&row, &features, &wanted)
         })?;
         self.finish_flow(&session);
         self.shown(&subscription)

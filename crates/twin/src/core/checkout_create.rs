@@ -7,13 +7,13 @@ use super::checkout_invoice::invoice_creation;
 use super::checkout_settings::{adjustable_quantity, settings};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::method_types::{check_session_types, method_types};
-use super::params::metadata;
+use super::params::{metadata, quantity_in};
 use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
 use super::urls::check_url;
 use super::value::{
     flag, get, has, ids, int, limited, list, merge, minimum_charge, money_text, opt, opt_int,
-    or_null, owned, price_amount, quantity_in, required, text,
+    or_null, owned, price_amount, required, text,
 };
 use super::{Call, Core};
 

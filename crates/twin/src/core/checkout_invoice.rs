@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stripe::objects::{BillingReason, CheckoutMode};
 
 use super::Core;
-use super::customers::check_custom_fields;
+use super::customers::{check_custom_fields, rendering_options};
 use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::{NewInvoice, rendering};
 use super::lines::Draft;
@@ -30,17 +30,11 @@ pub(super) fn invoice_creation(sent: &Value, mode: &CheckoutMode) -> Answer {
     }
     let data = get(creation, "invoice_data");
     check_custom_fields(sent, "invoice_creation.invoice_data.custom_fields")?;
-    let display = or_null(data, "rendering_options.amount_tax_display");
-    let rendering = if display.is_null() {
-        Value::Null
-    } else {
-        json!({"amount_tax_display": display, "template": null})
-    };
     Ok(json!({"enabled": is_enabled, "invoice_data": {
         "account_tax_ids": null, "custom_fields": or_null(data, "custom_fields"),
         "description": or_null(data, "description"), "footer": or_null(data, "footer"),
         "issuer": null, "metadata": metadata(&Value::Null, get(data, "metadata"))?,
-        "rendering_options": rendering}}))
+        "rendering_options": rendering_options(data)}}))
 }
 
 impl Core {
@@ -53,7 +47,7 @@ impl Core {
     /// intent. A free session has no intent. The balance of the customer is left alone.
     pub(super) fn invoice_session(&mut self, session: &str, intent: Option<&str>) {
         let row = self.row(session).clone();
-        if !flag(&row, "invoice_creation.enabled") || has(&row, "invoice") {
+        if !self.wants_invoice(session) || has(&row, "invoice") {
             return;
         }
         let Some(customer) = self.customer_of_session(session) else {

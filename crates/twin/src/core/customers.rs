@@ -139,13 +139,8 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
             set(customer, &format!("invoice_settings.{name}"), value);
         }
     }
-    let options = get(params, "invoice_settings.rendering_options");
-    if !options.is_null() {
-        let display = or_null(options, "amount_tax_display");
-        let shown = match display {
-            Value::Null => Value::Null,
-            _ => json!({"amount_tax_display": display, "template": null}),
-        };
+    if has(params, "invoice_settings.rendering_options") {
+        let shown = rendering_options(get(params, "invoice_settings"));
         set(customer, "invoice_settings.rendering_options", shown);
     }
     if get(params, "invoice_settings.default_payment_method") == "" {
@@ -157,6 +152,14 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
     }
     customer["metadata"] = metadata(&customer["metadata"], get(params, "metadata"))?;
     Ok(())
+}
+
+/// The `rendering_options` in the parameters as an object shows them, or null.
+pub(super) fn rendering_options(sent: &Value) -> Value {
+    match or_null(sent, "rendering_options.amount_tax_display") {
+        Value::Null => Value::Null,
+        display => json!({"amount_tax_display": display, "template": null}),
+    }
 }
 
 /// Refuses numbers of invoices that Stripe does not assign.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::amounts::{WHOLE, fraction, percent, spread};
 use super::errors::{Answer, refuse_param};
 use super::lists::inner;
-use super::redemption::{OWNERS, Purchase, amount_off, applies_to};
+use super::redemption::{Chosen, OWNERS, Purchase, amount_off, applies_to};
 use super::time::add_months;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
@@ -144,17 +144,18 @@ impl Core {
         purchase: &Purchase,
         holders: &[&str],
     ) -> Answer<Vec<String>> {
-        self.check_discounts(list(sent, "discounts"), param, &purchase.customer, holders)?;
+        let sent = list(sent, "discounts");
+        let chosen = self.chosen_discounts(sent, param, &purchase.customer, holders)?;
         let mut ids = Vec::new();
-        for (index, one) in list(sent, "discounts").iter().enumerate() {
-            if let Some(known) = opt(one, "discount") {
-                ids.push(known.to_owned());
-                continue;
-            }
-            let named = format!("{param}[{index}]");
-            let (coupon, code) = self.coupon_in(one, &named)?;
-            self.check_redeemable((&coupon, code.as_ref()), purchase, &named)?;
-            ids.push(self.new_discount(&coupon, code.as_ref(), &purchase.customer));
+        for (index, one) in chosen.into_iter().enumerate() {
+            ids.push(match one {
+                Chosen::Discount(known) => known,
+                Chosen::Coupon(coupon, code) => {
+                    let named = format!("{param}[{index}]");
+                    self.check_redeemable((&coupon, code.as_ref()), purchase, &named)?;
+                    self.new_discount(&coupon, code.as_ref(), &purchase.customer)
+                }
+            });
         }
         Ok(ids)
     }
@@ -320,18 +321,12 @@ impl Core {
         if is_detached {
             self.modify(customer, |customer| customer["discount"] = Value::Null);
         }
-        let mut held: Vec<String> = Vec::new();
         // That of a customer can be on several subscriptions.
-        for subscription in self.store.by("subscription", "customer", customer) {
-            let mut after = subscription.clone();
-            without_discount(&mut after, id);
-            if after != *subscription {
-                held.push(owned(subscription, "id"));
-            }
-        }
-        for subscription in &held {
-            is_detached = true;
-            self.modify(subscription, |row| without_discount(row, id));
+        let all = self.store.by("subscription", "customer", customer);
+        let all: Vec<String> = all.map(|row| owned(row, "id")).collect();
+        for subscription in &all {
+            let before = self.modify(subscription, |row| without_discount(row, id));
+            is_detached |= before != *self.row(subscription);
         }
         if is_detached {
             self.set_note(id, "spent", true);

@@ -6,8 +6,8 @@ use super::Core;
 use super::currencies::check_currency;
 use super::decimals;
 use super::errors::{Answer, ApiError, refuse_param};
-use super::params::{inside, only_one_of};
-use super::value::{flag, get, has, int, limited, opt, opt_int, price_amount, quantity_in, text};
+use super::params::{inside, only_one_of, quantity_in};
+use super::value::{flag, get, has, int, limited, opt, opt_int, price_amount, text};
 
 /// What an invoice item costs.
 pub(super) struct Cost {
@@ -19,8 +19,8 @@ pub(super) struct Cost {
     pub(super) unit: Option<String>,
 }
 
-/// Refuses a cost that is said twice.
-fn refuse_rivals(sent: &Value, outer: &str) -> Answer<()> {
+/// Refuses parameters that state the cost more than once.
+fn check_cost(sent: &Value, outer: &str) -> Answer<()> {
     const UNITS: [&str; 4] = ["price", "price_data", "unit_amount", "unit_amount_decimal"];
     const PRICES: [&str; 3] = ["price_data", "price", "pricing"];
     only_one_of(sent, &["amount", "quantity"], outer)?;
@@ -52,7 +52,7 @@ impl Core {
         currency: Option<&str>,
         outer: &str,
     ) -> Answer<Option<Cost>> {
-        refuse_rivals(sent, outer)?;
+        check_cost(sent, outer)?;
         let own = self
             .row(text(before, "pricing.price_details.price"))
             .clone();

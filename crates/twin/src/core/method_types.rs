@@ -75,9 +75,7 @@ impl Core {
         );
         Err(ApiError::invalid(message))
     }
-}
 
-impl Core {
     /// Refuses a payment method whose type an intent doesn't accept: one that is not listed, or a
     /// bank debit in another currency than its own.
     pub(super) fn check_method_type(&self, id: &str, method: Option<&str>) -> Answer<()> {

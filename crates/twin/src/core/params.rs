@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::unserved;
-use super::value::{AMOUNT_MAX, has, limited};
+use super::value::{AMOUNT_MAX, has, limited, opt_int, price_amount, text};
 
 /// Validates and types a body against its schema.
 pub fn body(schema: &Value, raw: Value) -> Answer {
@@ -227,6 +227,15 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
         },
         _ => words(schema, text, name),
     }
+}
+
+/// The quantity of a price in the parameters that `param` names, or else the one before. Their product
+/// must be an amount that Stripe bills.
+pub fn quantity_in(sent: &Value, price: &Value, before: i64, param: &str) -> Answer<i64> {
+    let quantity = opt_int(sent, "quantity").unwrap_or(before);
+    let amount = price_amount(price, quantity);
+    limited(amount, text(price, "currency"), &inside(param, "quantity"))?;
+    Ok(quantity)
 }
 
 /// The innermost name of a parameter.

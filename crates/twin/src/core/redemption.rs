@@ -9,6 +9,14 @@ use super::params::{check_count, inside};
 use super::status;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, price_amount, text};
 
+/// What an element of `discounts` in the parameters names.
+pub(super) enum Chosen {
+    /// The id of a discount that exists.
+    Discount(String),
+    /// A coupon to redeem, and the promotion code that names it, if one does.
+    Coupon(Value, Option<Value>),
+}
+
 /// The fields of a discount that name the object which it reduces.
 pub(super) const OWNERS: [&str; 5] = [
     "checkout_session",
@@ -77,16 +85,17 @@ impl Core {
         coupon
     }
 
-    /// Refuses discounts that name none or several of their kinds, an object that doesn't exist or
-    /// belongs to something else, or one coupon twice.
-    pub(super) fn check_discounts(
+    /// Reads discounts from parameters. Refuses those that name none or several of their kinds, an
+    /// object that doesn't exist or belongs to something else, or one coupon twice.
+    pub(super) fn chosen_discounts(
         &self,
         sent: &[Value],
         param: &str,
         customer: &str,
         holders: &[&str],
-    ) -> Answer<()> {
+    ) -> Answer<Vec<Chosen>> {
         check_count(sent, param)?;
+        let mut all = Vec::new();
         let mut coupons: Vec<String> = Vec::new();
         for (index, one) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
@@ -96,21 +105,23 @@ impl Core {
                     "You must specify exactly one of: coupon, discount, or promotion_code.";
                 return refuse_param("", &named, message);
             }
-            let coupon = match opt(one, "discount") {
-                Some(known) => {
-                    let param = format!("{named}[discount]");
-                    self.check_reusable(known, customer, holders, &param)?;
-                    owned(&self.coupon_of(known), "id")
-                }
-                None => owned(&self.coupon_in(one, &named)?.0, "id"),
+            let (coupon, chosen) = if let Some(known) = opt(one, "discount") {
+                let param = format!("{named}[discount]");
+                self.check_reusable(known, customer, holders, &param)?;
+                let coupon = owned(&self.coupon_of(known), "id");
+                (coupon, Chosen::Discount(known.to_owned()))
+            } else {
+                let (coupon, code) = self.coupon_in(one, &named)?;
+                (owned(&coupon, "id"), Chosen::Coupon(coupon, code))
             };
             if coupons.contains(&coupon) {
                 let message = format!("The coupon {coupon} cannot be applied more than once.");
                 return refuse_param("", &named, message);
             }
             coupons.push(coupon);
+            all.push(chosen);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Refuses a discount that is not one "on the object (or one of its ancestors)", as Stripe

@@ -7,11 +7,12 @@ use super::Core;
 use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::{check_count, metadata, only_one_of, refuse_rivals};
+use super::params::{check_count, metadata, only_one_of, quantity_in, refuse_rivals};
+use super::redemption::Chosen;
 use super::schedule_phases::{moment, phase, phase_item};
 use super::subscriptions::{billing_interval, check_same_interval};
 use super::time::add_interval;
-use super::value::{flag, get, has, int, list, merge, opt, opt_int, or_null, quantity_in, text};
+use super::value::{flag, get, has, int, list, merge, opt, opt_int, or_null, text};
 
 /// What the phases of a schedule are planned for.
 pub(super) struct Plan {
@@ -124,15 +125,15 @@ impl Core {
     fn check_phase_discounts(&self, sent: &Value, plan: &Plan, param: &str) -> Answer<()> {
         let all = list(sent, "discounts");
         let holders: Vec<&str> = plan.subscription.as_deref().into_iter().collect();
-        self.check_discounts(all, param, &plan.customer, &holders)?;
+        let chosen = self.chosen_discounts(all, param, &plan.customer, &holders)?;
         let purchase = self.purchase_in(sent, &plan.customer);
-        for (index, one) in all.iter().enumerate() {
-            if has(one, "discount") || plan.has_discount(one) {
-                continue;
+        for (index, (one, chosen)) in all.iter().zip(&chosen).enumerate() {
+            if let Chosen::Coupon(coupon, code) = chosen
+                && !plan.has_discount(one)
+            {
+                let named = format!("{param}[{index}]");
+                self.check_redeemable((coupon, code.as_ref()), &purchase, &named)?;
             }
-            let named = format!("{param}[{index}]");
-            let (coupon, code) = self.coupon_in(one, &named)?;
-            self.check_redeemable((&coupon, code.as_ref()), &purchase, &named)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::errors::{Answer, ApiError, refuse_param};
 use super::invoice_build::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::params::{check_count, metadata, only_one_of};
+use super::params::{check_count, metadata, only_one_of, quantity_in};
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
@@ -19,7 +19,7 @@ use super::subscriptions::{
     refuse_classic, trial_end,
 };
 use super::time::add_interval;
-use super::value::{get, has, list, merge, opt, opt_int, quantity_in, required, text};
+use super::value::{get, has, list, merge, opt, opt_int, required, text};
 use super::{Call, Core};
 
 /// The input for creating a subscription.

@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lists::inner;
-use super::params::{check_count, metadata};
+use super::params::{check_count, metadata, quantity_in};
 use super::status;
 use super::subscriptions::{check_same_interval, refuse_on_ended};
-use super::value::{
-    copy, flag, get, has, int, list, merge, opt, owned, period, quantity_in, required, text,
-};
+use super::value::{copy, flag, get, has, int, list, merge, opt, owned, period, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/subscription_items`

@@ -7,14 +7,13 @@ use super::currencies::check_currency;
 use super::errors::{Answer, ApiError, refuse_param};
 use super::lines::Draft;
 use super::lists::{agrees, inner};
-use super::params::{check_count, metadata, only_one_of, refuse_rivals};
+use super::params::{check_count, metadata, only_one_of, quantity_in, refuse_rivals};
 use super::redemption::Purchase;
 use super::status;
 use super::subscription_terms::Grid;
 use super::time::{DAY, add_interval};
 use super::value::{
-    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, price_amount,
-    quantity_in, set, text,
+    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, price_amount, set, text,
 };
 use super::{Call, Core};
 

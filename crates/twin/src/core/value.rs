@@ -207,12 +207,18 @@ pub fn unit_text(price: &Value) -> String {
     if let Some(amount) = opt_int(price, "unit_amount") {
         return money_text(amount, currency);
     }
-    let exact = unit_price(price);
     let places = if is_zero_decimal(currency) { 1 } else { 100 };
-    let units = decimals::to_text(exact / places);
-    let whole = money_text(0, currency);
-    let zero = if places == 1 { "0" } else { "0.00" };
-    whole.replacen(zero, &units, 1)
+    in_currency(&decimals::to_text(unit_price(price) / places), currency)
+}
+
+/// Formats units that are written already as money: `0.055` becomes `$0.055`.
+fn in_currency(units: &str, currency: &str) -> String {
+    let zero = if is_zero_decimal(currency) {
+        "0"
+    } else {
+        "0.00"
+    };
+    money_text(0, currency).replacen(zero, units, 1)
 }
 
 /// The largest amount of one price, payment or line. <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
@@ -223,27 +229,14 @@ pub fn limited(amount: i64, currency: &str, param: &str) -> Answer<i64> {
     if (-AMOUNT_MAX..=AMOUNT_MAX).contains(&amount) {
         return Ok(amount);
     }
-    let sign = money_text(0, currency);
     let most = if is_zero_decimal(currency) {
-        sign.replacen('0', "99,999,999", 1)
+        "99,999,999"
     } else {
-        sign.replacen("0.00", "999,999.99", 1)
+        "999,999.99"
     };
+    let most = in_currency(most, currency);
     let message = format!("Amount must be no more than {most}");
     Err(ApiError::bad("amount_too_large", param, message))
-}
-
-/// The quantity of a price in the parameters that `param` names, or else the one before. Their product
-/// must be an amount that Stripe bills.
-pub fn quantity_in(sent: &Value, price: &Value, before: i64, param: &str) -> Answer<i64> {
-    let quantity = opt_int(sent, "quantity").unwrap_or(before);
-    let named = match param {
-        "" => "quantity".to_owned(),
-        _ => format!("{param}[quantity]"),
-    };
-    let amount = price_amount(price, quantity);
-    limited(amount, text(price, "currency"), &named)?;
-    Ok(quantity)
 }
 
 /// The smallest amount that Stripe charges in a currency.

@@ -1,6 +1,6 @@
 //! Discounts: how they spread over invoices, when they end, and who has them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::coupons::coupon;
 use crate::shop::{DAY, NOW, Shop, card, good_card, string};
@@ -310,14 +310,20 @@ fn one_time_items_of_a_subscription_have_discounts_and_tax_rates() {
     assert_eq!(shop.see(&sub["latest_invoice"])["total"], 2000 + 550);
 }
 
+/// A customer who has a discount of half the price, a plan of $20.00 and the id of the discount.
+fn discounted_buyer(shop: &mut Shop) -> (String, String, Value) {
+    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
+    let half = coupon(shop, "percent_off=50&duration=forever");
+    let path = format!("/v1/customers/{customer}");
+    let holder = shop.post_discounted(&path, &format!("coupon={half}"));
+    let held = holder["discount"]["id"].clone();
+    (customer, plan, held)
+}
+
 #[test]
 fn a_subscription_lends_the_discount_of_its_customer_and_does_not_take_it() {
     let mut shop = Shop::open();
-    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
-    let half = coupon(&mut shop, "percent_off=50&duration=forever");
-    let body = format!("coupon={half}");
-    let held =
-        shop.post_discounted(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let (customer, plan, held) = discounted_buyer(&mut shop);
     let (one, two) = (
         shop.subscribe(&customer, &plan, ""),
         shop.subscribe(&customer, &plan, ""),
@@ -348,11 +354,7 @@ fn a_subscription_lends_the_discount_of_its_customer_and_does_not_take_it() {
 #[test]
 fn the_discount_of_a_customer_ends_on_every_subscription_that_has_it() {
     let mut shop = Shop::open();
-    let (customer, plan) = shop.buyer("pm_card_visa", 2000);
-    let half = coupon(&mut shop, "percent_off=50&duration=forever");
-    let body = format!("coupon={half}");
-    let held =
-        shop.post_discounted(&format!("/v1/customers/{customer}"), &body)["discount"]["id"].clone();
+    let (customer, plan, held) = discounted_buyer(&mut shop);
     let more = format!("&discounts[0][discount]={}", string(&held));
     let subs = [
         shop.subscribe(&customer, &plan, &more),

@@ -294,14 +294,21 @@ fn the_current_phase_follows_what_is_set_on_its_subscription_and_the_next_replac
     assert_eq!(after["items"]["data"][0]["quantity"], 1);
 }
 
-#[test]
-fn a_pending_change_reaches_the_current_phase_once_it_is_paid() {
-    let mut shop = Shop::open();
-    let (sub, path, _) = with_a_next_phase(&mut shop);
+/// A subscription with a next phase, whose customer's card fails now: itself, the path of its
+/// schedule, its customer and its item.
+fn scheduled_with_a_bad_card(shop: &mut Shop) -> (Value, String, String, String) {
+    let (sub, path, _) = with_a_next_phase(shop);
     let customer = string(&sub["customer"]);
     let item = string(&sub["items"]["data"][0]["id"]);
     shop.wait(DAY);
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
+    (sub, path, customer, item)
+}
+
+#[test]
+fn a_pending_change_reaches_the_current_phase_once_it_is_paid() {
+    let mut shop = Shop::open();
+    let (sub, path, customer, item) = scheduled_with_a_bad_card(&mut shop);
     let body =
         "quantity=2&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete";
 
@@ -319,11 +326,7 @@ fn a_pending_change_reaches_the_current_phase_once_it_is_paid() {
 #[test]
 fn a_refused_change_of_a_scheduled_subscription_leaves_its_phase() {
     let mut shop = Shop::open();
-    let (sub, path, _) = with_a_next_phase(&mut shop);
-    let customer = string(&sub["customer"]);
-    let item = string(&sub["items"]["data"][0]["id"]);
-    shop.wait(DAY);
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
+    let (_, path, _, item) = scheduled_with_a_bad_card(&mut shop);
     shop.happened();
     let before = shop.get(&path);
 

@@ -5,10 +5,7 @@ use crate::harness::*;
 async fn the_portal_asks_before_it_cancels_and_can_resume() {
     let twin = start().await;
     let (customer, portal) = subscriber(&twin).await;
-    let id = subscription_of(&twin, &customer).await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = subscription_id(&twin, &customer).await;
     let (_, page) = twin.page(&portal).await;
     assert!(
         page.contains("Pro plan") && page.contains("$10.00 per month"),
@@ -83,6 +80,11 @@ async fn the_portal_accepts_a_new_card_and_refuses_a_declined_one() {
     assert!(twin.page(&portal).await.1.contains("ending in 4444"));
 }
 
+async fn subscription_id(twin: &Running, customer: &str) -> String {
+    let subscription = subscription_of(twin, customer).await;
+    subscription["id"].as_str().unwrap().to_owned()
+}
+
 /// Opens a portal session with a flow for a subscriber. Returns its path.
 async fn open_flow(twin: &Running, customer: &str, portal: &str, more: &[(&str, &str)]) -> String {
     let id = twin
@@ -109,10 +111,7 @@ async fn open_flow(twin: &Running, customer: &str, portal: &str, more: &[(&str, 
 async fn a_flow_shows_only_its_task_and_then_redirects() {
     let twin = start().await;
     let (customer, portal) = subscriber(&twin).await;
-    let id = subscription_of(&twin, &customer).await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = subscription_id(&twin, &customer).await;
     let flow = [
         ("flow_data[type]", "subscription_cancel"),
         ("flow_data[subscription_cancel][subscription]", id.as_str()),
@@ -220,10 +219,7 @@ async fn a_change_is_confirmed_on_its_page_and_the_homepage_follows() {
 async fn a_flow_leads_to_the_choice_of_a_plan() {
     let twin = start().await;
     let (customer, portal) = subscriber(&twin).await;
-    let id = subscription_of(&twin, &customer).await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = subscription_id(&twin, &customer).await;
     let flow = [
         ("flow_data[type]", "subscription_update"),
         ("flow_data[subscription_update][subscription]", id.as_str()),

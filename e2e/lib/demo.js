@@ -24,11 +24,17 @@ function demo({ started, log, stop }) {
     log,
     stop,
 
-    /** Waits for an email to `to` whose subject matches, and returns the newest one. */
-    mailTo(to, subject) {
+    /** The emails to `to` whose subject matches, newest first. */
+    async mailsTo(to, subject) {
+      const { data } = await json(twin("/_twin/mails"));
+      return data.filter((mail) => mail.to.includes(to) && subject.test(mail.subject));
+    },
+
+    /** Waits for more than `known` such emails, and returns the newest one. */
+    mailTo(to, subject, known = 0) {
       return eventually(`an email to ${to} with the subject ${subject}`, async () => {
-        const { data } = await json(twin("/_twin/mails"));
-        return data.find((mail) => mail.to.includes(to) && subject.test(mail.subject));
+        const mails = await this.mailsTo(to, subject);
+        return mails.length > known && mails[0];
       });
     },
 

@@ -37,10 +37,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that advances with real time from the time it was set to.
+/// A clock that advances with real time from the time it was set to, or stands still between the
+/// times it is set to.
 #[derive(Debug)]
 pub struct BillingClock {
-    started: Instant,
+    /// When the clock started to advance; `None` if it stands still.
+    started: Option<Instant>,
     /// The time shown minus the time elapsed since `started`, in microseconds.
     base: AtomicI64,
 }
@@ -49,7 +51,15 @@ impl BillingClock {
     /// Creates a clock that starts at `now`.
     pub fn new(now: Timestamp) -> BillingClock {
         BillingClock {
-            started: Instant::now(),
+            started: Some(Instant::now()),
+            base: AtomicI64::new(now.micros()),
+        }
+    }
+
+    /// Creates a clock that shows `now` until it is set.
+    pub fn standing(now: Timestamp) -> BillingClock {
+        BillingClock {
+            started: None,
             base: AtomicI64::new(now.micros()),
         }
     }
@@ -61,7 +71,10 @@ impl BillingClock {
     }
 
     fn passed(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX)
+        let passed = self
+            .started
+            .map_or(0, |started| started.elapsed().as_micros());
+        i64::try_from(passed).unwrap_or(i64::MAX)
     }
 }
 

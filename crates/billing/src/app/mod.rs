@@ -73,6 +73,21 @@ pub struct Inner {
     prices: RwLock<Arc<Prices>>,
 }
 
+/// What the application runs on, besides its settings.
+#[expect(missing_debug_implementations, reason = "clocks and randomness have none")]
+pub struct Parts {
+    /// The open database.
+    pub db: Db,
+    /// The Stripe client.
+    pub stripe: stripe::Client,
+    /// The billing clock.
+    pub clock: BillingClock,
+    /// The security clock.
+    pub security_clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
 /// What Stripe's price ids mean, including those of archived prices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
@@ -108,18 +123,35 @@ impl App {
         App::with_db(settings, db).await
     }
 
-    /// Builds the application state on an open database.
+    /// Builds the application state on an open database, with the system's clock and randomness.
     pub async fn with_db(settings: Settings, db: Db) -> anyhow::Result<App> {
+        let parts = Parts {
+            db,
+            stripe: stripe_client(&settings)?,
+            clock: BillingClock::new(SystemClock.now()),
+            security_clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+        };
+        App::of_parts(settings, parts).await
+    }
+
+    /// Builds the application state on the given parts; a simulation brings its own.
+    pub async fn of_parts(settings: Settings, parts: Parts) -> anyhow::Result<App> {
+        let Parts {
+            db,
+            stripe,
+            clock,
+            security_clock,
+            rng,
+        } = parts;
         let catalog = settings
             .catalog()
             .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
         let rules = Rules {
             catalog,
             grace_days: settings.billing.grace_days,
-            listener: crate::notices::listener(Arc::new(SystemClock)),
+            listener: crate::notices::listener(security_clock.clone()),
         };
-        let clock = Arc::new(BillingClock::new(SystemClock.now()));
-        let stripe = stripe_client(&settings)?;
         let twin_url =
             Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
         let app = App(Arc::new(Inner {
@@ -127,9 +159,9 @@ impl App {
             stripe,
             webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
             settings,
-            clock,
-            security_clock: Arc::new(SystemClock),
-            rng: Arc::new(SystemRng),
+            clock: Arc::new(clock),
+            security_clock,
+            rng,
             sync_due: Notify::new(),
             email_due: Notify::new(),
             webhook_due: Notify::new(),

@@ -33,25 +33,30 @@ const MAILS_KEPT_DAYS: i64 = 1;
 /// Runs the sweep until the process stops.
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
-        if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "A sweep failed");
-        }
-        if let Err(error) = ending::finish_left(&app).await {
-            tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
-        }
-        if let Err(error) = learn_prices(&app).await {
-            tracing::warn!(%error, "Failed to look up prices");
-        }
-        if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
-            tracing::warn!(%error, "Failed to read duplicate subscriptions");
-        }
-        if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
-            tracing::warn!(%error, "Failed to read changes of customers");
-        }
-        if let Err(error) = tidy(&app).await {
-            tracing::warn!(%error, "Failed to delete old rows");
-        }
+        round(&app).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Sweeps, and continues what was left unfinished. A step that fails doesn't stop the others.
+pub(super) async fn round(app: &App) {
+    if let Err(error) = once(app).await {
+        tracing::warn!(%error, "A sweep failed");
+    }
+    if let Err(error) = ending::finish_left(app).await {
+        tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
+    }
+    if let Err(error) = learn_prices(app).await {
+        tracing::warn!(%error, "Failed to look up prices");
+    }
+    if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(app).await {
+        tracing::warn!(%error, "Failed to read duplicate subscriptions");
+    }
+    if let Err(error) = attempt_waiting::<customer::Change>(app).await {
+        tracing::warn!(%error, "Failed to read changes of customers");
+    }
+    if let Err(error) = tidy(app).await {
+        tracing::warn!(%error, "Failed to delete old rows");
     }
 }
 

@@ -106,6 +106,20 @@ pub enum Act {
     Unpause { who: u8 },
     /// Somebody pays an open invoice on its page.
     PayInvoice { who: u8, pay: Pay },
+    /// Another product sells a subscription to the person's customer.
+    OtherPlan { who: u8 },
+    /// Another product has a customer with the names of the person's account.
+    OtherCustomer { who: u8 },
+    /// The person's customer is deleted at Stripe.
+    DeleteCustomer { who: u8 },
+    /// The person's customer gets a credit or a debit at Stripe, in cents.
+    CustomerBalance { who: u8, cents: i16 },
+    /// An open invoice is voided, or marked uncollectible.
+    EndInvoice { who: u8, void: bool },
+    /// An operator gives credits that expire.
+    Promote { who: u8, credits: u32 },
+    /// An operator overrides the tier for some days, or ends the override.
+    Override { who: u8, days: u8 },
     /// Time passes, in seconds.
     Pass { seconds: u32 },
     /// Time passes until some minutes before or after the next turn of the person's plan.
@@ -185,6 +199,15 @@ impl Act {
             Act::Pause { who, how } => dashboard::pause(world, who, how).await,
             Act::Unpause { who } => dashboard::unpause(world, who).await,
             Act::PayInvoice { who, pay } => dashboard::pay_invoice(world, who, pay).await,
+            Act::OtherPlan { who } => dashboard::other_plan(world, who).await,
+            Act::OtherCustomer { who } => dashboard::other_customer(world, who).await,
+            Act::DeleteCustomer { who } => dashboard::delete_customer(world, who).await,
+            Act::CustomerBalance { who, cents } => {
+                dashboard::customer_balance(world, who, cents).await
+            }
+            Act::EndInvoice { who, void } => dashboard::end_invoice(world, who, void).await,
+            Act::Promote { who, credits } => operator::promote(world, who, credits).await,
+            Act::Override { who, days } => operator::override_tier(world, who, days).await,
             Act::Pass { seconds } => {
                 world.pass(i64::from(seconds)).await;
                 "passed".to_owned()

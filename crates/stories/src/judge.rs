@@ -1,6 +1,7 @@
 //! What must be true of a world at rest.
 
 mod access;
+mod allowances;
 mod books;
 mod ends;
 mod money;
@@ -19,6 +20,8 @@ pub async fn judge(world: &mut World) -> Vec<String> {
     ends::judge(world, &mut broken).await;
     books::judge(world, &mut broken).await;
     money::judge(world, &mut broken).await;
+    money::judge_promises(world, &mut broken).await;
+    allowances::judge(world, &mut broken).await;
     access::judge(world, &mut broken).await;
     broken
 }

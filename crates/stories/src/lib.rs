@@ -6,6 +6,7 @@
 //! same way. Whenever the world has come to rest, [`judge`] says what is not as it must be.
 
 pub mod acts;
+pub mod batch;
 pub mod chance;
 pub mod judge;
 pub mod linked;

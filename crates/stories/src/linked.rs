@@ -1,7 +1,7 @@
 //! The twin's core as Stripe, linked into the program: calls travel without HTTP, and each can meet
 //! a fault.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -25,6 +25,8 @@ pub enum Fate {
     Unanswered,
     /// Too many requests.
     Limited,
+    /// Stripe knows no such object, as with the key of another account.
+    Missing,
     /// The process ends before the request is sent.
     EndsBefore,
     /// The process ends after Stripe did the work.
@@ -32,13 +34,14 @@ pub enum Fate {
 }
 
 /// All fates.
-pub const FATES: [Fate; 8] = [
+pub const FATES: [Fate; 9] = [
     Fate::Fails,
     Fate::FailsSaved,
     Fate::FailsAfterwards,
     Fate::Unsent,
     Fate::Unanswered,
     Fate::Limited,
+    Fate::Missing,
     Fate::EndsBefore,
     Fate::EndsAfter,
 ];
@@ -63,6 +66,10 @@ struct State {
     has_ended: bool,
     met: Vec<Fate>,
     refused: Vec<String>,
+    /// Ids of objects that belong to another product.
+    foreign: BTreeSet<String>,
+    /// Calls of the application that change such an object.
+    trespasses: Vec<String>,
 }
 
 /// Stripe, shared by the application's client and the people who act at Stripe directly.
@@ -80,6 +87,8 @@ impl Linked {
             has_ended: false,
             met: Vec::new(),
             refused: Vec::new(),
+            foreign: BTreeSet::new(),
+            trespasses: Vec::new(),
         })))
     }
 
@@ -179,6 +188,22 @@ impl Linked {
         std::mem::take(&mut self.state().met)
     }
 
+    /// Remembers that an object belongs to another product.
+    pub fn belongs_to_others(&self, id: &str) {
+        self.state().foreign.insert(id.to_owned());
+    }
+
+    /// Whether an object belongs to another product.
+    pub fn is_of_others(&self, id: &str) -> bool {
+        self.state().foreign.contains(id)
+    }
+
+    /// The calls by which the application changed what belongs to another product, since the last
+    /// question.
+    pub fn take_trespasses(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().trespasses)
+    }
+
     /// The calls of the application that Stripe refused since the last question, for the trace.
     pub fn take_refused(&self) -> Vec<String> {
         std::mem::take(&mut self.state().refused)
@@ -190,7 +215,8 @@ impl State {
         let changes = request.method() != Method::GET;
         let mut met = None;
         for planned in &mut self.planned {
-            if planned.changes_only && !changes {
+            let never = planned.fate == Fate::Missing && changes;
+            if never || (planned.changes_only && !changes && planned.fate != Fate::Missing) {
                 continue;
             }
             if planned.after > 0 {
@@ -228,6 +254,12 @@ impl State {
             billing: now,
             real: now,
         };
+        let names = |id: &String| ask.path.contains(id.as_str()) || ask.body.contains(id.as_str());
+        let is_preview = ask.path.ends_with("/create_preview");
+        if ask.method != "GET" && !is_preview && self.foreign.iter().any(names) {
+            let line = format!("{} {} {}", ask.method, ask.path, ask.body);
+            self.trespasses.push(line);
+        }
         let answer = self.core.api_at(&ask, times, failure);
         if answer.status != 200 {
             self.refused.push(format!(
@@ -287,6 +319,7 @@ impl Carrier for Linked {
                     Ok(self.state().answer(&request, server_error(true)))
                 }
                 Some(Fate::Fails) => Ok(refusal(500, "api_error")),
+                Some(Fate::Missing) => Ok(missing()),
                 Some(Fate::Limited) => Ok(refusal(429, "invalid_request_error")),
                 Some(Fate::Unsent) => Err(lost(true)),
                 Some(Fate::Unanswered) => {
@@ -303,6 +336,16 @@ impl Carrier for Linked {
             }
         })
     }
+}
+
+fn missing() -> Reply {
+    let body = serde_json::json!({"error": {
+        "type": "invalid_request_error",
+        "code": "resource_missing",
+        "param": "id",
+        "message": "No such object.",
+    }});
+    reply(404, Vec::new(), &body)
 }
 
 fn refusal(status: u16, kind: &str) -> Reply {

@@ -120,6 +120,40 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
         ],
     ),
     (
+        30,
+        &[
+            (1, |chance, who| Act::Promote {
+                who,
+                credits: amount(chance),
+            }),
+            (1, |chance, who| Act::Override {
+                who,
+                days: *chance.pick(&[0, 3, 40]),
+            }),
+        ],
+    ),
+    (
+        30,
+        &[
+            (1, |_, who| Act::OtherPlan { who }),
+            (1, |_, who| Act::OtherCustomer { who }),
+        ],
+    ),
+    (
+        20,
+        &[
+            (1, |chance, who| Act::CustomerBalance {
+                who,
+                cents: i16::try_from(chance.between(-2_500, 500)).expect("small"),
+            }),
+            (1, |chance, who| Act::EndInvoice {
+                who,
+                void: chance.one_in(2),
+            }),
+        ],
+    ),
+    (10, &[(1, |_, who| Act::DeleteCustomer { who })]),
+    (
         20,
         &[(1, |chance, who| Act::Suspend {
             who,
@@ -199,6 +233,8 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
         })],
     ),
     (20, &[(1, |_, _| Act::Restart)]),
+    (10, &[(2, |_, _| Act::Backup), (1, |_, _| Act::Restore)]),
+    (15, &[(1, |_, who| Act::SignIn { who })]),
     (100, &[(1, |_, _| Act::Rest)]),
 ];
 
@@ -284,11 +320,12 @@ impl Story {
             world.note(format!("    {said}"));
             world.mark(act.name());
             world.pass(1).await;
-            broken = if *act == Act::Rest {
+            broken = std::mem::take(&mut world.broken);
+            broken.extend(if *act == Act::Rest {
                 judge::judge(&mut world).await
             } else {
                 judge::watch(&mut world).await
-            };
+            });
             if !broken.is_empty() {
                 break;
             }
@@ -329,7 +366,7 @@ impl Story {
 }
 
 /// A complaint without its ids and numbers.
-fn kind_of(line: &str) -> String {
+pub fn kind_of(line: &str) -> String {
     let words = line.split_whitespace();
     let plain = words.filter(|word| {
         word.chars()

@@ -65,6 +65,11 @@ pub struct Person {
     pub is_suspended: bool,
     /// Whether the program has spent anything since the last automatic top-up.
     pub has_spent: bool,
+    /// All accounts that the address has had.
+    pub lives: Vec<i64>,
+    /// Refunds that were confirmed with the end of a plan: the subscription and the amount in minor
+    /// units.
+    pub promised: Vec<(String, i64)>,
 }
 
 /// What people asked for, so that everything that happens can be told from what shouldn't.
@@ -96,6 +101,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// How often each thing was met.
     pub marks: BTreeMap<String, u64>,
+    /// What an act has found broken.
+    pub broken: Vec<String>,
     /// A copy of the database that was set aside.
     pub backup: Option<Db>,
     settings: Settings,
@@ -157,6 +164,7 @@ impl World {
             asked: Asked::default(),
             trace: Vec::new(),
             marks: BTreeMap::new(),
+            broken: Vec::new(),
             backup: None,
             settings,
             rng,
@@ -254,6 +262,14 @@ impl World {
             .read(move |tx| store::customers::of_account(tx, account));
         let found = found.await.unwrap_or_default();
         found.into_iter().map(|one| one.customer_id).collect()
+    }
+
+    /// Stripe's id of the subscription that the application counts for the person.
+    pub async fn live_subscription(&mut self, who: usize) -> Option<String> {
+        let account = self.people[who].account?;
+        let app = self.app.clone();
+        let live = billing::payments::plan::live(&app, account).await;
+        live.ok().flatten().map(|row| row.subscription_id)
     }
 
     /// All rows of an account's payment history.

@@ -33,8 +33,15 @@ pub(super) async fn sign_in(world: &mut World, who: u8) -> String {
     let account = places
         .ok()
         .and_then(|places| Some(places.first()?.account_id));
-    world.people[who].account = account;
-    world.people[who].is_closed = false;
+    let person = &mut world.people[who];
+    if person.account != account {
+        person.is_closed = false;
+        person.is_suspended = false;
+        person.key = None;
+        person.holds.clear();
+        person.lives.extend(account);
+    }
+    person.account = account;
     "signed in".to_owned()
 }
 
@@ -193,10 +200,16 @@ pub(super) async fn end_now(world: &mut World, who: u8) -> String {
         Some(Ok(quote)) => (quote.date, quote.refund.amount),
         other => return said(world, "quote of an end", other),
     };
+    let subscription = world.live_subscription(who).await;
     let app = world.app.clone();
     let done = world
         .run(async move { ending::end(&app, &caller, quote, None).await })
         .await;
+    if !matches!(done, Some(Ok(Some(_))))
+        && let Some(subscription) = subscription
+    {
+        world.people[who].promised.push((subscription, quote.1));
+    }
     said(world, "end now", done)
 }
 

@@ -155,3 +155,118 @@ pub(super) async fn pay_invoice(world: &mut World, who: u8, pay: Pay) -> String 
         paid.map_err(|error| error.to_string()),
     )
 }
+
+/// The price of another product on the same Stripe account, made when it is first needed.
+fn other_price(world: &World) -> Result<String, String> {
+    let known = world.stripe.read(|core| {
+        let all = core.objects("price").into_iter();
+        let mut theirs = all.filter(|one| one["metadata"]["product"] == "other");
+        theirs.next().map(|one| text(one, "id").to_owned())
+    });
+    if let Some(price) = known {
+        return Ok(price);
+    }
+    let made = world.stripe.post(
+        "/v1/prices",
+        &[
+            ("currency", "usd"),
+            ("unit_amount", "900"),
+            ("recurring[interval]", "month"),
+            ("product_data[name]", "Another product"),
+            ("metadata[product]", "other"),
+        ],
+    )?;
+    Ok(text(&made, "id").to_owned())
+}
+
+pub(super) async fn other_plan(world: &mut World, who: u8) -> String {
+    let who_is = person(world, who);
+    let Some(customer) = world.customers(who_is).await.into_iter().next() else {
+        return "no customer".to_owned();
+    };
+    let done = other_price(world).and_then(|price| {
+        let attached = world.stripe.post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &[("customer", customer.as_str())],
+        )?;
+        let form = [
+            ("customer", customer.as_str()),
+            ("items[0][price]", price.as_str()),
+            ("default_payment_method", text(&attached, "id")),
+        ];
+        world.stripe.post("/v1/subscriptions", &form)
+    });
+    if let Ok(made) = &done {
+        world.stripe.belongs_to_others(text(made, "id"));
+        let items = made["items"]["data"].as_array();
+        for item in items.into_iter().flatten() {
+            world.stripe.belongs_to_others(text(item, "id"));
+        }
+    }
+    told(world, "another product's plan", done)
+}
+
+pub(super) async fn other_customer(world: &mut World, who: u8) -> String {
+    let who = person(world, who);
+    let host = format!("host-{who}");
+    let email = world.people[who].email.clone();
+    let form = [
+        ("email", email.as_str()),
+        ("metadata[accountId]", host.as_str()),
+        ("metadata[userId]", host.as_str()),
+    ];
+    let done = world.stripe.post("/v1/customers", &form).and_then(|made| {
+        let id = text(&made, "id").to_owned();
+        world.stripe.belongs_to_others(&id);
+        let price = other_price(world)?;
+        let attached = world.stripe.post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &[("customer", id.as_str())],
+        )?;
+        let form = [
+            ("customer", id.as_str()),
+            ("items[0][price]", price.as_str()),
+            ("default_payment_method", text(&attached, "id")),
+        ];
+        world.stripe.post("/v1/subscriptions", &form)
+    });
+    if let Ok(made) = &done {
+        world.stripe.belongs_to_others(text(made, "id"));
+    }
+    told(world, "another product's customer", done)
+}
+
+pub(super) async fn delete_customer(world: &mut World, who: u8) -> String {
+    let who = person(world, who);
+    let Some(customer) = world.customers(who).await.into_iter().next() else {
+        return "no customer".to_owned();
+    };
+    let done = world.stripe.delete(&format!("/v1/customers/{customer}"));
+    told(world, "customer deleted", done)
+}
+
+pub(super) async fn customer_balance(world: &mut World, who: u8, cents: i16) -> String {
+    let who = person(world, who);
+    let Some(customer) = world.customers(who).await.into_iter().next() else {
+        return "no customer".to_owned();
+    };
+    let (path, cents) = (
+        format!("/v1/customers/{customer}/balance_transactions"),
+        cents.to_string(),
+    );
+    let form = [("amount", cents.as_str()), ("currency", "usd")];
+    let done = world.stripe.post(&path, &form);
+    told(world, "customer balance", done)
+}
+
+pub(super) async fn end_invoice(world: &mut World, who: u8, void: bool) -> String {
+    let open = theirs(world, who, "invoice", |one| text(one, "status") == "open").await;
+    let Some(invoice) = open.first().map(|one| text(one, "id").to_owned()) else {
+        return "no open invoice".to_owned();
+    };
+    let how = if void { "void" } else { "mark_uncollectible" };
+    let done = world
+        .stripe
+        .post(&format!("/v1/invoices/{invoice}/{how}"), &[]);
+    told(world, "invoice ended", done)
+}

@@ -126,3 +126,33 @@ pub(super) async fn sync(world: &mut World, who: u8) -> String {
     let done = done.await;
     said(world, "sync", done)
 }
+
+pub(super) async fn promote(world: &mut World, who: u8, credits: u32) -> String {
+    let who = person(world, who);
+    let Some(account) = world.account(who).await else {
+        return "no account".to_owned();
+    };
+    let (app, key) = (world.app.clone(), fresh_key(world));
+    let amount = Credits::new(i64::from(credits));
+    let until = Some(world.now().plus_days(20));
+    let done = world.run(async move {
+        credits::promote(&app, &account, key, amount, until, &justification()).await
+    });
+    let done = done.await;
+    said(world, "promote", done)
+}
+
+pub(super) async fn override_tier(world: &mut World, who: u8, days: u8) -> String {
+    let who = person(world, who);
+    let Some(account) = world.account(who).await else {
+        return "no account".to_owned();
+    };
+    let app = world.app.clone();
+    let until = world.now().plus_days(i64::from(days));
+    let tier = (days > 0).then(|| ("PRO_PLUS".to_owned(), Some(until)));
+    let done = world.run(async move {
+        accounts::set_tier(&app, &account, tier, "a story", "usr_operator").await
+    });
+    let done = done.await;
+    said(world, "override", done)
+}

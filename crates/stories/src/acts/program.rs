@@ -1,11 +1,12 @@
 //! What programs with a key do.
 
 use billing::actors::KeyCaller;
+use billing::error::Error;
 use billing::idempotency::Key;
 use billing::keys;
 use billing::metering::holds::{self, CaptureAmount, HoldName};
 use billing::metering::{MeteredCall, debits};
-use domain::ledger::Body;
+use domain::ledger::{Body, Outcome};
 use serde_json::value::RawValue;
 
 use super::{person, said};
@@ -28,6 +29,26 @@ async fn caller(world: &mut World, who: usize) -> Option<KeyCaller> {
     };
     world.people[who].key = Some(caller.clone());
     Some(caller)
+}
+
+/// Notes what a call spent; a closed or suspended account spends nothing.
+fn spent(world: &mut World, who: usize, act: &str, done: &Option<Result<Outcome, Error>>) {
+    let Some(Ok(outcome)) = done else {
+        return;
+    };
+    let person = &mut world.people[who];
+    person.has_spent = true;
+    let stopped = if person.is_closed {
+        "closed"
+    } else if person.is_suspended {
+        "suspended"
+    } else {
+        return;
+    };
+    if !outcome.replayed {
+        let line = format!("person {who}: a {stopped} account is admitted to a {act}");
+        world.broken.push(line);
+    }
 }
 
 fn raw(credits: u32) -> Box<RawValue> {
@@ -54,7 +75,7 @@ pub(super) async fn debit(world: &mut World, who: u8, credits: u32, again: bool)
     let app = world.app.clone();
     let done = world.run(async move { debits::debit(&app, &caller, key, &call(credits)).await });
     let done = done.await;
-    world.people[who].has_spent |= matches!(done, Some(Ok(_)));
+    spent(world, who, "debit", &done);
     said(world, "debit", done)
 }
 
@@ -69,6 +90,7 @@ pub(super) async fn hold(world: &mut World, who: u8, credits: u32) -> String {
     let done =
         world.run(async move { holds::authorize(&app, &caller, key, &call(credits), None).await });
     let done = done.await;
+    spent(world, who, "hold", &done);
     if let Some(Ok(outcome)) = &done
         && let Some(Body::Hold { hold, .. }) = outcome.entry.as_ref().map(|entry| &entry.body)
     {
@@ -99,6 +121,7 @@ pub(super) async fn capture(world: &mut World, who: u8, credits: u32) -> String 
         holds::capture(&app, &caller, None, name, amount).await
     });
     let done = done.await;
+    // What was set aside before may be captured after a suspension.
     world.people[who].has_spent |= matches!(done, Some(Ok(_)));
     said(world, "capture", done)
 }

@@ -25,7 +25,10 @@ async fn charges(world: &mut World, who: usize) -> Vec<Value> {
 
 /// Judges the charges since the last call: nobody is charged for what they did not ask for.
 pub async fn watch(world: &mut World) -> Vec<String> {
-    let mut broken = Vec::new();
+    let trespasses = world.stripe.take_trespasses().into_iter();
+    let mut broken: Vec<String> = trespasses
+        .map(|call| format!("another product's object is changed: {call}"))
+        .collect();
     for (who, _) in accounts(world) {
         for charge in charges(world, who).await {
             let id = text(&charge, "id").to_owned();
@@ -61,6 +64,10 @@ fn unasked(world: &mut World, who: usize, charge: &Value) -> Option<&'static str
         return (!world.asked.sessions.contains(&session)).then_some("nobody paid the page");
     }
     if let Some(invoice) = invoice {
+        let subscription = text(&invoice["parent"]["subscription_details"], "subscription");
+        if world.stripe.is_of_others(subscription) {
+            return None;
+        }
         return unasked_invoice(world, who, &invoice);
     }
     world.mark("automatic top-up");
@@ -121,6 +128,9 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
                 row.stripe_payment_intent_id.as_deref() == Some(intent)
                     && row.kind != TransactionType::Refund
             });
+            if row.is_none() && is_of_others(world, intent) {
+                continue;
+            }
             let Some(row) = row else {
                 broken.push(format!("person {who}: the charge {id} has no row"));
                 continue;
@@ -145,6 +155,69 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Whether a payment intent pays an invoice of another product's subscription.
+fn is_of_others(world: &World, intent: &str) -> bool {
+    let subscription = world.stripe.read(|core| {
+        let all = core.objects("invoice").into_iter();
+        let mut paid = all.filter(|one| pays(core, one, intent));
+        let details = paid
+            .next()
+            .map(|one| &one["parent"]["subscription_details"]);
+        details.map(|details| text(details, "subscription").to_owned())
+    });
+    subscription.is_some_and(|id| world.stripe.is_of_others(&id))
+}
+
+/// Judges that what was promised with the end of a plan went back: all of it, unless credits of the
+/// period were spent in between.
+pub(super) async fn judge_promises(world: &mut World, broken: &mut Vec<String>) {
+    for (who, account) in accounts(world) {
+        for (subscription, amount) in world.people[who].promised.clone() {
+            let is_over = world.stripe.read(|core| {
+                let row = core.object(&subscription);
+                row.is_some_and(|row| text(row, "status") == "canceled")
+            });
+            let made = refunded_with_end(world, account, &subscription).await;
+            world.mark("end with a refund");
+            match made {
+                Some(made) if is_over && made < amount && !world.people[who].has_spent => {
+                    broken.push(format!(
+                        "person {who}: {amount} were promised with the end of {subscription}, and \
+                         {made} went back"
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What went back by the intents that ended this subscription; `None` if none did.
+async fn refunded_with_end(world: &mut World, account: i64, subscription: &str) -> Option<i64> {
+    let intents = world
+        .app
+        .read(move |tx| store::intents::of_account(tx, account, 1_000));
+    let ended: Vec<String> = intents
+        .await
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|one| one.kind == store::intents::IntentKind::PlanEnd)
+        .filter(|one| one.params.contains(subscription))
+        .map(|one| one.id)
+        .collect();
+    if ended.is_empty() {
+        return None;
+    }
+    world.stripe.read(|core| {
+        let all = core.objects("refund").into_iter();
+        let ours = all.filter(|one| {
+            let mark = one["metadata"].to_string();
+            ended.iter().any(|id| mark.contains(id.as_str()))
+        });
+        Some(ours.filter_map(|one| one["amount"].as_i64()).sum())
+    })
 }
 
 /// What of a charge went back: refunds that did not fail, or all of it when a dispute was lost.

@@ -109,6 +109,10 @@ pub struct World {
     rng: Arc<Chance>,
     clock: Arc<ManualClock>,
     now: Timestamp,
+    /// When Stripe's list of events was read, in Unix seconds.
+    polled_at: i64,
+    /// When the books were audited, in Unix seconds.
+    audited_at: i64,
     /// Events on their way, with the time of their arrival in Unix seconds.
     mail: VecDeque<(i64, String)>,
 }
@@ -170,6 +174,8 @@ impl World {
             rng,
             clock,
             now,
+            polled_at: BEGINNING,
+            audited_at: BEGINNING,
             mail: VecDeque::new(),
         })
     }
@@ -397,6 +403,7 @@ impl World {
         for _ in 0..STEPS_MAX {
             let next = self.next_due().await.clamp(self.now.seconds() + 1, until);
             self.set_now(next);
+            self.look_after().await;
             self.work().await;
             if next >= until {
                 return;
@@ -404,6 +411,23 @@ impl World {
         }
         self.set_now(until);
         self.work().await;
+    }
+
+    /// Lets the application read Stripe's list of events, at most once a minute, and audit its
+    /// books, at most once a day.
+    async fn look_after(&mut self) {
+        let now = self.now.seconds();
+        if now - self.polled_at >= 60 {
+            self.polled_at = now;
+            let app = self.app.clone();
+            self.run(async move { jobs::poll::once(&app).await }).await;
+        }
+        if now - self.audited_at >= 86_400 {
+            self.audited_at = now;
+            let app = self.app.clone();
+            self.run(async move { jobs::nightly::once(&app).await })
+                .await;
+        }
     }
 
     fn set_now(&mut self, seconds: i64) {

@@ -74,7 +74,10 @@ pub struct Inner {
 }
 
 /// What the application runs on, besides its settings.
-#[expect(missing_debug_implementations, reason = "clocks and randomness have none")]
+#[expect(
+    missing_debug_implementations,
+    reason = "clocks and randomness have none"
+)]
 pub struct Parts {
     /// The open database.
     pub db: Db,

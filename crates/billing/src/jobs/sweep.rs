@@ -10,6 +10,7 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 use crate::app::App;
 use crate::error::Result;
 use crate::intents::attempt_waiting;
+use crate::operators::accounts;
 use crate::payments::customer;
 use crate::payments::plan::ending;
 use crate::sync::duplicate_subscription;
@@ -63,7 +64,7 @@ pub(super) async fn round(app: &App) {
 /// Sweeps everything that is due now. Returns the number of accounts it touched.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
-    let mut touched = 0;
+    let mut touched = end_overrides(app).await?;
     loop {
         let (now, grace) = (app.now(), grace_micros(app));
         let (wallets, subscriptions) = app
@@ -92,6 +93,18 @@ pub async fn once(app: &App) -> Result<usize> {
             return Ok(touched);
         }
     }
+}
+
+/// Ends the tier overrides whose date has come.
+async fn end_overrides(app: &App) -> Result<usize> {
+    let now = app.now();
+    let over = app
+        .read(move |tx| store::due::overrides(tx, now, ACCOUNTS_MAX))
+        .await?;
+    for account in &over {
+        accounts::end_override(app, *account).await?;
+    }
+    Ok(over.len())
 }
 
 /// Reloads prices, which another process may have stored, while an account waits for one.

@@ -19,7 +19,17 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             broken.push(format!("person {who} can't be shown"));
             continue;
         };
-        let due = tier(world, who).await;
+        let now = world.now();
+        let row = world.account(who).await;
+        let is_overridden = row.is_some_and(|row| {
+            let lasts = row.tier_override_until.is_none_or(|until| now < until);
+            row.tier_override.is_some() && lasts
+        });
+        let due = if is_overridden {
+            Some("PRO_PLUS".to_owned())
+        } else {
+            tier(world, who).await
+        };
         if let Some(due) = due
             && view.plan.access_tier != due
         {

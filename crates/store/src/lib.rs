@@ -22,6 +22,7 @@ mod error;
 pub mod events;
 pub mod export;
 mod files;
+pub mod foreign;
 mod handle;
 pub mod intents;
 pub mod invitations;

@@ -88,6 +88,18 @@ pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
     )
 }
 
+/// The customer that was recorded last, of any account.
+pub fn latest(tx: &mut Tx<'_>) -> Result<Option<String>> {
+    tx.query_opt(
+        "select customer_id
+           from stripe_customer
+          where state = 'current'
+          order by created_at desc, customer_id
+          limit 1",
+        args![],
+    )
+}
+
 /// All customers of the account, newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Customer>> {
     tx.query(

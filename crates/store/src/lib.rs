@@ -14,6 +14,7 @@ mod checkpointer;
 mod cipher;
 mod counters;
 pub mod credit_notes;
+pub mod clock;
 pub mod customers;
 mod db;
 pub mod due;

@@ -104,7 +104,7 @@ pub async fn start(
         note_attempt(app, caller, attempt, &intent.id).await?;
         match create(app, &intent).await {
             Err(error) if is_customer_gone(&error) => {
-                customer::retire(app, caller.account.id, &customer).await?;
+                customer::retire_deleted(app, caller.account.id, &customer).await?;
             }
             Err(error) => return Err(error.into()),
             Ok(url) => return Ok(url),

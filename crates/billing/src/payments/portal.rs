@@ -48,7 +48,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     match app.stripe.create_portal_session(&form).await {
         Ok(session) => Ok(session.url),
         Err(error) if is_customer_gone(&error) => {
-            customer::retire(app, account, &customer).await?;
+            customer::retire_deleted(app, account, &customer).await?;
             Err(nothing())
         }
         Err(error) => Err(error.into()),

@@ -15,3 +15,8 @@ create table foreign_object (
 ) strict;
 create index foreign_object_by_account on foreign_object (account_id, created_at);
 create index foreign_object_by_price on foreign_object (price_id) where price_id is not null;
+
+-- Payments that nothing explains, and accounts whose sync fails: the alerts look for both.
+create index transactions_unexplained on transactions (account_id, natural_key)
+    where type = 'CREDIT_TOPUP' and credits_purchased_micros is null;
+create index account_sync_failing on account_sync (last_error) where last_error is not null;

@@ -26,6 +26,8 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Trans
             columns!(),
             "  from transactions
               where account_id = $1
+                and type = 'CREDIT_TOPUP'
+                and credits_purchased_micros is null
                 and natural_key like 'payment:%'
                 and status = 'COMPLETED'
                 and metadata is null
@@ -33,6 +35,20 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Trans
               limit $2"
         ),
         args![account, limit],
+    )
+}
+
+/// The number of payments of all accounts that still need a decision.
+pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    tx.query_one(
+        "select count(*)
+           from transactions
+          where type = 'CREDIT_TOPUP'
+            and status = 'COMPLETED'
+            and credits_purchased_micros is null
+            and natural_key like 'payment:%'
+            and metadata is null",
+        args![],
     )
 }
 

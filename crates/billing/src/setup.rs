@@ -10,6 +10,7 @@ use stripe::Form;
 use stripe::objects::{Price, WebhookEndpoint};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::payments::portal::CONFIGURATION;
 
@@ -33,6 +34,7 @@ pub struct Report {
 
 /// Brings Stripe in line with the catalog; with `check`, only reports differences.
 pub async fn run(app: &App, check: bool) -> Result<Report> {
+    binding::check(app).await?;
     let mut report = Report::default();
     let catalog = app.catalog();
     let mut plans = Vec::new();

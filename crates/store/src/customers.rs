@@ -70,6 +70,14 @@ pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
     )
 }
 
+/// Forgets a customer that Stripe no longer has: nothing can be fetched about it.
+pub fn remove(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
+    tx.execute(
+        "delete from stripe_customer where account_id = $1 and customer_id = $2",
+        args![account, customer_id],
+    )
+}
+
 /// Finds the account of a customer, current or former.
 pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     tx.query_opt(

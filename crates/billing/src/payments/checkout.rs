@@ -12,6 +12,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::intents::{claimed, is_stale};
 use crate::links::UPGRADE;
@@ -91,6 +92,7 @@ pub async fn start(
         caller.account.id,
     )
     .await?;
+    binding::check(app).await?;
     // A customer that was deleted at Stripe is replaced once.
     for _ in 0..2 {
         let customer = customer::get_or_create(app, caller).await?;

@@ -4,6 +4,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::payments::{customer, is_customer_gone};
 use crate::rate_limit;
@@ -25,6 +26,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
         caller.account.id,
     )
     .await?;
+    binding::check(app).await?;
     let account = caller.account.id;
     let (current, configuration) = app
         .read(move |tx| {

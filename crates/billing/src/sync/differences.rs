@@ -61,6 +61,7 @@ pub struct Reversal {
 /// Refunds and disputes created at Stripe since `since` (Unix seconds) that our rows don't match.
 /// Payments that aren't ours are skipped.
 pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
+    binding::check(app).await?;
     let filter = Form::new().push("created[gte]", since);
     let refunds = app.stripe.list_refunds(&filter, REVERSALS_MAX).await?;
     let disputes = app.stripe.list_disputes(&filter, REVERSALS_MAX).await?;

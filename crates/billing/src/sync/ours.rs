@@ -31,10 +31,10 @@ pub struct Aside {
 
 /// Whether metadata were written by us for this account: they carry our mark or, from before there
 /// were marks, our id of the account next to an intent's id. A host application chooses neither.
-pub fn is_marked(app: &App, held: &Held, metadata: &Metadata) -> bool {
-    let is_marked = account_in(app, metadata) == Some(&held.public_id);
+pub fn is_marked(app: &App, account: &str, metadata: &Metadata) -> bool {
+    let is_marked = account_in(app, metadata) == Some(account);
     let named = metadata.get("accountId").map(String::as_str);
-    is_marked || metadata.contains_key(INTENT_KEY) && named == Some(&held.public_id)
+    is_marked || metadata.contains_key(INTENT_KEY) && named == Some(account)
 }
 
 /// Whether a subscription is ours: it has an item at a price that the catalog, its history or an
@@ -54,7 +54,7 @@ fn is_ours(
         .is_some_and(|id| held.intents.contains_key(id));
     prices.any(|price| meaning.knows(&price.id))
         || is_intended
-        || is_marked(app, held, &subscription.metadata)
+        || is_marked(app, &held.public_id, &subscription.metadata)
         || held.tiers.contains_key(&subscription.id)
 }
 

@@ -7,8 +7,8 @@ use domain::catalog::{Catalog, Pack};
 use domain::money::{Credits, Currency};
 use domain::time::Timestamp;
 use store::intents::{Intent, IntentKind, IntentState};
-use stripe::objects;
 use stripe::objects::{CheckoutLineItem, CheckoutMode};
+use stripe::{Form, objects};
 
 use crate::app::{App, PackPrice};
 use crate::error::Result;
@@ -205,7 +205,7 @@ async fn look_at_session(
     session: &objects::CheckoutSession,
     found: &mut Found,
 ) -> Result<()> {
-    let is_marked = is_marked(app, held, &session.metadata);
+    let is_marked = is_marked(app, &held.public_id, &session.metadata);
     if session.mode == CheckoutMode::Subscription {
         if is_marked {
             found.recovered.extend(of_plan(held, meaning, raw, session));
@@ -274,13 +274,8 @@ fn of_plan(
     })
 }
 
-/// A pack that was sold by an invoice written at Stripe: it has one line, at a pack's price.
-async fn of_invoice(
-    app: &App,
-    held: &Held,
-    invoice: &objects::Invoice,
-    payment: &str,
-) -> Result<Option<Intent>> {
+/// What an invoice sold that has one line, at a pack's price, with that price.
+async fn invoiced(app: &App, invoice: &objects::Invoice) -> Result<Option<(String, Sold)>> {
     let [line] = &*invoice.lines.data else {
         return Ok(None);
     };
@@ -291,8 +286,41 @@ async fn of_invoice(
     };
     let quantity = line.quantity.unwrap_or(1);
     let sold = sold(app, *pack, quantity, at(invoice.created)).await?;
-    let sold = sold.filter(|sold| sold.is_certain);
-    Ok(sold.map(|sold| Intent {
+    Ok(sold.map(|sold| (id, sold)))
+}
+
+/// What a payment that needs a decision probably bought: the pack that its session or its invoice
+/// names.
+pub async fn proposal(app: &App, payment: &str) -> Result<Option<Sold>> {
+    if !payment.starts_with("pi_") {
+        return Ok(None);
+    }
+    let filter = Form::new().push("payment_intent", payment);
+    let sessions = app.stripe.list_checkout_sessions(&filter, 1).await?.data;
+    if let Some(session) = sessions.first() {
+        return Ok(match content(app, session).await? {
+            Content::Pack(pack) => Some(pack.1),
+            Content::Other(_) | Content::Unclear => None,
+        });
+    }
+    let paid = app.stripe.list_invoice_payments_of(payment, 1).await?.data;
+    let Some(invoice) = paid.first().and_then(|one| one.invoice.id()) else {
+        return Ok(None);
+    };
+    let invoice = app.stripe.retrieve_invoice(invoice).await?;
+    Ok(invoiced(app, &invoice).await?.map(|(_, sold)| sold))
+}
+
+/// The order of a pack that was sold by an invoice written at Stripe.
+async fn of_invoice(
+    app: &App,
+    held: &Held,
+    invoice: &objects::Invoice,
+    payment: &str,
+) -> Result<Option<Intent>> {
+    let sold = invoiced(app, invoice).await?;
+    let sold = sold.filter(|(_, sold)| sold.is_certain);
+    Ok(sold.map(|(id, sold)| Intent {
         stripe_object_id: Some(payment.to_owned()),
         created_at: at(invoice.created),
         ..order(
@@ -312,7 +340,7 @@ async fn of_automatic(
     charge: &objects::Charge,
     payment: &str,
 ) -> Result<Option<Intent>> {
-    if !is_marked(app, held, &charge.metadata) {
+    if !is_marked(app, &held.public_id, &charge.metadata) {
         return Ok(None);
     }
     let Some(currency) = Currency::parse(&charge.currency) else {

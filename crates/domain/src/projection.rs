@@ -16,6 +16,7 @@ mod reversal;
 mod snapshot;
 mod states;
 mod transaction;
+mod unexplained;
 
 #[cfg(test)]
 mod orders;
@@ -109,6 +110,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     plan::project_subscriptions(snapshot, known, now, &mut wanted);
     payment::project_sessions(snapshot, known, now, &mut wanted);
     period::project_invoices(snapshot, known, now, &mut wanted);
+    unexplained::project_unexplained(snapshot, &mut wanted);
     reversal::project_charges(snapshot, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);
     wanted

@@ -161,6 +161,14 @@ pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
     )
 }
 
+/// The account with this public id.
+pub fn by_public_id(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<Account>> {
+    tx.query_opt(
+        sql!("select ", columns!(), " from account where public_id = $1"),
+        args![public_id],
+    )
+}
+
 /// The account of this Stripe customer, current or former.
 pub fn of_customer(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<Account>> {
     tx.query_opt(

@@ -5,9 +5,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
+use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY, Timestamp};
 
 use crate::app::App;
+use crate::clock::is_far;
 use crate::error::Result;
 use crate::intents::attempt_waiting;
 use crate::operators::accounts;
@@ -24,6 +25,9 @@ const ACCOUNTS_MAX: i64 = 500;
 /// How often old rows are removed, across all processes.
 const TIDY_SECONDS: i64 = 300;
 
+/// How often the time is noted.
+const NOTE_SECONDS: i64 = 60;
+
 /// Maximum number of rows removed per round.
 const ROWS_MAX: i64 = 1_000;
 
@@ -33,7 +37,11 @@ const MAILS_KEPT_DAYS: i64 = 1;
 
 /// Runs the sweep until the process stops.
 pub async fn run(app: App) {
+    let mut noted = None;
     while !app.is_stopping.load(Ordering::SeqCst) {
+        if let Err(error) = note_time(&app, &mut noted).await {
+            tracing::warn!(%error, "Failed to note the time");
+        }
         round(&app).await;
         tokio::time::sleep(EVERY).await;
     }
@@ -59,6 +67,35 @@ pub(super) async fn round(app: &App) {
     if let Err(error) = tidy(app).await {
         tracing::warn!(%error, "Failed to delete old rows");
     }
+}
+
+/// Notes the time every minute, so that the next start can tell whether its clock is right. While
+/// the system clock is in doubt nothing is noted; once it was corrected, the billing clock follows
+/// it again.
+async fn note_time(app: &App, noted: &mut Option<Timestamp>) -> Result<()> {
+    if !app.settings.clock.follow.is_empty() {
+        return Ok(());
+    }
+    let now = app.real_now();
+    if app.clock_doubt().is_some() {
+        if is_far(app.now(), now) {
+            return Ok(());
+        }
+        tracing::info!("The system clock was corrected; the billing clock follows it again");
+        app.clock.set(now);
+        app.set_clock_doubt(None);
+    }
+    if noted.is_some_and(|at| !is_past(at, now)) {
+        return Ok(());
+    }
+    app.write(0, move |tx| store::clock::note(tx, now)).await?;
+    *noted = Some(now);
+    Ok(())
+}
+
+/// Whether the time that was noted at `at` is to be noted again; also after the clock was set back.
+fn is_past(at: Timestamp, now: Timestamp) -> bool {
+    now < at || at.plus_seconds(NOTE_SECONDS) <= now
 }
 
 /// Sweeps everything that is due now. Returns the number of accounts it touched.
@@ -121,6 +158,10 @@ async fn learn_prices(app: &App) -> anyhow::Result<()> {
 /// Removes old rows: payloads of processed events, ended sessions, used links, elapsed rate limits.
 /// Bounded, so that it never blocks the writer for long.
 async fn tidy(app: &App) -> Result<()> {
+    // By a wrong clock, every session and payload would be old.
+    if app.clock_doubt().is_some() {
+        return Ok(());
+    }
     let now = app.real_now();
     let payloads = now.plus_days(-app.settings.billing.payload_days);
     let notices = now.plus_days(-app.settings.webhooks.kept_days);

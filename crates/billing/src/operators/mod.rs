@@ -9,6 +9,7 @@ pub mod audit_log;
 pub mod credits;
 pub mod events;
 pub mod on_behalf;
+pub mod payments;
 pub mod reason;
 pub mod refunds;
 pub mod saved_searches;

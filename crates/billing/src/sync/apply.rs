@@ -2,6 +2,7 @@
 //! the lease.
 
 mod rows;
+mod set_aside;
 
 use domain::projection::{Desired, Finding, Mail, PaymentStatus, SessionStatus, Transaction};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,6 @@ use store::intents::{IntentKind, IntentState, NewIntent};
 use domain::ids::new_id;
 use domain::ledger::Request;
 use domain::time::Timestamp;
-use serde_json::json;
 use store::Tx;
 use store::ledger::Rules;
 use store::sync::Lease;
@@ -31,8 +31,8 @@ struct Plan {
     /// Objects by id that events referred to, and whether there may be more of them.
     named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
-    /// Findings for manual review, a JSON array of sentences.
-    findings: Option<String>,
+    /// Findings for manual review, in sentences.
+    findings: Vec<String>,
     /// Intents for duplicate purchases to undo at Stripe: id, object and parameters.
     undo: Vec<(String, String, String)>,
     rules: Arc<Rules>,
@@ -40,6 +40,8 @@ struct Plan {
     ids: Vec<String>,
     now: Timestamp,
     real_now: Timestamp,
+    /// Whether nothing is kept: a comparison.
+    is_dry: bool,
 }
 
 /// Applies `wanted` under `lease`. Returns the changes in words.
@@ -77,7 +79,8 @@ pub async fn differences(
         attempts: 0,
         last_synced_at: None,
     };
-    let plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    let mut plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    plan.is_dry = true;
     let found = Arc::new(Mutex::new(Vec::new()));
     let report_to = found.clone();
     let compared = app.db.write(account, move |tx| -> store::Result<()> {
@@ -128,6 +131,7 @@ impl Plan {
             ids,
             now,
             real_now: app.real_now(),
+            is_dry: false,
         }
     }
 
@@ -146,7 +150,7 @@ impl Plan {
         let read = store::sync::Read {
             until: self.fetched.progress.until,
             backfill: self.fetched.progress.backfill,
-            findings: self.findings.clone(),
+            findings: self.all_findings(tx)?,
         };
         store::sync::note_read(tx, account, &read)?;
         // Fails if the lease was lost, so that nothing of this is committed.
@@ -172,6 +176,8 @@ impl Plan {
         let account = self.lease.account_id;
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
+        self.set_aside(tx, &mut report)?;
+        self.recover_orders(tx, &mut report)?;
         for subscription in &self.wanted.subscriptions {
             let customer = store::customers::current(tx, account)?.unwrap_or_default();
             let row = rows::subscription(account, customer, subscription, self.now);
@@ -234,6 +240,9 @@ impl Plan {
         let account = self.lease.account_id;
         if let Some((price, why)) = self.unknown_price() {
             store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
+        } else if self.has_new_subscriptions() {
+            store::sync::forget_read(tx, account)?;
+            store::sync::mark_for_sync(tx, account, self.real_now)?;
         } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
             store::sync::mark_for_sync(tx, account, self.real_now)?;
         }
@@ -283,8 +292,14 @@ impl Plan {
     ) -> store::Result<()> {
         let account = self.lease.account_id;
         let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        let earlier = self.replaced(tx, wanted)?;
+        let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
+        let is_new = held.is_none();
+        if self.is_dry && is_new && self.is_unpaid_page(wanted) {
+            return Ok(());
+        }
         if held.is_none_or(|held| {
             held.status != row.status || held.refunded_minor != row.refunded_minor
         }) {
@@ -379,7 +394,7 @@ impl Plan {
 }
 
 /// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.
-fn findings(held: &Held, wanted: &Desired) -> Option<String> {
+fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
         intent.kind == IntentKind::DuplicateSubscription && intent.state == IntentState::Failed
@@ -389,11 +404,10 @@ fn findings(held: &Held, wanted: &Desired) -> Option<String> {
         let why = intent.error.as_deref().unwrap_or_default();
         format!("subscription {subscription} was bought twice and could not be undone: {why}")
     });
-    let all: Vec<String> = wanted
+    wanted
         .findings
         .iter()
         .map(Finding::text)
         .chain(failed)
-        .collect();
-    (!all.is_empty()).then(|| json!(all).to_string())
+        .collect()
 }

@@ -115,7 +115,7 @@ impl App {
             .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
         let rules = Rules {
             catalog,
-            grace_days: settings.billing.grace_days,
+            plan: settings.billing.plan_rules(),
             listener: crate::notices::listener(Arc::new(SystemClock)),
         };
         let clock = Arc::new(BillingClock::new(SystemClock.now()));

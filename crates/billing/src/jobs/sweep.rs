@@ -126,7 +126,7 @@ async fn tidy(app: &App) -> Result<()> {
 
 /// The grace period in microseconds.
 pub fn grace_micros(app: &App) -> i64 {
-    app.rules().grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
+    app.rules().plan.grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
 }
 
 async fn settle(app: &App, account: i64) -> Result<()> {

@@ -157,12 +157,12 @@ impl Plan {
     }
 
     fn notify_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        for charge in &self.fetched.snapshot.charges {
-            if let Some(status) = &charge.dispute {
-                let amount = (charge.amount, charge.currency.code());
-                let account = self.lease.account_id;
-                crate::notices::dispute(tx, account, &charge.id, status, amount, self.real_now)?;
-            }
+        let account = self.lease.account_id;
+        for dispute in &self.wanted.disputes {
+            let fetched = &dispute.fetched;
+            let amount = (fetched.amount, fetched.currency.code());
+            let (charge, status) = (&dispute.charge, &fetched.status);
+            crate::notices::dispute(tx, account, charge, status, amount, self.real_now)?;
         }
         Ok(())
     }
@@ -182,6 +182,9 @@ impl Plan {
         }
         for note in &self.wanted.credit_notes {
             self.put(tx, &rows::credit_note(account, note), &mut report)?;
+        }
+        for dispute in &self.wanted.disputes {
+            self.put(tx, &rows::dispute(account, dispute), &mut report)?;
         }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
@@ -283,6 +286,9 @@ impl Plan {
     ) -> store::Result<()> {
         let account = self.lease.account_id;
         let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        if held.is_none() && wanted.is_nothing() {
+            return Ok(());
+        }
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
         if held.is_none_or(|held| {

@@ -19,7 +19,7 @@ fn rules() -> Arc<Rules> {
     let catalog = Catalog::parse(include_str!("../../../../catalog.toml")).unwrap();
     Arc::new(Rules {
         catalog,
-        grace_days: 7,
+        plan: PlanRules::default(),
         listener: store::ledger::Listener::default(),
     })
 }

@@ -161,8 +161,8 @@ pub fn all_open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Dispute>> {
     )
 }
 
-/// The lost disputes of all accounts after which an operator is asked about the plan, the oldest
-/// first: for alerts.
+/// The lost disputes of all accounts after which an operator is asked about a plan that still runs,
+/// the oldest first: for alerts.
 pub fn all_asked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Dispute>> {
     tx.query(
         sql!(
@@ -170,6 +170,10 @@ pub fn all_asked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Dispute>> {
             columns!(),
             "  from dispute
               where decision = 'asked'
+                and exists (select 1
+                              from subscription s
+                             where s.subscription_id = dispute.subscription_id
+                               and s.live = 1)
               order by created_at, dispute_id
               limit $1"
         ),

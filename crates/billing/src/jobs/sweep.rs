@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::intents::attempt_waiting;
 use crate::payments::customer;
 use crate::payments::plan::ending;
-use crate::sync::duplicate_subscription;
+use crate::sync::{disputed_plan, duplicate_subscription};
 
 /// How often it runs, in real time. The clock job runs it immediately when the billing clock moves.
 const EVERY: Duration = Duration::from_secs(5);
@@ -44,6 +44,9 @@ pub async fn run(app: App) {
         }
         if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
             tracing::warn!(%error, "Failed to read duplicate subscriptions");
+        }
+        if let Err(error) = attempt_waiting::<disputed_plan::End>(&app).await {
+            tracing::warn!(%error, "Failed to end disputed plans");
         }
         if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
             tracing::warn!(%error, "Failed to read changes of customers");

@@ -11,6 +11,7 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+pub mod disputed_plan;
 pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
@@ -134,6 +135,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
             attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
+            attempt_now::<disputed_plan::End>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {

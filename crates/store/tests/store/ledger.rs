@@ -9,6 +9,7 @@ use domain::ledger::{
 };
 use domain::money::Credits;
 use domain::plan::AccountStatus;
+use domain::plan::PlanRules;
 use domain::time::Timestamp;
 use store::Db;
 use store::ledger::{Decision, Rules};

@@ -14,7 +14,7 @@ use crate::intents::attempt_waiting;
 use crate::operators::accounts;
 use crate::payments::customer;
 use crate::payments::plan::ending;
-use crate::sync::duplicate_subscription;
+use crate::sync::{disputed_plan, duplicate_subscription};
 
 /// How often it runs, in real time. The clock job runs it immediately when the billing clock moves.
 const EVERY: Duration = Duration::from_secs(5);
@@ -60,6 +60,9 @@ pub(super) async fn round(app: &App) {
     }
     if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(app).await {
         tracing::warn!(%error, "Failed to read duplicate subscriptions");
+    }
+    if let Err(error) = attempt_waiting::<disputed_plan::End>(app).await {
+        tracing::warn!(%error, "Failed to end disputed plans");
     }
     if let Err(error) = attempt_waiting::<customer::Change>(app).await {
         tracing::warn!(%error, "Failed to read changes of customers");
@@ -185,7 +188,7 @@ async fn tidy(app: &App) -> Result<()> {
 
 /// The grace period in microseconds.
 pub fn grace_micros(app: &App) -> i64 {
-    app.rules().grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
+    app.rules().plan.grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
 }
 
 async fn settle(app: &App, account: i64) -> Result<()> {

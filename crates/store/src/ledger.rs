@@ -180,7 +180,7 @@ fn pass_time(
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
     loaded.is_changed = true;
-    loaded.ledger.keep(plan.turn);
+    loaded.ledger.keep(plan.turn, now);
     let tier = rules.catalog.tier(&plan.access_tier);
     let mut grants = loaded
         .ledger

@@ -13,6 +13,7 @@ pub mod figures;
 pub mod ids;
 pub mod ledger;
 pub mod letters;
+pub mod method_types;
 pub mod money;
 pub mod people;
 pub mod plan;

@@ -116,7 +116,7 @@ impl App {
         let rules = Rules {
             catalog,
             grace_days: settings.billing.grace_days,
-            listener: crate::notices::listener(Arc::new(SystemClock)),
+            listener: crate::reactions::listener(Arc::new(SystemClock)),
         };
         let clock = Arc::new(BillingClock::new(SystemClock.now()));
         let stripe = stripe_client(&settings)?;

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
+use crate::operators::unfinished;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
 
@@ -46,6 +47,9 @@ const MICROS_PER_CREDIT: i64 = 1_000_000;
 /// The rule that is evaluated once a day.
 pub const REVENUE: &str = "revenue-drop";
 
+/// The rule about unfinished requests to Stripe; its subject is an account.
+const OWED: &str = "owed";
+
 /// The names of all rules.
 pub const RULES: &[&str] = &[
     "failed-webhooks",
@@ -58,6 +62,7 @@ pub const RULES: &[&str] = &[
     "stuck-holds",
     "uncollected",
     "audit",
+    OWED,
     REVENUE,
 ];
 
@@ -236,6 +241,7 @@ impl Rules {
         self.of_the_inbox(tx, &mut found)?;
         self.of_what_leaves(tx, &mut found)?;
         self.of_credits(tx, &mut found)?;
+        of_requests(tx, &mut found)?;
         Ok(found)
     }
 
@@ -345,6 +351,26 @@ impl Rules {
     fn minutes_ago(&self, minutes: i64) -> Timestamp {
         self.real_now.plus_seconds(-minutes * SECONDS_PER_MINUTE)
     }
+}
+
+/// Requests to Stripe that are unfinished after a refusal or several failures: one incident for each
+/// account.
+fn of_requests(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+    for request in unfinished::all(tx)? {
+        let account = request.account;
+        if !found
+            .iter()
+            .any(|one| one.rule == OWED && one.subject == account)
+        {
+            let what = request.what;
+            let summary = format!("{what} for {account} is overdue: Stripe didn't carry it out.");
+            found.push(Found {
+                subject: account,
+                ..critical(OWED, &summary)
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Whether `latest` is more than `percent` below `before`.

@@ -11,6 +11,7 @@ pub mod poll;
 pub mod reload;
 pub mod sweep;
 pub mod turns;
+pub mod unfinished;
 
 use crate::app::App;
 
@@ -51,6 +52,7 @@ pub fn start(app: &App) -> Jobs {
     jobs.spawn(notices::run(app.clone()));
     jobs.spawn(alerts::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));
+    jobs.spawn(unfinished::run(app.clone()));
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(nightly::run(app.clone()));
     jobs.spawn(auto_topup::run(app.clone()));

@@ -12,3 +12,4 @@ pub mod on_behalf;
 pub mod reason;
 pub mod refunds;
 pub mod saved_searches;
+pub mod unfinished;

@@ -18,6 +18,7 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::intents::chain;
 use crate::letters::{enqueue, payers};
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
@@ -224,7 +225,7 @@ impl Plan {
                 stripe_object_id: Some(object),
                 ..NewIntent::new(id, account, IntentKind::DuplicateSubscription, params)
             };
-            store::intents::insert(tx, &new, self.now)?;
+            chain::insert::<duplicate_subscription::Undo>(tx, &new, self.now)?;
         }
         Ok(())
     }
@@ -382,12 +383,15 @@ impl Plan {
 fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
-        intent.kind == IntentKind::DuplicateSubscription && intent.state == IntentState::Failed
+        let is_stuck = intent.needs_attention
+            && matches!(intent.state, IntentState::Open | IntentState::Calling);
+        intent.kind == IntentKind::DuplicateSubscription
+            && (is_stuck || intent.state == IntentState::Failed)
     });
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
         let why = intent.error.as_deref().unwrap_or_default();
-        format!("subscription {subscription} was bought twice and could not be undone: {why}")
+        format!("subscription {subscription} was bought twice and has not been undone yet: {why}")
     });
     let all: Vec<String> = wanted
         .findings

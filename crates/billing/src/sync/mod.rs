@@ -34,7 +34,7 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::attempt_now;
+use crate::intents::chain::run_latest;
 
 pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
@@ -133,7 +133,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     let _busy = app.busy();
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
-            attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
+            run_latest::<duplicate_subscription::Undo>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {

@@ -9,6 +9,7 @@ mod audit;
 mod buying;
 mod cases;
 mod catalog;
+mod chains;
 mod checkout;
 mod clients;
 mod closing;

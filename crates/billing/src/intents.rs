@@ -71,6 +71,23 @@ pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Err
     Ok(())
 }
 
+/// Makes a call that may be repeated: if Stripe saved an error of its own under the idempotency key,
+/// once more with a new one.
+pub(crate) async fn call_again<T, F>(
+    intent: &Intent,
+    call: impl Fn(String) -> F,
+) -> stripe::Result<T>
+where
+    F: Future<Output = stripe::Result<T>>,
+{
+    match call(intent.id.clone()).await {
+        Err(error) if error.is_replayed() && !is_refusal(&error) => {
+            call(format!("{}-key-1", intent.id)).await
+        }
+        answer => answer,
+    }
+}
+
 /// The error for a request that lost to a concurrent one for the same thing and must be retried.
 pub(crate) fn claimed() -> Error {
     Error::unavailable(

@@ -47,7 +47,8 @@ pub fn amount_of(tx: &mut Tx<'_>, step: &Step) -> store::Result<Option<MinorUnit
         return Ok(Some(MinorUnits::new(amount, currency)));
     }
     let payment = step.object_id.as_deref().unwrap_or_default();
-    let row = store::transactions::paying(tx, payment)?;
+    let row = store::transactions::about(tx, payment)?;
+    let row = row.filter(|row| row.account_id == step.account_id && row.kind.is_payment());
     Ok(row.and_then(|row| {
         let left = row.amount_minor - row.refunded_minor;
         Some(MinorUnits::new(left, Currency::parse(&row.currency)?)).filter(|_| left > 0)

@@ -4,6 +4,7 @@
 mod auto_topup;
 mod closing;
 mod endings;
+mod plans;
 mod refunds;
 
 use domain::plan::AccountStatus;

@@ -37,6 +37,7 @@ mod privacy;
 mod questions;
 mod reads;
 mod resources;
+mod same_key;
 mod settings;
 mod setup;
 mod sign_in;

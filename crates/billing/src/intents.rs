@@ -71,6 +71,30 @@ pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Err
     Ok(())
 }
 
+/// Whether Stripe failed while it executed a call, so that it probably saved the error under the
+/// idempotency key and advised against a retry. Only another call with the key tells.
+pub(crate) fn may_be_saved(error: &stripe::Error) -> bool {
+    matches!(
+        error,
+        stripe::Error::Unavailable {
+            status: Some(500),
+            ..
+        }
+    )
+}
+
+/// Makes a call, and once more with the same key if an error of Stripe's own may be saved under it:
+/// then the answer says so.
+pub(crate) async fn call_twice<T, F>(call: impl Fn() -> F) -> stripe::Result<T>
+where
+    F: Future<Output = stripe::Result<T>>,
+{
+    match call().await {
+        Err(error) if may_be_saved(&error) && !error.is_replayed() => call().await,
+        answer => answer,
+    }
+}
+
 /// Makes a call that may be repeated: if Stripe saved an error of its own under the idempotency key,
 /// once more with a new one.
 pub(crate) async fn call_again<T, F>(
@@ -80,7 +104,7 @@ pub(crate) async fn call_again<T, F>(
 where
     F: Future<Output = stripe::Result<T>>,
 {
-    match call(intent.id.clone()).await {
+    match call_twice(|| call(intent.id.clone())).await {
         Err(error) if error.is_replayed() && !is_refusal(&error) => {
             call(format!("{}-key-1", intent.id)).await
         }

@@ -12,12 +12,16 @@ use store::intent_steps::{self, NewStep, Step, StepState};
 use store::intents::unfinished::{self, Failure, NEVER};
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 
-use super::{is_key_stale, is_refusal, start_call};
+use super::{is_key_stale, is_refusal, may_be_saved, start_call};
 use crate::app::App;
 use crate::error::{Error, Result};
 
 /// Failed attempts after which operators are alerted, even if Stripe only didn't answer.
 const ATTEMPTS_UNTIL_ALERT: i64 = 3;
+
+/// How often a step is taken again immediately: once to learn whether Stripe saved an error under
+/// the key, and once with a new key.
+const REPEATS_MAX: usize = 2;
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +127,7 @@ pub(crate) async fn run<C: Chain>(app: &App, intent: &Intent) -> Result<Progress
     if !start_call(app, intent).await? {
         return Ok(Progress::Over);
     }
-    let mut may_repeat = true;
+    let mut repeats = 0;
     loop {
         let steps = recorded::<C>(app, intent).await?;
         let Some(step) = steps.iter().find(|step| step.state == StepState::Due) else {
@@ -147,9 +151,10 @@ pub(crate) async fn run<C: Chain>(app: &App, intent: &Intent) -> Result<Progress
             }
             Err(trouble) => trouble,
         };
-        let is_saved = note(app, intent, step, &trouble).await?;
-        // Stripe saved an error under the key: a look and a new key may succeed immediately.
-        if is_saved && std::mem::take(&mut may_repeat) {
+        note(app, intent, step, &trouble).await?;
+        let is_saved = matches!(&trouble, Trouble::Stripe(error) if may_be_saved(error));
+        if is_saved && repeats < REPEATS_MAX {
+            repeats += 1;
             continue;
         }
         return match trouble {
@@ -274,8 +279,8 @@ async fn wait(app: &App, step: &Step, why: &'static str, seconds: i64) -> Result
 }
 
 /// Records a failed attempt. A key under which Stripe saved an answer, or that it may have
-/// forgotten, is replaced. Returns whether Stripe saved an error of its own under the key.
-async fn note(app: &App, intent: &Intent, step: &Step, trouble: &Trouble) -> Result<bool> {
+/// forgotten, is replaced.
+async fn note(app: &App, intent: &Intent, step: &Step, trouble: &Trouble) -> Result<()> {
     let (error, is_refused, is_saved) = match trouble {
         Trouble::Stripe(error) => {
             let is_refused = is_refusal(error);
@@ -305,6 +310,5 @@ async fn note(app: &App, intent: &Intent, step: &Step, trouble: &Trouble) -> Res
         }
         Ok(())
     })
-    .await?;
-    Ok(is_saved)
+    .await
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use billing::config::Settings;
 use serde_json::Value;
@@ -188,16 +188,14 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
 
 fn saved_error(is_replayed: bool) -> Response {
     let body = r#"{"error":{"type":"api_error","message":"An unknown error occurred"}}"#;
-    let replayed = [
-        ("idempotent-replayed", "true"),
-        ("content-type", "application/json"),
-    ];
-    let first = [("content-type", "application/json")];
+    let mut response = (StatusCode::INTERNAL_SERVER_ERROR, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("stripe-should-retry", HeaderValue::from_static("false"));
     if is_replayed {
-        (StatusCode::INTERNAL_SERVER_ERROR, replayed, body).into_response()
-    } else {
-        (StatusCode::INTERNAL_SERVER_ERROR, first, body).into_response()
+        headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
+    response
 }
 
 async fn pass(

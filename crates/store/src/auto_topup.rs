@@ -108,13 +108,17 @@ pub fn may_buy(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
     let found: Option<i64> = tx.query_opt(
         "select a.id
            from account a
-           join wallet w on w.account_id = a.id
+           left join wallet w on w.account_id = a.id
           where a.id = $1
             and a.status = 'active'
-            and w.debt = 0
+            and coalesce(w.debt, 0) = 0
             and not exists (select 1
                               from credit_grant g
-                             where g.account_id = a.id and g.frozen = 1)",
+                             where g.account_id = a.id and g.frozen = 1)
+            and not exists (select 1
+                              from dispute d
+                             where d.account_id = a.id
+                               and d.status in ('needs_response', 'under_review'))",
         args![account],
     )?;
     Ok(found.is_some())

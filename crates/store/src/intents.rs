@@ -4,7 +4,12 @@
 //! `open -> calling -> done | failed`, and `closed` when its object is used, ended or abandoned.
 //! What is left of an unfinished one is in [`unfinished`].
 
+mod attempts;
+mod lost;
 pub mod unfinished;
+
+pub use attempts::{note_attempt, of_attempt};
+pub use lost::{account_of, recover};
 
 use domain::time::Timestamp;
 use domain::words;
@@ -44,6 +49,8 @@ words! {
         PlanEnd = "plan_end",
         /// The end of a duplicate subscription, and the refund of its payment.
         DuplicateSubscription = "second_subscription",
+        /// The end of a plan whose payment was lost in a dispute.
+        DisputedPlanEnd = "disputed_plan_end",
         /// A refund made by an operator.
         Refund = "refund",
         /// The end of everything that a closed account has at Stripe.
@@ -456,28 +463,4 @@ pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
         args![id, now],
     )?;
     Ok(changed > 0)
-}
-
-/// Records that this submission of a form was answered with this intent; the first answer is kept.
-pub fn note_attempt(
-    tx: &mut Tx<'_>,
-    account: i64,
-    attempt: &str,
-    intent: &str,
-    now: Timestamp,
-) -> Result<u64> {
-    tx.execute(
-        "insert into checkout_attempt (account_id, attempt, intent_id, created_at)
-         values ($1, $2, $3, $4)
-             on conflict (account_id, attempt) do nothing",
-        args![account, attempt, intent, now],
-    )
-}
-
-/// The intent that this submission of a form was answered with.
-pub fn of_attempt(tx: &mut Tx<'_>, account: i64, attempt: &str) -> Result<Option<String>> {
-    tx.query_opt(
-        "select intent_id from checkout_attempt where account_id = $1 and attempt = $2",
-        args![account, attempt],
-    )
 }

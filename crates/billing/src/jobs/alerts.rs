@@ -5,17 +5,22 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::alerts::{Alert, AlertState, NewAlert, Severity};
+use store::disputes::Dispute;
 use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
+use domain::money::{Currency, MinorUnits};
+use domain::projection::DisputeStatus;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use store::{Tx, alerts};
 
 use crate::app::App;
+use crate::binding::OTHER_ACCOUNT;
 use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
 use crate::operators::unfinished;
+use crate::sync::snapshot::CUSTOMER_MISSING;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
 
@@ -34,6 +39,9 @@ const TALLY_HOURS: i64 = 48;
 
 /// Maximum number of open incidents.
 const OPEN_MAX: i64 = 1_000;
+
+/// Maximum number of disputes that are alerted at once.
+const DISPUTES_MAX: i64 = 200;
 
 /// Maximum number of operators who are notified.
 const LISTENERS_MAX: i64 = 50;
@@ -63,6 +71,12 @@ pub const RULES: &[&str] = &[
     "uncollected",
     "audit",
     OWED,
+    "clock",
+    "stripe-account",
+    "customer-missing",
+    "unexplained-payments",
+    "dispute",
+    "lost-dispute",
     REVENUE,
 ];
 
@@ -137,6 +151,8 @@ struct Rules {
     settings: config::Alerts,
     now: Timestamp,
     real_now: Timestamp,
+    /// What a start found wrong with the system clock.
+    clock_doubt: Option<String>,
 }
 
 /// The changes to make.
@@ -154,6 +170,7 @@ impl Rules {
             settings: app.settings.alerts.clone(),
             now: app.now(),
             real_now: app.real_now(),
+            clock_doubt: app.clock_doubt().map(|doubt| doubt.text()),
         }
     }
 
@@ -242,6 +259,8 @@ impl Rules {
         self.of_what_leaves(tx, &mut found)?;
         self.of_credits(tx, &mut found)?;
         of_requests(tx, &mut found)?;
+        self.of_what_is_ours(tx, &mut found)?;
+        disputes(tx, &mut found)?;
         Ok(found)
     }
 
@@ -322,6 +341,30 @@ impl Rules {
         Ok(())
     }
 
+    /// What would be read or charged wrongly: another Stripe account, a customer that Stripe doesn't
+    /// have, a payment without credits or a plan, a wrong clock.
+    fn of_what_is_ours(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+        if let Some(text) = &self.clock_doubt {
+            found.push(critical("clock", text));
+        }
+        if store::sync::failing_with(tx, OTHER_ACCOUNT)? > 0 {
+            let summary = "The Stripe key is of another account or mode than the database. \
+                           Nothing is synced; `doctor` says which.";
+            found.push(critical("stripe-account", summary));
+        }
+        if store::sync::failing_with(tx, CUSTOMER_MISSING)? > 0 {
+            let summary = "Stripe has no customer of the id that an account has. Compare the \
+                           Stripe key, then see the failed accounts.";
+            found.push(critical("customer-missing", summary));
+        }
+        if store::transactions::unexplained::count(tx)? > 0 {
+            let summary = "Payments have neither credits nor a plan. `repair` lists them and what \
+                           can be done.";
+            found.push(warning("unexplained-payments", summary));
+        }
+        Ok(())
+    }
+
     /// The day whose revenue is to be compared with the day before: yesterday, from the configured
     /// hour on, unless that was done already.
     fn day_to_compare(&self, tx: &mut Tx<'_>) -> store::Result<Option<i64>> {
@@ -371,6 +414,46 @@ fn of_requests(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Open disputes, each until the bank has decided; and lost ones, until someone has decided whether
+/// the plan that was paid for continues.
+fn disputes(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+    for dispute in store::disputes::all_open(tx, DISPUTES_MAX)? {
+        let due = match dispute.due_by {
+            Some(due_by) if dispute.status() == Some(DisputeStatus::NeedsResponse) => {
+                format!("Stripe needs your response by {}.", due_by.date_text())
+            }
+            _ => "The bank is reviewing it.".to_owned(),
+        };
+        let summary = format!("{} is disputed. {due}", disputed(tx, &dispute)?);
+        found.push(Found {
+            subject: dispute.dispute_id,
+            ..critical("dispute", &summary)
+        });
+    }
+    for dispute in store::disputes::all_asked(tx, DISPUTES_MAX)? {
+        let payment = disputed(tx, &dispute)?;
+        let summary = format!(
+            "{payment} was lost in a dispute and its plan continues. Decide on the account's page \
+             whether it ends."
+        );
+        found.push(Found {
+            subject: dispute.dispute_id,
+            ..warning("lost-dispute", &summary)
+        });
+    }
+    Ok(())
+}
+
+/// The payment that a dispute is about, as the beginning of a sentence. Alerts name no person.
+fn disputed(tx: &mut Tx<'_>, dispute: &Dispute) -> store::Result<String> {
+    let currency = Currency::parse(&dispute.currency).unwrap_or(Currency::USD);
+    let amount = MinorUnits::new(dispute.amount_minor, currency).decimal_text();
+    let account = store::accounts::find(tx, dispute.account_id)?;
+    let account = account.map_or_else(String::new, |account| account.public_id);
+    let code = currency.code().to_uppercase();
+    Ok(format!("A payment of {amount} {code} by {account}"))
 }
 
 /// Whether `latest` is more than `percent` below `before`.

@@ -14,6 +14,7 @@ use crate::operators::refunds::OperatorRefund;
 use crate::payments::auto_topup::Purchase;
 use crate::payments::customer::{Change, Creation};
 use crate::payments::plan::ending::PlanEnd;
+use crate::sync::disputed_plan;
 use crate::sync::duplicate_subscription::Undo;
 
 /// How often it runs, in real time.
@@ -46,6 +47,7 @@ pub async fn run(app: App) {
 pub async fn once(app: &App) {
     note(run_due::<PlanEnd>(app, ROUND_MAX).await);
     note(run_due::<Undo>(app, ROUND_MAX).await);
+    note(run_due::<disputed_plan::End>(app, ROUND_MAX).await);
     note(run_due::<OperatorRefund>(app, ROUND_MAX).await);
     note(run_due::<Closing>(app, ROUND_MAX).await);
     note(run_due::<Creation>(app, ROUND_MAX).await);
@@ -59,6 +61,7 @@ pub(crate) async fn go_on(app: &App, intent: &Intent) -> Result<Progress> {
     match intent.kind {
         IntentKind::PlanEnd => chain::run::<PlanEnd>(app, intent).await,
         IntentKind::DuplicateSubscription => chain::run::<Undo>(app, intent).await,
+        IntentKind::DisputedPlanEnd => chain::run::<disputed_plan::End>(app, intent).await,
         IntentKind::Refund => chain::run::<OperatorRefund>(app, intent).await,
         IntentKind::Closing => chain::run::<Closing>(app, intent).await,
         IntentKind::Customer => chain::run::<Creation>(app, intent).await,

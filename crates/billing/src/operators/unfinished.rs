@@ -90,6 +90,7 @@ fn of_kind(kind: IntentKind) -> &'static str {
         IntentKind::CustomerChange => "A new name or email address at Stripe",
         IntentKind::PlanEnd => "The end of a plan",
         IntentKind::DuplicateSubscription => "The refund of a duplicate subscription",
+        IntentKind::DisputedPlanEnd => "The end of a disputed plan",
         IntentKind::Refund => "A refund",
         IntentKind::Closing => "The closing of the account",
         IntentKind::PlanChange => "A change of plan",

@@ -8,12 +8,15 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::intents::chain::{self, Chain, Taken, Trouble};
-use crate::intents::{INTENT_KEY, claimed, key_of, may_be_made};
+use crate::intents::{INTENT_KEY, claimed, key_of};
+use crate::sync;
+use crate::sync::mark;
 
-/// Maximum number of customers with an email address that are searched for the one of a claim.
-const CUSTOMERS_MAX: usize = 100;
+/// Maximum number of customers that are checked before one is created.
+const ORPHANS_MAX: usize = 100;
 
 /// The account's customer at Stripe, created if there is none.
 pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
@@ -22,12 +25,14 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     if let Some(customer) = app.read(current).await? {
         return Ok(customer);
     }
+    binding::check(app).await?;
     let intent = match claim(app, caller).await? {
         Claim::Known(customer) => return Ok(customer),
         Claim::Mine(intent) => *intent,
     };
     chain::run::<Creation>(app, &intent).await?;
     let created = app.read(current).await?.ok_or_else(claimed)?;
+    note_namesakes(app, caller).await;
     send_change(app, account).await;
     Ok(created)
 }
@@ -47,6 +52,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
         .push("email", &caller.user.email)
         .push("name", &caller.account.name)
         .metadata("accountId", &caller.account.public_id)
+        .metadata(mark::MARK, mark::of(app, &caller.account.public_id))
         .metadata("userId", &caller.user.public_id)
         .metadata(INTENT_KEY, &id)
         .encode();
@@ -87,9 +93,7 @@ impl Chain for Creation {
     }
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
-        if may_be_made(app, step)
-            && let Some(customer) = made(app, intent).await?
-        {
+        if let Some(customer) = made(app, intent).await? {
             return Ok(Taken::Done(Some(customer)));
         }
         let (params, key) = (Form::decode(&intent.params), key_of(&intent.id, step));
@@ -103,23 +107,24 @@ impl Chain for Creation {
     }
 }
 
-/// The customer that an earlier attempt of this intent created, by our mark in its metadata. Lists
-/// are current, unlike searches, and the email address is one of the frozen parameters.
-async fn made(app: &App, intent: &Intent) -> stripe::Result<Option<String>> {
-    let params = Form::decode(&intent.params);
-    let mark = [INTENT_KEY, "accountId"].into_iter().find_map(|name| {
-        let value = params.get(&format!("metadata[{name}]"))?;
-        Some((name, value.to_owned()))
-    });
-    let Some((name, value)) = mark else {
-        return Ok(None);
-    };
-    let filter = Form::new().push_opt("email", params.get("email"));
-    let listed = app.stripe.list_customers(&filter, CUSTOMERS_MAX).await?;
-    let mut ours = listed
-        .data
-        .into_iter()
-        .filter(|customer| !customer.deleted && customer.metadata.get(name) == Some(&value));
+/// A customer that carries the account's mark: an earlier attempt created it and its response was
+/// lost, or it is younger than the backup that this database is. Searched among those with the
+/// address, which are listed at once, and in Stripe's index, which lags by up to a minute.
+async fn made(app: &App, intent: &Intent) -> std::result::Result<Option<String>, Trouble> {
+    let account = intent.account_id;
+    let row = app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await?;
+    let mark = mark::of(app, &row.map(|row| row.public_id).unwrap_or_default());
+    let sent = Form::decode(&intent.params);
+    let filter = Form::new().push_opt("email", sent.get("email"));
+    let listed = app.stripe.list_customers(&filter, ORPHANS_MAX).await?;
+    let found = app
+        .stripe
+        .search_customers_by_metadata(mark::MARK, &mark, ORPHANS_MAX)
+        .await?;
+    let all = listed.data.into_iter().chain(found.data);
+    let mut ours = all.filter(|one| !one.deleted && one.metadata.get(mark::MARK) == Some(&mark));
     Ok(ours.next().map(|customer| customer.id))
 }
 
@@ -151,7 +156,22 @@ async fn keep(app: &App, intent: &Intent, customer: &str) -> Result<()> {
     .await
 }
 
-/// Drops a customer that Stripe reports as deleted, so that the next call creates a new one (K16).
+/// Drops a customer that was deleted at Stripe, so that the next call creates a new one (K16). A
+/// customer that Stripe doesn't know at all is an error: the key may be of another account.
+pub async fn retire_deleted(app: &App, account: i64, customer: &str) -> Result<()> {
+    match app.stripe.retrieve_customer(customer).await {
+        Ok(object) if object.deleted => retire(app, account, customer).await,
+        Ok(_) => Ok(()),
+        Err(stripe::Error::NotFound { .. }) => {
+            // The sync fails in the same way, which raises the alert.
+            app.mark_for_sync(account).await?;
+            Err(sync::snapshot::missing(customer))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Drops a customer that no longer exists at Stripe.
 pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     let (customer, now) = (customer.to_owned(), app.now());
     app.write(account, move |tx| {
@@ -162,6 +182,32 @@ pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     })
     .await?;
     Ok(())
+}
+
+/// Records as findings the customers that were made elsewhere with the account's verified address
+/// and have a plan of ours: an operator can link them. A failure is only logged.
+async fn note_namesakes(app: &App, caller: &SignedIn) {
+    if caller.account.email_verified_at.is_none() {
+        return;
+    }
+    let account = caller.account.id;
+    let noted = async {
+        let found = sync::lost::namesakes(app, account, &caller.user.email).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        app.write_and_sync(account, move |tx| {
+            for row in &found {
+                store::foreign::put(tx, row)?;
+            }
+            Ok(())
+        })
+        .await
+    };
+    let noted: Result<()> = noted.await;
+    if let Err(error) = noted {
+        tracing::warn!(account, %error, "Failed to look for customers made elsewhere");
+    }
 }
 
 /// Records a new name or email address for the customer at Stripe, in the commit that changes it.

@@ -2,8 +2,11 @@
 //! the lease.
 
 mod rows;
+mod set_aside;
 
-use domain::projection::{Desired, Finding, Mail, PaymentStatus, SessionStatus, Transaction};
+use domain::projection::{
+    Desired, DesiredDispute, Finding, Mail, PaymentStatus, SessionStatus, Transaction,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::events::EventState;
 use store::intents::{IntentKind, IntentState, NewIntent};
@@ -11,18 +14,18 @@ use store::intents::{IntentKind, IntentState, NewIntent};
 use domain::ids::new_id;
 use domain::ledger::Request;
 use domain::time::Timestamp;
-use serde_json::json;
 use store::Tx;
 use store::ledger::Rules;
 use store::sync::Lease;
 
 use crate::app::App;
+use crate::config::AfterLostDispute;
 use crate::error::Result;
 use crate::intents::chain;
 use crate::letters::{enqueue, payers};
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
+use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription};
 
 /// Everything the job needs, owned, since the writer may run the job again.
 struct Plan {
@@ -32,15 +35,19 @@ struct Plan {
     /// Objects by id that events referred to, and whether there may be more of them.
     named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
-    /// Findings for manual review, a JSON array of sentences.
-    findings: Option<String>,
+    /// Findings for manual review, in sentences.
+    findings: Vec<String>,
     /// Intents for duplicate purchases to undo at Stripe: id, object and parameters.
     undo: Vec<(String, String, String)>,
     rules: Arc<Rules>,
     /// Ids for new transactions, one per wanted row.
     ids: Vec<String>,
+    /// What happens to a plan whose payment is lost in a dispute, and the id of an intent to end it.
+    after_lost_dispute: (AfterLostDispute, String),
     now: Timestamp,
     real_now: Timestamp,
+    /// Whether nothing is kept: a comparison.
+    is_dry: bool,
 }
 
 /// Applies `wanted` under `lease`. Returns the changes in words.
@@ -78,7 +85,8 @@ pub async fn differences(
         attempts: 0,
         last_synced_at: None,
     };
-    let plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    let mut plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    plan.is_dry = true;
     let found = Arc::new(Mutex::new(Vec::new()));
     let report_to = found.clone();
     let compared = app.db.write(account, move |tx| -> store::Result<()> {
@@ -127,8 +135,13 @@ impl Plan {
             wanted,
             rules: app.rules(),
             ids,
+            after_lost_dispute: (
+                app.settings.billing.plan_after_lost_dispute(),
+                app.new_id("int"),
+            ),
             now,
             real_now: app.real_now(),
+            is_dry: false,
         }
     }
 
@@ -147,7 +160,7 @@ impl Plan {
         let read = store::sync::Read {
             until: self.fetched.progress.until,
             backfill: self.fetched.progress.backfill,
-            findings: self.findings.clone(),
+            findings: self.all_findings(tx)?,
         };
         store::sync::note_read(tx, account, &read)?;
         // Fails if the lease was lost, so that nothing of this is committed.
@@ -158,12 +171,12 @@ impl Plan {
     }
 
     fn notify_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        for charge in &self.fetched.snapshot.charges {
-            if let Some(status) = &charge.dispute {
-                let amount = (charge.amount, charge.currency.code());
-                let account = self.lease.account_id;
-                crate::notices::dispute(tx, account, &charge.id, status, amount, self.real_now)?;
-            }
+        let account = self.lease.account_id;
+        for dispute in &self.wanted.disputes {
+            let fetched = &dispute.fetched;
+            let amount = (fetched.amount, fetched.currency.code());
+            let (charge, status) = (&dispute.charge, &fetched.status);
+            crate::notices::dispute(tx, account, charge, status, amount, self.real_now)?;
         }
         Ok(())
     }
@@ -173,6 +186,8 @@ impl Plan {
         let account = self.lease.account_id;
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
+        self.set_aside(tx, &mut report)?;
+        self.recover_orders(tx, &mut report)?;
         for subscription in &self.wanted.subscriptions {
             let customer = store::customers::current(tx, account)?.unwrap_or_default();
             let row = rows::subscription(account, customer, subscription, self.now);
@@ -183,6 +198,9 @@ impl Plan {
         }
         for note in &self.wanted.credit_notes {
             self.put(tx, &rows::credit_note(account, note), &mut report)?;
+        }
+        for dispute in &self.wanted.disputes {
+            self.put_dispute(tx, dispute, &mut report)?;
         }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
@@ -235,6 +253,9 @@ impl Plan {
         let account = self.lease.account_id;
         if let Some((price, why)) = self.unknown_price() {
             store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
+        } else if self.has_new_subscriptions() {
+            store::sync::forget_read(tx, account)?;
+            store::sync::mark_for_sync(tx, account, self.real_now)?;
         } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
             store::sync::mark_for_sync(tx, account, self.real_now)?;
         }
@@ -275,6 +296,33 @@ impl Plan {
         Ok(())
     }
 
+    fn put_dispute(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &DesiredDispute,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let account = self.lease.account_id;
+        let row = rows::dispute(account, wanted);
+        let held = row.held(tx)?;
+        self.put(tx, &row, report)?;
+        let was_open = held.is_some_and(|held| held.is_open());
+        if row.is_open() && !was_open {
+            let (key, reason) = (
+                format!("{account}:{}", row.dispute_id),
+                "a payment is disputed",
+            );
+            let times = (self.now, self.real_now);
+            crate::reactions::stop_auto_topup(tx, account, &key, reason, times)?;
+        }
+        if wanted.fetched.is_lost() {
+            let (rule, intent) = &self.after_lost_dispute;
+            let new = (intent.as_str(), self.now);
+            disputed_plan::note_loss(tx, account, &row, was_open, *rule, new)?;
+        }
+        Ok(())
+    }
+
     fn put_transaction(
         &self,
         tx: &mut Tx<'_>,
@@ -284,8 +332,17 @@ impl Plan {
     ) -> store::Result<()> {
         let account = self.lease.account_id;
         let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        if held.is_none() && wanted.is_nothing() {
+            return Ok(());
+        }
+        let earlier = self.replaced(tx, wanted)?;
+        let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
+        let is_new = held.is_none();
+        if self.is_dry && is_new && self.is_unpaid_page(wanted) {
+            return Ok(());
+        }
         if held.is_none_or(|held| {
             held.status != row.status || held.refunded_minor != row.refunded_minor
         }) {
@@ -380,7 +437,7 @@ impl Plan {
 }
 
 /// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.
-fn findings(held: &Held, wanted: &Desired) -> Option<String> {
+fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
         let is_stuck = intent.needs_attention
@@ -393,11 +450,10 @@ fn findings(held: &Held, wanted: &Desired) -> Option<String> {
         let why = intent.error.as_deref().unwrap_or_default();
         format!("subscription {subscription} was bought twice and has not been undone yet: {why}")
     });
-    let all: Vec<String> = wanted
+    wanted
         .findings
         .iter()
         .map(Finding::text)
         .chain(failed)
-        .collect();
-    (!all.is_empty()).then(|| json!(all).to_string())
+        .collect()
 }

@@ -71,7 +71,9 @@ impl Chain for Undo {
     }
 }
 
-async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
+/// Cancels a subscription immediately, without an invoice or a credit. One that has ended counts as
+/// canceled.
+pub(super) async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
     let params = Form::new()
         .push("invoice_now", "false")
         .push("prorate", "false");

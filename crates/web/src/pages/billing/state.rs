@@ -14,7 +14,9 @@ use views::layout::Nav;
 use views::{banners, format, labels, offer};
 
 use crate::frame::account_shell;
-use crate::pages::billing::banners::{card_banner, limit_banner, pending_banners, plan_banners};
+use crate::pages::billing::banners::{
+    card_banner, limit_banner, owed_banners, pending_banners, plan_banners,
+};
 use crate::pages::billing::history::history;
 use crate::pages::billing::paid::{amount, paid_title, price, scheduled};
 use crate::pages::billing::rows::{CHART_DAYS, Rows};
@@ -44,6 +46,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
     );
     let mut banners = plan_banners(&catalog, view, rows, now);
     banners.extend(card_banner(view, rows, now));
+    banners.extend(owed_banners(rows));
     banners.extend(pending_banners(rows, now));
     banners.extend(limit_banner(&catalog, view));
     banners.extend(credit_banner(view, rows.week));

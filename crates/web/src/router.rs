@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 
 use crate::api::openapi::Document;
 use crate::api::{
-    accounts, admin, agreed_prices, alerts, auth, check, checkout, corrections, debits, docs,
-    grants, health, holds, keys, limits, members, metrics, noop, oidc, openapi, plan_changes,
+    accounts, admin, agreed_prices, alerts, auth, check, checkout, corrections, debits, disputes,
+    docs, grants, health, holds, keys, limits, members, metrics, noop, oidc, openapi, plan_changes,
     portal, pricing, refunds, sessions, settings, transactions, usage, webhook_endpoints,
 };
 use crate::around::around;
@@ -252,6 +252,8 @@ fn administration() -> OpenApiRouter<Site> {
         .routes(routes!(alerts::list))
         // POST /api/admin/alerts/{id}/acknowledge
         .routes(routes!(alerts::acknowledge))
+        // POST /api/admin/disputes/{id}/decision
+        .routes(routes!(disputes::decide))
 }
 
 /// Endpoints for monitoring.

@@ -320,7 +320,9 @@ impl Plan {
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
         if held.is_none_or(|held| {
-            held.status != row.status || held.refunded_minor != row.refunded_minor
+            held.status != row.status
+                || held.refunded_minor != row.refunded_minor
+                || held.disputed != row.disputed
         }) {
             report.changes.push(format!(
                 "transaction {} is {}",

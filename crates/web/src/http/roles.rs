@@ -19,6 +19,7 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ("POST", "/api/admin/alerts/{id}/acknowledge", Right::Replay),
     ("POST", "/admin/alerts/{id}/acknowledge", Right::Replay),
     ("POST", "/api/admin/refunds", Right::Money),
+    ("POST", "/api/admin/disputes/{id}/decision", Right::Money),
     ("POST", "/api/admin/refunds/preview", Right::Look),
     ("POST", "/admin/events/{id}/replay", Right::Replay),
     ("GET", "/admin/events/replay", Right::Replay),

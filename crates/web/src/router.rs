@@ -332,6 +332,10 @@ fn operators_on_an_account() -> Router<Site> {
         .route("/admin/accounts/{id}/undo", get(acts::undo))
         .route("/admin/accounts/{id}/sync", post(acts::sync_now))
         .route(
+            "/admin/accounts/{id}/dispute",
+            get(acts::ask_dispute).post(acts::dispute),
+        )
+        .route(
             "/admin/accounts/{id}/forgive",
             get(acts::ask_forgive).post(acts::forgive),
         )

@@ -33,6 +33,8 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ("POST", "/admin/accounts/{id}/credits", Right::Adjust),
     ("GET", "/admin/accounts/{id}/undo", Right::Adjust),
     ("POST", "/admin/accounts/{id}/sync", Right::Replay),
+    ("GET", "/admin/accounts/{id}/dispute", Right::Money),
+    ("POST", "/admin/accounts/{id}/dispute", Right::Money),
     ("GET", "/admin/accounts/{id}/forgive", Right::Money),
     ("POST", "/admin/accounts/{id}/forgive", Right::Money),
     ("GET", "/admin/accounts/{id}/void", Right::Money),

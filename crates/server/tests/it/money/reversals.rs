@@ -113,7 +113,7 @@ async fn a_disputed_plan_is_frozen_then_taken_and_an_operator_is_asked(stage: &S
     let figures = billing::books::figures::of(&stage.app).await.unwrap();
     assert_eq!((figures.revenue.amount, figures.mrr.amount), (0, 0));
     assert_eq!((figures.paying, figures.arpu), (0, None));
-    assert_eq!(stage.mails_with("payment of $49.00 went back").await, 1);
+    assert_eq!(stage.mails_with("payment of $49.00 was returned").await, 1);
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     billing::jobs::alerts::once(&stage.app).await.unwrap();
     let alerts = stage.read(|tx| store::alerts::all_open(tx, 100)).await;
@@ -192,13 +192,14 @@ async fn nothing_stays_of_the_allowance_of_a_second_plan_that_was_undone(stage: 
     maya.buy_pack(500).await;
     let customer = stage.stripe_id("/v1/customers").await;
     let old_page = maya.session(plan_of("PRO_PLUS")).await;
-    let path = "/v1/subscriptions";
+    let card = stage.attach("pm_card_visa", &customer).await;
+    stage.pays_with(&customer, &card).await;
     let price = stage.price("PRO");
     let form = [
         ("customer", customer.as_str()),
         ("items[0][price]", price.as_str()),
     ];
-    stage.stripe_post(path, &form).await;
+    stage.stripe_post("/v1/subscriptions", &form).await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
     credits_are(&maya, (1_600, 1_600, 0)).await;
 

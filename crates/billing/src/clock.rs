@@ -37,10 +37,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that advances with real time from the time it was set to.
+/// A clock that advances with real time from the time it was set to, or stands still between the
+/// times it is set to.
 #[derive(Debug)]
 pub struct BillingClock {
-    started: Instant,
+    /// When the clock started to advance; `None` if it stands still.
+    started: Option<Instant>,
     /// The time shown minus the time elapsed since `started`, in microseconds.
     base: AtomicI64,
 }
@@ -49,7 +51,15 @@ impl BillingClock {
     /// Creates a clock that starts at `now`.
     pub fn new(now: Timestamp) -> BillingClock {
         BillingClock {
-            started: Instant::now(),
+            started: Some(Instant::now()),
+            base: AtomicI64::new(now.micros()),
+        }
+    }
+
+    /// Creates a clock that shows `now` until it is set.
+    pub fn standing(now: Timestamp) -> BillingClock {
+        BillingClock {
+            started: None,
             base: AtomicI64::new(now.micros()),
         }
     }
@@ -61,7 +71,10 @@ impl BillingClock {
     }
 
     fn passed(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX)
+        let passed = self
+            .started
+            .map_or(0, |started| started.elapsed().as_micros());
+        i64::try_from(passed).unwrap_or(i64::MAX)
     }
 }
 
@@ -70,6 +83,48 @@ impl Clock for BillingClock {
         let base = self.base.load(Ordering::SeqCst);
         Timestamp::from_micros(base.saturating_add(self.passed()))
     }
+}
+
+/// How far the system clock may be from the last commit at a start, in seconds. Beyond that, an
+/// operator is asked before anything expires (G14).
+pub const DOUBT_SECONDS: i64 = 86_400;
+
+/// A system clock that is far from the database's last commit: it may be wrong, or the service
+/// was stopped for long, or a backup was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockDoubt {
+    /// The time of the last commit, from which the billing clock continues.
+    pub last_commit: Timestamp,
+    /// The system time at the start.
+    pub system: Timestamp,
+}
+
+impl ClockDoubt {
+    /// The doubt about the system time `system`, if there is one. A new database has no commit to
+    /// compare with.
+    pub fn of(last_commit: Option<Timestamp>, system: Timestamp) -> Option<ClockDoubt> {
+        let last_commit = last_commit?;
+        is_far(last_commit, system).then_some(ClockDoubt {
+            last_commit,
+            system,
+        })
+    }
+
+    /// What is wrong and what to do, as a sentence.
+    pub fn text(&self) -> String {
+        format!(
+            "The system clock showed {} at the start, but the last commit was at {}. Nothing \
+             expires until this is resolved: correct the clock and restart the service, or, if \
+             the clock is right, restart it with `serve --accept-clock`.",
+            self.system.rfc3339(),
+            self.last_commit.rfc3339()
+        )
+    }
+}
+
+/// Whether two times are further apart than a start may assume.
+pub fn is_far(one: Timestamp, other: Timestamp) -> bool {
+    one.seconds().abs_diff(other.seconds()) > DOUBT_SECONDS.unsigned_abs()
 }
 
 /// The operating system's random number generator.
@@ -82,5 +137,27 @@ impl Rng for SystemRng {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has random numbers");
         u128::from_be_bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_more_than_a_day_from_the_last_commit_is_in_doubt_in_both_directions() {
+        let last = Timestamp::from_seconds(1_000_000);
+        for (seconds, is_doubtful) in [
+            (0, false),
+            (86_400, false),
+            (-86_400, false),
+            (86_401, true),
+            (-86_401, true),
+            (31_536_000, true),
+        ] {
+            let doubt = ClockDoubt::of(Some(last), last.plus_seconds(seconds));
+            assert_eq!(doubt.is_some(), is_doubtful, "{seconds}");
+        }
+        assert_eq!(ClockDoubt::of(None, last), None, "a new database");
     }
 }

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod actors;
 pub mod app;
+pub mod binding;
 pub mod books;
 pub mod clock;
 pub mod config;

@@ -10,6 +10,7 @@ use stripe::Form;
 use stripe::objects::{Price, WebhookEndpoint};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::payments::portal::CONFIGURATION;
 
@@ -33,6 +34,7 @@ pub struct Report {
 
 /// Brings Stripe in line with the catalog; with `check`, only reports differences.
 pub async fn run(app: &App, check: bool) -> Result<Report> {
+    binding::check(app).await?;
     let mut report = Report::default();
     let catalog = app.catalog();
     let mut plans = Vec::new();
@@ -164,11 +166,7 @@ async fn one_price(
         let form = Form::new()
             .push("name", &wanted.title)
             .metadata(MARK, format!("{kind}:{}", wanted.name));
-        let key = format!(
-            "setup-product-{}-{}",
-            wanted.lookup_key,
-            install_id(app).await?
-        );
+        let key = format!("setup-product-{}-{}", wanted.lookup_key, app.instance);
         app.stripe.create_product(&form, &key).await?.id
     };
     let mut form = Form::new()
@@ -181,7 +179,7 @@ async fn one_price(
     if wanted.is_monthly {
         form = form.push("recurring[interval]", "month");
     }
-    let install = install_id(app).await?;
+    let install = &app.instance;
     // The current price is part of the key; otherwise, after a price was archived, Stripe could
     // replay the earlier creation.
     let before = found.first().map_or("none", |price| price.id.as_str());
@@ -235,15 +233,6 @@ async fn keep_price(app: &App, wanted: &PriceDefinition, id: &str, check: bool) 
     Ok(())
 }
 
-/// Part of setup's idempotency keys: a different database is a different installation.
-async fn install_id(app: &App) -> Result<String> {
-    let (id, now) = (app.new_id("inst"), app.now());
-    app.write(0, move |tx| {
-        store::settings::put_once(tx, "install.id", &id, now)
-    })
-    .await
-}
-
 /// Warns of high card fees; in the US 2.9% and 30 cents (stripe.com/pricing).
 fn warn_of_fee(pack: &Pack, report: &mut Report) {
     if pack.price.currency.code() != "usd" {
@@ -284,7 +273,7 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
         return Ok(());
     }
     let form = wanted.metadata(MARK, &fingerprint);
-    let install = install_id(app).await?;
+    let install = &app.instance;
     let id = match ours {
         Some(one) if same => one.id,
         Some(one) => {
@@ -462,11 +451,7 @@ async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
     let form = form
         .push("url", &url)
         .push("api_version", &app.settings.stripe.api_version);
-    let key = format!(
-        "setup-webhook-{}-{}",
-        install_id(app).await?,
-        fingerprint(&form)
-    );
+    let key = format!("setup-webhook-{}-{}", app.instance, fingerprint(&form));
     let endpoint = app.stripe.create_webhook_endpoint(&form, &key).await?;
     if let Some(secret) = endpoint.secret {
         app.add_webhook_secret(secret.expose_secret())

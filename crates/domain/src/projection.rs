@@ -17,6 +17,7 @@ mod reversal;
 mod snapshot;
 mod states;
 mod transaction;
+mod unexplained;
 
 #[cfg(test)]
 mod orders;
@@ -141,6 +142,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     plan::project_subscriptions(snapshot, known, now, &mut wanted);
     payment::project_sessions(snapshot, known, now, &mut wanted);
     period::project_invoices(snapshot, known, now, &mut wanted);
+    unexplained::project_unexplained(snapshot, &mut wanted);
     reversal::project_refunds(snapshot, now, &mut wanted);
     dispute::project_disputes(snapshot, known, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);

@@ -161,6 +161,14 @@ pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
     )
 }
 
+/// The account with this public id.
+pub fn by_public_id(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<Account>> {
+    tx.query_opt(
+        sql!("select ", columns!(), " from account where public_id = $1"),
+        args![public_id],
+    )
+}
+
 /// The account of this Stripe customer, current or former.
 pub fn of_customer(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<Account>> {
     tx.query_opt(
@@ -318,6 +326,22 @@ pub fn set_tier_override(
             now,
         ],
     )
+}
+
+/// Removes the override if it has ended. Returns whether it did.
+pub fn end_tier_override(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update account
+            set tier_override = null,
+                tier_override_reason = null,
+                tier_override_actor = null,
+                tier_override_until = null,
+                updated_at = $2
+          where id = $1
+            and tier_override_until <= $2",
+        args![account, now],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Sets whether the account may be used.

@@ -70,6 +70,14 @@ pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
     )
 }
 
+/// Forgets a customer that Stripe no longer has: nothing can be fetched about it.
+pub fn remove(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
+    tx.execute(
+        "delete from stripe_customer where account_id = $1 and customer_id = $2",
+        args![account, customer_id],
+    )
+}
+
 /// Finds the account of a customer, current or former.
 pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
@@ -85,6 +93,18 @@ pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
            from stripe_customer
           where account_id = $1 and state = 'current'",
         args![account],
+    )
+}
+
+/// The customer that was recorded last, of any account.
+pub fn latest(tx: &mut Tx<'_>) -> Result<Option<String>> {
+    tx.query_opt(
+        "select customer_id
+           from stripe_customer
+          where state = 'current'
+          order by created_at desc, customer_id
+          limit 1",
+        args![],
     )
 }
 

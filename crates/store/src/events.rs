@@ -296,6 +296,17 @@ pub fn set_failed(
     )
 }
 
+/// Records that a waiting event has no effect here.
+pub fn ignore(tx: &mut Tx<'_>, n: i64, why: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set state = 'ignored', outcome = $2, processed_at = $3, next_attempt_at = null
+          where n = $1
+            and state = 'unmatched'",
+        args![n, why, now],
+    )
+}
+
 /// Requeues a settled or parked event: `received` with an account, else `unmatched`. The caller
 /// marks the account for sync.
 pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>> {

@@ -297,6 +297,15 @@ pub fn with_findings(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> 
     )
 }
 
+/// The number of accounts whose last sync failed with an error that begins with `start`, which has
+/// no wildcards.
+pub fn failing_with(tx: &mut Tx<'_>, start: &str) -> Result<i64> {
+    tx.query_one(
+        "select count(*) from account_sync where last_error like $1",
+        args![&format!("{start}%")],
+    )
+}
+
 /// Extends a lease that is still held. `false` when another worker has taken it over.
 pub fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Timestamp) -> Result<bool> {
     let changed = tx.execute(

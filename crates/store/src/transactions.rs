@@ -2,6 +2,7 @@
 
 mod list;
 mod put;
+pub mod unexplained;
 
 pub use list::{Cursor, Filter, Sum, list, of_account, sums};
 pub use put::{NewTransaction, put};

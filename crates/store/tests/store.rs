@@ -4,6 +4,8 @@
 
 #[path = "store/accounts.rs"]
 mod accounts;
+#[path = "store/foreign.rs"]
+mod foreign;
 #[path = "store/help.rs"]
 mod help;
 #[path = "store/intents.rs"]

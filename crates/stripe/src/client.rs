@@ -8,6 +8,7 @@ mod transport;
 
 pub use config::{ClientConfig, DEFAULT_API_VERSION};
 
+use crate::carrier::Carrier;
 use crate::error::{Error, Result};
 use crate::form::Form;
 use crate::objects::{Identified, List};
@@ -76,6 +77,19 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self> {
         Ok(Self {
             transport: Arc::new(Transport::new(config)?),
+            failures: Arc::default(),
+        })
+    }
+
+    /// Creates a client whose calls travel another way than over HTTP, for example to a twin in the
+    /// same program.
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`Client::new`].
+    pub fn over(config: ClientConfig, carrier: Arc<dyn Carrier>) -> Result<Self> {
+        Ok(Self {
+            transport: Arc::new(Transport::over(config, carrier)?),
             failures: Arc::default(),
         })
     }

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+pub mod carrier;
 pub mod client;
 pub mod endpoints;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod form;
 pub mod objects;
 pub mod signature;
 
+pub use carrier::{Carried, Carrier, Lost, Reply};
 pub use client::{Client, ClientConfig, DEFAULT_API_VERSION};
 pub use error::{Error, Result};
 pub use event::{EventError, HANDLED_EVENTS};

@@ -3,12 +3,11 @@
 
 pub mod figures;
 pub mod keys;
+mod prices;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use store::catalog::PriceKind;
 
 use domain::catalog::Catalog;
 use domain::ids::{Rng, new_id};
@@ -22,12 +21,14 @@ use store::{Db, Tx};
 use tokio::sync::Notify;
 
 use crate::app::keys::KeyCache;
-use crate::clock::{BillingClock, SystemClock, SystemRng};
+use crate::clock::{BillingClock, ClockDoubt, SystemClock, SystemRng};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::links;
 use crate::links::AccountLinks;
 use crate::tracing::within;
+
+pub use crate::app::prices::{PackPrice, Prices};
 
 /// The application's state; clones share it.
 #[derive(Clone)]
@@ -66,6 +67,13 @@ pub struct Inner {
     pub bad_signatures: AtomicI64,
     /// Set when the process is asked to stop.
     pub is_stopping: AtomicBool,
+    /// The random id of this database, made once. A restored copy keeps it.
+    pub instance: String,
+    /// Whether this process has checked that the database belongs to the key's Stripe account.
+    pub(crate) is_bound: AtomicBool,
+    /// Why the system clock is in doubt, if it is: then the billing clock continues from the last
+    /// commit, so that nothing expires.
+    clock_doubt: Mutex<Option<ClockDoubt>>,
     /// The twin's address when a demo or test runs one; shown in the test-mode strip.
     pub twin_url: Option<String>,
     webhook_secrets: RwLock<Vec<secrecy::SecretString>>,
@@ -73,17 +81,22 @@ pub struct Inner {
     prices: RwLock<Arc<Prices>>,
 }
 
-/// What Stripe's price ids mean, including those of archived prices.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prices {
-    /// Tier by price id.
-    pub tier_of_price: HashMap<String, String>,
-    /// Price id at which new customers buy a tier, by tier.
-    pub price_of_tier: HashMap<String, String>,
-    /// Price id of a pack, by its credits.
-    pub price_of_pack: HashMap<i64, String>,
-    /// Add-on by price id.
-    pub addon_of_price: HashMap<String, String>,
+/// What the application runs on, besides its settings.
+#[expect(
+    missing_debug_implementations,
+    reason = "clocks and randomness have none"
+)]
+pub struct Parts {
+    /// The open database.
+    pub db: Db,
+    /// The Stripe client.
+    pub stripe: stripe::Client,
+    /// The billing clock.
+    pub clock: BillingClock,
+    /// The security clock.
+    pub security_clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub rng: Arc<dyn Rng>,
 }
 
 impl std::ops::Deref for App {
@@ -108,18 +121,45 @@ impl App {
         App::with_db(settings, db).await
     }
 
-    /// Builds the application state on an open database.
+    /// Builds the application state on an open database, with the system's clock and randomness.
     pub async fn with_db(settings: Settings, db: Db) -> anyhow::Result<App> {
+        let system = SystemClock.now();
+        let doubt = if settings.clock.follow.is_empty() && !settings.clock.accept {
+            let last = db.read(store::clock::last_commit).await?;
+            ClockDoubt::of(last, system)
+        } else {
+            None
+        };
+        let parts = Parts {
+            stripe: stripe_client(&settings)?,
+            clock: BillingClock::new(doubt.map_or(system, |doubt| doubt.last_commit)),
+            security_clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+            db,
+        };
+        let app = App::of_parts(settings, parts).await?;
+        app.set_clock_doubt(doubt);
+        Ok(app)
+    }
+
+    /// Builds the application state on the given parts; a simulation brings its own.
+    pub async fn of_parts(settings: Settings, parts: Parts) -> anyhow::Result<App> {
+        let Parts {
+            db,
+            stripe,
+            clock,
+            security_clock,
+            rng,
+        } = parts;
         let catalog = settings
             .catalog()
             .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
         let rules = Rules {
             catalog,
             plan: settings.billing.plan_rules(),
-            listener: crate::notices::listener(Arc::new(SystemClock)),
+            listener: crate::notices::listener(security_clock.clone()),
         };
-        let clock = Arc::new(BillingClock::new(SystemClock.now()));
-        let stripe = stripe_client(&settings)?;
+        let instance = instance(&db, &security_clock, &rng).await?;
         let twin_url =
             Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
         let app = App(Arc::new(Inner {
@@ -127,9 +167,9 @@ impl App {
             stripe,
             webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
             settings,
-            clock,
-            security_clock: Arc::new(SystemClock),
-            rng: Arc::new(SystemRng),
+            clock: Arc::new(clock),
+            security_clock,
+            rng,
             sync_due: Notify::new(),
             email_due: Notify::new(),
             webhook_due: Notify::new(),
@@ -139,6 +179,9 @@ impl App {
             reads: AtomicU64::new(0),
             bad_signatures: AtomicI64::new(0),
             is_stopping: AtomicBool::new(false),
+            instance,
+            is_bound: AtomicBool::new(false),
+            clock_doubt: Mutex::new(None),
             twin_url,
             rules: RwLock::new(Arc::new(rules)),
             prices: RwLock::new(Arc::new(Prices::default())),
@@ -161,6 +204,22 @@ impl App {
     /// The current time of the security clock.
     pub fn real_now(&self) -> Timestamp {
         self.security_clock.now()
+    }
+
+    /// Why the system clock is in doubt; `None` if it isn't.
+    pub fn clock_doubt(&self) -> Option<ClockDoubt> {
+        *self
+            .clock_doubt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that the system clock is in doubt, or no longer is.
+    pub(crate) fn set_clock_doubt(&self, doubt: Option<ClockDoubt>) {
+        *self
+            .clock_doubt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = doubt;
     }
 
     /// Creates an id such as `acc_01jd...`.
@@ -310,72 +369,6 @@ impl App {
         Busy(self.clone())
     }
 
-    /// Reloads the price map.
-    pub async fn load_prices(&self) -> anyhow::Result<()> {
-        let look = |tx: &mut Tx<'_>| Ok((store::catalog::prices(tx)?, store::catalog::addons(tx)?));
-        let (rows, addons) = self.db.read(look).await?;
-        let catalog = self.catalog();
-        let mut prices = Prices {
-            addon_of_price: addons.into_iter().collect(),
-            ..Prices::default()
-        };
-        let mut rows: Vec<_> = rows.into_iter().collect();
-        rows.sort_by_key(|row| row.first_version);
-        for row in rows {
-            if row.kind == PriceKind::Tier {
-                let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
-                let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
-                if fits && row.archived_at.is_none() {
-                    prices
-                        .price_of_tier
-                        .insert(row.name.clone(), row.price_id.clone());
-                }
-                prices.tier_of_price.insert(row.price_id, row.name);
-            } else if let Ok(credits) = row.name.parse::<i64>() {
-                let wanted = catalog.pack(credits).map(|pack| pack.price.amount);
-                if wanted == Some(row.amount_minor) && row.archived_at.is_none() {
-                    prices.price_of_pack.insert(credits, row.price_id);
-                }
-            }
-        }
-        for (name, id) in self.settings.stripe.named_prices() {
-            if let Ok(credits) = name.parse::<i64>() {
-                prices.price_of_pack.insert(credits, id.to_owned());
-            } else {
-                prices.price_of_tier.insert(name.to_owned(), id.to_owned());
-                prices.tier_of_price.insert(id.to_owned(), name.to_owned());
-            }
-        }
-        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
-        self.wake_those_who_waited_for_prices().await
-    }
-
-    /// Marks for sync the accounts that were parked on an unknown price that is now known.
-    async fn wake_those_who_waited_for_prices(&self) -> anyhow::Result<()> {
-        let prices = self.prices();
-        let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
-        let mut waiting = self.db.read(waiting).await?;
-        waiting.retain(|(_, price)| {
-            prices.tier_of_price.contains_key(price) || prices.addon_of_price.contains_key(price)
-        });
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let now = self.real_now();
-        self.db
-            .write(0, move |tx| {
-                for (account, _) in &waiting {
-                    store::events::requeue_of_account(tx, *account)?;
-                    store::sync::unpark(tx, *account, now)?;
-                    store::sync::mark_for_sync(tx, *account, now)?;
-                }
-                Ok(())
-            })
-            .await?;
-        self.sync_due.notify_one();
-        Ok(())
-    }
-
     /// Loads the signing secret that `setup` stored, unless one is configured.
     pub async fn load_webhook_secret(&self) -> anyhow::Result<()> {
         if !self.settings.stripe.webhook_secrets().is_empty() {
@@ -453,11 +446,25 @@ impl App {
     }
 }
 
+/// The random id of the database. The first process makes it; all others get the same.
+async fn instance(db: &Db, clock: &Arc<dyn Clock>, rng: &Arc<dyn Rng>) -> anyhow::Result<String> {
+    let stored = db.read(|tx| store::settings::get(tx, INSTANCE)).await?;
+    if let Some(stored) = stored {
+        return Ok(stored);
+    }
+    let now = clock.now();
+    let id = new_id("inst", now, &**rng);
+    let made = db.write(0, move |tx| {
+        store::settings::put_once(tx, INSTANCE, &id, now)
+    });
+    Ok(made.await?)
+}
+
+/// Name of the setting that holds the database's own id.
+const INSTANCE: &str = "install.id";
+
 /// Name of the setting that holds the catalog version in force.
 const CATALOG_VERSION: &str = "catalog.version";
-
-/// Maximum number of accounts parked on a price that are checked at once.
-const WAITING_MAX: i64 = 10_000;
 
 /// Name of the setting with the stored signing secrets, newest first, separated by commas.
 pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";

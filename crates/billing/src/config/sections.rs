@@ -421,6 +421,9 @@ pub struct Alerts {
 pub struct ClockSource {
     /// Address of a twin whose clock to follow; empty for real time.
     pub follow: String,
+    /// Whether the operator confirmed that the system clock is right; only on the command line.
+    #[serde(skip)]
+    pub accept: bool,
 }
 
 /// Rate limits for callers.

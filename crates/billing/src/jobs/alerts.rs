@@ -15,9 +15,11 @@ use domain::time::{SECONDS_PER_DAY, Timestamp};
 use store::{Tx, alerts};
 
 use crate::app::App;
+use crate::binding::OTHER_ACCOUNT;
 use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
+use crate::sync::snapshot::CUSTOMER_MISSING;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
 
@@ -64,6 +66,10 @@ pub const RULES: &[&str] = &[
     "stuck-holds",
     "uncollected",
     "audit",
+    "clock",
+    "stripe-account",
+    "customer-missing",
+    "unexplained-payments",
     "dispute",
     "lost-dispute",
     REVENUE,
@@ -140,6 +146,8 @@ struct Rules {
     settings: config::Alerts,
     now: Timestamp,
     real_now: Timestamp,
+    /// What a start found wrong with the system clock.
+    clock_doubt: Option<String>,
 }
 
 /// The changes to make.
@@ -157,6 +165,7 @@ impl Rules {
             settings: app.settings.alerts.clone(),
             now: app.now(),
             real_now: app.real_now(),
+            clock_doubt: app.clock_doubt().map(|doubt| doubt.text()),
         }
     }
 
@@ -244,6 +253,7 @@ impl Rules {
         self.of_the_inbox(tx, &mut found)?;
         self.of_what_leaves(tx, &mut found)?;
         self.of_credits(tx, &mut found)?;
+        self.of_what_is_ours(tx, &mut found)?;
         disputes(tx, &mut found)?;
         Ok(found)
     }
@@ -321,6 +331,30 @@ impl Rules {
                 "audit",
                 "The last audit found differences in the books.",
             ));
+        }
+        Ok(())
+    }
+
+    /// What would be read or charged wrongly: another Stripe account, a customer that Stripe doesn't
+    /// have, a payment without credits or a plan, a wrong clock.
+    fn of_what_is_ours(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+        if let Some(text) = &self.clock_doubt {
+            found.push(critical("clock", text));
+        }
+        if store::sync::failing_with(tx, OTHER_ACCOUNT)? > 0 {
+            let summary = "The Stripe key is of another account or mode than the database. \
+                           Nothing is synced; `doctor` says which.";
+            found.push(critical("stripe-account", summary));
+        }
+        if store::sync::failing_with(tx, CUSTOMER_MISSING)? > 0 {
+            let summary = "Stripe has no customer of the id that an account has. Compare the \
+                           Stripe key, then see the failed accounts.";
+            found.push(critical("customer-missing", summary));
+        }
+        if store::transactions::unexplained::count(tx)? > 0 {
+            let summary = "Payments have neither credits nor a plan. `repair` lists them and what \
+                           can be done.";
+            found.push(warning("unexplained-payments", summary));
         }
         Ok(())
     }

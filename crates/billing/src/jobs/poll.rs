@@ -6,6 +6,7 @@ use std::time::Duration;
 use stripe::{Form, objects};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::jobs::turns::Turns;
 use crate::sync::inbox;
@@ -43,6 +44,7 @@ pub async fn run(app: App) {
 /// Records every event since the last one seen. Returns their number.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
+    binding::check(app).await?;
     let seen = app.read(|tx| store::jobs::find(tx, NAME)).await?;
     let mut cursor = seen.and_then(|state| state.cursor);
     let mut count = 0;

@@ -5,11 +5,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
+use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY, Timestamp};
 
 use crate::app::App;
+use crate::clock::is_far;
 use crate::error::Result;
 use crate::intents::attempt_waiting;
+use crate::operators::accounts;
 use crate::payments::customer;
 use crate::payments::plan::ending;
 use crate::sync::{disputed_plan, duplicate_subscription};
@@ -23,6 +25,9 @@ const ACCOUNTS_MAX: i64 = 500;
 /// How often old rows are removed, across all processes.
 const TIDY_SECONDS: i64 = 300;
 
+/// How often the time is noted.
+const NOTE_SECONDS: i64 = 60;
+
 /// Maximum number of rows removed per round.
 const ROWS_MAX: i64 = 1_000;
 
@@ -32,36 +37,74 @@ const MAILS_KEPT_DAYS: i64 = 1;
 
 /// Runs the sweep until the process stops.
 pub async fn run(app: App) {
+    let mut noted = None;
     while !app.is_stopping.load(Ordering::SeqCst) {
-        if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "A sweep failed");
+        if let Err(error) = note_time(&app, &mut noted).await {
+            tracing::warn!(%error, "Failed to note the time");
         }
-        if let Err(error) = ending::finish_left(&app).await {
-            tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
-        }
-        if let Err(error) = learn_prices(&app).await {
-            tracing::warn!(%error, "Failed to look up prices");
-        }
-        if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
-            tracing::warn!(%error, "Failed to read duplicate subscriptions");
-        }
-        if let Err(error) = attempt_waiting::<disputed_plan::End>(&app).await {
-            tracing::warn!(%error, "Failed to end disputed plans");
-        }
-        if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
-            tracing::warn!(%error, "Failed to read changes of customers");
-        }
-        if let Err(error) = tidy(&app).await {
-            tracing::warn!(%error, "Failed to delete old rows");
-        }
+        round(&app).await;
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// Sweeps, and continues what was left unfinished. A step that fails doesn't stop the others.
+pub(super) async fn round(app: &App) {
+    if let Err(error) = once(app).await {
+        tracing::warn!(%error, "A sweep failed");
+    }
+    if let Err(error) = ending::finish_left(app).await {
+        tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
+    }
+    if let Err(error) = learn_prices(app).await {
+        tracing::warn!(%error, "Failed to look up prices");
+    }
+    if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(app).await {
+        tracing::warn!(%error, "Failed to read duplicate subscriptions");
+    }
+    if let Err(error) = attempt_waiting::<disputed_plan::End>(app).await {
+        tracing::warn!(%error, "Failed to end disputed plans");
+    }
+    if let Err(error) = attempt_waiting::<customer::Change>(app).await {
+        tracing::warn!(%error, "Failed to read changes of customers");
+    }
+    if let Err(error) = tidy(app).await {
+        tracing::warn!(%error, "Failed to delete old rows");
+    }
+}
+
+/// Notes the time every minute, so that the next start can tell whether its clock is right. While
+/// the system clock is in doubt nothing is noted; once it was corrected, the billing clock follows
+/// it again.
+async fn note_time(app: &App, noted: &mut Option<Timestamp>) -> Result<()> {
+    if !app.settings.clock.follow.is_empty() {
+        return Ok(());
+    }
+    let now = app.real_now();
+    if app.clock_doubt().is_some() {
+        if is_far(app.now(), now) {
+            return Ok(());
+        }
+        tracing::info!("The system clock was corrected; the billing clock follows it again");
+        app.clock.set(now);
+        app.set_clock_doubt(None);
+    }
+    if noted.is_some_and(|at| !is_past(at, now)) {
+        return Ok(());
+    }
+    app.write(0, move |tx| store::clock::note(tx, now)).await?;
+    *noted = Some(now);
+    Ok(())
+}
+
+/// Whether the time that was noted at `at` is to be noted again; also after the clock was set back.
+fn is_past(at: Timestamp, now: Timestamp) -> bool {
+    now < at || at.plus_seconds(NOTE_SECONDS) <= now
 }
 
 /// Sweeps everything that is due now. Returns the number of accounts it touched.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
-    let mut touched = 0;
+    let mut touched = end_overrides(app).await?;
     loop {
         let (now, grace) = (app.now(), grace_micros(app));
         let (wallets, subscriptions) = app
@@ -92,6 +135,18 @@ pub async fn once(app: &App) -> Result<usize> {
     }
 }
 
+/// Ends the tier overrides whose date has come.
+async fn end_overrides(app: &App) -> Result<usize> {
+    let now = app.now();
+    let over = app
+        .read(move |tx| store::due::overrides(tx, now, ACCOUNTS_MAX))
+        .await?;
+    for account in &over {
+        accounts::end_override(app, *account).await?;
+    }
+    Ok(over.len())
+}
+
 /// Reloads prices, which another process may have stored, while an account waits for one.
 async fn learn_prices(app: &App) -> anyhow::Result<()> {
     let waiting = app
@@ -106,6 +161,10 @@ async fn learn_prices(app: &App) -> anyhow::Result<()> {
 /// Removes old rows: payloads of processed events, ended sessions, used links, elapsed rate limits.
 /// Bounded, so that it never blocks the writer for long.
 async fn tidy(app: &App) -> Result<()> {
+    // By a wrong clock, every session and payload would be old.
+    if app.clock_doubt().is_some() {
+        return Ok(());
+    }
     let now = app.real_now();
     let payloads = now.plus_days(-app.settings.billing.payload_days);
     let notices = now.plus_days(-app.settings.webhooks.kept_days);

@@ -7,8 +7,9 @@ use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
-use crate::operators::audit_log::{Action, Author};
+use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 use crate::sync::Report;
 
 /// Maximum number of events that one action replays.
@@ -56,6 +57,19 @@ pub async fn set_tier(
     .await
 }
 
+/// Removes an override whose date has come, and shows the plan that is in force from now on.
+pub async fn end_override(app: &App, account: i64) -> Result<()> {
+    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
+    app.write(account, move |tx| {
+        if !store::accounts::end_tier_override(tx, account, now)? {
+            return Ok(());
+        }
+        store::ledger::settle(tx, &rules, account, now)?;
+        crate::summary::show_plan(tx, &rules, account, now, real_now).map(|_| ())
+    })
+    .await
+}
+
 /// Suspends an account from spending, or resumes it. Nothing is charged or canceled.
 pub async fn set_suspended(
     app: &App,
@@ -97,4 +111,32 @@ pub async fn sync(app: &App, account: &Account, actor: &str) -> Result<Report> {
     })
     .await?;
     Ok(report)
+}
+
+/// Drops a customer whose data was deleted at Stripe, which then answers 404 for it. Refused while
+/// Stripe knows the customer.
+pub async fn retire_customer(app: &App, account: &Account, customer: &str) -> Result<()> {
+    binding::check(app).await?;
+    match app.stripe.retrieve_customer(customer).await {
+        Err(stripe::Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            let detail = format!("Stripe knows {customer}; there is nothing to retire.");
+            return Err(Error::conflict("customer_exists", detail));
+        }
+    }
+    let (id, name) = (account.id, account.public_id.clone());
+    let (customer, now) = (customer.to_owned(), app.now());
+    let author = Author::new(app, COMMAND_LINE);
+    app.write_and_sync(id, move |tx| {
+        if store::customers::remove(tx, id, &customer)? == 0 {
+            return Err(store::Error::NotFound);
+        }
+        if store::customers::current(tx, id)?.is_none() {
+            store::accounts::show_customer(tx, id, None, now)?;
+        }
+        let act = author.act(Action::AccountRetire, &name);
+        act.with("customer", json!(customer)).append(tx)
+    })
+    .await
 }

@@ -11,6 +11,8 @@ use stripe::objects::Customer;
 
 use crate::app::App;
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
+use crate::sync;
+use crate::sync::mark;
 
 /// Maximum number of customers that a search reads.
 const CUSTOMERS_MAX: usize = 200_000;
@@ -20,6 +22,8 @@ words! {
     pub enum MatchedBy {
         /// The operator chose the account.
         Operator = "hand",
+        /// The customer carries the account's mark.
+        Mark = "mark",
         /// The customer's metadata names the account.
         Metadata = "metadata",
         /// The account has the customer's verified email address.
@@ -96,11 +100,12 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
             continue;
         }
         match owner(app, &customer).await? {
-            Some(one) if one.by == MatchedBy::Email => {
+            Owner::Found(one) if one.by == MatchedBy::Email => {
                 by_email.entry(one.account).or_default().push(one);
             }
-            Some(one) => found.matches.push(one),
-            None => found.unknown += 1,
+            Owner::Found(one) => found.matches.push(one),
+            Owner::Unclear(why) => found.unclear.push((customer.id.clone(), why)),
+            Owner::Unknown => found.unknown += 1,
         }
     }
     for (account, mut ones) in by_email {
@@ -111,61 +116,111 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
         let is_alone = ones.len() == 1;
         match (is_taken, is_alone) {
             (false, true) => found.matches.append(&mut ones),
-            (true, _) => leave(
-                &mut found,
-                ones,
-                "the account with its email address has a customer",
-            ),
-            (false, false) => leave(
-                &mut found,
-                ones,
-                "several customers have this email address",
-            ),
+            (true, _) => {
+                let why = "the account with its email address has a customer";
+                leave(app, &mut found, ones, why).await?;
+            }
+            (false, false) => {
+                let why = "several customers have this email address";
+                leave(app, &mut found, ones, why).await?;
+            }
         }
     }
     Ok(found)
 }
 
-fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
-    let ones = ones.into_iter().map(|one| (one.customer, why.to_owned()));
-    found.unclear.extend(ones);
+/// Leaves these customers alone, and says why, what they hold, and how to link one nevertheless.
+async fn leave(app: &App, found: &mut Found, ones: Vec<Match>, why: &str) -> anyhow::Result<()> {
+    for one in ones {
+        let plan = sync::lost::plan_of(app, &one.customer).await?;
+        let plan = plan.map_or_else(String::new, |plan| format!("; it has the live plan {plan}"));
+        let text = format!(
+            "{why}{plan}; to link it: sync {} --adopt --customer {} --apply",
+            one.name, one.customer
+        );
+        found.unclear.push((one.customer, text));
+    }
+    Ok(())
 }
 
-/// The account of this customer: the one named in its metadata, or else the one with its verified
-/// email address.
-async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
+/// Whose a customer is.
+enum Owner {
+    /// It belongs to this account.
+    Found(Match),
+    /// It may belong to an account, and why that isn't certain.
+    Unclear(String),
+    /// Nothing names an account of ours.
+    Unknown,
+}
+
+/// The account of this customer: the one whose mark or id its metadata have, or else the one with
+/// its verified email address. A host application's id proves nothing: another product may use the
+/// same.
+async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Owner> {
     let named = |key: &str| customer.metadata.get(key).cloned();
     let (account, user) = (named("accountId"), named("userId"));
+    let marked = mark::account_in(app, &customer.metadata).map(str::to_owned);
+    if marked.is_none() && customer.metadata.contains_key(mark::MARK) {
+        let why = "it carries the mark of another database".to_owned();
+        return Ok(Owner::Unclear(why));
+    }
     let email = customer
         .email
         .as_ref()
         .map(|email| email.trim().to_lowercase());
+    let id = customer.id.clone();
     let found = app
         .read(move |tx| {
-            for name in account.iter().chain(user.iter()) {
-                if let Some(account) = store::accounts::named(tx, name)? {
-                    return Ok(Some((account, MatchedBy::Metadata)));
+            if let Some(name) = &marked
+                && let Some(account) = store::accounts::by_public_id(tx, name)?
+            {
+                return Ok(Owner::of(&id, account, MatchedBy::Mark));
+            }
+            if let Some(name) = &account {
+                if let Some(account) = store::accounts::by_public_id(tx, name)? {
+                    return Ok(Owner::of(&id, account, MatchedBy::Metadata));
                 }
-                if let Some(user) = store::users::by_public_id(tx, name)? {
-                    return Ok(personal(tx, user.id)?.map(|account| (account, MatchedBy::Metadata)));
+                if let Some(account) = store::accounts::named(tx, name)? {
+                    let ours = account.public_id;
+                    return Ok(Owner::Unclear(format!(
+                        "its metadata name {name}, the host application's id of {ours}, which \
+                         another product may use as well; if it is that account's: sync {ours} \
+                         --adopt --customer {id} --apply"
+                    )));
                 }
             }
-            let Some(email) = &email else { return Ok(None) };
+            if let Some(name) = &user
+                && let Some(user) = store::users::by_public_id(tx, name)?
+                && let Some(account) = personal(tx, user.id)?
+            {
+                return Ok(Owner::of(&id, account, MatchedBy::Metadata));
+            }
+            let Some(email) = &email else {
+                return Ok(Owner::Unknown);
+            };
             let Some(user) = store::users::by_email(tx, email)? else {
-                return Ok(None);
+                return Ok(Owner::Unknown);
             };
             let account = personal(tx, user.id)?;
             // An unverified address proves nothing.
             let account = account.filter(|account| account.email_verified_at.is_some());
-            Ok(account.map(|account| (account, MatchedBy::Email)))
+            Ok(account.map_or(Owner::Unknown, |account| {
+                Owner::of(&id, account, MatchedBy::Email)
+            }))
         })
         .await?;
-    Ok(found.map(|(account, by)| Match {
-        customer: customer.id.clone(),
-        account: account.id,
-        name: account.public_id,
-        by,
-    }))
+    Ok(found)
+}
+
+impl Owner {
+    fn of(customer: &str, account: Account, by: MatchedBy) -> Owner {
+        Owner::Found(Match {
+            customer: customer.to_owned(),
+            account: account.id,
+            name: account.public_id,
+            by,
+        })
+    }
 }
 
 fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<Account>> {
@@ -181,17 +236,13 @@ pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
     let (now, by, author) = (app.now(), one.by, Author::new(app, COMMAND_LINE));
     app.write(account, move |tx| {
-        if store::customers::current(tx, account)?.is_some() {
-            store::customers::insert_former(tx, &customer, account, now)?;
-        } else {
-            store::customers::insert(tx, &customer, account, now)?;
-            store::accounts::show_customer(tx, account, Some(&customer), now)?;
-        }
+        mark::link(tx, &customer, account, false, now)?;
         author
             .act(Action::AccountAdopt, &name)
             .with("customer", json!(customer))
             .with("by", json!(by))
             .append(tx)?;
+        store::sync::forget_read(tx, account)?;
         store::sync::mark_for_sync(tx, account, author.at()).map(|_| ())
     })
     .await?;

@@ -34,6 +34,8 @@ words! {
         AccountResume = "account.resume",
         /// An account was suspended from spending.
         AccountSuspend = "account.suspend",
+        /// A customer that Stripe no longer has was dropped.
+        AccountRetire = "account.retire_customer",
         /// An account was synced with Stripe.
         AccountSync = "account.sync",
         /// A tier override was set or removed.
@@ -78,6 +80,8 @@ words! {
         MemberRole = "member.role",
         /// An invitation was withdrawn.
         MemberWithdraw = "member.withdraw",
+        /// What an unexplained payment was for was decided.
+        PaymentDecide = "payment.decide",
         /// A payment was refunded.
         PaymentRefund = "payment.refund",
         /// A price was agreed with an account.

@@ -10,6 +10,7 @@ pub mod credits;
 pub mod disputes;
 pub mod events;
 pub mod on_behalf;
+pub mod payments;
 pub mod reason;
 pub mod refunds;
 pub mod saved_searches;

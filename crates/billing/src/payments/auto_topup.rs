@@ -17,12 +17,14 @@ use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::intents::{is_stale, start_call};
 use crate::letters;
 use crate::links::TOP_UP;
 use crate::payments::saved_card;
 use crate::sync::checkout_session::INTENT_KEY;
+use crate::sync::mark;
 
 /// Pause after a purchase, on the billing clock; its credits arrive long before it ends.
 const COOL_DOWN_SECONDS: i64 = 600;
@@ -115,6 +117,7 @@ async fn give_up(app: &App, intent: &Intent) -> Result<()> {
 
 /// Records what will be requested from Stripe, or turns automatic top-up off with the reason.
 async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
+    binding::check(app).await?;
     crate::summary::view(app, account).await?;
     let month = app.now().month_start();
     let (row, spent, customer) = app
@@ -142,7 +145,7 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
         return Ok(None);
     }
     let card = match &customer {
-        Some(customer) => saved_card(app, customer).await?,
+        Some(customer) => saved_card(app, account, customer).await?,
         None => None,
     };
     let (Some(customer), Some(card)) = (customer, card) else {
@@ -165,7 +168,10 @@ async fn insert(
         .read(move |tx| store::accounts::find(tx, account))
         .await?;
     let public_id = named.map(|account| account.public_id).unwrap_or_default();
-    let params = params(pack, customer, card, &public_id, &id).encode();
+    let params = params(pack, customer, card, &public_id, &id);
+    let params = params
+        .metadata(mark::MARK, mark::of(app, &public_id))
+        .encode();
     let (row, pack) = (row.clone(), pack.clone());
     app.write(account, move |tx| {
         let new = NewIntent {

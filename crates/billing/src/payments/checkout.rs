@@ -12,6 +12,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::intents::{claimed, is_stale};
 use crate::links::UPGRADE;
@@ -91,6 +92,7 @@ pub async fn start(
         caller.account.id,
     )
     .await?;
+    binding::check(app).await?;
     // A customer that was deleted at Stripe is replaced once.
     for _ in 0..2 {
         let customer = customer::get_or_create(app, caller).await?;
@@ -104,7 +106,7 @@ pub async fn start(
         note_attempt(app, caller, attempt, &intent.id).await?;
         match create(app, &intent).await {
             Err(error) if is_customer_gone(&error) => {
-                customer::retire(app, caller.account.id, &customer).await?;
+                customer::retire_deleted(app, caller.account.id, &customer).await?;
             }
             Err(error) => return Err(error.into()),
             Ok(url) => return Ok(url),

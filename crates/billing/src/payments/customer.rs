@@ -8,10 +8,13 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
-use crate::intents::{Deferred, attempt_now, claimed, is_stale, note_failure};
+use crate::intents::{Deferred, attempt_now, claimed, note_failure};
+use crate::sync;
+use crate::sync::mark;
 
-/// Maximum number of customers that are checked when an old claim's outcome is unknown.
+/// Maximum number of customers that are checked before one is created.
 const ORPHANS_MAX: usize = 10;
 
 /// The account's customer at Stripe, created if there is none.
@@ -23,6 +26,7 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     if let Some(customer) = current {
         return Ok(customer);
     }
+    binding::check(app).await?;
     let intent = match claim(app, caller).await? {
         Claim::Known(customer) => return Ok(customer),
         Claim::Mine(intent) => *intent,
@@ -32,6 +36,7 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
         None => create(app, &intent).await?,
     };
     let kept = keep(app, caller, &intent, &customer).await?;
+    note_namesakes(app, caller).await;
     send_change(app, account).await;
     Ok(kept)
 }
@@ -51,6 +56,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
         .push("email", &caller.user.email)
         .push("name", &caller.account.name)
         .metadata("accountId", &caller.account.public_id)
+        .metadata(mark::MARK, mark::of(app, &caller.account.public_id))
         .metadata("userId", &caller.user.public_id)
         .encode();
     let (account, user) = (caller.account.id, caller.user.id);
@@ -79,21 +85,21 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     claim.ok_or_else(claimed)
 }
 
-/// A customer that an earlier attempt created but whose response was lost, when its idempotency key
-/// is too old to retry.
+/// A customer that carries the account's mark: an earlier attempt created it and its response was
+/// lost, or it is younger than the backup that this database is. Searched among those with the
+/// address, which are listed at once, and in Stripe's index, which lags by up to a minute.
 async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<String>> {
-    if !is_stale(intent, app.now()) {
-        return Ok(None);
-    }
+    let mark = mark::of(app, &account.public_id);
+    let sent = Form::decode(&intent.params);
+    let filter = Form::new().push_opt("email", sent.get("email"));
+    let listed = app.stripe.list_customers(&filter, ORPHANS_MAX).await?;
     let found = app
         .stripe
-        .search_customers_by_metadata("accountId", &account.public_id, ORPHANS_MAX)
+        .search_customers_by_metadata(mark::MARK, &mark, ORPHANS_MAX)
         .await?;
-    Ok(found
-        .data
-        .into_iter()
-        .find(|customer| !customer.deleted)
-        .map(|customer| customer.id))
+    let all = listed.data.into_iter().chain(found.data);
+    let mut ours = all.filter(|one| !one.deleted && one.metadata.get(mark::MARK) == Some(&mark));
+    Ok(ours.next().map(|customer| customer.id))
 }
 
 async fn create(app: &App, intent: &Intent) -> Result<String> {
@@ -137,7 +143,22 @@ async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> 
     .await
 }
 
-/// Drops a customer that Stripe reports as deleted, so that the next call creates a new one (K16).
+/// Drops a customer that was deleted at Stripe, so that the next call creates a new one (K16). A
+/// customer that Stripe doesn't know at all is an error: the key may be of another account.
+pub async fn retire_deleted(app: &App, account: i64, customer: &str) -> Result<()> {
+    match app.stripe.retrieve_customer(customer).await {
+        Ok(object) if object.deleted => retire(app, account, customer).await,
+        Ok(_) => Ok(()),
+        Err(stripe::Error::NotFound { .. }) => {
+            // The sync fails in the same way, which raises the alert.
+            app.mark_for_sync(account).await?;
+            Err(sync::snapshot::missing(customer))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Drops a customer that no longer exists at Stripe.
 pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     let (customer, now) = (customer.to_owned(), app.now());
     app.write(account, move |tx| {
@@ -148,6 +169,32 @@ pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     })
     .await?;
     Ok(())
+}
+
+/// Records as findings the customers that were made elsewhere with the account's verified address
+/// and have a plan of ours: an operator can link them. A failure is only logged.
+async fn note_namesakes(app: &App, caller: &SignedIn) {
+    if caller.account.email_verified_at.is_none() {
+        return;
+    }
+    let account = caller.account.id;
+    let noted = async {
+        let found = sync::lost::namesakes(app, account, &caller.user.email).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        app.write_and_sync(account, move |tx| {
+            for row in &found {
+                store::foreign::put(tx, row)?;
+            }
+            Ok(())
+        })
+        .await
+    };
+    let noted: Result<()> = noted.await;
+    if let Err(error) = noted {
+        tracing::warn!(account, %error, "Failed to look for customers made elsewhere");
+    }
 }
 
 /// Records a new name or email address for the customer at Stripe, in the commit that changes it.

@@ -15,6 +15,7 @@ pub mod portal;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::sync::snapshot;
 
 /// Stripe may forget an idempotency key after 24 hours; retries before this limit reuse the key.
 pub(crate) const KEY_HOURS: i64 = 23;
@@ -22,23 +23,28 @@ pub(crate) const KEY_HOURS: i64 = 23;
 /// Maximum number of a customer's subscriptions that are searched for a card.
 const SUBSCRIPTIONS_MAX: usize = 100;
 
-/// The payment method that a customer's next invoice is charged to, for an off-session payment: the
-/// live subscription's own, or else the customer's default.
-pub(crate) async fn saved_card(app: &App, customer: &str) -> Result<Option<String>> {
+/// The payment method that a customer's next invoice is charged to, for an off-session payment: that
+/// of the live subscription of ours, or else the customer's default. Another product's subscription
+/// has its own card, which isn't used.
+pub(crate) async fn saved_card(app: &App, account: i64, customer: &str) -> Result<Option<String>> {
     let object = match app.stripe.retrieve_customer(customer).await {
         Ok(object) => object,
-        Err(stripe::Error::NotFound { .. }) => return Ok(None),
+        Err(stripe::Error::NotFound { .. }) => return Err(snapshot::missing(customer)),
         Err(error) => return Err(error.into()),
     };
+    let ours = app
+        .read(move |tx| store::subscriptions::live(tx, account))
+        .await?;
     let filter = stripe::Form::new().push("customer", customer);
     let subscriptions = app
         .stripe
         .list_subscriptions(&filter, SUBSCRIPTIONS_MAX)
         .await?;
+    let is_ours = |id: &str| ours.iter().any(|row| row.subscription_id == id);
     let own = subscriptions
         .data
         .iter()
-        .filter(|subscription| subscription.ended_at.is_none())
+        .filter(|subscription| subscription.ended_at.is_none() && is_ours(&subscription.id))
         .find_map(|subscription| subscription.default_payment_method.id());
     let card = own.or_else(|| object.default_payment_method().id());
     Ok(card.map(str::to_owned).filter(|_| !object.deleted))

@@ -4,6 +4,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::payments::{customer, is_customer_gone};
 use crate::rate_limit;
@@ -25,6 +26,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
         caller.account.id,
     )
     .await?;
+    binding::check(app).await?;
     let account = caller.account.id;
     let (current, configuration) = app
         .read(move |tx| {
@@ -48,7 +50,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     match app.stripe.create_portal_session(&form).await {
         Ok(session) => Ok(session.url),
         Err(error) if is_customer_gone(&error) => {
-            customer::retire(app, account, &customer).await?;
+            customer::retire_deleted(app, account, &customer).await?;
             Err(nothing())
         }
         Err(error) => Err(error.into()),

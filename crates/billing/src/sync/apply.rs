@@ -2,6 +2,7 @@
 //! the lease.
 
 mod rows;
+mod set_aside;
 
 use domain::projection::{
     Desired, DesiredDispute, Finding, Mail, PaymentStatus, SessionStatus, Transaction,
@@ -13,7 +14,6 @@ use store::intents::{IntentKind, IntentState, NewIntent};
 use domain::ids::new_id;
 use domain::ledger::Request;
 use domain::time::Timestamp;
-use serde_json::json;
 use store::Tx;
 use store::ledger::Rules;
 use store::sync::Lease;
@@ -34,8 +34,8 @@ struct Plan {
     /// Objects by id that events referred to, and whether there may be more of them.
     named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
-    /// Findings for manual review, a JSON array of sentences.
-    findings: Option<String>,
+    /// Findings for manual review, in sentences.
+    findings: Vec<String>,
     /// Intents for duplicate purchases to undo at Stripe: id, object and parameters.
     undo: Vec<(String, String, String)>,
     rules: Arc<Rules>,
@@ -45,6 +45,8 @@ struct Plan {
     after_lost_dispute: (AfterLostDispute, String),
     now: Timestamp,
     real_now: Timestamp,
+    /// Whether nothing is kept: a comparison.
+    is_dry: bool,
 }
 
 /// Applies `wanted` under `lease`. Returns the changes in words.
@@ -82,7 +84,8 @@ pub async fn differences(
         attempts: 0,
         last_synced_at: None,
     };
-    let plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    let mut plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    plan.is_dry = true;
     let found = Arc::new(Mutex::new(Vec::new()));
     let report_to = found.clone();
     let compared = app.db.write(account, move |tx| -> store::Result<()> {
@@ -137,6 +140,7 @@ impl Plan {
             ),
             now,
             real_now: app.real_now(),
+            is_dry: false,
         }
     }
 
@@ -155,7 +159,7 @@ impl Plan {
         let read = store::sync::Read {
             until: self.fetched.progress.until,
             backfill: self.fetched.progress.backfill,
-            findings: self.findings.clone(),
+            findings: self.all_findings(tx)?,
         };
         store::sync::note_read(tx, account, &read)?;
         // Fails if the lease was lost, so that nothing of this is committed.
@@ -181,6 +185,8 @@ impl Plan {
         let account = self.lease.account_id;
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
+        self.set_aside(tx, &mut report)?;
+        self.recover_orders(tx, &mut report)?;
         for subscription in &self.wanted.subscriptions {
             let customer = store::customers::current(tx, account)?.unwrap_or_default();
             let row = rows::subscription(account, customer, subscription, self.now);
@@ -246,6 +252,9 @@ impl Plan {
         let account = self.lease.account_id;
         if let Some((price, why)) = self.unknown_price() {
             store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
+        } else if self.has_new_subscriptions() {
+            store::sync::forget_read(tx, account)?;
+            store::sync::mark_for_sync(tx, account, self.real_now)?;
         } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
             store::sync::mark_for_sync(tx, account, self.real_now)?;
         }
@@ -317,8 +326,14 @@ impl Plan {
         if held.is_none() && wanted.is_nothing() {
             return Ok(());
         }
+        let earlier = self.replaced(tx, wanted)?;
+        let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
+        let is_new = held.is_none();
+        if self.is_dry && is_new && self.is_unpaid_page(wanted) {
+            return Ok(());
+        }
         if held.is_none_or(|held| {
             held.status != row.status
                 || held.refunded_minor != row.refunded_minor
@@ -415,7 +430,7 @@ impl Plan {
 }
 
 /// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.
-fn findings(held: &Held, wanted: &Desired) -> Option<String> {
+fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
         intent.kind == IntentKind::DuplicateSubscription && intent.state == IntentState::Failed
@@ -425,11 +440,10 @@ fn findings(held: &Held, wanted: &Desired) -> Option<String> {
         let why = intent.error.as_deref().unwrap_or_default();
         format!("subscription {subscription} was bought twice and could not be undone: {why}")
     });
-    let all: Vec<String> = wanted
+    wanted
         .findings
         .iter()
         .map(Finding::text)
         .chain(failed)
-        .collect();
-    (!all.is_empty()).then(|| json!(all).to_string())
+        .collect()
 }

@@ -56,10 +56,10 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
     })
 }
 
-/// The account's intent named in the session's metadata. What was sold is read from the intent,
-/// never from the session.
+/// The account's intent behind the session. What was sold is read from the intent, never from the
+/// session.
 fn intent_of(object: &objects::CheckoutSession, held: &Held) -> Option<Intent> {
-    intent_named(object.metadata.get(INTENT_KEY)?, held)
+    read_intent(held.intent_of(&object.metadata, &object.id)?)
 }
 
 /// Automatic payments as sessions: one for each payment intent, paid if one of its charges was.
@@ -79,15 +79,12 @@ pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
 }
 
 fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
-    let id = charge.metadata.get(INTENT_KEY)?;
-    if held.intents.get(id)?.kind != IntentKind::AutoTopup {
-        return None;
-    }
+    let order = held.order_of_payment(charge)?;
     let payment_intent = charge.payment_intent.id()?.to_owned();
     let is_paid = charge.status == objects::ChargeStatus::Succeeded && charge.paid;
     Some(Session {
         id: payment_intent.clone(),
-        intent: intent_named(id, held),
+        intent: read_intent(order),
         mode: "payment".to_owned(),
         status: "complete".to_owned(),
         payment_status: if is_paid { "paid" } else { "unpaid" }.to_owned(),
@@ -98,14 +95,13 @@ fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
         payment_failed: charge.status == objects::ChargeStatus::Failed,
         subscription_id: None,
         invoice_id: None,
-        is_automatic: true,
+        is_automatic: order.kind == IntentKind::AutoTopup,
         created_at: at(charge.created),
     })
 }
 
-/// The account's intent with this id, as the projection reads it.
-pub fn intent_named(id: &str, held: &Held) -> Option<Intent> {
-    let row = held.intents.get(id)?;
+/// The intent as the projection reads it.
+fn read_intent(row: &store::intents::Intent) -> Option<Intent> {
     let currency = row.currency.as_deref().and_then(Currency::parse)?;
     Some(Intent {
         id: row.id.clone(),

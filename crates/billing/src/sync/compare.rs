@@ -7,6 +7,7 @@ use domain::time::Timestamp;
 use store::Tx;
 
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::sync::{Held, held, projected, snapshot};
 
@@ -67,7 +68,6 @@ impl Comparison {
 
 /// Our rows for a comparison.
 pub struct Ours {
-    account: i64,
     held: Held,
     rows: Rows,
 }
@@ -75,7 +75,6 @@ pub struct Ours {
 /// Reads our rows.
 pub fn ours(tx: &mut Tx<'_>, account: i64) -> store::Result<Ours> {
     Ok(Ours {
-        account,
         held: held(tx, account)?,
         rows: Rows::read(tx, account)?,
     })
@@ -90,15 +89,12 @@ pub async fn account(app: &App, account: i64) -> Result<Comparison> {
 
 /// Fetches the account from Stripe and compares it with our rows. The caller must set a timeout.
 pub async fn with_stripe(app: &App, ours: Ours) -> Result<Comparison> {
-    let Ours {
-        account,
-        held,
-        rows,
-    } = ours;
+    let Ours { held, rows } = ours;
+    binding::check(app).await?;
     // Read as much of the history as one turn can, since sums are compared.
     let progress = crate::sync::history::Progress::default();
     let held = Held { progress, ..held };
-    let fetched = snapshot::fetch(app, account, &held).await?;
+    let fetched = snapshot::fetch(app, &held).await?;
     let wanted = projected(app, &held, &fetched, app.now());
     let left_out = fetched.progress.backfill.map(|(_, until)| until);
     let since = left_out.max(rows.left_out());

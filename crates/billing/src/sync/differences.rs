@@ -8,6 +8,7 @@ use store::Tx;
 use stripe::{Form, objects};
 
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::sync::history::Progress;
 use crate::sync::{Held, apply, held, projected, snapshot};
@@ -20,12 +21,13 @@ const REVERSALS_MAX: usize = 20_000;
 
 /// Lines that say what a sync of the account would change; none if it agrees with Stripe.
 pub async fn account(app: &App, account: i64) -> Result<Vec<String>> {
+    binding::check(app).await?;
     let mut lines = Vec::new();
     let mut progress = Progress::default();
     for _ in 0..TURNS_MAX {
         let held = app.read(move |tx| held(tx, account)).await?;
         let held = Held { progress, ..held };
-        let fetched = snapshot::fetch(app, account, &held).await?;
+        let fetched = snapshot::fetch(app, &held).await?;
         progress = fetched.progress;
         let now = app.now();
         let wanted = projected(app, &held, &fetched, now);
@@ -58,6 +60,7 @@ pub struct Reversal {
 /// Refunds and disputes created at Stripe since `since` (Unix seconds) that our rows don't match.
 /// Payments that aren't ours are skipped.
 pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
+    binding::check(app).await?;
     let filter = Form::new().push("created[gte]", since);
     let refunds = app.stripe.list_refunds(&filter, REVERSALS_MAX).await?;
     let disputes = app.stripe.list_disputes(&filter, REVERSALS_MAX).await?;

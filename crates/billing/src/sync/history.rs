@@ -5,7 +5,7 @@
 //! (`by_id.rs`). A history too long for one sync is read in turns, newest part first; the account
 //! stores where a turn stopped, so that each makes progress.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::time::Timestamp;
 use stripe::{Form, objects};
@@ -42,6 +42,10 @@ pub struct Raw {
     pub schedules: Vec<objects::SubscriptionSchedule>,
     /// The credit notes, including void ones.
     pub credit_notes: Vec<objects::CreditNote>,
+    /// The invoice that a payment paid, for payments that were looked up.
+    pub invoice_of: HashMap<String, String>,
+    /// Payments that our rows explain although their purchase was not read.
+    pub explained: HashSet<String>,
     seen: HashSet<String>,
     /// Whether the customers have older objects that aren't included.
     pub is_partial: bool,

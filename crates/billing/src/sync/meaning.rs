@@ -34,6 +34,11 @@ impl Meaning {
         }
     }
 
+    /// Whether a subscription to this price sells something of ours.
+    pub fn knows(&self, price: &str) -> bool {
+        self.tier_of_price.contains_key(price) || self.addon_prices.contains(price)
+    }
+
     /// The index of the plan's price among these.
     pub fn plan<'a>(&self, prices: impl IntoIterator<Item = Option<&'a str>>) -> Option<usize> {
         plan_among(

@@ -16,7 +16,12 @@ pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
 pub mod invoice;
+pub mod lost;
+pub mod mark;
 pub mod meaning;
+pub mod ours;
+pub mod owners;
+pub mod recovery;
 pub mod since;
 pub mod snapshot;
 pub mod subscription;
@@ -31,9 +36,13 @@ use domain::backoff;
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Desired, Known, project};
 use domain::time::Timestamp;
+use store::foreign::{Foreign, ForeignKind};
+use store::intents::{Intent, IntentKind};
 use store::sync::Lease;
+use stripe::objects;
 
 use crate::app::App;
+use crate::binding;
 use crate::error::{Error, Result};
 use crate::intents::attempt_now;
 
@@ -156,17 +165,24 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
 
 async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     let account = lease.account_id;
+    binding::check(app).await?;
     let held = app.read(move |tx| held(tx, account)).await?;
     let fetch = async {
-        let fetched = snapshot::fetch(app, account, &held).await?;
+        let fetched = snapshot::fetch(app, &held).await?;
         // Before any credits are granted: a repeated trial is ended, and the account is fetched
         // again.
         if trials::check(app, account, &trialing(&fetched)).await? {
-            return snapshot::fetch(app, account, &held).await;
+            return snapshot::fetch(app, &held).await;
         }
         Ok(fetched)
     };
     let fetched = while_renewed(app, lease, RENEW_EVERY, fetch).await?;
+    for customer in &fetched.unmarked {
+        // The row claims the customer meanwhile.
+        if let Err(error) = mark::put(app, &held.public_id, customer).await {
+            tracing::warn!(account, %error, "Failed to mark a customer");
+        }
+    }
     let now = app.now();
     let wanted = projected(app, &held, &fetched, now);
     report_findings(account, &wanted);
@@ -225,6 +241,12 @@ async fn while_renewed<T>(
 /// The stored data that a fetch and a projection need.
 #[derive(Clone, Debug)]
 pub struct Held {
+    /// The account's number.
+    pub account: i64,
+    /// The account's public id.
+    pub public_id: String,
+    /// What is known to belong to another product, by its id at Stripe.
+    pub foreign: HashMap<String, Foreign>,
     /// Customers at Stripe, including former ones.
     pub customers: Vec<store::customers::Customer>,
     /// Stored tier by subscription.
@@ -232,7 +254,7 @@ pub struct Held {
     /// Tier by price, for prices agreed with the account.
     pub agreed: HashMap<String, String>,
     /// The account's intents by id; Stripe objects refer to them in their metadata.
-    pub intents: HashMap<String, store::intents::Intent>,
+    pub intents: HashMap<String, Intent>,
     /// Subscriptions that were canceled as duplicate purchases.
     pub undone: HashSet<String>,
     /// Disputes that are stored as open.
@@ -259,9 +281,43 @@ const DISPUTES_MAX: i64 = 1_000;
 /// Maximum number of open invoices and pending transactions that are checked again.
 const OPEN_MAX: i64 = 100;
 
+/// Maximum number of another product's objects that are read.
+const FOREIGN_MAX: i64 = 1_000;
+
+impl Held {
+    /// The order behind an object of Stripe: the one that its metadata name, or whose object it is.
+    pub fn intent_of(&self, metadata: &objects::Metadata, object: &str) -> Option<&Intent> {
+        let named = metadata.get(checkout_session::INTENT_KEY);
+        let named = named.and_then(|id| self.intents.get(id));
+        named.or_else(|| {
+            let mut all = self.intents.values();
+            all.find(|intent| intent.stripe_object_id.as_deref() == Some(object))
+        })
+    }
+
+    /// The order of a payment that was made without a Checkout session.
+    pub fn order_of_payment(&self, charge: &objects::Charge) -> Option<&Intent> {
+        let payment = charge.payment_intent.id()?;
+        let intent = self.intent_of(&charge.metadata, payment)?;
+        let is_own = intent.stripe_object_id.as_deref() == Some(payment);
+        (intent.kind == IntentKind::AutoTopup || is_own).then_some(intent)
+    }
+
+    /// Whether the account has this customer. Objects of other customers are skipped, whatever
+    /// referred to them.
+    pub fn has(&self, customer: &objects::Expandable<objects::Customer>) -> bool {
+        let mut own = self.customers.iter();
+        customer
+            .id()
+            .is_some_and(|id| own.any(|one| one.customer_id == id))
+    }
+}
+
 fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
     let subscriptions = store::subscriptions::of_account(tx, account)?;
-    let open = open(tx, account, &subscriptions)?;
+    let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+    let foreign = store::foreign::of_account(tx, account, FOREIGN_MAX)?;
+    let open = open(tx, account, &subscriptions, &foreign)?;
     let state = store::sync::of_account(tx, account)?;
     let tiers = subscriptions
         .into_iter()
@@ -277,6 +333,12 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         .filter(store::disputes::Dispute::is_open);
     let disputes = disputes.map(|dispute| dispute.dispute_id);
     Ok(Held {
+        account,
+        public_id: row.public_id,
+        foreign: foreign
+            .into_iter()
+            .map(|row| (row.object_id.clone(), row))
+            .collect(),
         undone: undone.collect(),
         open_disputes: disputes.collect(),
         customers: store::customers::of_account(tx, account)?,
@@ -305,15 +367,23 @@ fn open(
     tx: &mut store::Tx<'_>,
     account: i64,
     subscriptions: &[store::subscriptions::Subscription],
+    foreign: &[Foreign],
 ) -> store::Result<by_id::Open> {
     let live = subscriptions.iter().filter(|row| row.live);
+    let live = live.map(|row| row.subscription_id.clone());
+    // Another product's subscription is ours once it has one of our prices.
+    let others = foreign
+        .iter()
+        .filter(|row| row.kind == ForeignKind::Subscription)
+        .filter(|row| SubscriptionStatus::from_word(&row.status).is_live());
+    let others = others.map(|row| row.object_id.clone());
     let pending = store::transactions::pending(tx, account, OPEN_MAX)?;
     let sessions = pending.iter();
     let sessions = sessions.filter_map(|row| row.stripe_checkout_session_id.clone());
     let schedules = pending.iter();
     let schedules = schedules.filter_map(|row| row.natural_key.strip_prefix("downgrade:"));
     Ok(by_id::Open {
-        subscriptions: live.map(|row| row.subscription_id.clone()).collect(),
+        subscriptions: live.chain(others).collect(),
         invoices: store::invoices::unsettled(tx, account, OPEN_MAX)?,
         sessions: sessions.collect(),
         schedules: schedules.map(str::to_owned).collect(),

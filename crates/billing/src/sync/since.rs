@@ -6,8 +6,9 @@ use domain::time::Timestamp;
 use stripe::Form;
 
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
-use crate::sync::{inbox, unmatched};
+use crate::sync::{inbox, lost, unmatched};
 
 /// Maximum number of events that are read for `--since`.
 const EVENTS_MAX: usize = 100_000;
@@ -15,12 +16,15 @@ const EVENTS_MAX: usize = 100_000;
 /// Records the events since then as if they had been delivered, so that the objects they refer to
 /// are fetched, however old. Returns the accounts that they concern.
 pub async fn record(app: &App, since: Timestamp) -> Result<Vec<i64>> {
+    binding::check(app).await?;
     let filter = Form::new().push("created[gte]", since.seconds());
     let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;
     if events.has_more {
         tracing::warn!("There are more events than one sync reads; run sync --all");
     }
-    let mut accounts = BTreeSet::new();
+    // Customers that a restored backup doesn't know come first, so that their events are matched.
+    let lost = lost::search(app, Some(since)).await?;
+    let mut accounts: BTreeSet<i64> = lost::link(app, &lost).await?.into_iter().collect();
     for event in events.data.iter().rev() {
         let Ok(read) = event.read() else { continue };
         if !stripe::event::is_handled(&read.kind) {

@@ -1,13 +1,16 @@
-//! Events whose account our rows don't know yet: the delivery arrived before our own commit, or it
-//! refers only to a charge. The worker looks them up at Stripe, and parks them after repeated
-//! failures.
+//! Events whose account our rows don't know yet: the delivery arrived before our own commit, it
+//! refers only to a charge, or its customer was made after the backup that this database is. The
+//! worker looks them up at Stripe. What belongs to another product is ignored; what can't be looked
+//! up is parked after repeated failures.
 
 use domain::backoff;
 use store::events::Event;
 
 use crate::app::App;
+use crate::binding;
 use crate::error::{Kind, Result};
 use crate::sync::inbox::account_of_object;
+use crate::sync::mark;
 
 /// Maximum number of events per round.
 const EVENTS_MAX: i64 = 50;
@@ -24,8 +27,9 @@ pub async fn match_events(app: &App) -> Result<usize> {
         let _busy = app.busy();
         let found = account_at_stripe(app, &event).await;
         match found {
-            Ok(Some(account)) => assign(app, &event, account).await?,
-            Ok(None) => try_later(app, &event, "no account of ours is named by it", true).await?,
+            Ok(Owner::Account(account)) => assign(app, &event, account).await?,
+            Ok(Owner::Other) => ignore(app, &event).await?,
+            Ok(Owner::Unknown(why)) => try_later(app, &event, &why, true).await?,
             Err(error) => {
                 // An outage of Stripe says nothing about the event, so the attempt doesn't count.
                 let counts = error.0.kind != Kind::Unavailable;
@@ -60,29 +64,68 @@ async fn try_later(app: &App, event: &Event, why: &str, counts: bool) -> Result<
     Ok(())
 }
 
-/// The account that an event concerns, by our current rows, or else by asking Stripe for its
-/// object's customer.
-async fn account_at_stripe(app: &App, event: &Event) -> Result<Option<i64>> {
+/// Records that the event is about another product.
+async fn ignore(app: &App, event: &Event) -> Result<()> {
+    let (n, now) = (event.n, app.real_now());
+    app.write(0, move |tx| store::events::ignore(tx, n, OTHERS, now))
+        .await?;
+    Ok(())
+}
+
+/// The outcome of an event about another product.
+const OTHERS: &str = "its customer belongs to another product at the same Stripe account";
+
+/// Whose an event is.
+enum Owner {
+    /// It concerns this account.
+    Account(i64),
+    /// Its customer, or its payment without a customer, is another product's.
+    Other,
+    /// Nothing says for certain whose it is, and why.
+    Unknown(String),
+}
+
+/// The owner of an event, by our current rows, or else by asking Stripe for its object's customer.
+async fn account_at_stripe(app: &App, event: &Event) -> Result<Owner> {
+    binding::check(app).await?;
     if let Some(customer) = &event.customer_id {
         return account_of_customer(app, customer).await;
     }
     if let Some(id) = event.object_id.clone() {
         let known = app.read(move |tx| account_of_object(tx, &id)).await?;
-        if known.is_some() {
-            return Ok(known);
+        if let Some(account) = known {
+            return Ok(Owner::Account(account));
         }
     }
-    let customer = customer_of(app, event).await?;
-    let Some(customer) = customer else {
-        return Ok(None);
-    };
-    account_of_customer(app, &customer).await
+    match customer_of(app, event).await? {
+        Payer::Customer(customer) => account_of_customer(app, &customer).await,
+        Payer::Guest => Ok(Owner::Other),
+        Payer::Unknown => Ok(Owner::Unknown(
+            "no account of ours is named by it".to_owned(),
+        )),
+    }
+}
+
+/// Who paid.
+enum Payer {
+    /// A customer.
+    Customer(String),
+    /// No customer: every purchase on our pages has one.
+    Guest,
+    /// The event doesn't lead to a payment.
+    Unknown,
+}
+
+impl Payer {
+    fn of(customer: Option<&str>) -> Payer {
+        customer.map_or(Payer::Guest, |id| Payer::Customer(id.to_owned()))
+    }
 }
 
 /// The customer behind a refund, dispute, charge or payment intent.
-async fn customer_of(app: &App, event: &Event) -> Result<Option<String>> {
+async fn customer_of(app: &App, event: &Event) -> Result<Payer> {
     let Some(id) = event.object_id.as_deref() else {
-        return Ok(None);
+        return Ok(Payer::Unknown);
     };
     let charge = match event.object_type.as_deref() {
         Some("refund") => app
@@ -102,43 +145,51 @@ async fn customer_of(app: &App, event: &Event) -> Result<Option<String>> {
         Some("charge") => Some(id.to_owned()),
         Some("payment_intent") => {
             let intent = app.stripe.retrieve_payment_intent(id).await?;
-            return Ok(intent.customer.id().map(str::to_owned));
+            return Ok(Payer::of(intent.customer.id()));
         }
         _ => None,
     };
     let Some(charge) = charge else {
-        return Ok(None);
+        return Ok(Payer::Unknown);
     };
     let charge = app.stripe.retrieve_charge(&charge).await?;
-    Ok(charge.customer.id().map(str::to_owned))
+    Ok(Payer::of(charge.customer.id()))
 }
 
-/// The account in a customer's metadata: we created the customer, but the response was lost.
-async fn account_of_customer(app: &App, customer: &str) -> Result<Option<i64>> {
+/// The account that our row or our mark gives the customer. The mark is enough: we created the
+/// customer, and the response was lost, or the row is younger than this database's backup.
+async fn account_of_customer(app: &App, customer: &str) -> Result<Owner> {
     let known = {
         let customer = customer.to_owned();
         app.read(move |tx| store::customers::account_of(tx, &customer))
             .await?
     };
-    if known.is_some() {
-        return Ok(known);
+    if let Some(account) = known {
+        return Ok(Owner::Account(account));
     }
     let object = app.stripe.retrieve_customer(customer).await?;
-    let Some(name) = object.metadata.get("accountId").cloned() else {
-        return Ok(None);
-    };
-    let (customer, now) = (customer.to_owned(), app.now());
-    app.write(0, move |tx| {
-        let Some(account) = store::accounts::named(tx, &name)? else {
-            return Ok(None);
-        };
-        if store::customers::current(tx, account.id)?.is_some() {
-            store::customers::insert_former(tx, &customer, account.id, now)?;
-        } else {
-            store::customers::insert(tx, &customer, account.id, now)?;
-            store::accounts::show_customer(tx, account.id, Some(&customer), now)?;
+    if let Some(account) = mark::claim(app, &object).await? {
+        return Ok(Owner::Account(account));
+    }
+    if let Some(name) = mark::account_in(app, &object.metadata) {
+        let why = format!("its customer was made for {name}, which this database does not have");
+        return Ok(Owner::Unknown(why));
+    }
+    // Versions before the mark wrote only our id of the account.
+    let named = object.metadata.get("accountId").cloned();
+    let named = named.filter(|_| !object.metadata.contains_key(mark::MARK));
+    let known = match named {
+        Some(name) => {
+            app.read(move |tx| store::accounts::by_public_id(tx, &name))
+                .await?
         }
-        Ok(Some(account.id))
-    })
-    .await
+        None => None,
+    };
+    Ok(known.map_or(Owner::Other, |account| {
+        let name = account.public_id;
+        Owner::Unknown(format!(
+            "{customer} names {name} and is not linked to it; link it: sync {name} --adopt \
+             --customer {customer} --apply"
+        ))
+    }))
 }

@@ -113,7 +113,7 @@ fn project_topup(
         amount: MinorUnits::new(amount, currency),
         refunded_minor: refunded,
         payment_intent: session.payment_intent.clone(),
-        session: (!session.is_automatic).then(|| session.id.clone()),
+        session: session.id.starts_with("cs_").then(|| session.id.clone()),
         invoice: None,
         refund: None,
         user: intent.user,

@@ -1,5 +1,7 @@
 //! One account at Stripe, as fetched.
 
+use std::collections::HashSet;
+
 use super::states::{
     BillingReason, CreditNoteStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus,
     SessionMode, SessionStatus,
@@ -23,6 +25,8 @@ pub struct Snapshot {
     pub schedules: Vec<Schedule>,
     /// Its credit notes: documents about its invoices. The money they move is recorded elsewhere.
     pub credit_notes: Vec<CreditNote>,
+    /// Ids of the paid charges that neither a purchase nor an invoice of a plan explains.
+    pub unexplained: HashSet<String>,
 }
 
 impl Snapshot {

@@ -108,7 +108,7 @@ async fn with_stripe(
     text: &mut String,
 ) -> anyhow::Result<(usize, Vec<(String, String)>)> {
     let accounts = crate::cli::sync::all(app).await?;
-    let compared = compare::accounts(app, &accounts).await?;
+    let compared = compare::everything(app, &accounts).await?;
     let since = app.now().plus_days(-REVERSAL_DAYS).seconds();
     let reversals = billing::sync::differences::reversals(app, since).await?;
     *text = format!("{}{text}", compared.text("differs from Stripe"));
@@ -129,6 +129,8 @@ async fn with_stripe(
         "differs": compared.accounts,
         "reversals": reversals,
         "intended": compared.intended,
+        "lost": compared.lost,
+        "payments": compared.open_json(),
     });
     Ok((count, compared.failed))
 }

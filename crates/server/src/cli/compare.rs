@@ -1,6 +1,11 @@
 //! Compares accounts with Stripe without changing anything, for `audit --stripe` and `repair`.
 
 use billing::app::App;
+use billing::binding;
+use billing::operators::payments;
+use billing::operators::payments::{Decision, OpenPayment};
+use billing::sync::lost;
+use billing::sync::lost::Lost;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -26,14 +31,31 @@ pub struct Compared {
     pub accounts: Vec<Difference>,
     /// Accounts whose plan an operator overrides, which are meant to differ.
     pub intended: Vec<Value>,
+    /// Customers at Stripe that this database made and has no row for.
+    pub lost: Vec<Lost>,
+    /// Payments of these accounts that nothing explains.
+    pub open: Vec<OpenPayment>,
     /// Accounts that could not be compared, and why.
     pub failed: Vec<(String, String)>,
 }
 
 impl Compared {
-    /// How many accounts differ.
+    /// How many differences there are: accounts that differ, and customers without a row.
     pub fn differing(&self) -> usize {
-        self.accounts.len()
+        self.accounts.len() + self.lost.len()
+    }
+
+    /// The open payments as JSON, with what is proposed for each.
+    pub fn open_json(&self) -> Vec<Value> {
+        let payments = self.open.iter().map(|open| {
+            json!({
+                "account": open.account.public_id, "payment": open.payment,
+                "transaction": open.row.public_id, "amount": open.paid().decimal_text(),
+                "currency": open.row.currency,
+                "proposed": open.proposed.map(|sold| Decision::Pack(sold).text()),
+            })
+        });
+        payments.collect()
     }
 
     /// The differences as text, one line each.
@@ -43,6 +65,12 @@ impl Compared {
             for what in &line.lines {
                 text.push_str(&format!("{} {title}: {what}\n", line.account));
             }
+        }
+        for one in &self.lost {
+            text.push_str(&format!("{title}: {}\n", one.text()));
+        }
+        for open in &self.open {
+            text.push_str(&open_text(open));
         }
         for one in &self.intended {
             let (account, tier) = (&one["account"], &one["tier"]);
@@ -57,8 +85,33 @@ impl Compared {
     }
 }
 
+/// One line about a payment that nothing explains, with what can be done.
+fn open_text(open: &OpenPayment) -> String {
+    let (account, payment) = (&open.account.public_id, &open.payment);
+    let (amount, currency) = (open.paid().decimal_text(), open.row.currency.to_uppercase());
+    let start = format!("{account} payment {payment} of {amount} {currency}");
+    match &open.proposed {
+        Some(sold) => format!(
+            "{start} {} with `admin payment {payment} --proposed --apply`\n",
+            Decision::Pack(*sold).text()
+        ),
+        None => format!(
+            "{start} needs a decision: admin payment {payment} --pack CREDITS, --other-product or \
+             --accept; or admin refund {payment}\n"
+        ),
+    }
+}
+
+/// Compares all accounts with Stripe, and Stripe's customers with our rows.
+pub async fn everything(app: &App, all: &[i64]) -> anyhow::Result<Compared> {
+    let mut compared = accounts(app, all).await?;
+    compared.lost = lost::search(app, None).await?;
+    Ok(compared)
+}
+
 /// Compares these accounts with Stripe.
 pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
+    binding::check(app).await?;
     let mut compared = Compared::default();
     for id in accounts.iter().copied() {
         let found = app.read(move |tx| store::accounts::find(tx, id)).await?;
@@ -79,6 +132,7 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
             }),
             Err(error) => compared.failed.push((account.public_id, error.to_string())),
         }
+        compared.open.extend(payments::open(app, id).await?);
     }
     Ok(compared)
 }

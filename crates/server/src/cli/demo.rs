@@ -23,7 +23,7 @@ use twin::client::Control;
 use crate::cli::demo_state::DemoState;
 use crate::cli::twin_config::STRIPE_KEY;
 use crate::cli::{
-    CommandResult, Context, access, control, demo_database, demo_state, socket, twin_config,
+    CommandResult, Context, access, control, demo_database, demo_state, serve, socket, twin_config,
 };
 use crate::service::{Service, stop_signal};
 
@@ -232,6 +232,7 @@ async fn start(
         faults.join("\n- ")
     );
     let app = App::open(settings).await?;
+    serve::check_account(&app).await?;
     clock::catch_up(&app).await?;
     demo_database::mark(&app).await?;
     let secret = state.webhook_secret.clone().unwrap_or_default();

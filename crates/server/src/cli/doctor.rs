@@ -2,6 +2,7 @@
 //! with `--deployed` also what must have happened since. Exits with 1 if a check fails.
 
 use billing::app::App;
+use billing::binding;
 use billing::jobs::nightly;
 use billing::setup;
 use domain::time::Timestamp;
@@ -113,8 +114,13 @@ fn configuration(app: &App) -> CheckResult {
 
 async fn stripe(app: &App) -> CheckResult {
     let account = setup::stripe_account(app).await.map_err(text)?;
+    binding::check(app)
+        .await
+        .map_err(|error| error.0.detail.clone())?;
     let base = &app.settings.stripe.api_base;
-    Ok(format!("connected to {account} at {base}"))
+    Ok(format!(
+        "connected to {account} at {base}, which the database belongs to"
+    ))
 }
 
 async fn catalog(app: &App) -> CheckResult {
@@ -181,8 +187,11 @@ async fn backlog(app: &App) -> CheckResult {
     }
 }
 
-/// Compares our clock with the `Date` header of Stripe's responses.
+/// Compares our clock with the last commit at the start, and with the `Date` header of Stripe's responses.
 async fn clock(app: &App) -> CheckResult {
+    if let Some(doubt) = app.clock_doubt() {
+        return Err(doubt.text());
+    }
     let theirs = stripe_date(app)
         .await
         .map_err(|error| format!("{error:#}"))?;

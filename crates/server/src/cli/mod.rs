@@ -56,7 +56,7 @@ enum Command {
     /// Runs a demo in one process: the service, a Stripe twin and demo users.
     Demo(demo::Args),
     /// Runs the service.
-    Serve,
+    Serve(serve::Args),
     /// Runs or controls the Stripe twin.
     Twin(twin::Args),
     /// Benchmarks the service on this machine.
@@ -139,7 +139,7 @@ pub fn main() -> ExitCode {
 async fn run(context: Context, command: Command) -> CommandResult {
     match command {
         Command::Demo(args) => demo::run(&context, args).await,
-        Command::Serve => serve::run(&context).await,
+        Command::Serve(args) => serve::run(&context, &args).await,
         Command::Twin(args) => twin::run(&context, args).await,
         Command::Bench(args) => bench::run(&context, &args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),

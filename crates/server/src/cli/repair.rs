@@ -8,6 +8,7 @@ use billing::books::audit;
 use billing::books::audit::{Finding, Part, Report, Scope};
 use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use billing::sync;
+use billing::sync::lost;
 use serde_json::json;
 
 use crate::cli::output::{Output, counted};
@@ -26,9 +27,9 @@ pub struct Args {
 
 /// Repairs accounts, or shows what a repair would do.
 pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8> {
-    let accounts = match &args.account {
-        Some(name) => vec![access::account(app, name).await?.id],
-        None => crate::cli::sync::all(app).await?,
+    let (accounts, is_all) = match &args.account {
+        Some(name) => (vec![access::account(app, name).await?.id], false),
+        None => (crate::cli::sync::all(app).await?, true),
     };
     let books = books(app, &accounts).await?;
     let mut failed = Vec::new();
@@ -41,10 +42,18 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
             }
         }
     }
-    let before = compare::accounts(app, &accounts).await?;
+    let before = if is_all {
+        compare::everything(app, &accounts).await?
+    } else {
+        compare::accounts(app, &accounts).await?
+    };
     failed.extend(before.failed.clone());
     left += before.differing();
     if args.apply {
+        left -= before.differing();
+        for account in lost::link(app, &before.lost).await? {
+            sync::whole_account(app, account).await?;
+        }
         for line in &before.accounts {
             record_repair(app, line).await?;
             if let Err(error) = sync::whole_account(app, line.id).await {
@@ -52,7 +61,12 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
             }
         }
         let again: Vec<i64> = before.accounts.iter().map(|line| line.id).collect();
-        left = compare::accounts(app, &again).await?.differing();
+        left += compare::accounts(app, &again).await?.differing();
+        left += before
+            .lost
+            .iter()
+            .filter(|one| one.account_id.is_none())
+            .count();
     }
     let changes = before.accounts.iter();
     let changes = changes.map(|line| json!({ "account": line.account, "changes": line.lines }));
@@ -62,6 +76,8 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         "repairs": changes.collect::<Vec<_>>(),
         "rebuilds": books.iter().map(Books::json).collect::<Vec<_>>(),
         "differs": left,
+        "lost": before.lost,
+        "payments": before.open_json(),
         "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
     });
     let text = summary(&before, &books, accounts.len(), left, args.apply);
@@ -93,7 +109,7 @@ fn summary(
     for one in books {
         text.push_str(&one.text(is_applied));
     }
-    text.push_str(&match (before.accounts.len() + books.len(), is_applied) {
+    text.push_str(&match (before.differing() + books.len(), is_applied) {
         (0, _) => format!(
             "Nothing to repair: {} checked against the journal and Stripe.",
             counted(checked, "account")

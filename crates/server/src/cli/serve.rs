@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use billing::app::App;
+use billing::binding;
 use billing::config::Fault;
 use billing::jobs::clock;
 use tokio::net::TcpListener;
@@ -12,9 +13,19 @@ use crate::service::{Service, stop_signal};
 use crate::telemetry;
 use anyhow::Context as _;
 
+/// The command-line options of `serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Confirms that the system clock is right although it is more than a day from the last commit,
+    /// for example after a long stop or a restored backup.
+    #[arg(long)]
+    accept_clock: bool,
+}
+
 /// Runs the service until the process receives SIGTERM or an interrupt.
-pub async fn run(context: &Context) -> CommandResult {
-    let settings = context.settings()?;
+pub async fn run(context: &Context, args: &Args) -> CommandResult {
+    let mut settings = context.settings()?;
+    settings.clock.accept = args.accept_clock;
     telemetry::start_as_json(Some(&settings.telemetry));
     // `setup` may have stored the secret in the database; it is checked once that is open.
     let faults = settings.check().into_iter().filter(Fault::is_certain);
@@ -29,6 +40,10 @@ pub async fn run(context: &Context) -> CommandResult {
         "{}.",
         Fault::NoWebhookSecret
     );
+    check_account(&app).await?;
+    if let Some(doubt) = app.clock_doubt() {
+        tracing::error!("{}", doubt.text());
+    }
     clock::catch_up(&app).await?;
     demo_database::unmark(&app).await?;
     let listener = TcpListener::bind(&listen)
@@ -45,4 +60,19 @@ pub async fn run(context: &Context) -> CommandResult {
     drop(control_socket);
     service.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to start with the key of another Stripe account or mode than the database's. If Stripe
+/// can't be asked, the service starts, and nothing is synced until it was asked.
+pub async fn check_account(app: &App) -> anyhow::Result<()> {
+    match binding::check(app).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.0.code == binding::OTHER_ACCOUNT => {
+            anyhow::bail!("{}", error.0.detail)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "Stripe could not be asked which account the key is of");
+            Ok(())
+        }
+    }
 }

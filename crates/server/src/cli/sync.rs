@@ -1,7 +1,11 @@
 //! `sync`: brings accounts in line with Stripe, and reports what changed.
 
 use billing::app::App;
+use billing::binding;
+use billing::operators::accounts::retire_customer;
 use billing::sync;
+use billing::sync::lost;
+use billing::sync::lost::Lost;
 use serde_json::json;
 
 use crate::cli::output::{Output, counted};
@@ -36,6 +40,10 @@ pub struct Args {
     /// With --adopt: links the customers.
     #[arg(long, requires = "adopt")]
     apply: bool,
+    /// With an account: drops this customer, whose data was deleted at Stripe. Refused while Stripe
+    /// knows the customer.
+    #[arg(long, requires = "account", conflicts_with = "adopt")]
+    retire: Option<String>,
 }
 
 /// The outcome of one account's sync.
@@ -56,11 +64,17 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
         };
         return adopt::run(app, &args, out).await;
     }
+    binding::check(app).await?;
+    if let (Some(name), Some(customer)) = (&args.account, &args.retire) {
+        let account = access::account(app, name).await?;
+        retire_customer(app, &account, customer).await?;
+    }
     for _ in 0..MATCHES_MAX {
         if sync::match_events(app).await? == 0 {
             break;
         }
     }
+    let lost = link_lost(app, &args).await?;
     let accounts = chosen(app, &args).await?;
     let first = pass(app, &accounts, true).await?;
     let again: Vec<i64> = first
@@ -85,9 +99,12 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
         "accounts": accounts.len(),
         "changed": changed,
         "differs": differs,
+        "lost": lost,
         "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
     });
-    out.answer(&value, text(accounts.len(), &first, &second));
+    let lines: String = lost.iter().map(|one| format!("{}\n", one.text())).collect();
+    let text = text(accounts.len(), &first, &second);
+    out.answer(&value, format!("{lines}{text}"));
     for (account, error) in &failed {
         out.error(format!("{account}: {error}"));
     }
@@ -119,6 +136,23 @@ fn text(
         counted(accounts, "account")
     ));
     text
+}
+
+/// Links the customers that carry our mark and have no row, as after a restored backup. Returns those
+/// whose account no longer exists.
+async fn link_lost(app: &App, args: &Args) -> anyhow::Result<Vec<Lost>> {
+    let found = match (&args.account, &args.since) {
+        (Some(name), _) => {
+            let account = access::account(app, name).await?;
+            lost::of_account(app, account.id).await?
+        }
+        // The events since then are read together with the customers.
+        (None, Some(_)) => Vec::new(),
+        (None, None) => lost::search(app, None).await?,
+    };
+    lost::link(app, &found).await?;
+    let is_gone = |one: &Lost| one.account_id.is_none();
+    Ok(found.into_iter().filter(is_gone).collect())
 }
 
 async fn chosen(app: &App, args: &Args) -> anyhow::Result<Vec<i64>> {

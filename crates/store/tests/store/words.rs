@@ -12,6 +12,7 @@ use store::auto_topup::AutoTopupState;
 use store::catalog::PriceKind;
 use store::customers::CustomerState;
 use store::events::EventState;
+use store::foreign::ForeignKind;
 use store::intents::IntentState;
 use store::outbox::{MessageKind, MessageState};
 use store::trials::TrialState;
@@ -70,6 +71,7 @@ fn every_enum_has_exactly_the_words_that_its_column_allows() {
         ("api_key", "scope", words_of!(KeyScope)),
         ("auto_topup", "state", words_of!(AutoTopupState)),
         ("credit_grant", "kind", words_of!(GrantKind)),
+        ("foreign_object", "kind", words_of!(ForeignKind)),
         ("hold", "state", words_of!(HoldState)),
         ("invitation", "role", words_of!(MemberRole)),
         ("membership", "role", words_of!(MemberRole)),

@@ -3,16 +3,18 @@
 
 use super::config::ClientConfig;
 use super::{Call, is_visible, retry, within};
+use crate::carrier::{Carried, Carrier, Lost, Reply};
 use crate::error::{Error, Result};
 use crate::objects::ApiErrorBody;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -37,11 +39,11 @@ const MESSAGE_CHARS_MAX: usize = 500;
 /// The longest wait that is accepted from `Retry-After`.
 const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-/// The connections to Stripe and their limits.
+/// The way to Stripe, with its limits.
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) config: ClientConfig,
-    http: reqwest::Client,
+    carrier: Arc<dyn Carrier>,
     base: String,
     authorization: HeaderValue,
     version: HeaderValue,
@@ -99,6 +101,14 @@ impl Answer {
 
 impl Transport {
     pub(super) fn new(config: ClientConfig) -> Result<Self> {
+        let http = Http {
+            client: http_client(&config)?,
+            answer_bytes_max: config.answer_bytes_max,
+        };
+        Self::over(config, Arc::new(http))
+    }
+
+    pub(super) fn over(config: ClientConfig, carrier: Arc<dyn Carrier>) -> Result<Self> {
         let base = base_of(&config)?;
         let key = config.secret_key.expose_secret();
         if key.is_empty() || !is_visible(key) {
@@ -117,7 +127,7 @@ impl Transport {
             ));
         }
         Ok(Self {
-            http: http_client(&config)?,
+            carrier,
             base,
             authorization,
             version,
@@ -183,55 +193,24 @@ impl Transport {
         request: reqwest::Request,
         call: &Call<'_>,
     ) -> std::result::Result<Answer, Failure> {
-        let response = self
-            .http
-            .execute(request)
-            .await
-            .map_err(|error| unreachable(error, call))?;
-        let status = response.status();
-        let headers = response.headers().clone();
-        let request_id = header_text(&headers, REQUEST_ID);
+        let reply = match self.carrier.carry(request).await {
+            Ok(reply) => reply,
+            Err(lost) => return Err(no_answer(lost, call)),
+        };
+        let (status, headers) = (reply.status, &reply.headers);
+        let request_id = header_text(headers, REQUEST_ID);
         tracing::debug!(
             stripe.method = %call.method, stripe.path = call.path, stripe.status = status.as_u16(),
             stripe.request_id = request_id, "Stripe answered {status}"
         );
-
-        let body = self.body(response, call, request_id.as_deref()).await?;
-
         if status.is_success() {
             return Ok(Answer {
                 status: status.as_u16(),
                 request_id,
-                body,
+                body: reply.body,
             });
         }
-        Err(self.failure(status, &headers, &body, call))
-    }
-
-    /// Reads the body up to its size limit.
-    async fn body(
-        &self,
-        mut response: Response,
-        call: &Call<'_>,
-        request_id: Option<&str>,
-    ) -> std::result::Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| unreachable(error, call))?
-        {
-            if body.len() + chunk.len() > self.config.answer_bytes_max {
-                return Err(Failure::last(Error::Malformed {
-                    status: response.status().as_u16(),
-                    reason: format!("longer than {} bytes", self.config.answer_bytes_max),
-                    request_id: request_id.map(Box::from),
-                    outcome_unknown: call.changes_something,
-                }));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        Err(self.failure(status, headers, &reply.body, call))
     }
 
     /// Interprets an answer that reports an error.
@@ -297,6 +276,53 @@ impl Transport {
     }
 }
 
+/// Calls over HTTP.
+#[derive(Debug)]
+struct Http {
+    client: reqwest::Client,
+    answer_bytes_max: usize,
+}
+
+impl Carrier for Http {
+    fn carry(&self, request: reqwest::Request) -> Carried<'_> {
+        Box::pin(async move {
+            let mut response = self.client.execute(request).await.map_err(unreachable)?;
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+                if body.len() + chunk.len() > self.answer_bytes_max {
+                    return Err(Lost::TooLong {
+                        status: response.status(),
+                        headers: response.headers().clone(),
+                        bytes_max: self.answer_bytes_max,
+                    });
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Reply {
+                status: response.status(),
+                headers: std::mem::take(response.headers_mut()),
+                body,
+            })
+        })
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> Lost {
+    // Without a connection, nothing was sent.
+    let may_have_arrived = !error.is_connect();
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    Lost::Unreachable {
+        reason,
+        may_have_arrived,
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a client with bounds, built in one place"
@@ -355,21 +381,28 @@ fn is_loopback(url: &Url) -> bool {
     host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn unreachable(error: reqwest::Error, call: &Call<'_>) -> Failure {
-    // Without a connection, nothing was sent.
-    let outcome_unknown = call.changes_something && !error.is_connect();
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
+/// A call without a complete answer.
+fn no_answer(lost: Lost, call: &Call<'_>) -> Failure {
+    let outcome_unknown = |may_have_arrived| call.changes_something && may_have_arrived;
+    match lost {
+        Lost::Unreachable {
+            reason,
+            may_have_arrived,
+        } => Failure::temporary(Error::Unreachable {
+            reason: cut(&reason, MESSAGE_CHARS_MAX),
+            outcome_unknown: outcome_unknown(may_have_arrived),
+        }),
+        Lost::TooLong {
+            status,
+            headers,
+            bytes_max,
+        } => Failure::last(Error::Malformed {
+            status: status.as_u16(),
+            reason: format!("longer than {bytes_max} bytes"),
+            request_id: header_text(&headers, REQUEST_ID),
+            outcome_unknown: outcome_unknown(true),
+        }),
     }
-    let reason = cut(&reason, MESSAGE_CHARS_MAX);
-    Failure::temporary(Error::Unreachable {
-        reason,
-        outcome_unknown,
-    })
 }
 
 /// Reads `Retry-After` in seconds. Stripe doesn't use the form with a date.

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::intents::note_failure;
 use crate::sync::checkout_session::INTENT_KEY;
+use crate::sync::mark;
 
 /// The parameters sent to Stripe. Return URLs use the configured origin, never the request's (K3);
 /// Stripe chooses the payment methods dynamically (F16).
@@ -24,6 +25,7 @@ pub(super) fn session_params(
     let pages = format!("{}/dashboard/billing", app.settings.service.base_url);
     let query = order.success_query;
     let account = &caller.account.public_id;
+    let mark = mark::of(app, account);
     let mut form = Form::new()
         .push("mode", order.mode.word())
         .push("customer", customer)
@@ -43,6 +45,7 @@ pub(super) fn session_params(
     for (key, value) in [
         ("userId", caller.user.public_id.as_str()),
         ("accountId", account),
+        (mark::MARK, &mark),
         (INTENT_KEY, intent),
         (
             "type",

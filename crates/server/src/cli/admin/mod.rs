@@ -3,6 +3,7 @@
 
 pub mod credits;
 pub mod events;
+pub mod payment;
 pub mod people;
 pub mod refund;
 
@@ -48,6 +49,9 @@ pub enum Admin {
     /// Corrects an account's credits.
     #[command(subcommand)]
     Credits(credits::Correction),
+    /// Decides what a payment was for that brought neither credits nor a plan. Shows what it would
+    /// do unless --apply is given.
+    Payment(payment::Args),
     /// Refunds a payment, in full or in part.
     Refund(refund::RefundArgs),
     /// Manages stored Stripe events.
@@ -85,6 +89,7 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             out.answer(&json!({ "url": url }), &url);
         }
         Admin::Credits(command) => credits::run(app, &command, out).await?,
+        Admin::Payment(args) => payment::run(app, &args, out).await?,
         Admin::Refund(args) => refund::run(app, &args, out).await?,
         Admin::Events(command) => events::run(app, command, out).await?,
         Admin::Export(args) => export::run(app, &args, out).await?,

@@ -1,0 +1,3 @@
+drop index account_sync_failing;
+drop index transactions_unexplained;
+drop table foreign_object;

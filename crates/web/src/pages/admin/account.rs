@@ -22,6 +22,7 @@ use serde::Deserialize;
 use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
+use store::foreign::Foreign;
 use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -79,6 +80,7 @@ pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
 fn flash(done: &str) -> Option<Banner> {
     let (title, text) = match done {
         "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
+        "decided" => ("Payment recorded", "Its account was synced with Stripe."),
         "refunded" => ("Refund sent to Stripe", "Credits will update shortly."),
         "synced" => ("Synced with Stripe", "Differences were found and fixed."),
         "agreed" => ("In sync with Stripe", "Nothing needed to change."),
@@ -97,6 +99,7 @@ struct Rows {
     customer: Option<String>,
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
+    foreign: Vec<Foreign>,
     grants: Vec<Lot>,
     holds: Vec<Hold>,
     events: Vec<store::events::Event>,
@@ -127,6 +130,7 @@ impl Rows {
                 store::transactions::Cursor::START,
                 LINES * 2,
             )?,
+            foreign: store::foreign::of_account(tx, account, LINES)?,
             grants: store::ledger::grants(tx, account, i64::MAX, LINES)?,
             holds: store::ledger::holds(tx, account, latest, LINES)?,
             events: store::events::list(tx, &filter, None, LINES)?,

@@ -17,8 +17,8 @@ use serde::Deserialize;
 
 pub use crate::config::check::Fault;
 pub use crate::config::sections::{
-    Alerts, Billing, CancelNow, ClockSource, Database, Durability, Encryption, Limits, Mail, Oidc,
-    Operators, Service, Session, Stripe, Telemetry, Webhooks,
+    AfterLostDispute, Alerts, Billing, CancelNow, ClockSource, Database, Durability, Encryption,
+    Limits, Mail, Oidc, Operators, Service, Session, Stripe, Telemetry, Webhooks,
 };
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");

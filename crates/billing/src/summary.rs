@@ -167,7 +167,7 @@ pub fn show_plan(
         expires_at: chosen.map(|_| plan.cancel_at.unwrap_or(plan.period_end)),
         past_due_since: plan
             .grace_until
-            .map(|until| until.plus_days(-rules.grace_days)),
+            .map(|until| until.plus_days(-rules.plan.grace_days)),
     };
     store::accounts::show_subscription(tx, account, &shown, now)?;
     Ok(is_another.then_some(plan))

@@ -312,7 +312,8 @@ mod tests {
         run(debit(150), "2026-11-10");
         let clawback = Command::Clawback {
             source_key: "topup:a".into(),
-            reversed_minor: 50,
+            reversed: 50,
+            whole: 100,
         };
         run(clawback, "2026-11-20");
         let adjust = Command::Adjust {

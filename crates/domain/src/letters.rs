@@ -4,6 +4,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dunning::DunningStep;
+use crate::words::words;
+
+words! {
+    /// What became of a dispute.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum DisputeOutcome {
+        /// The bank reclaims the payment, and has not decided.
+        Opened = "opened",
+        /// It was decided for the operator: the payment stands.
+        Won = "won",
+        /// It was decided for the cardholder: the payment went back.
+        Lost = "lost",
+    }
+}
 
 /// The facts of an email. Its text is rendered when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +140,15 @@ pub enum Letter {
         /// The change in credits, in signed micro-credits; zero for a plan's payment.
         credits: i64,
     },
+    /// A payment was disputed with the bank, or a dispute ended.
+    Disputed {
+        /// What became of the dispute.
+        outcome: DisputeOutcome,
+        /// The disputed amount, in minor units.
+        amount: i64,
+        /// The currency, as an ISO code in lower case.
+        currency: String,
+    },
     /// An operator changed the credits.
     Adjusted {
         /// The change in credits, in signed micro-credits.
@@ -165,6 +189,7 @@ impl Letter {
             | Letter::Alert { .. }
             | Letter::PaymentFailed { .. }
             | Letter::ConfirmPayment { .. }
+            | Letter::Disputed { .. }
             | Letter::AutoTopupOff { .. } => None,
         }
     }

@@ -11,6 +11,7 @@ pub mod deferred;
 pub mod dunning;
 pub mod figures;
 pub mod ids;
+pub mod invoices;
 pub mod ledger;
 pub mod letters;
 pub mod money;

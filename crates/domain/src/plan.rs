@@ -3,18 +3,33 @@
 //! Changes over time need no event: the end of a grace period, a cancellation that takes effect and
 //! a new allowance are visible on the next read (`docs/reference/sync.md`, Status to access).
 
+mod payments;
+
 #[cfg(test)]
 mod tests;
 
+pub use payments::{Claim, PeriodInvoice, PlanInvoice, claims};
+
 use crate::catalog::{Catalog, Tier};
-use crate::ledger::{GrantKind, NewGrant, WalletStatus};
+use crate::ledger::{GrantKind, NewGrant, Turn, WalletStatus};
 use crate::money::Credits;
-use crate::time::{Timestamp, period_around};
+use crate::time::{SECONDS_PER_DAY, Timestamp, period_around};
 use crate::words::words;
 
 /// Days for which an account keeps its tier after a failed payment, unless the operator sets
 /// another number.
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
+
+/// Hours after the end of a period during which its allowance may still be spent, because the
+/// renewal has not been settled. Stripe drafts the renewal's invoice at the turn and collects it
+/// about an hour later; an endpoint that answers its `invoice.created` badly delays that by up to
+/// 72 hours.
+pub const TURN_HOURS_MAX: i64 = 72;
+
+const SECONDS_PER_HOUR: i64 = 3_600;
+
+/// A month has at most this many days.
+const MONTH_DAYS_MAX: i64 = 31;
 
 words! {
     /// The kind of account.
@@ -182,8 +197,12 @@ pub struct SubscriptionFacts {
     pub trial_end: Option<Timestamp>,
     /// The creation time of the oldest unpaid invoice whose payment failed.
     pub past_due_since: Option<Timestamp>,
-    /// Whether the invoice of the current period is still unpaid.
-    pub awaits_payment: bool,
+    /// The billing interval of its price: `month`, `year`, `week` or `day`.
+    pub interval: Option<String>,
+    /// The time from which Stripe counts the periods; `None` when unknown.
+    pub anchor_at: Option<Timestamp>,
+    /// Whether Stripe has paused the collection of its payments.
+    pub is_paused: bool,
     /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
@@ -201,6 +220,37 @@ pub struct AccountFacts {
     pub tier_override: Option<(String, Option<Timestamp>)>,
     /// The account's subscriptions, including ended ones.
     pub subscriptions: Vec<SubscriptionFacts>,
+    /// The invoices of these subscriptions that still matter.
+    pub invoices: Vec<PlanInvoice>,
+}
+
+/// The operator's rules that a plan depends on, besides the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanRules {
+    /// Days for which an account keeps its tier after a failed payment.
+    pub grace_days: i64,
+    /// What a plan earns while the collection of its payments is paused.
+    pub while_paused: AllowanceWhilePaused,
+}
+
+impl Default for PlanRules {
+    fn default() -> PlanRules {
+        PlanRules {
+            grace_days: GRACE_DAYS_DEFAULT,
+            while_paused: AllowanceWhilePaused::None,
+        }
+    }
+}
+
+words! {
+    /// What a plan earns while the collection of its payments is paused, whatever Stripe does with
+    /// its invoices meanwhile.
+    pub enum AllowanceWhilePaused {
+        /// A period that begins while collection is paused brings no allowance.
+        None = "none",
+        /// It brings its allowance as if it had been paid.
+        Full = "full",
+    }
 }
 
 /// What the account may do, and until when this answer is valid.
@@ -214,29 +264,38 @@ pub struct Plan {
     pub status: PlanStatus,
     /// The subscription that determines the plan, if any.
     pub subscription_id: Option<String>,
-    /// The start of the period for which limits and the allowance are counted.
+    /// The start of the period that was or will be paid for.
     pub period_start: Timestamp,
-    /// The end of the current period.
+    /// The end of that period.
     pub period_end: Timestamp,
+    /// The start of the month for which calls and the allowance are counted. A period of a year
+    /// has twelve.
+    pub month_start: Timestamp,
+    /// The end of that month.
+    pub month_end: Timestamp,
+    /// The turn to a period whose renewal has not been settled; the old allowance serves meanwhile.
+    pub turn: Option<Turn>,
+    /// Whether Stripe has paused the collection of payments.
+    pub is_paused: bool,
     /// The time at which a cancellation ends the paid access.
     pub cancel_at: Option<Timestamp>,
     /// The end of the trial; `None` without a trial.
     pub trial_end: Option<Timestamp>,
     /// The time at which access ends unless the failed payment succeeds.
     pub grace_until: Option<Timestamp>,
-    /// Calls allowed per period; `None` for no limit.
+    /// Calls allowed per month; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Credits that the period grants; zero while they are not earned.
+    /// Credits that the month grants; zero while they are not earned.
     pub allowance: Credits,
     /// The earliest time at which this answer may change.
     pub valid_until: Timestamp,
 }
 
 /// The plan of an account at `now`.
-pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Timestamp) -> Plan {
+pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: Timestamp) -> Plan {
     let free_period = period_around(facts.anchor_at, 1, now)
         .unwrap_or((facts.anchor_at, facts.anchor_at.plus_months(1)));
-    let chosen = choose(facts, catalog, grace_days, now);
+    let chosen = choose(facts, catalog, rules, now);
     let granted = facts
         .tier_override
         .as_ref()
@@ -245,15 +304,16 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
     let paid = chosen.as_ref().filter(|chosen| chosen.access.is_some());
     let access = granted.or_else(|| paid.and_then(|chosen| chosen.access));
     let tier = access.unwrap_or_else(|| catalog.free());
-    let on_subscription = granted.is_none() && paid.is_some();
-    let (period_start, period_end) = match (&chosen, on_subscription) {
-        (Some(chosen), true) => (chosen.facts.period_start, chosen.facts.period_end),
-        _ => free_period,
-    };
-    let earned = match (&chosen, on_subscription) {
-        (Some(chosen), true) => chosen.earns_allowance(),
-        _ => facts.is_verified,
-    };
+    let subscribed = paid.filter(|_| granted.is_none());
+    let period = subscribed.map_or(free_period, |chosen| {
+        (chosen.facts.period_start, chosen.facts.period_end)
+    });
+    let turn = subscribed.and_then(|chosen| chosen.turn(now));
+    let month = subscribed.map_or(free_period, |chosen| chosen.facts.month_at(now));
+    let earned = subscribed.map_or(facts.is_verified, |chosen| {
+        chosen.earns_allowance(rules, now)
+    });
+    let of_live = || chosen.as_ref().filter(|c| c.facts.status.is_live());
     Plan {
         tier: shown_tier(chosen.as_ref(), tier),
         access_tier: tier.name.clone(),
@@ -261,12 +321,13 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
             .as_ref()
             .map_or(PlanStatus::None, |chosen| chosen.facts.status.shown()),
         subscription_id: chosen.as_ref().map(|chosen| chosen.facts.id.clone()),
-        period_start,
-        period_end,
-        cancel_at: chosen
-            .as_ref()
-            .filter(|c| c.facts.status.is_live())
-            .and_then(|c| c.facts.cancel_at),
+        period_start: period.0,
+        period_end: period.1,
+        month_start: month.0,
+        month_end: month.1,
+        turn,
+        is_paused: of_live().is_some_and(|chosen| chosen.facts.is_paused),
+        cancel_at: of_live().and_then(|chosen| chosen.facts.cancel_at),
         trial_end: chosen
             .as_ref()
             .filter(|c| c.facts.status == SubscriptionStatus::Trialing)
@@ -278,45 +339,56 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
         } else {
             Credits::ZERO
         },
-        valid_until: valid_until(facts, chosen.as_ref(), period_end, free_period.1, now),
+        valid_until: valid_until(
+            facts,
+            chosen.as_ref(),
+            [
+                free_period.1,
+                month.1,
+                turn.map_or(month.1, |turn| turn.until),
+            ],
+            now,
+        ),
     }
 }
 
-/// The credits of the period that were not granted yet: once for each tier and period. A tier
-/// reached within a period grants the difference, in proportion to the time left, rounded down; a
-/// lower tier takes nothing back.
+/// The credits of the month that were not granted yet: once for each tier and month. A tier
+/// reached within a month grants the difference, in proportion to the time left, rounded down, once
+/// the change was paid; a lower tier takes nothing back.
 pub fn allowance_due(
     facts: &AccountFacts,
     plan: &Plan,
-    granted_in_period: &[(String, Credits)],
+    granted_in_month: &[(String, Credits)],
     now: Timestamp,
 ) -> Option<NewGrant> {
-    let source_key = allowance_key(facts.account, &plan.access_tier, plan.period_start);
-    let known = granted_in_period.iter().any(|(key, _)| *key == source_key);
-    if known || !plan.allowance.is_positive() || now >= plan.period_end {
+    let source_key = allowance_key(facts.account, &plan.access_tier, plan.month_start);
+    let known = granted_in_month.iter().any(|(key, _)| *key == source_key);
+    if known || !plan.allowance.is_positive() || now >= plan.month_end {
         return None;
     }
-    let suffix = format!(":{}", plan.period_start.micros());
-    let before = granted_in_period
+    let suffix = format!(":{}", plan.month_start.micros());
+    let before = granted_in_month
         .iter()
         .filter(|(key, _)| key.ends_with(&suffix))
         .map(|(_, amount)| *amount)
         .sum::<Credits>();
     let amount = if before == Credits::ZERO {
         plan.allowance
+    } else if payments::awaits_change(&facts.invoices, plan) {
+        Credits::ZERO
     } else {
         let more = (plan.allowance - before).max(Credits::ZERO);
-        let left = plan.period_end.micros() - now.micros();
-        let whole = plan.period_end.micros() - plan.period_start.micros();
+        let left = plan.month_end.micros() - now.micros();
+        let whole = plan.month_end.micros() - plan.month_start.micros();
         let part = i128::from(more.micros()) * i128::from(left) / i128::from(whole);
         let part = i64::try_from(part).expect("a part is no larger than the whole");
         Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
     };
     amount.is_positive().then(|| NewGrant {
-        // The start of the period, not now: two clocks may differ by a second, but the key must
+        // The start of the month, not now: two clocks may differ by a second, but the key must
         // not.
-        effective_at: Some(plan.period_start),
-        expires_at: Some(plan.period_end),
+        effective_at: Some(plan.month_start),
+        expires_at: Some(plan.month_end),
         ..NewGrant::new(GrantKind::Allowance, source_key, amount)
     })
 }
@@ -328,18 +400,84 @@ fn allowance_key(account: i64, tier: &str, period_start: Timestamp) -> String {
 
 struct Chosen<'a> {
     facts: &'a SubscriptionFacts,
+    /// What became of the invoice of its current period.
+    invoice: PeriodInvoice,
     access: Option<&'a Tier>,
     grace_until: Option<Timestamp>,
 }
 
 impl Chosen<'_> {
-    /// Allowances are granted for a paid period only: not while its invoice is open or has failed.
-    fn earns_allowance(&self) -> bool {
-        let status = &self.facts.status;
-        matches!(
-            status,
+    /// Allowances are granted for a paid period only: not while its invoice is open, nor when it
+    /// failed, was voided or its money went back. A paused period earns what the operator's rule
+    /// says, whatever Stripe does with its invoice.
+    fn earns_allowance(&self, rules: PlanRules, now: Timestamp) -> bool {
+        let is_running = matches!(
+            self.facts.status,
             SubscriptionStatus::Active | SubscriptionStatus::Trialing
-        ) && !self.facts.awaits_payment
+        );
+        let is_known = now < self.facts.period_end;
+        let earned = match self.invoice {
+            PeriodInvoice::Paid => true,
+            PeriodInvoice::Reversed => false,
+            _ if self.facts.is_paused => rules.while_paused == AllowanceWhilePaused::Full,
+            PeriodInvoice::None => true,
+            PeriodInvoice::Pending | PeriodInvoice::Failed | PeriodInvoice::Void => false,
+        };
+        is_running && is_known && earned
+    }
+
+    /// The turn that is going on: the period ended, and its renewal has neither been paid nor
+    /// failed. A plan that ends with its period, and one whose collection is paused, has none.
+    fn turn(&self, now: Timestamp) -> Option<Turn> {
+        let facts = self.facts;
+        let is_renewing = matches!(
+            facts.status,
+            SubscriptionStatus::Active
+                | SubscriptionStatus::Trialing
+                | SubscriptionStatus::Unknown(_)
+        ) && !facts.is_paused;
+        let at = if facts.period_end <= now {
+            // Stripe has begun a period that we have not seen yet.
+            facts.period_end
+        } else if self.invoice == PeriodInvoice::Pending {
+            facts.period_start
+        } else {
+            return None;
+        };
+        let until = at.plus_seconds(TURN_HOURS_MAX * SECONDS_PER_HOUR);
+        (is_renewing && now < until).then_some(Turn { at, until })
+    }
+}
+
+impl SubscriptionFacts {
+    /// The month at `now` for which calls and the allowance are counted. Months are counted from
+    /// Stripe's anchor, whatever the interval of the price, and end with the period at the latest.
+    fn month_at(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        let is_short = matches!(self.interval.as_deref(), Some("week" | "day"));
+        let anchor = self.anchor_at.unwrap_or(self.created_at);
+        if is_short && self.status != SubscriptionStatus::Trialing && anchor <= now {
+            return period_around(anchor, 1, now).unwrap_or((self.period_start, self.period_end));
+        }
+        let (start, end) = (self.period_start, self.period_end);
+        if now >= end {
+            // Stripe has begun a period that we have not seen yet.
+            let anchor = self
+                .anchor_at
+                .filter(|anchor| *anchor <= now)
+                .unwrap_or(end);
+            let next = period_around(anchor, 1, now).unwrap_or((end, end.plus_months(1)));
+            return (next.0.max(end), next.1);
+        }
+        let is_month = end.seconds() - start.seconds() <= MONTH_DAYS_MAX * SECONDS_PER_DAY;
+        if is_month || now < start {
+            return (start, end);
+        }
+        let anchor = match self.status {
+            SubscriptionStatus::Trialing => start,
+            _ => self.anchor_at.filter(|at| *at <= now).unwrap_or(start),
+        };
+        let month = period_around(anchor, 1, now).unwrap_or((start, end));
+        (month.0.max(start), month.1.min(end))
     }
 }
 
@@ -348,7 +486,7 @@ impl Chosen<'_> {
 fn choose<'a>(
     facts: &'a AccountFacts,
     catalog: &'a Catalog,
-    grace_days: i64,
+    rules: PlanRules,
     now: Timestamp,
 ) -> Option<Chosen<'a>> {
     let considered = facts.subscriptions.iter().map(|subscription| {
@@ -358,7 +496,7 @@ fn choose<'a>(
                     .past_due_since
                     .unwrap_or(subscription.period_start)
             })
-            .map(|since| since.plus_days(grace_days));
+            .map(|since| since.plus_days(rules.grace_days));
         let tier = subscription
             .tier
             .as_deref()
@@ -366,6 +504,7 @@ fn choose<'a>(
         let access = tier.filter(|_| gives_access(subscription, grace_until, now));
         Chosen {
             facts: subscription,
+            invoice: payments::of_period(&facts.invoices, subscription),
             access,
             grace_until,
         }
@@ -413,13 +552,12 @@ fn shown_tier(chosen: Option<&Chosen>, access: &Tier) -> String {
 fn valid_until(
     facts: &AccountFacts,
     chosen: Option<&Chosen>,
-    period_end: Timestamp,
-    free_end: Timestamp,
+    ends: [Timestamp; 3],
     now: Timestamp,
 ) -> Timestamp {
+    let [free_end, ..] = ends;
     let edges = [
-        Some(period_end),
-        Some(free_end),
+        chosen.map(|chosen| chosen.facts.period_end),
         chosen.and_then(|chosen| chosen.grace_until),
         chosen.and_then(|chosen| chosen.facts.cancel_at),
         facts.tier_override.as_ref().and_then(|(_, until)| *until),
@@ -427,6 +565,7 @@ fn valid_until(
     edges
         .into_iter()
         .flatten()
+        .chain(ends)
         .filter(|edge| *edge > now)
         .min()
         .unwrap_or(free_end)

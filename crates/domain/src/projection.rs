@@ -5,6 +5,7 @@
 //! (`docs/reference/sync.md`). Anything that is only ever added has a natural key.
 
 mod changes;
+mod dispute;
 mod duplicates;
 mod emails;
 mod findings;
@@ -32,8 +33,8 @@ pub use findings::Finding;
 pub use items::plan_among;
 pub use reversal::refund_status;
 pub use snapshot::{
-    Addon, Charge, CreditNote, Intent, Invoice, Phase, Refund, Schedule, Session, Snapshot,
-    Subscription,
+    Addon, Charge, CreditNote, Dispute, Intent, Invoice, Phase, Refund, Schedule, Session,
+    Snapshot, Subscription,
 };
 pub use states::{
     BillingReason, CreditNoteStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus,
@@ -60,13 +61,43 @@ pub struct DesiredSubscription {
     pub pending: Option<PendingChange>,
 }
 
+/// An invoice row as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredInvoice {
+    /// The invoice as it was fetched.
+    pub fetched: Invoice,
+    /// The tier of its price, if it is for a plan.
+    pub tier: Option<String>,
+    /// The amount of the charge that paid it, in minor units; zero when none did.
+    pub charged: i64,
+    /// The part of the charge that went back, in minor units.
+    pub reversed: i64,
+    /// Whether a dispute about the charge is open.
+    pub is_disputed: bool,
+}
+
+/// A dispute row as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredDispute {
+    /// The dispute as it was fetched.
+    pub fetched: Dispute,
+    /// Stripe's id of the disputed charge.
+    pub charge: String,
+    /// Stripe's id of the payment intent of that charge.
+    pub payment_intent: String,
+    /// The subscription that was paid for; `None` for a pack.
+    pub subscription: Option<String>,
+}
+
 /// Everything a sync writes for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The subscriptions as their rows should be.
     pub subscriptions: Vec<DesiredSubscription>,
     /// The invoices as their rows should be.
-    pub invoices: Vec<Invoice>,
+    pub invoices: Vec<DesiredInvoice>,
+    /// The disputes as their rows should be.
+    pub disputes: Vec<DesiredDispute>,
     /// The credit notes as their rows should be.
     pub credit_notes: Vec<CreditNote>,
     /// Transaction rows to add or update.
@@ -96,6 +127,8 @@ pub struct Known<'a> {
     pub rank_of_tier: &'a HashMap<String, usize>,
     /// Days for which an account keeps its tier after a failed payment.
     pub grace_days: i64,
+    /// Stripe's ids of the disputes that are stored as open: the end of these is reported.
+    pub open_disputes: &'a HashSet<String>,
     /// Whether a pack that a promotion code made free grants its credits (F10).
     pub gives_unpaid_credits: bool,
 }
@@ -103,7 +136,6 @@ pub struct Known<'a> {
 /// The rows, commands and emails that follow from a snapshot.
 pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     let mut wanted = Desired {
-        invoices: snapshot.invoices.clone(),
         credit_notes: snapshot.credit_notes.clone(),
         ..Desired::default()
     };
@@ -111,7 +143,8 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     payment::project_sessions(snapshot, known, now, &mut wanted);
     period::project_invoices(snapshot, known, now, &mut wanted);
     unexplained::project_unexplained(snapshot, &mut wanted);
-    reversal::project_charges(snapshot, now, &mut wanted);
+    reversal::project_refunds(snapshot, now, &mut wanted);
+    dispute::project_disputes(snapshot, known, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);
     wanted
 }

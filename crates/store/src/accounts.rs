@@ -328,6 +328,22 @@ pub fn set_tier_override(
     )
 }
 
+/// Removes the override if it has ended. Returns whether it did.
+pub fn end_tier_override(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update account
+            set tier_override = null,
+                tier_override_reason = null,
+                tier_override_actor = null,
+                tier_override_until = null,
+                updated_at = $2
+          where id = $1
+            and tier_override_until <= $2",
+        args![account, now],
+    )?;
+    Ok(changed > 0)
+}
+
 /// Sets whether the account may be used.
 pub fn set_status(
     tx: &mut Tx<'_>,

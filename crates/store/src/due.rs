@@ -63,7 +63,20 @@ pub fn subscriptions(
     )
 }
 
-/// The next time after `now` at which [`wallets`] or [`subscriptions`] returns something.
+/// Accounts whose tier override has ended and was not removed yet.
+pub fn overrides(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select id
+           from account
+          where tier_override_until <= $1
+          order by id
+          limit $2",
+        args![now, limit],
+    )
+}
+
+/// The next time after `now` at which [`wallets`], [`subscriptions`] or
+/// [`overrides`] returns something.
 pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(due)
@@ -74,6 +87,10 @@ pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option
                  select min(next_due_at)
                    from wallet
                   where next_due_at > $1
+                 union all
+                 select min(tier_override_until)
+                   from account
+                  where tier_override_until > $1
                  union all
                  select min(period_end)
                    from subscription

@@ -138,6 +138,21 @@ impl Db {
     pub fn open_in_memory_inline() -> Result<Db> {
         let mut connection = db::open_sqlite_in_memory()?;
         migrate::up_on(&mut connection)?;
+        Ok(Db::inline(connection))
+    }
+
+    /// A copy of a database in memory, as it is now.
+    pub fn copy_in_memory(&self) -> Result<Db> {
+        let Mode::Inline(link) = &self.inner.mode else {
+            return Err(Error::Address("this database is not in memory".into()));
+        };
+        let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut copy = db::open_sqlite_in_memory()?;
+        link.connection()?.copy_over(&mut copy)?;
+        Ok(Db::inline(copy))
+    }
+
+    fn inline(connection: Connection) -> Db {
         let first = Mutex::new(Some(connection));
         let link = Link::new(None, move || {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,9 +166,9 @@ impl Db {
             counters: Arc::default(),
             mode: Mode::Inline(Mutex::new(link)),
         };
-        Ok(Db {
+        Db {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     fn open_sqlite(path: &Path, options: &Options) -> Result<Db> {

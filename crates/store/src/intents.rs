@@ -37,6 +37,8 @@ words! {
         PlanEnd = "plan_end",
         /// The end of a duplicate subscription, and the refund of its payment.
         DuplicateSubscription = "second_subscription",
+        /// The end of a plan whose payment was lost in a dispute.
+        DisputedPlanEnd = "disputed_plan_end",
         /// A refund made by an operator.
         Refund = "refund",
         /// The end of everything that a closed account has at Stripe.

@@ -11,7 +11,8 @@ macro_rules! columns {
     () => {
         "invoice_id, account_id, subscription_id, number, status, billing_reason, amount_due,
          amount_paid, currency, created_at, period_start, period_end, attempt_count,
-         next_payment_attempt, hosted_url, pdf_url, paid_at, discount_minor"
+         next_payment_attempt, hosted_url, pdf_url, paid_at, discount_minor, tier,
+         prorated, charged_minor, reversed_minor, disputed"
     };
 }
 
@@ -54,6 +55,16 @@ record! {
         pub paid_at: Option<Timestamp>,
         /// The discount that codes and coupons gave, in minor units.
         pub discount_minor: i64,
+        /// The tier of its price; `None` when the price isn't a plan's.
+        pub tier: Option<String>,
+        /// Whether it charges for a change within a period rather than for a period.
+        pub prorated: bool,
+        /// The amount of the charge that paid it, in minor units; zero when none did.
+        pub charged_minor: i64,
+        /// The part of that charge that went back, in minor units.
+        pub reversed_minor: i64,
+        /// Whether a dispute about that charge is open.
+        pub disputed: bool,
     }
 }
 
@@ -72,7 +83,8 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
             "insert into invoice (",
             columns!(),
             ")
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                     $19, $20, $21, $22, $23)
                  on conflict (invoice_id) do update
                 set subscription_id = excluded.subscription_id,
                     number = excluded.number,
@@ -89,7 +101,12 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
                     hosted_url = excluded.hosted_url,
                     pdf_url = excluded.pdf_url,
                     paid_at = excluded.paid_at,
-                    discount_minor = excluded.discount_minor
+                    discount_minor = excluded.discount_minor,
+                    tier = excluded.tier,
+                    prorated = excluded.prorated,
+                    charged_minor = excluded.charged_minor,
+                    reversed_minor = excluded.reversed_minor,
+                    disputed = excluded.disputed
               where invoice.account_id = excluded.account_id"
         ),
         args![
@@ -111,6 +128,11 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
             &row.pdf_url,
             row.paid_at,
             row.discount_minor,
+            &row.tier,
+            row.prorated,
+            row.charged_minor,
+            row.reversed_minor,
+            row.disputed,
         ],
     )?;
     if changed == 0 {

@@ -23,8 +23,8 @@ pub mod watch;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
-use domain::ledger::{Entry, Ledger, Outcome, Refusal, Request};
-use domain::plan::{Plan, allowance_due, plan_at};
+use domain::ledger::{Command, Entry, GrantKind, Ledger, Outcome, Refusal, Request};
+use domain::plan::{AccountFacts, Plan, PlanRules, allowance_due, claims, plan_at};
 use domain::time::Timestamp;
 
 pub use facts::account_facts;
@@ -54,8 +54,8 @@ pub type Decision = std::result::Result<Outcome, Refusal>;
 pub struct Rules {
     /// The catalog: what is sold.
     pub catalog: Catalog,
-    /// Days for which an account keeps its tier after a failed payment.
-    pub grace_days: i64,
+    /// What a plan depends on besides the catalog.
+    pub plan: PlanRules,
     /// The listener that is called when credits are added.
     pub listener: Listener,
 }
@@ -129,7 +129,7 @@ pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> R
 /// The plan of an account, computed from the current rows.
 pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
     let plan_facts = facts::account_facts(tx, account)?;
-    Ok(plan_at(&plan_facts, &rules.catalog, rules.grace_days, now))
+    Ok(plan_at(&plan_facts, &rules.catalog, rules.plan, now))
 }
 
 /// Whether [`settle`] must run before a read.
@@ -172,20 +172,76 @@ fn pass_time(
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
     let (plan_facts, status) = facts::facts_and_status(tx, account)?;
-    let plan = plan_at(&plan_facts, &rules.catalog, rules.grace_days, now);
+    let plan = plan_at(&plan_facts, &rules.catalog, rules.plan, now);
     loaded.ledger.terms.status = status;
-    let granted = facts::allowances_since(tx, account, plan.period_start)?;
+    let granted = facts::allowances_since(tx, account, plan.month_start)?;
     let due = allowance_due(&plan_facts, &plan, &granted, now);
-    loaded.ledger.terms.period_start = plan.period_start;
+    loaded.ledger.terms.period_start = plan.month_start;
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
     loaded.is_changed = true;
+    loaded.ledger.keep(plan.turn);
     let tier = rules.catalog.tier(&plan.access_tier);
     let mut grants = loaded
         .ledger
         .rollover_due(tier.and_then(|tier| tier.rollover), now);
     grants.extend(due);
     loaded.ledger.settle(&grants, now);
+    reverse(tx, rules, loaded, &plan_facts, now)
+}
+
+/// Makes the allowances match what went back of the plan's payments, and freezes those whose
+/// payment is disputed. An allowance that is granted after its payment was reversed in part is
+/// treated alike.
+fn reverse(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    loaded: &mut Loaded,
+    plan_facts: &AccountFacts,
+    now: Timestamp,
+) -> Result<()> {
+    let account = loaded.ledger.account;
+    let touched = plan_facts.invoices.iter();
+    let touched = touched.filter(|invoice| invoice.reversed > 0 || invoice.is_disputed);
+    let since = touched
+        .filter_map(|invoice| invoice.period)
+        .map(|period| period.0);
+    // A change within a period concerns the month that had begun before it.
+    let since = since
+        .min()
+        .map_or(Timestamp::from_micros(i64::MAX), |at| at.plus_months(-1));
+    let mut allowances = facts::reversible(tx, account, since)?;
+    let granted = loaded.ledger.lots.values().filter(|lot| {
+        lot.kind == GrantKind::Allowance
+            && lot.effective_at >= since
+            && !allowances.iter().any(|(key, _)| *key == lot.source_key)
+    });
+    let granted: Vec<_> = granted
+        .map(|lot| (lot.source_key.clone(), lot.amount))
+        .collect();
+    allowances.extend(granted);
+    for claim in claims(&allowances, &plan_facts.invoices, &rules.catalog) {
+        load::load_family(tx, &mut loaded.ledger, &claim.source_key)?;
+        let lot = loaded.ledger.lot_by_source(&claim.source_key);
+        let Some(amount) = lot.map(|lot| lot.amount.micros()) else {
+            continue;
+        };
+        let commands = [
+            Command::Clawback {
+                source_key: claim.source_key.clone(),
+                reversed: claim.reversed.micros(),
+                whole: amount,
+            },
+            Command::Freeze {
+                source_key: claim.source_key,
+                frozen: claim.is_frozen,
+            },
+        ];
+        for command in commands {
+            let reversed = loaded.ledger.apply(&Request::internal(command), now);
+            debug_assert!(reversed.is_ok(), "a grant that exists can be reversed");
+        }
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod counters;
 pub mod credit_notes;
 pub mod customers;
 mod db;
+pub mod disputes;
 pub mod due;
 pub mod erasure;
 mod error;

@@ -18,7 +18,7 @@ record! {
         pub failed: i64,
         /// The amount paid, less refunds, in minor units.
         pub net_minor: i64,
-        /// The number of accounts that paid.
+        /// The number of accounts that paid something that did not go back.
         pub accounts: i64,
     }
 }
@@ -31,7 +31,8 @@ pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Ve
                 count(*) filter (where status = 'FAILED'),
                 cast(coalesce(sum(amount_minor - refunded_minor)
                               filter (where status <> 'FAILED'), 0) as bigint),
-                count(distinct case when status <> 'FAILED' then account_id end)
+                count(distinct case when status <> 'FAILED' and amount_minor > refunded_minor
+                                    then account_id end)
            from transactions
           where type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')
             and status in ('COMPLETED', 'REFUNDED', 'FAILED')
@@ -139,21 +140,43 @@ record! {
     }
 }
 
-/// What running subscriptions pay, excluding trials, paused ones and those whose first payment
-/// failed.
+// A subscription recurs while it is paid for: not in a trial, not while its collection is paused,
+// and not after the money for its current period went back.
+macro_rules! recurs_at {
+    ($moment:literal) => {
+        concat!(
+            " status in ('active', 'past_due')
+              and ended_at is null
+              and paused = 0
+              and (trial_end is null or trial_end <= ",
+            $moment,
+            ") and not exists (select 1
+                                 from invoice i
+                                where i.account_id = subscription.account_id
+                                  and i.subscription_id = subscription.subscription_id
+                                  and i.prorated = 0
+                                  and i.period_start >= subscription.period_start
+                                  and i.charged_minor > 0
+                                  and i.reversed_minor >= i.charged_minor)"
+        )
+    };
+}
+
+/// What running subscriptions pay, excluding trials, paused ones, those whose first payment failed
+/// and those whose money for the current period went back.
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
-        "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
+        concat!(
+            "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
            from subscription
-          where status in ('active', 'past_due')
-            and ended_at is null
-            and paused = 0
-            and (trial_end is null or trial_end <= $1)
-            and currency is not null
+          where ",
+            recurs_at!("$1"),
+            " and currency is not null
             and billing_interval is not null
             and amount_minor is not null
           group by currency, billing_interval
-          order by currency, billing_interval",
+          order by currency, billing_interval"
+        ),
         args![now],
     )
 }
@@ -166,15 +189,15 @@ pub fn subscribed(
     limit: i64,
 ) -> Result<Vec<i64>> {
     tx.query(
-        "select distinct account_id
+        concat!(
+            "select distinct account_id
            from subscription
-          where status in ('active', 'past_due')
-            and ended_at is null
-            and paused = 0
-            and (trial_end is null or trial_end <= $1)
-            and ($2 is null or account_id < $2)
+          where ",
+            recurs_at!("$1"),
+            " and ($2 is null or account_id < $2)
           order by account_id desc
-          limit $3",
+          limit $3"
+        ),
         args![now, before, limit],
     )
 }

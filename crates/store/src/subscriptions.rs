@@ -12,7 +12,8 @@ macro_rules! columns {
         "subscription_id, account_id, customer_id, status, tier, price_id, currency,
          amount_minor, billing_interval, period_start, period_end, cancel_at,
          cancel_at_period_end, canceled_at, ended_at, trial_end, paused, past_due_since,
-         pending_change, schedule_id, live, created_at, synced_at, items"
+         pending_change, schedule_id, live, created_at, synced_at, items,
+         anchor_at"
     };
 }
 
@@ -67,6 +68,8 @@ record! {
         pub synced_at: Timestamp,
         /// The items besides the plan, as JSON; `None` where there are none.
         pub items: Option<String>,
+        /// The time from which Stripe counts the periods; `None` until the next sync.
+        pub anchor_at: Option<Timestamp>,
     }
 }
 
@@ -79,7 +82,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             columns!(),
             ")
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20, $21, $22, $23, $24)
+                     $18, $19, $20, $21, $22, $23, $24, $25)
                  on conflict (subscription_id) do update
                 set customer_id = excluded.customer_id,
                     status = excluded.status,
@@ -102,7 +105,8 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
                     live = excluded.live,
                     created_at = excluded.created_at,
                     synced_at = excluded.synced_at,
-                    items = excluded.items
+                    items = excluded.items,
+                    anchor_at = excluded.anchor_at
               where subscription.account_id = excluded.account_id"
         ),
         args![
@@ -130,6 +134,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             row.created_at,
             row.synced_at,
             &row.items,
+            row.anchor_at,
         ],
     )?;
     if changed == 0 {

@@ -156,7 +156,7 @@ impl App {
             .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
         let rules = Rules {
             catalog,
-            grace_days: settings.billing.grace_days,
+            plan: settings.billing.plan_rules(),
             listener: crate::notices::listener(security_clock.clone()),
         };
         let instance = instance(&db, &security_clock, &rng).await?;

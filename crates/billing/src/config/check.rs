@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use domain::plan::AllowanceWhilePaused;
 use secrecy::ExposeSecret;
 
-use crate::config::{CancelNow, Durability, Encryption, Oidc, Settings};
+use crate::config::{AfterLostDispute, CancelNow, Durability, Encryption, Oidc, Settings};
 use crate::network::Network;
 use crate::outbound;
 
@@ -95,6 +96,12 @@ impl Settings {
         }
         if CancelNow::from_word(&self.billing.cancel_now).is_none() {
             faults.push("billing.cancel_now is refund, keep or off".into());
+        }
+        if AllowanceWhilePaused::from_word(&self.billing.allowance_while_paused).is_none() {
+            faults.push("billing.allowance_while_paused is none or full".into());
+        }
+        if AfterLostDispute::from_word(&self.billing.plan_after_lost_dispute).is_none() {
+            faults.push("billing.plan_after_lost_dispute is ask or end".into());
         }
         if Durability::from_word(&self.database.durability).is_none() {
             faults.push("database.durability is full or relaxed".into());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use domain::plan::{AllowanceWhilePaused, PlanRules};
 use domain::words;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -44,6 +45,16 @@ words! {
     }
 }
 
+words! {
+    /// What happens to a plan whose payment was lost in a dispute.
+    pub enum AfterLostDispute {
+        /// An operator is asked.
+        Ask = "ask",
+        /// The plan ends, without a refund.
+        End = "end",
+    }
+}
+
 impl Database {
     /// When a commit counts as done; an unknown word counts as `full`.
     pub fn durability(&self) -> Durability {
@@ -63,6 +74,20 @@ impl Billing {
     /// as `off`.
     pub fn cancel_now(&self) -> CancelNow {
         CancelNow::from_word(&self.cancel_now).unwrap_or(CancelNow::Off)
+    }
+
+    /// What happens to a plan whose payment was lost in a dispute; an unknown word counts as `ask`.
+    pub fn plan_after_lost_dispute(&self) -> AfterLostDispute {
+        AfterLostDispute::from_word(&self.plan_after_lost_dispute).unwrap_or(AfterLostDispute::Ask)
+    }
+
+    /// The rules that a plan depends on besides the catalog.
+    pub fn plan_rules(&self) -> PlanRules {
+        let while_paused = AllowanceWhilePaused::from_word(&self.allowance_while_paused);
+        PlanRules {
+            grace_days: self.grace_days,
+            while_paused: while_paused.unwrap_or(AllowanceWhilePaused::None),
+        }
     }
 }
 
@@ -260,6 +285,11 @@ pub struct Billing {
     pub trial_once_per_card: bool,
     /// What canceling a plan immediately does: `refund`, `keep` or `off`.
     pub cancel_now: String,
+    /// What a plan brings for a period that begins while its collection is paused: `none` or
+    /// `full`.
+    pub allowance_while_paused: String,
+    /// What happens to a plan whose payment was lost in a dispute: `ask` or `end`.
+    pub plan_after_lost_dispute: String,
 }
 
 impl Billing {

@@ -5,9 +5,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::alerts::{Alert, AlertState, NewAlert, Severity};
+use store::disputes::Dispute;
 use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
+use domain::money::{Currency, MinorUnits};
+use domain::projection::DisputeStatus;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use store::{Tx, alerts};
 
@@ -35,6 +38,9 @@ const TALLY_HOURS: i64 = 48;
 
 /// Maximum number of open incidents.
 const OPEN_MAX: i64 = 1_000;
+
+/// Maximum number of disputes that are alerted at once.
+const DISPUTES_MAX: i64 = 200;
 
 /// Maximum number of operators who are notified.
 const LISTENERS_MAX: i64 = 50;
@@ -64,6 +70,8 @@ pub const RULES: &[&str] = &[
     "stripe-account",
     "customer-missing",
     "unexplained-payments",
+    "dispute",
+    "lost-dispute",
     REVENUE,
 ];
 
@@ -246,6 +254,7 @@ impl Rules {
         self.of_what_leaves(tx, &mut found)?;
         self.of_credits(tx, &mut found)?;
         self.of_what_is_ours(tx, &mut found)?;
+        disputes(tx, &mut found)?;
         Ok(found)
     }
 
@@ -379,6 +388,46 @@ impl Rules {
     fn minutes_ago(&self, minutes: i64) -> Timestamp {
         self.real_now.plus_seconds(-minutes * SECONDS_PER_MINUTE)
     }
+}
+
+/// Open disputes, each until the bank has decided; and lost ones, until someone has decided whether
+/// the plan that was paid for continues.
+fn disputes(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+    for dispute in store::disputes::all_open(tx, DISPUTES_MAX)? {
+        let due = match dispute.due_by {
+            Some(due_by) if dispute.status() == Some(DisputeStatus::NeedsResponse) => {
+                format!("Stripe needs your response by {}.", due_by.date_text())
+            }
+            _ => "The bank is reviewing it.".to_owned(),
+        };
+        let summary = format!("{} is disputed. {due}", disputed(tx, &dispute)?);
+        found.push(Found {
+            subject: dispute.dispute_id,
+            ..critical("dispute", &summary)
+        });
+    }
+    for dispute in store::disputes::all_asked(tx, DISPUTES_MAX)? {
+        let payment = disputed(tx, &dispute)?;
+        let summary = format!(
+            "{payment} was lost in a dispute and its plan continues. Decide on the account's page \
+             whether it ends."
+        );
+        found.push(Found {
+            subject: dispute.dispute_id,
+            ..warning("lost-dispute", &summary)
+        });
+    }
+    Ok(())
+}
+
+/// The payment that a dispute is about, as the beginning of a sentence. Alerts name no person.
+fn disputed(tx: &mut Tx<'_>, dispute: &Dispute) -> store::Result<String> {
+    let currency = Currency::parse(&dispute.currency).unwrap_or(Currency::USD);
+    let amount = MinorUnits::new(dispute.amount_minor, currency).decimal_text();
+    let account = store::accounts::find(tx, dispute.account_id)?;
+    let account = account.map_or_else(String::new, |account| account.public_id);
+    let code = currency.code().to_uppercase();
+    Ok(format!("A payment of {amount} {code} by {account}"))
 }
 
 /// Whether `latest` is more than `percent` below `before`.

@@ -146,8 +146,8 @@ pub async fn is_idle(app: &App) -> Result<bool> {
     .await
 }
 
-/// When our next work falls due, in whole seconds, rounded up.
-async fn next_due(app: &App) -> Result<Option<i64>> {
+/// When our next work falls due by the billing clock, in whole seconds, rounded up.
+pub async fn next_due(app: &App) -> Result<Option<i64>> {
     let (now, grace) = (app.now(), sweep::grace_micros(app));
     let due = app.read(move |tx| store::due::next(tx, now, grace)).await?;
     Ok(due.map(|due| due.plus_seconds(1).seconds()))

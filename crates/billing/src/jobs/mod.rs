@@ -43,6 +43,22 @@ impl Jobs {
     }
 }
 
+/// Lets each job that isn't a sync do once what is due, one after the other: for a program that
+/// lets time pass itself, such as a simulation. A job that fails doesn't stop the others.
+pub async fn round(app: &App) {
+    sweep::round(app).await;
+    let others = [
+        ("low credits", low::once(app).await),
+        ("automatic top-up", auto_topup::once(app).await),
+        ("alerts", alerts::once(app).await.map(|_| ())),
+    ];
+    for (job, done) in others {
+        if let Err(error) = done {
+            tracing::warn!(job, %error, "A job failed");
+        }
+    }
+}
+
 /// Starts every job; they end when the process stops.
 pub fn start(app: &App) -> Jobs {
     let syncing = tokio::spawn(crate::sync::worker::run(app.clone()));

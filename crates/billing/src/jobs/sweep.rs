@@ -11,9 +11,10 @@ use crate::app::App;
 use crate::clock::is_far;
 use crate::error::Result;
 use crate::intents::attempt_waiting;
+use crate::operators::accounts;
 use crate::payments::customer;
 use crate::payments::plan::ending;
-use crate::sync::duplicate_subscription;
+use crate::sync::{disputed_plan, duplicate_subscription};
 
 /// How often it runs, in real time. The clock job runs it immediately when the billing clock moves.
 const EVERY: Duration = Duration::from_secs(5);
@@ -41,25 +42,33 @@ pub async fn run(app: App) {
         if let Err(error) = note_time(&app, &mut noted).await {
             tracing::warn!(%error, "Failed to note the time");
         }
-        if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "A sweep failed");
-        }
-        if let Err(error) = ending::finish_left(&app).await {
-            tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
-        }
-        if let Err(error) = learn_prices(&app).await {
-            tracing::warn!(%error, "Failed to look up prices");
-        }
-        if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
-            tracing::warn!(%error, "Failed to read duplicate subscriptions");
-        }
-        if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
-            tracing::warn!(%error, "Failed to read changes of customers");
-        }
-        if let Err(error) = tidy(&app).await {
-            tracing::warn!(%error, "Failed to delete old rows");
-        }
+        round(&app).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Sweeps, and continues what was left unfinished. A step that fails doesn't stop the others.
+pub(super) async fn round(app: &App) {
+    if let Err(error) = once(app).await {
+        tracing::warn!(%error, "A sweep failed");
+    }
+    if let Err(error) = ending::finish_left(app).await {
+        tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
+    }
+    if let Err(error) = learn_prices(app).await {
+        tracing::warn!(%error, "Failed to look up prices");
+    }
+    if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(app).await {
+        tracing::warn!(%error, "Failed to read duplicate subscriptions");
+    }
+    if let Err(error) = attempt_waiting::<disputed_plan::End>(app).await {
+        tracing::warn!(%error, "Failed to end disputed plans");
+    }
+    if let Err(error) = attempt_waiting::<customer::Change>(app).await {
+        tracing::warn!(%error, "Failed to read changes of customers");
+    }
+    if let Err(error) = tidy(app).await {
+        tracing::warn!(%error, "Failed to delete old rows");
     }
 }
 
@@ -95,7 +104,7 @@ fn is_past(at: Timestamp, now: Timestamp) -> bool {
 /// Sweeps everything that is due now. Returns the number of accounts it touched.
 pub async fn once(app: &App) -> Result<usize> {
     let _busy = app.busy();
-    let mut touched = 0;
+    let mut touched = end_overrides(app).await?;
     loop {
         let (now, grace) = (app.now(), grace_micros(app));
         let (wallets, subscriptions) = app
@@ -124,6 +133,18 @@ pub async fn once(app: &App) -> Result<usize> {
             return Ok(touched);
         }
     }
+}
+
+/// Ends the tier overrides whose date has come.
+async fn end_overrides(app: &App) -> Result<usize> {
+    let now = app.now();
+    let over = app
+        .read(move |tx| store::due::overrides(tx, now, ACCOUNTS_MAX))
+        .await?;
+    for account in &over {
+        accounts::end_override(app, *account).await?;
+    }
+    Ok(over.len())
 }
 
 /// Reloads prices, which another process may have stored, while an account waits for one.
@@ -167,7 +188,7 @@ async fn tidy(app: &App) -> Result<()> {
 
 /// The grace period in microseconds.
 pub fn grace_micros(app: &App) -> i64 {
-    app.rules().grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
+    app.rules().plan.grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
 }
 
 async fn settle(app: &App, account: i64) -> Result<()> {

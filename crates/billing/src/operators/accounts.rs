@@ -57,6 +57,19 @@ pub async fn set_tier(
     .await
 }
 
+/// Removes an override whose date has come, and shows the plan that is in force from now on.
+pub async fn end_override(app: &App, account: i64) -> Result<()> {
+    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
+    app.write(account, move |tx| {
+        if !store::accounts::end_tier_override(tx, account, now)? {
+            return Ok(());
+        }
+        store::ledger::settle(tx, &rules, account, now)?;
+        crate::summary::show_plan(tx, &rules, account, now, real_now).map(|_| ())
+    })
+    .await
+}
+
 /// Suspends an account from spending, or resumes it. Nothing is charged or canceled.
 pub async fn set_suspended(
     app: &App,

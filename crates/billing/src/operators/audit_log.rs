@@ -52,6 +52,8 @@ words! {
         CreditsGrant = "credits.grant",
         /// Debt was forgiven.
         DebtForgive = "debt.forgive",
+        /// It was decided whether a plan continues after a lost dispute.
+        DisputeDecide = "dispute.decide",
         /// A webhook event was replayed.
         EventReplay = "event.replay",
         /// Tables were exported.

@@ -7,6 +7,7 @@ pub mod agreed_prices;
 pub mod alerts;
 pub mod audit_log;
 pub mod credits;
+pub mod disputes;
 pub mod events;
 pub mod on_behalf;
 pub mod payments;

@@ -4,7 +4,9 @@
 mod rows;
 mod set_aside;
 
-use domain::projection::{Desired, Finding, Mail, PaymentStatus, SessionStatus, Transaction};
+use domain::projection::{
+    Desired, DesiredDispute, Finding, Mail, PaymentStatus, SessionStatus, Transaction,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::events::EventState;
 use store::intents::{IntentKind, IntentState, NewIntent};
@@ -17,11 +19,12 @@ use store::ledger::Rules;
 use store::sync::Lease;
 
 use crate::app::App;
+use crate::config::AfterLostDispute;
 use crate::error::Result;
 use crate::letters::{enqueue, payers};
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
+use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription};
 
 /// Everything the job needs, owned, since the writer may run the job again.
 struct Plan {
@@ -38,6 +41,8 @@ struct Plan {
     rules: Arc<Rules>,
     /// Ids for new transactions, one per wanted row.
     ids: Vec<String>,
+    /// What happens to a plan whose payment is lost in a dispute, and the id of an intent to end it.
+    after_lost_dispute: (AfterLostDispute, String),
     now: Timestamp,
     real_now: Timestamp,
     /// Whether nothing is kept: a comparison.
@@ -129,6 +134,10 @@ impl Plan {
             wanted,
             rules: app.rules(),
             ids,
+            after_lost_dispute: (
+                app.settings.billing.plan_after_lost_dispute(),
+                app.new_id("int"),
+            ),
             now,
             real_now: app.real_now(),
             is_dry: false,
@@ -161,12 +170,12 @@ impl Plan {
     }
 
     fn notify_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        for charge in &self.fetched.snapshot.charges {
-            if let Some(status) = &charge.dispute {
-                let amount = (charge.amount, charge.currency.code());
-                let account = self.lease.account_id;
-                crate::notices::dispute(tx, account, &charge.id, status, amount, self.real_now)?;
-            }
+        let account = self.lease.account_id;
+        for dispute in &self.wanted.disputes {
+            let fetched = &dispute.fetched;
+            let amount = (fetched.amount, fetched.currency.code());
+            let (charge, status) = (&dispute.charge, &fetched.status);
+            crate::notices::dispute(tx, account, charge, status, amount, self.real_now)?;
         }
         Ok(())
     }
@@ -188,6 +197,9 @@ impl Plan {
         }
         for note in &self.wanted.credit_notes {
             self.put(tx, &rows::credit_note(account, note), &mut report)?;
+        }
+        for dispute in &self.wanted.disputes {
+            self.put_dispute(tx, dispute, &mut report)?;
         }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
@@ -283,6 +295,25 @@ impl Plan {
         Ok(())
     }
 
+    fn put_dispute(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &DesiredDispute,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let account = self.lease.account_id;
+        let row = rows::dispute(account, wanted);
+        let held = row.held(tx)?;
+        self.put(tx, &row, report)?;
+        if wanted.fetched.is_lost() {
+            let was_open = held.is_some_and(|held| held.is_open());
+            let (rule, intent) = &self.after_lost_dispute;
+            let new = (intent.as_str(), self.now);
+            disputed_plan::note_loss(tx, account, &row, was_open, *rule, new)?;
+        }
+        Ok(())
+    }
+
     fn put_transaction(
         &self,
         tx: &mut Tx<'_>,
@@ -292,6 +323,9 @@ impl Plan {
     ) -> store::Result<()> {
         let account = self.lease.account_id;
         let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        if held.is_none() && wanted.is_nothing() {
+            return Ok(());
+        }
         let earlier = self.replaced(tx, wanted)?;
         let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);

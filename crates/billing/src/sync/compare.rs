@@ -138,7 +138,9 @@ fn compare(mut rows: Rows, mut wanted: Desired, left_out: Option<Timestamp>) -> 
     rows.transactions.retain(|row| is_read(row.occurred_at));
     rows.invoices.retain(|row| is_read(row.created_at));
     wanted.transactions.retain(|one| is_read(one.occurred_at));
-    wanted.invoices.retain(|one| is_read(one.created_at));
+    wanted
+        .invoices
+        .retain(|one| is_read(one.fetched.created_at));
     rows.credit_notes.retain(|row| is_read(row.created_at));
     wanted.credit_notes.retain(|one| is_read(one.created_at));
     let (rows, wanted) = (&rows, &wanted);
@@ -234,7 +236,7 @@ fn invoices(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
         ours.to_string(),
         theirs.to_string(),
     ));
-    for invoice in &wanted.invoices {
+    for invoice in wanted.invoices.iter().map(|one| &one.fetched) {
         let row = rows
             .invoices
             .iter()

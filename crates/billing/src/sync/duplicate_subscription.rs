@@ -65,7 +65,9 @@ async fn undo(app: &App, intent: &Intent) -> Result<()> {
     .await
 }
 
-async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
+/// Cancels a subscription immediately, without an invoice or a credit. One that has ended counts as
+/// canceled.
+pub(super) async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
     let params = Form::new()
         .push("invoice_now", "false")
         .push("prorate", "false");
@@ -99,7 +101,7 @@ async fn refund(app: &App, intent: &Intent, payment: Option<&str>) -> stripe::Re
 /// A definite refusal is left for manual review. An error that Stripe stored under the key, or a
 /// key that Stripe may have forgotten, leads to a retry with a new key: a payment can't be refunded
 /// twice.
-async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
+pub(super) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
     let is_open = error.is_temporary() || error.is_outcome_unknown();
     if is_open && !error.is_replayed() && !is_stale(intent, app.now()) {
         return Ok(());

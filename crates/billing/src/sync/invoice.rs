@@ -67,6 +67,7 @@ pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
         period: line
             .and_then(|line| line.period.as_ref())
             .map(|period| (at(period.start), at(period.end))),
+        is_proration: line.is_some_and(objects::InvoiceLine::is_proration),
         price_id: line.and_then(|line| line.price().id()).map(str::to_owned),
         hosted_url: object.hosted_invoice_url.clone(),
         pdf_url: object.invoice_pdf.clone(),

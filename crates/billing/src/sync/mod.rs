@@ -11,6 +11,7 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+pub mod disputed_plan;
 pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
@@ -143,6 +144,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
             attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
+            attempt_now::<disputed_plan::End>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {
@@ -196,7 +198,8 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
         undone: &held.undone,
         tier_held: &held.tiers,
         rank_of_tier: &meaning.rank_of_tier,
-        grace_days: app.rules().grace_days,
+        grace_days: app.rules().plan.grace_days,
+        open_disputes: &held.open_disputes,
         gives_unpaid_credits: app.settings.billing.credits_without_payment,
     };
     project(&fetched.snapshot, &known, now)
@@ -254,6 +257,8 @@ pub struct Held {
     pub intents: HashMap<String, Intent>,
     /// Subscriptions that were canceled as duplicate purchases.
     pub undone: HashSet<String>,
+    /// Disputes that are stored as open.
+    pub open_disputes: HashSet<String>,
     /// The number of the last event that this sync covers.
     pub last_event: i64,
     /// Objects that events referred to.
@@ -269,6 +274,9 @@ const INTENTS_MAX: i64 = 1_000;
 
 /// Maximum number of event objects that one sync fetches; the rest are left for the next sync.
 const NAMED_MAX: i64 = 100;
+
+/// Maximum number of an account's disputes that are looked at.
+const DISPUTES_MAX: i64 = 1_000;
 
 /// Maximum number of open invoices and pending transactions that are checked again.
 const OPEN_MAX: i64 = 100;
@@ -319,6 +327,11 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         .iter()
         .filter(|intent| duplicate_subscription::is_undone(intent));
     let undone = undone.filter_map(|intent| intent.stripe_object_id.clone());
+    let disputes = store::disputes::of_account(tx, account, DISPUTES_MAX)?;
+    let disputes = disputes
+        .into_iter()
+        .filter(store::disputes::Dispute::is_open);
+    let disputes = disputes.map(|dispute| dispute.dispute_id);
     Ok(Held {
         account,
         public_id: row.public_id,
@@ -327,6 +340,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
             .map(|row| (row.object_id.clone(), row))
             .collect(),
         undone: undone.collect(),
+        open_disputes: disputes.collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
         agreed: store::account_prices::of_account(tx, account)?

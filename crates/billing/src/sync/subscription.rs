@@ -70,6 +70,7 @@ pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
         ended_at: object.ended_at.map(at),
         trial_end: object.trial_end.map(at),
         is_paused: object.pause_collection.is_some(),
+        anchor_at: object.billing_cycle_anchor.map(at),
         schedule_id: object.schedule.id().map(str::to_owned),
         pending_update: object
             .pending_update

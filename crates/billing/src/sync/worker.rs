@@ -54,8 +54,9 @@ async fn work(app: App, matches: bool) {
     }
 }
 
-/// Syncs one account marked for sync, if there is one; returns `true` if there may be more.
-async fn one(app: &App, matches: bool) -> Result<bool> {
+/// Syncs one account marked for sync, if there is one; returns `true` if there may be more. With
+/// `matches`, also matches unmatched events to accounts.
+pub async fn one(app: &App, matches: bool) -> Result<bool> {
     let matched = matches && match_events(app).await? > 0;
     let now = app.real_now();
     // A read needs no write; most of the time nothing is due.

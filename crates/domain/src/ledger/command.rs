@@ -87,21 +87,25 @@ pub enum Command {
         /// The key that makes the correction happen only once.
         source_key: String,
     },
-    /// Ends a grant: its remaining credits that no hold has pinned are removed.
+    /// Ends a grant: its remaining credits are removed; those that a hold has pinned, once it
+    /// releases them.
     Void {
         /// The source key of the grant.
         source_key: String,
     },
     /// Makes the credits clawed back for a payment match how much of it was reversed.
     Clawback {
-        /// The source key of the purchase.
+        /// The source key of the grant that the payment brought.
         source_key: String,
-        /// Money reversed so far, out of `paid`; in minor units, with tax excluded in proportion.
-        reversed_minor: i64,
+        /// How much of `whole` is reversed now.
+        reversed: i64,
+        /// The whole of what `reversed` is a part of, in the same unit: the charged amount in
+        /// minor units, or the credits of the grant in micro-credits.
+        whole: i64,
     },
-    /// Freezes a disputed purchase and its bonus, or unfreezes them.
+    /// Freezes the grant of a disputed payment with its bonus, or unfreezes them.
     Freeze {
-        /// The source key of the purchase.
+        /// The source key of the grant.
         source_key: String,
         /// Whether to freeze or to unfreeze.
         frozen: bool,

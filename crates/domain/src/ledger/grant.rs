@@ -47,7 +47,8 @@ impl Ledger {
         Ok(Some(self.post(draft, Some(request), now)))
     }
 
-    /// Ends a grant: its remaining credits that no hold has pinned are removed.
+    /// Ends a grant: its remaining credits that no hold has pinned are removed now, the others once
+    /// they are released.
     pub(super) fn void(
         &mut self,
         request: &Request,

@@ -197,6 +197,7 @@ impl Ledger {
             priority: *priority,
             effective_at: *effective_at,
             expires_at: *expires_at,
+            kept_until: None,
             frozen: false,
             voided: false,
             paid: *paid,

@@ -100,6 +100,9 @@ pub struct Lot {
     pub effective_at: Timestamp,
     /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// The time until which an allowance outlasts its expiry, because the renewal that follows it
+    /// has not been settled. Not from the journal: an input of the ledger, as its terms are.
+    pub kept_until: Option<Timestamp>,
     /// Whether its payment is disputed.
     pub frozen: bool,
     /// Whether an operator ended the grant.
@@ -136,9 +139,15 @@ impl Lot {
         }
     }
 
-    /// Whether its expiry time has passed, voided or not.
+    /// The time at which unspent credits are removed; `None` for never.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let end = self.expires_at?;
+        Some(self.kept_until.map_or(end, |kept| kept.max(end)))
+    }
+
+    /// Whether its time has passed, voided or not.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
+        self.ends_at().is_some_and(|end| end <= now)
     }
 
     /// Whether a call may draw on it at `now`.
@@ -174,6 +183,7 @@ mod tests {
             priority: 0,
             effective_at: NOW,
             expires_at: None,
+            kept_until: None,
             frozen: false,
             voided: false,
             paid: None,

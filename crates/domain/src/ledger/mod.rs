@@ -29,13 +29,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use admission::Admission;
 pub use canonical::CorruptEntry;
+pub use clawback::rollover_key;
 pub use command::{Command, IdempotencyKey, NewGrant, Outcome, Request};
 pub use entry::{Body, Context, Entry, EntryKind, Line, chain_hash};
 pub use hold::{Hold, HoldState};
 pub use limits::{Limit, LimitScope, LimitWindow, Spender};
 pub use lot::{GrantKind, Lot, LotId, LotState};
 pub use refusal::Refusal;
-pub use wallet::{Terms, Wallet, WalletStatus};
+pub use wallet::{Terms, Turn, Wallet, WalletStatus};
 
 use crate::money::Credits;
 use crate::time::Timestamp;
@@ -142,8 +143,9 @@ impl Ledger {
             Command::Void { source_key } => self.void(request, source_key, now)?,
             Command::Clawback {
                 source_key,
-                reversed_minor,
-            } => self.clawback(request, source_key, *reversed_minor, now)?,
+                reversed,
+                whole,
+            } => self.clawback(request, source_key, (*reversed, *whole), now)?,
             Command::Freeze { source_key, frozen } => {
                 self.freeze(request, source_key, *frozen, now)?
             }

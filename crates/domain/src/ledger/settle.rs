@@ -1,9 +1,11 @@
 //! Lazy time: whatever is due is applied before the next command, whenever that arrives.
 
-use super::entry::{Body, EntryKind, Line};
+use super::entry::{Body, EntryKind};
 use super::journal::Draft;
 use super::spend::taken;
-use super::{Command, GrantKind, HoldState, Ledger, Lot, NewGrant, Request};
+use super::{
+    Command, GrantKind, HoldState, Ledger, Lot, LotId, NewGrant, Request, Turn, rollover_key,
+};
 use crate::catalog::Rollover;
 use crate::money::Credits;
 use crate::time::Timestamp;
@@ -21,7 +23,7 @@ impl Ledger {
     /// All pending holds must be loaded, because the next due time is computed from them.
     pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
         self.expire_holds(now);
-        self.expire_lots(now);
+        self.end_lots(now);
         for new in due_grants {
             let request = Request::internal(Command::Grant(new.clone()));
             // Refused only for an amount above the maximum, which a catalog can't contain.
@@ -30,6 +32,20 @@ impl Ledger {
         }
         self.next_due_at = None;
         self.finish(now);
+    }
+
+    /// Keeps the allowance that ended at the turn of a plan's period spendable until the renewal is
+    /// settled. Any other one ends at its own time. To be called before [`Ledger::settle`].
+    pub fn keep(&mut self, turn: Option<Turn>) {
+        for lot in self.lots.values_mut() {
+            let is_kept =
+                |turn: &Turn| lot.kind == GrantKind::Allowance && lot.expires_at == Some(turn.at);
+            let kept_until = turn.filter(is_kept).map(|turn| turn.until);
+            if lot.kept_until != kept_until {
+                lot.kept_until = kept_until;
+                self.changes.lots.insert(lot.id);
+            }
+        }
     }
 
     /// The unspent allowances that the plan's rule carries over, once each: to be granted by the
@@ -58,11 +74,7 @@ impl Ledger {
                 due.push(NewGrant {
                     effective_at: Some(ended),
                     expires_at: Some(ends),
-                    ..NewGrant::new(
-                        GrantKind::Rollover,
-                        format!("rollover:{}", lot.source_key),
-                        amount,
-                    )
+                    ..NewGrant::new(GrantKind::Rollover, rollover_key(&lot.source_key), amount)
                 });
             }
         }
@@ -71,7 +83,7 @@ impl Ledger {
 
     /// Runs after every command: expires grants, settles debt first and computes the next due time.
     pub(super) fn finish(&mut self, now: Timestamp) {
-        self.expire_lots(now);
+        self.end_lots(now);
         self.settle_debt(now);
         let holds = self
             .holds
@@ -84,7 +96,7 @@ impl Ledger {
             .filter(|lot| lot.remaining().is_positive());
         let edges = lots.flat_map(|lot| {
             let starts = Some(lot.effective_at).filter(|at| *at > now);
-            let ends = lot.expires_at.filter(|_| lot.unheld().is_positive());
+            let ends = lot.ends_at().filter(|_| lot.unheld().is_positive());
             [starts, ends].into_iter().flatten()
         });
         let soonest = ends.chain(edges).min();
@@ -94,35 +106,35 @@ impl Ledger {
         };
     }
 
-    /// Expires grants whose expiry time has passed: their credits that no hold has pinned are
-    /// breakage.
-    fn expire_lots(&mut self, now: Timestamp) {
-        let due: Vec<Line> = self
-            .lots
-            .values()
-            .filter(|lot| lot.is_expired(now) && lot.unheld().is_positive())
-            .map(|lot| Line {
-                lot: lot.id,
-                taken: lot.unheld(),
-                held: Credits::ZERO,
-            })
-            .collect();
-        for line in due {
-            let body = Body::Lot {
-                lot: line.lot,
-                reversed: Credits::ZERO,
-            };
-            let kind = EntryKind::Expire;
-            self.post(
-                Draft {
-                    kind,
-                    lines: vec![line],
+    /// Removes what is left of grants that have ended and that no hold has pinned: of an expired
+    /// one it is breakage, of a voided one it is void. What a reversal of its payment had claimed
+    /// while a hold pinned it settles that debt instead.
+    fn end_lots(&mut self, now: Timestamp) {
+        let ended = |lot: &&Lot| lot.state(now).has_ended() && lot.unheld().is_positive();
+        let ended: Vec<LotId> = self.lots.values().filter(ended).map(|lot| lot.id).collect();
+        for id in ended {
+            let left = self.lots[&id].unheld();
+            let owed = self.shortfall(id).min(self.wallet.debt).min(left);
+            if owed.is_positive() {
+                self.repay(vec![(id, owed)], owed, now);
+            }
+            if left > owed {
+                let is_voided = self.lots[&id].voided;
+                let draft = Draft {
+                    kind: if is_voided {
+                        EntryKind::Void
+                    } else {
+                        EntryKind::Expire
+                    },
+                    lines: taken(vec![(id, left - owed)]),
                     debt_delta: Credits::ZERO,
-                    body,
-                },
-                None,
-                now,
-            );
+                    body: Body::Lot {
+                        lot: id,
+                        reversed: Credits::ZERO,
+                    },
+                };
+                self.post(draft, None, now);
+            }
         }
     }
 
@@ -133,13 +145,17 @@ impl Ledger {
         }
         let (drawn, reached) = self.draw(self.wallet.debt, now);
         if reached.is_positive() {
-            let draft = Draft {
-                kind: EntryKind::Repay,
-                lines: taken(drawn),
-                debt_delta: -reached,
-                body: Body::Account { source_key: None },
-            };
-            self.post(draft, None, now);
+            self.repay(drawn, reached, now);
         }
+    }
+
+    fn repay(&mut self, drawn: Vec<(LotId, Credits)>, amount: Credits, now: Timestamp) {
+        let draft = Draft {
+            kind: EntryKind::Repay,
+            lines: taken(drawn),
+            debt_delta: -amount,
+            body: Body::Account { source_key: None },
+        };
+        self.post(draft, None, now);
     }
 }

@@ -74,3 +74,12 @@ pub struct Terms {
     /// Whether the account may spend at all.
     pub status: WalletStatus,
 }
+
+/// The turn of a plan's period: it ended, and the renewal that follows it has not been settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The end of the old period.
+    pub at: Timestamp,
+    /// The time until which the old period's allowance may still be spent.
+    pub until: Timestamp,
+}

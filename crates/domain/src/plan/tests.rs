@@ -3,6 +3,10 @@ mod allowances;
 use super::*;
 use crate::time::parse;
 
+mod months;
+mod reversals;
+mod turn;
+
 fn catalog() -> Catalog {
     Catalog::parse(include_str!("../../../../catalog.toml")).unwrap()
 }
@@ -26,7 +30,9 @@ fn subscription(status: &str) -> SubscriptionFacts {
         ended_at: None,
         trial_end: None,
         past_due_since: Some(at("2026-11-20")),
-        awaits_payment: false,
+        interval: Some("month".into()),
+        anchor_at: Some(at("2026-11-15")),
+        is_paused: false,
         created_at: at("2026-11-15"),
     }
 }
@@ -38,11 +44,12 @@ fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
         is_verified: true,
         tier_override: None,
         subscriptions,
+        invoices: vec![],
     }
 }
 
 fn plan(facts: &AccountFacts, now: Timestamp) -> Plan {
-    plan_at(facts, &catalog(), GRACE_DAYS_DEFAULT, now)
+    plan_at(facts, &catalog(), PlanRules::default(), now)
 }
 
 #[test]
@@ -151,20 +158,6 @@ fn an_unverified_address_brings_no_allowance() {
         is_verified: false,
         ..account(vec![])
     };
-
-    assert_eq!(
-        allowance_due(&facts, &plan(&facts, now()), &[], now()),
-        None
-    );
-}
-
-#[test]
-fn a_renewal_brings_its_allowance_when_it_is_paid() {
-    let open = SubscriptionFacts {
-        awaits_payment: true,
-        ..subscription("active")
-    };
-    let facts = account(vec![open]);
 
     assert_eq!(
         allowance_due(&facts, &plan(&facts, now()), &[], now()),

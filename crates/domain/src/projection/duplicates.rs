@@ -73,7 +73,8 @@ pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mu
             .payment_intent
             .as_deref()
             .and_then(|payment| snapshot.paid_charge(payment));
-        let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
+        let is_kept =
+            charge.is_some_and(|charge| charge.reversed() < charge.amount && !charge.is_disputed());
         if known.undone.contains(subscription) && invoice.is_paid() && is_kept {
             wanted.undo.push(DuplicatePurchase {
                 subscription: subscription.clone(),

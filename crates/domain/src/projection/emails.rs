@@ -1,11 +1,11 @@
 //! The emails that a snapshot requires, each sent once per key.
 
-use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
+use super::snapshot::{Charge, Dispute, Invoice, Refund, Snapshot, Subscription};
 use super::states::{BillingReason, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus};
 use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::dunning::{DunningStep, step_due};
-use crate::letters::Letter;
+use crate::letters::{DisputeOutcome, Letter};
 use crate::money::{Credits, share_of};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
@@ -173,6 +173,28 @@ fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
                 SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
             )
     })
+}
+
+/// The email about a dispute: that it was opened, and how it ended.
+pub(super) fn dispute(
+    charge: &Charge,
+    dispute: &Dispute,
+    outcome: Option<DisputeOutcome>,
+    now: Timestamp,
+    wanted: &mut Desired,
+) {
+    let is_recent = now < dispute.created_at.plus_days(MAIL_AGE_DAYS_MAX);
+    let Some(outcome) = outcome.filter(|one| *one != DisputeOutcome::Opened || is_recent) else {
+        return;
+    };
+    wanted.mails.push(Mail {
+        key: format!("dispute-{}:{}", outcome.word(), dispute.id),
+        letter: Letter::Disputed {
+            outcome,
+            amount: charge.lost_amount(dispute),
+            currency: charge.currency.code().to_owned(),
+        },
+    });
 }
 
 /// The email about a refund, once it succeeded.

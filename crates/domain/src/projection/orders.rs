@@ -24,7 +24,7 @@ const EVENTS: [&str; 7] = [
 struct State {
     rows: BTreeMap<String, Transaction>,
     subscriptions: BTreeMap<String, (SubscriptionFacts, Option<PendingChange>)>,
-    invoices: BTreeMap<String, Invoice>,
+    invoices: BTreeMap<String, DesiredInvoice>,
     mails: BTreeSet<String>,
     balance: Credits,
     entries: i64,
@@ -65,6 +65,7 @@ impl Account {
         let rank_of_tier = HashMap::from([("PRO".to_owned(), 1), ("PRO_PLUS".to_owned(), 2)]);
         let addon_prices = HashSet::from(["price_seats".to_owned()]);
         let undone = HashSet::from(["sub_undone".to_owned()]);
+        let open_disputes = HashSet::from(["dp_1".to_owned()]);
         let known = Known {
             tier_of_price: &tier_of_price,
             tier_held: &self.tiers,
@@ -73,6 +74,7 @@ impl Account {
             gives_unpaid_credits: false,
             addon_prices: &addon_prices,
             undone: &undone,
+            open_disputes: &open_disputes,
         };
         let wanted = project(snapshot, &known, now);
         for command in wanted.commands {
@@ -96,7 +98,7 @@ impl Account {
                 .insert(one.facts.id.clone(), (one.facts, one.pending));
         }
         for one in wanted.invoices {
-            state.invoices.insert(one.id.clone(), one);
+            state.invoices.insert(one.fetched.id.clone(), one);
         }
         state
             .mails

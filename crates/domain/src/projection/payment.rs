@@ -1,9 +1,9 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's pending first payment.
 
 use super::emails::Mail;
-use super::reversal::clawback_for;
-use super::snapshot::{Intent, Session, Snapshot};
-use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
+use super::reversal::of_pack;
+use super::snapshot::{Charge, Intent, Session, Snapshot};
+use super::states::{PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
 use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::ledger::{Command, GrantKind, NewGrant};
@@ -70,7 +70,7 @@ fn project_topup(
         .payment_intent
         .as_deref()
         .and_then(|id| snapshot.paid_charge(id));
-    let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+    let refunded = charge.map_or(0, Charge::reversed);
     let is_refunded = refunded > 0 && refunded >= amount;
     let status = topup_status(session, is_refunded, is_given);
     let description = pack_description(intent);
@@ -81,13 +81,7 @@ fn project_topup(
         let paid = MinorUnits::new((amount - session.amount_tax).max(0), currency);
         grant_pack(session, intent, payment, paid, wanted);
         if let Some(charge) = charge {
-            wanted
-                .commands
-                .push(clawback_for(charge, &source_key, paid));
-            wanted.commands.push(Command::Freeze {
-                source_key,
-                frozen: charge.dispute().is_some_and(DisputeStatus::is_open),
-            });
+            wanted.commands.extend(of_pack(charge, &source_key));
         }
         if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
             let code = currency.code().to_owned();

@@ -1,9 +1,9 @@
 //! The fact of a plan's period: its invoices and whether they were paid.
 
-use super::snapshot::{Invoice, Snapshot};
+use super::snapshot::{Charge, Invoice, Snapshot};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
-use super::{Desired, Known, emails};
+use super::{Desired, DesiredInvoice, Known, emails};
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -13,6 +13,10 @@ pub(super) fn project_invoices(
     now: Timestamp,
     wanted: &mut Desired,
 ) {
+    for invoice in &snapshot.invoices {
+        let row = invoice_row(snapshot, known, invoice);
+        wanted.invoices.push(row);
+    }
     for invoice in &snapshot.invoices {
         let Some(subscription) = &invoice.subscription_id else {
             continue;
@@ -26,15 +30,11 @@ pub(super) fn project_invoices(
             .payment_intent
             .as_deref()
             .and_then(|id| snapshot.paid_charge(id));
-        let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+        let refunded = charge.map_or(0, Charge::reversed);
         let Some(status) = invoice_status(invoice, refunded) else {
             continue;
         };
-        let tier = invoice
-            .price_id
-            .as_ref()
-            .and_then(|id| known.tier_of_price.get(id));
-        let tier = tier.or_else(|| known.tier_held.get(subscription)).cloned();
+        let tier = tier_of(invoice, known).or_else(|| known.tier_held.get(subscription).cloned());
         let row = Transaction {
             natural_key: match session {
                 Some(session) => format!("checkout:{}", session.id),
@@ -68,6 +68,26 @@ pub(super) fn project_invoices(
         };
         emails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);
+    }
+}
+
+fn tier_of(invoice: &Invoice, known: &Known) -> Option<String> {
+    let price = invoice.price_id.as_ref()?;
+    known.tier_of_price.get(price).cloned()
+}
+
+/// An invoice's row, with what became of its payment.
+fn invoice_row(snapshot: &Snapshot, known: &Known, invoice: &Invoice) -> DesiredInvoice {
+    let charge = invoice
+        .payment_intent
+        .as_deref()
+        .and_then(|id| snapshot.paid_charge(id));
+    DesiredInvoice {
+        fetched: invoice.clone(),
+        tier: tier_of(invoice, known),
+        charged: charge.map_or(0, |charge| charge.amount),
+        reversed: charge.map_or(0, Charge::reversed),
+        is_disputed: charge.is_some_and(Charge::is_disputed),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::findings::Finding;
 use super::snapshot::{Addon, Invoice, Snapshot, Subscription};
-use super::states::{BillingReason, InvoiceStatus};
+use super::states::InvoiceStatus;
 use super::transaction::{Transaction, TransactionType, free_of_charge};
 use super::{Desired, DesiredSubscription, Known, changes, duplicates, emails, items};
 use crate::money::Currency;
@@ -30,13 +30,10 @@ pub(super) fn project_subscriptions(
         let held = known.tier_held.get(&fetched.id);
         let held = held.filter(|_| !items::is_addons_only(fetched, known));
         let tier = mapped.or(held).cloned();
-        let unpaid = || snapshot.unpaid_invoices(&fetched.id);
-        let is_change =
-            |invoice: &Invoice| invoice.billing_reason() == Some(BillingReason::SubscriptionUpdate);
         let is_tried = |invoice: &&Invoice| {
             invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
         };
-        let failed = unpaid().filter(is_tried);
+        let failed = snapshot.unpaid_invoices(&fetched.id).filter(is_tried);
         let facts = SubscriptionFacts {
             id: fetched.id.clone(),
             status: fetched.status.clone(),
@@ -47,7 +44,9 @@ pub(super) fn project_subscriptions(
             ended_at: fetched.ended_at,
             trial_end: fetched.trial_end,
             past_due_since: failed.map(|invoice| invoice.created_at).min(),
-            awaits_payment: unpaid().any(|invoice| !is_change(invoice)),
+            interval: fetched.interval.clone(),
+            anchor_at: fetched.anchor_at,
+            is_paused: fetched.is_paused,
             created_at: fetched.created_at,
         };
         emails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);

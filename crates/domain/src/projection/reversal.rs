@@ -1,52 +1,70 @@
-//! The fact of a reversed payment: refunds and disputes.
+//! The fact of a reversed payment: its refunds, and the credits that go back with it.
 
 use std::collections::HashMap;
 
 use super::snapshot::{Charge, Snapshot};
-use super::states::{DisputeStatus, RefundStatus};
-use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
+use super::states::RefundStatus;
+use super::transaction::{
+    Transaction, TransactionStatus, TransactionType, free_of_charge, grouped,
+};
 use super::{Desired, emails};
 use crate::ledger::Command;
-use crate::money::{Credits, MinorUnits, share_of};
+use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
 
-pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut Desired) {
-    let ours: HashMap<String, (Option<String>, Option<Credits>)> = wanted
-        .transactions
-        .iter()
-        .filter_map(|row| Some((row.payment_intent.clone()?, (row.tier.clone(), row.credits))))
-        .collect();
-    for charge in &snapshot.charges {
-        let Some(payment) = charge.payment_intent.as_ref() else {
-            continue;
+/// What a payment was for.
+#[derive(Clone, Debug)]
+pub(super) struct Paid {
+    pub(super) tier: Option<String>,
+    /// The credits of the pack; `None` for a plan.
+    pub(super) credits: Option<Credits>,
+    pub(super) subscription: Option<String>,
+}
+
+/// What each payment was for, by payment intent, from the rows that were projected already.
+pub(super) fn paid_for(snapshot: &Snapshot, wanted: &Desired) -> HashMap<String, Paid> {
+    let subscription = |row: &Transaction| {
+        let invoice = row.invoice.as_ref()?;
+        let invoice = snapshot.invoices.iter().find(|one| one.id == *invoice)?;
+        invoice.subscription_id.clone()
+    };
+    let rows = wanted.transactions.iter();
+    rows.filter_map(|row| {
+        let paid = Paid {
+            tier: row.tier.clone(),
+            credits: row.credits,
+            subscription: subscription(row),
         };
-        let Some((tier, credits)) = ours.get(payment) else {
+        Some((row.payment_intent.clone()?, paid))
+    })
+    .collect()
+}
+
+pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut Desired) {
+    let ours = paid_for(snapshot, wanted);
+    for charge in &snapshot.charges {
+        let Some(paid) = charge
+            .payment_intent
+            .as_ref()
+            .and_then(|payment| ours.get(payment))
+        else {
             continue;
         };
         for refund in &charge.refunds {
-            let status = refund_status(&refund.status);
-            emails::refund(charge, refund, *credits, now, wanted);
+            emails::refund(charge, refund, paid.credits, now, wanted);
             wanted.transactions.push(Transaction {
                 natural_key: format!("refund:{}", refund.id),
-                kind: TransactionType::Refund,
-                status,
+                status: refund_status(&refund.status),
                 amount: MinorUnits::new(refund.amount, charge.currency),
-                refunded_minor: 0,
-                payment_intent: None,
-                session: None,
-                invoice: None,
                 refund: Some(refund.id.clone()),
-                user: None,
-                tier: tier.clone(),
-                credits: None,
-                description: match credits {
-                    Some(credits) => format!("Refund of {} credits", grouped(*credits)),
+                tier: paid.tier.clone(),
+                description: match paid.credits {
+                    Some(credits) => format!("Refund of {} credits", grouped(credits)),
                     None => "Refund of a plan payment".to_owned(),
                 },
-                failure: None,
-                attempts: 0,
                 receipt_url: charge.receipt_url.clone(),
                 occurred_at: refund.created_at,
+                ..free_of_charge(TransactionType::Refund, charge.currency)
             });
         }
     }
@@ -64,22 +82,19 @@ pub fn refund_status(word: &str) -> TransactionStatus {
     }
 }
 
-/// The clawback for a payment: the amount reversed so far by refunds, or all of it when a dispute
-/// was lost.
-pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) -> Command {
-    let lost = charge.dispute() == Some(DisputeStatus::Lost);
-    let reversed = if lost {
-        charge.amount
-    } else {
-        charge.amount_refunded
-    };
-    let reversed_minor = if charge.amount > 0 {
-        share_of(paid.amount, reversed.clamp(0, charge.amount), charge.amount)
-    } else {
-        0
-    };
-    Command::Clawback {
-        source_key: source_key.to_owned(),
-        reversed_minor,
-    }
+/// The commands that make a pack's credits match what went back of its payment: taken in
+/// proportion, and frozen while a dispute is open. A part of the charge is the same part of its
+/// price without tax, so the credits are rounded once.
+pub(super) fn of_pack(charge: &Charge, source_key: &str) -> [Command; 2] {
+    [
+        Command::Clawback {
+            source_key: source_key.to_owned(),
+            reversed: charge.reversed(),
+            whole: charge.amount,
+        },
+        Command::Freeze {
+            source_key: source_key.to_owned(),
+            frozen: charge.is_disputed(),
+        },
+    ]
 }

@@ -97,6 +97,8 @@ pub struct Subscription {
     pub trial_end: Option<Timestamp>,
     /// Whether Stripe has paused the collection of payments.
     pub is_paused: bool,
+    /// The time from which Stripe counts the periods; `None` when unknown.
+    pub anchor_at: Option<Timestamp>,
     /// Stripe's id of the schedule that will change it.
     pub schedule_id: Option<String>,
     /// A change that is waiting for its payment: the new price, and the time at which it lapses.
@@ -163,6 +165,8 @@ pub struct Invoice {
     pub needs_confirmation: bool,
     /// The period its subscription line pays for.
     pub period: Option<(Timestamp, Timestamp)>,
+    /// Whether that line is a proration: the charge for a change within a period.
+    pub is_proration: bool,
     /// The price of the subscription line.
     pub price_id: Option<String>,
     /// Stripe's page for the invoice.
@@ -246,9 +250,28 @@ pub struct Charge {
     pub is_paid: bool,
     /// The refunds of the charge.
     pub refunds: Vec<Refund>,
-    /// The status of its dispute, if it has one.
-    pub dispute: Option<String>,
+    /// Its disputes, in no particular order.
+    pub disputes: Vec<Dispute>,
     /// The time at which the charge was created.
+    pub created_at: Timestamp,
+}
+
+/// A dispute as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// Stripe's id of the dispute.
+    pub id: String,
+    /// Stripe's status, such as `needs_response`; read by [`Dispute::status`].
+    pub status: String,
+    /// The disputed amount, in minor units of `currency`.
+    pub amount: i64,
+    /// The currency of the amount: the charge's, unless the bank uses another one.
+    pub currency: Currency,
+    /// The reason, in Stripe's words.
+    pub reason: Option<String>,
+    /// Stripe's deadline for a response; `None` when it can't be answered.
+    pub due_by: Option<Timestamp>,
+    /// The time at which the dispute was created.
     pub created_at: Timestamp,
 }
 
@@ -365,11 +388,46 @@ impl Refund {
     }
 }
 
+impl Dispute {
+    /// The status of the dispute; `None` for a word that this version doesn't know.
+    pub fn status(&self) -> Option<DisputeStatus> {
+        DisputeStatus::from_word(&self.status)
+    }
+
+    /// Whether the bank has not decided yet. An inquiry is not open: it has no effect.
+    pub fn is_open(&self) -> bool {
+        self.status().is_some_and(DisputeStatus::is_open)
+    }
+
+    /// Whether it was decided against us.
+    pub fn is_lost(&self) -> bool {
+        self.status() == Some(DisputeStatus::Lost)
+    }
+}
+
 impl Charge {
-    /// The status of the charge's dispute; `None` without a dispute or for a word that this version
-    /// doesn't know.
-    pub fn dispute(&self) -> Option<DisputeStatus> {
-        DisputeStatus::from_word(self.dispute.as_deref()?)
+    /// The part of the charge that went back, in minor units: its refunds and its lost disputes.
+    pub fn reversed(&self) -> i64 {
+        let lost = self.disputes.iter().filter(|dispute| dispute.is_lost());
+        let back = lost.fold(self.amount_refunded, |sum, dispute| {
+            sum.saturating_add(self.lost_amount(dispute))
+        });
+        back.clamp(0, self.amount.max(0))
+    }
+
+    /// What a lost dispute took, in the charge's currency. A bank that counts in another currency
+    /// took all of it.
+    pub(super) fn lost_amount(&self, dispute: &Dispute) -> i64 {
+        if dispute.currency == self.currency {
+            dispute.amount.clamp(0, self.amount.max(0))
+        } else {
+            self.amount
+        }
+    }
+
+    /// Whether a dispute about it is open.
+    pub fn is_disputed(&self) -> bool {
+        self.disputes.iter().any(Dispute::is_open)
     }
 }
 

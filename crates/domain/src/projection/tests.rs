@@ -58,7 +58,19 @@ pub(super) fn charge(payment_intent: &str, amount: i64, refunded: i64) -> Charge
         failure: None,
         is_paid: true,
         refunds: vec![],
-        dispute: None,
+        disputes: vec![],
+        created_at: now(),
+    }
+}
+
+pub(super) fn dispute(status: &str, amount: i64) -> Dispute {
+    Dispute {
+        id: "dp_1".into(),
+        status: status.into(),
+        amount,
+        currency: Currency::USD,
+        reason: Some("fraudulent".into()),
+        due_by: Some(at("2026-11-30")),
         created_at: now(),
     }
 }
@@ -81,6 +93,7 @@ pub(super) fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
         next_payment_attempt: None,
         needs_confirmation: false,
         period: None,
+        is_proration: false,
         price_id: Some("price_pro".into()),
         hosted_url: None,
         pdf_url: None,
@@ -104,6 +117,7 @@ pub(super) fn subscription(status: &str) -> Subscription {
         ended_at: None,
         trial_end: None,
         is_paused: false,
+        anchor_at: None,
         schedule_id: None,
         pending_update: None,
         created_at: at("2026-11-15"),
@@ -119,6 +133,7 @@ fn run(snapshot: &Snapshot) -> Desired {
     let tier_held = HashMap::from([("sub_1".to_owned(), "PRO_PLUS".to_owned())]);
     let addon_prices = HashSet::from(["price_seats".to_owned()]);
     let undone = HashSet::from(["sub_undone".to_owned()]);
+    let open_disputes = HashSet::from(["dp_1".to_owned()]);
     let known = Known {
         tier_of_price: &tier_of_price,
         tier_held: &tier_held,
@@ -127,6 +142,7 @@ fn run(snapshot: &Snapshot) -> Desired {
         gives_unpaid_credits: false,
         addon_prices: &addon_prices,
         undone: &undone,
+        open_disputes: &open_disputes,
     };
     project(snapshot, &known, now())
 }

@@ -124,6 +124,16 @@ pub struct Transaction {
     pub occurred_at: Timestamp,
 }
 
+impl Transaction {
+    /// Whether it only takes back an earlier record, and is recorded only if there is one: a
+    /// dispute that was won.
+    pub fn is_nothing(&self) -> bool {
+        self.kind == TransactionType::Refund
+            && self.status == TransactionStatus::Cancelled
+            && self.refund.is_none()
+    }
+}
+
 /// A transaction that moved no money.
 pub(super) fn free_of_charge(kind: TransactionType, currency: Currency) -> Transaction {
     Transaction {

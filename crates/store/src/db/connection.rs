@@ -173,6 +173,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Replaces the contents of another SQLite database with this one's.
+    pub(crate) fn copy_over(&mut self, to: &mut Connection) -> Result<()> {
+        let (Connection::Sqlite(from), Connection::Sqlite(to)) = (self, to) else {
+            return Err(Error::Database("this is not SQLite".into()));
+        };
+        sqlite::copy(from, to)
+    }
+
     /// Copies the contents of the log into the database file, without waiting for other
     /// connections. Returns the number of pages in the log; zero on PostgreSQL, which maintains its
     /// own log.

@@ -116,6 +116,13 @@ pub(crate) fn open_in_memory() -> Result<rusqlite::Connection> {
     Ok(connection)
 }
 
+/// Replaces the contents of `to` with those of `from`, in one step.
+pub(crate) fn copy(from: &rusqlite::Connection, to: &mut rusqlite::Connection) -> Result<()> {
+    let backup = rusqlite::backup::Backup::new(from, to)?;
+    backup.step(-1)?;
+    Ok(())
+}
+
 fn configure(connection: &rusqlite::Connection, role: Role, synchronous: bool) -> Result<()> {
     connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);

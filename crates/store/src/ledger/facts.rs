@@ -1,19 +1,22 @@
 //! The facts that an account's plan depends on, from the rows of accounts and subscriptions.
 
+use domain::invoices::InvoiceStatus;
 use domain::ledger::WalletStatus;
 use domain::money::Credits;
-use domain::plan::{AccountFacts, AccountStatus, SubscriptionFacts, SubscriptionStatus};
+use domain::plan::{
+    AccountFacts, AccountStatus, PlanInvoice, SubscriptionFacts, SubscriptionStatus,
+};
 use domain::time::Timestamp;
 
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
 
-/// Source keys and amounts of the allowances granted for the plan period.
+/// Source keys and amounts of the allowances granted for the plan's month.
 pub(super) fn allowances_since(
     tx: &mut Tx<'_>,
     account: i64,
-    period_start: Timestamp,
+    month_start: Timestamp,
 ) -> Result<Vec<(String, Credits)>> {
     let rows: Vec<(String, i64)> = tx.query(
         "select source_key, amount
@@ -21,7 +24,7 @@ pub(super) fn allowances_since(
           where account_id = $1
             and kind = 'allowance'
             and effective_at >= $2",
-        args![account, period_start],
+        args![account, month_start],
     )?;
     Ok(rows
         .into_iter()
@@ -52,7 +55,9 @@ record! {
         pub ended_at: Option<Timestamp>,
         pub trial_end: Option<Timestamp>,
         pub past_due_since: Option<Timestamp>,
-        pub awaits_payment: bool,
+        pub billing_interval: Option<String>,
+        pub anchor_at: Option<Timestamp>,
+        pub paused: bool,
         pub created_at: Timestamp,
     }
 }
@@ -82,24 +87,17 @@ pub(super) fn facts_and_status(
             .tier_override
             .map(|tier| (tier, row.tier_override_until)),
         subscriptions: subscription_facts(tx, account)?,
+        invoices: plan_invoices(tx, account)?,
     };
     Ok((facts, status))
 }
 
 fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionFacts>> {
     let rows: Vec<SubscriptionPlanRow> = tx.query(
-        "select s.subscription_id, s.status, s.tier, s.period_start, s.period_end, s.cancel_at,
-                s.ended_at, s.trial_end, s.past_due_since,
-                (select count(*)
-                   from invoice i
-                  where i.subscription_id = s.subscription_id
-                    and i.status in ('draft', 'open', 'uncollectible')
-                    and i.amount_due > 0
-                    and coalesce(i.billing_reason, '') not in ('subscription_update', 'manual')
-                    and coalesce(i.period_start, s.period_start) >= s.period_start),
-                s.created_at
-           from subscription s
-          where s.account_id = $1",
+        "select subscription_id, status, tier, period_start, period_end, cancel_at, ended_at,
+                trial_end, past_due_since, billing_interval, anchor_at, paused, created_at
+           from subscription
+          where account_id = $1",
         args![account],
     )?;
     let facts = rows.into_iter().map(|row| SubscriptionFacts {
@@ -112,8 +110,86 @@ fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionF
         ended_at: row.ended_at,
         trial_end: row.trial_end,
         past_due_since: row.past_due_since,
-        awaits_payment: row.awaits_payment,
+        interval: row.billing_interval,
+        anchor_at: row.anchor_at,
+        is_paused: row.paused,
         created_at: row.created_at,
     });
     Ok(facts.collect())
+}
+
+record! {
+    /// The columns of an invoice that access and allowances depend on.
+    pub struct PlanInvoiceRow {
+        pub subscription_id: String,
+        pub tier: Option<String>,
+        pub status: String,
+        pub billing_reason: Option<String>,
+        pub prorated: bool,
+        pub amount_due: i64,
+        pub attempt_count: i64,
+        pub period_start: Option<Timestamp>,
+        pub period_end: Option<Timestamp>,
+        pub charged_minor: i64,
+        pub reversed_minor: i64,
+        pub disputed: bool,
+    }
+}
+
+/// The invoices of the account's subscriptions that still matter: those of current periods, and all
+/// of a subscription whose money went back in part or is disputed.
+fn plan_invoices(tx: &mut Tx<'_>, account: i64) -> Result<Vec<PlanInvoice>> {
+    let rows: Vec<PlanInvoiceRow> = tx.query(
+        "select i.subscription_id, i.tier, i.status, i.billing_reason, i.prorated, i.amount_due,
+                i.attempt_count, i.period_start, i.period_end, i.charged_minor, i.reversed_minor,
+                i.disputed
+           from invoice i
+           join subscription s on s.subscription_id = i.subscription_id
+          where i.account_id = $1
+            and s.account_id = $1
+            and (coalesce(i.period_end, s.period_end) >= s.period_start
+                 or exists (select 1
+                              from invoice r
+                             where r.account_id = $1
+                               and r.subscription_id = i.subscription_id
+                               and (r.reversed_minor > 0 or r.disputed = 1)))
+          order by i.created_at, i.invoice_id",
+        args![account],
+    )?;
+    let invoices = rows.into_iter().map(|row| PlanInvoice {
+        subscription: row.subscription_id,
+        tier: row.tier,
+        status: InvoiceStatus::from_word(&row.status),
+        billing_reason: row.billing_reason.unwrap_or_default(),
+        is_proration: row.prorated,
+        amount_due: row.amount_due,
+        is_tried: row.attempt_count > 0,
+        period: row.period_start.zip(row.period_end),
+        charged: row.charged_minor,
+        reversed: row.reversed_minor,
+        is_disputed: row.disputed,
+    });
+    Ok(invoices.collect())
+}
+
+/// The account's allowances that a reversal concerns: those from `since` on, and those that an
+/// earlier one changed. Source keys and amounts.
+pub(super) fn reversible(
+    tx: &mut Tx<'_>,
+    account: i64,
+    since: Timestamp,
+) -> Result<Vec<(String, Credits)>> {
+    let rows: Vec<(String, i64)> = tx.query(
+        "select source_key, amount
+           from credit_grant
+          where account_id = $1
+            and kind = 'allowance'
+            and (effective_at >= $2 or reversed > 0 or frozen = 1)
+          order by lot",
+        args![account, since],
+    )?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, amount)| (key, Credits::from_micros(amount)))
+        .collect())
 }

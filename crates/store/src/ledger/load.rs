@@ -102,9 +102,15 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
         }
     }
     for source in sources {
-        for lot in lot_family(tx, ledger.account, source)? {
-            ledger.lots.insert(lot.id, lot);
-        }
+        load_family(tx, ledger, source)?;
+    }
+    Ok(())
+}
+
+/// Loads a grant with its bonus grants and what it carried over, as far as they aren't loaded yet.
+pub(super) fn load_family(tx: &mut Tx<'_>, ledger: &mut Ledger, source_key: &str) -> Result<()> {
+    for lot in lot_family(tx, ledger.account, source_key)? {
+        ledger.lots.entry(lot.id).or_insert(lot);
     }
     Ok(())
 }

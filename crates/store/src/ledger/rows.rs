@@ -1,6 +1,6 @@
 //! How grants, holds and journal entries are read from their rows.
 
-use domain::ledger::{Body, Entry, Hold, Lot, LotId, Spender};
+use domain::ledger::{Body, Entry, Hold, Lot, LotId, Spender, rollover_key};
 use domain::money::{Credits, Currency, MinorUnits};
 
 use crate::args;
@@ -11,7 +11,7 @@ use crate::error::{Result, unreadable};
 macro_rules! lot_columns {
     () => {
         "lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed, priority,
-         effective_at, expires_at, frozen, voided, paid_minor, currency"
+         effective_at, expires_at, frozen, voided, paid_minor, currency, kept_until"
     };
 }
 pub(super) use lot_columns;
@@ -35,6 +35,7 @@ impl Record for Lot {
             priority: row.get(10)?,
             effective_at: row.get(11)?,
             expires_at: row.get(12)?,
+            kept_until: row.get(17)?,
             frozen: row.get(13)?,
             voided: row.get(14)?,
             paid: paid
@@ -68,8 +69,9 @@ pub(super) fn lot_by_number(tx: &mut Tx<'_>, account: i64, lot: LotId) -> Result
     )
 }
 
-/// The grant with a source key, and its bonus grants.
+/// The grant with a source key, its bonus grants, and what it carried over.
 pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<Lot>> {
+    let carried_over = rollover_key(source_key);
     tx.query(
         sql!(
             "select ",
@@ -77,12 +79,13 @@ pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Res
             "  from credit_grant
               where account_id = $1
                 and (source_key = $2
+                     or source_key = $3
                      or parent in (select lot
                                      from credit_grant
                                     where account_id = $1
                                       and source_key = $2))"
         ),
-        args![account, source_key],
+        args![account, source_key, &carried_over],
     )
 }
 

@@ -98,8 +98,9 @@ pub(super) fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
     tx.execute(
         "insert into credit_grant (account_id, lot, kind, source_key, parent, amount, used,
                                    expired, clawed, held, reversed, priority, effective_at,
-                                   expires_at, frozen, voided, paid_minor, currency)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                                   expires_at, frozen, voided, paid_minor, currency, kept_until)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 $19)
          on conflict (account_id, lot) do update
             set used = excluded.used,
                 expired = excluded.expired,
@@ -107,7 +108,8 @@ pub(super) fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
                 held = excluded.held,
                 reversed = excluded.reversed,
                 frozen = excluded.frozen,
-                voided = excluded.voided",
+                voided = excluded.voided,
+                kept_until = excluded.kept_until",
         args![
             account,
             lot.id,
@@ -127,6 +129,7 @@ pub(super) fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
             lot.voided,
             lot.paid.map(|paid| paid.amount),
             lot.paid.as_ref().map(|paid| paid.currency.code()),
+            lot.kept_until,
         ],
     )?;
     Ok(())

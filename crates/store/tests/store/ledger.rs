@@ -9,6 +9,7 @@ use domain::ledger::{
 };
 use domain::money::Credits;
 use domain::plan::AccountStatus;
+use domain::plan::PlanRules;
 use domain::time::Timestamp;
 use store::Db;
 use store::ledger::{Decision, Rules};
@@ -19,7 +20,7 @@ fn rules() -> Arc<Rules> {
     let catalog = Catalog::parse(include_str!("../../../../catalog.toml")).unwrap();
     Arc::new(Rules {
         catalog,
-        grace_days: 7,
+        plan: PlanRules::default(),
         listener: store::ledger::Listener::default(),
     })
 }

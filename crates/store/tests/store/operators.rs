@@ -36,6 +36,7 @@ fn subscription(account: i64, id: &'static str, from_day: i64) -> Subscription {
         created_at: at(from_day * DAY),
         synced_at: at(from_day * DAY),
         items: None,
+        anchor_at: None,
     }
 }
 

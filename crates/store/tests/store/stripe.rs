@@ -274,6 +274,7 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
         created_at: at(1),
         synced_at: at(2),
         items: Some("[]".into()),
+        anchor_at: None,
     }
 }
 
@@ -339,6 +340,11 @@ fn invoice(id: &str, account_id: i64, created: i64) -> Invoice {
         pdf_url: None,
         paid_at: None,
         discount_minor: 0,
+        tier: None,
+        prorated: false,
+        charged_minor: 0,
+        reversed_minor: 0,
+        disputed: false,
     }
 }
 

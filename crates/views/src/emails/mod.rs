@@ -167,6 +167,7 @@ fn content(letter: &Letter, context: &Context<'_>) -> Content {
         Letter::Receipt { .. }
         | Letter::ConfirmPayment { .. }
         | Letter::Refunded { .. }
+        | Letter::Disputed { .. }
         | Letter::PaymentRecovered { .. } => payments::content(letter, context),
         Letter::PlanEnding { tier, at } => plans::ending(context, tier, *at),
         Letter::PlanEnded { tier } => plans::ended(context, Some(tier), "It was canceled."),

@@ -1,7 +1,7 @@
 //! The emails about payments.
 
 use domain::dunning::DunningStep;
-use domain::letters::Letter;
+use domain::letters::{DisputeOutcome, Letter};
 
 use crate::emails::{Content, Context, plans};
 use crate::{format, labels};
@@ -48,6 +48,11 @@ pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
             currency,
             credits,
         } => refunded(context, &format::money_in(*amount, currency), *credits),
+        Letter::Disputed {
+            outcome,
+            amount,
+            currency,
+        } => disputed(context, *outcome, &format::money_in(*amount, currency)),
         Letter::PaymentRecovered { tier } => context
             .content("Your payment went through")
             .say(format!(
@@ -74,6 +79,37 @@ fn refunded(context: &Context<'_>, amount: &str, credits: i64) -> Content {
     };
     content
         .fact("Refunded", amount)
+        .button("See your billing page", context.billing())
+}
+
+fn disputed(context: &Context<'_>, outcome: DisputeOutcome, amount: &str) -> Content {
+    let content = match outcome {
+        DisputeOutcome::Opened => context
+            .content(format!("Your payment of {amount} is disputed"))
+            .say(format!(
+                "The cardholder's bank is reviewing your payment of {amount}. The credits that came \
+                 with it can't be spent until the bank has decided."
+            ))
+            .say(
+                "Don't recognize the dispute, or want to withdraw it? Tell your bank, and reply \
+                 to us.",
+            ),
+        DisputeOutcome::Won => context
+            .content(format!("The dispute about {amount} has ended"))
+            .say(
+                "The bank decided that the payment stands. The credits that came with it can be \
+                 spent again, as far as they haven't expired.",
+            ),
+        DisputeOutcome::Lost => context
+            .content(format!("Your payment of {amount} went back to you"))
+            .say("The bank decided the dispute for the cardholder and returned the payment.")
+            .say(
+                "The credits that came with it were taken back. If some of them had been spent, \
+                 your next credits make up for them first.",
+            ),
+    };
+    content
+        .fact("Disputed", amount)
         .button("See your billing page", context.billing())
 }
 

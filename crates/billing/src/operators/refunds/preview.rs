@@ -1,7 +1,7 @@
 //! Previews a refund before it is made.
 
 use domain::ledger::{Command, Ledger, Request};
-use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::money::{Credits, Currency, MinorUnits};
 use domain::projection::TransactionType;
 use domain::time::Timestamp;
 use store::Tx;
@@ -62,7 +62,7 @@ pub async fn before(app: &App, name: &str) -> Result<Before> {
         Ok(found.map(|found| (found.1.id, found)))
     };
     let read = move |tx: &mut Tx<'_>, _: &View, found: (Transaction, Account)| {
-        let none_reversed = clawback(&found.0, 0);
+        let none_reversed = clawback(&found.0, (0, 1));
         let ledger = store::ledger::loaded_for(tx, found.1.id, &[none_reversed])?;
         Ok((found, ledger))
     };
@@ -103,20 +103,16 @@ impl Before {
     fn effect(&self, reversed: i64) -> Effect {
         let (mut ledger, now, whole) = (self.ledger.clone(), self.now, self.charge.amount);
         let before = ledger.wallet.posted;
-        let paid = ledger.lot_by_source(&source_key(&self.payment));
-        let paid = paid.map(|lot| lot.paid.map_or(0, |paid| paid.amount));
+        let is_granted = ledger.lot_by_source(&source_key(&self.payment)).is_some();
         let is_topup = self.payment.kind == TransactionType::CreditTopup;
-        let note = match paid {
-            Some(paid) => {
-                let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
-                let refused = ledger.apply(&clawback(&self.payment, minor), now).is_err();
-                refused
-                    .then_some("The ledger refuses to take the credits. Check the account first.")
-            }
-            None if is_topup => Some(
-                "The credits of this payment haven't been granted yet. Sync the account first.",
-            ),
-            None => Some("The plan continues. Cancel it separately if it should end."),
+        let note = if is_granted {
+            let clawback = clawback(&self.payment, (reversed, whole));
+            let refused = ledger.apply(&clawback, now).is_err();
+            refused.then_some("The ledger refuses to take the credits. Check the account first.")
+        } else if is_topup {
+            Some("The credits of this payment haven't been granted yet. Sync the account first.")
+        } else {
+            Some("The plan continues. Cancel it separately if it should end.")
         };
         Effect {
             taken: before - ledger.wallet.posted,
@@ -138,10 +134,11 @@ fn source_key(payment: &Transaction) -> String {
     format!("topup:{}", intent.unwrap_or_default())
 }
 
-fn clawback(payment: &Transaction, reversed_minor: i64) -> Request {
+fn clawback(payment: &Transaction, (reversed, whole): (i64, i64)) -> Request {
     Request::internal(Command::Clawback {
         source_key: source_key(payment),
-        reversed_minor,
+        reversed,
+        whole,
     })
 }
 

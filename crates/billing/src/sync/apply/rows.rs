@@ -1,13 +1,14 @@
 //! The rows that a sync writes, built from a projection's result.
 
 use domain::projection::{
-    Addon, CreditNote, DesiredSubscription, Invoice, Transaction, TransactionType,
+    Addon, CreditNote, DesiredDispute, DesiredInvoice, DesiredSubscription, Transaction,
+    TransactionType,
 };
 use domain::time::Timestamp;
 use serde_json::json;
 use store::payment_methods::PaymentMethod;
 use store::transactions::NewTransaction;
-use store::{Tx, credit_notes, invoices, payment_methods, subscriptions, transactions};
+use store::{Tx, credit_notes, disputes, invoices, payment_methods, subscriptions, transactions};
 
 /// A row that a sync keeps equal to its Stripe object.
 pub(super) trait Synced: Sized {
@@ -68,6 +69,30 @@ impl Synced for invoices::Invoice {
 
     fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         invoices::put(tx, self)
+    }
+}
+
+impl Synced for disputes::Dispute {
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>> {
+        disputes::find(tx, self.account_id, &self.dispute_id)
+    }
+
+    fn is_same(&self, held: &Self) -> bool {
+        let (decision, decided_by) = (held.decision.clone(), held.decided_by.clone());
+        *held
+            == Self {
+                decision,
+                decided_by,
+                ..self.clone()
+            }
+    }
+
+    fn change(&self) -> Option<String> {
+        Some(format!("dispute {} is {}", self.dispute_id, self.status))
+    }
+
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        disputes::put(tx, self)
     }
 }
 
@@ -149,10 +174,12 @@ pub(super) fn subscription(
         created_at: fetched.created_at,
         synced_at: now,
         items: items_json(&fetched.addons),
+        anchor_at: fetched.anchor_at,
     }
 }
 
-pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
+pub(super) fn invoice(account: i64, desired: &DesiredInvoice) -> invoices::Invoice {
+    let wanted = &desired.fetched;
     invoices::Invoice {
         invoice_id: wanted.id.clone(),
         account_id: account,
@@ -172,6 +199,30 @@ pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
         hosted_url: wanted.hosted_url.clone(),
         pdf_url: wanted.pdf_url.clone(),
         paid_at: wanted.paid_at,
+        tier: desired.tier.clone(),
+        prorated: wanted.is_proration,
+        charged_minor: desired.charged,
+        reversed_minor: desired.reversed,
+        disputed: desired.is_disputed,
+    }
+}
+
+pub(super) fn dispute(account: i64, wanted: &DesiredDispute) -> disputes::Dispute {
+    let fetched = &wanted.fetched;
+    disputes::Dispute {
+        dispute_id: fetched.id.clone(),
+        account_id: account,
+        charge_id: wanted.charge.clone(),
+        payment_intent_id: wanted.payment_intent.clone(),
+        subscription_id: wanted.subscription.clone(),
+        status: fetched.status.clone(),
+        amount_minor: fetched.amount.max(0),
+        currency: fetched.currency.code().to_owned(),
+        reason: fetched.reason.clone(),
+        due_by: fetched.due_by,
+        decision: None,
+        decided_by: None,
+        created_at: fetched.created_at,
     }
 }
 

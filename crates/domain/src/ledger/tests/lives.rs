@@ -136,7 +136,8 @@ fn command(step: &Step, index: usize, now: Timestamp) -> Option<Request> {
             reversed,
         } => Command::Clawback {
             source_key: source(n),
-            reversed_minor: reversed,
+            reversed,
+            whole: 1_000,
         },
         Step::Freeze { source: n, frozen } => Command::Freeze {
             source_key: source(n),
@@ -198,6 +199,10 @@ fn check(ledger: &Ledger, now: Timestamp) {
         assert!(
             lot.held >= Credits::ZERO && lot.unheld() >= Credits::ZERO,
             "invariant 2"
+        );
+        assert!(
+            !lot.state(now).has_ended() || lot.unheld() == Credits::ZERO,
+            "a grant that has ended keeps only what is pinned"
         );
     }
     if wallet.debt.is_positive() {

@@ -25,7 +25,8 @@ fn a_refund_is_a_level_of_the_charge() {
 
     let clawback = Command::Clawback {
         source_key: "topup:pi_1".into(),
-        reversed_minor: 250,
+        reversed: 250,
+        whole: 500,
     };
     assert!(wanted.commands.contains(&clawback));
     let rows: Vec<_> = wanted
@@ -43,7 +44,7 @@ fn a_refund_is_a_level_of_the_charge() {
 fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
     let with = |dispute: &str| {
         let charge = Charge {
-            dispute: Some(dispute.into()),
+            disputes: vec![super::dispute(dispute, 500)],
             ..charge("pi_1", 500, 0)
         };
         let sessions = vec![topup("paid", "complete")];
@@ -55,9 +56,10 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
         .commands
     };
     let key = || "topup:pi_1".to_owned();
-    let clawback = |reversed_minor| Command::Clawback {
+    let clawback = |reversed| Command::Clawback {
         source_key: key(),
-        reversed_minor,
+        reversed,
+        whole: 500,
     };
     let freeze = |frozen| Command::Freeze {
         source_key: key(),
@@ -96,4 +98,91 @@ fn a_refund_is_reported_once_it_went_through_with_the_credits_it_took() {
         credits: Credits::new(-2_500).micros(),
     };
     assert_eq!((mail.key.as_str(), mail.letter), ("refunded:re_1", told));
+}
+
+fn plan_payment(disputes: Vec<Dispute>, refunded: i64) -> Snapshot {
+    Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![invoice("in_1", "paid", "subscription_cycle")],
+        charges: vec![Charge {
+            disputes,
+            ..charge("pi_in_1", 1_900, refunded)
+        }],
+        ..Snapshot::default()
+    }
+}
+
+fn rows(wanted: &Desired) -> Vec<(&str, TransactionStatus, i64, i64)> {
+    let rows = wanted.transactions.iter();
+    rows.map(|row| {
+        let refunded = row.refunded_minor;
+        (
+            row.natural_key.as_str(),
+            row.status,
+            row.amount.amount,
+            refunded,
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn a_lost_dispute_is_a_refund_and_leaves_the_payment_refunded() {
+    let wanted = run(&plan_payment(vec![dispute("lost", 1_900)], 0));
+
+    let (completed, refunded) = (TransactionStatus::Completed, TransactionStatus::Refunded);
+    assert_eq!(
+        rows(&wanted),
+        [
+            ("invoice:in_1", refunded, 1_900, 1_900),
+            ("dispute:dp_1", completed, 1_900, 0),
+        ]
+    );
+    assert_eq!(
+        (wanted.invoices[0].charged, wanted.invoices[0].reversed),
+        (1_900, 1_900)
+    );
+    let keys: Vec<_> = wanted.mails.iter().map(|mail| mail.key.as_str()).collect();
+    assert_eq!(keys, ["dispute-lost:dp_1"]);
+}
+
+#[test]
+fn a_dispute_about_a_part_takes_that_part_and_never_more_than_was_left() {
+    let part = run(&plan_payment(vec![dispute("lost", 500)], 900));
+    let beyond = run(&plan_payment(vec![dispute("lost", 1_500)], 900));
+
+    assert_eq!(part.invoices[0].reversed, 1_400);
+    assert_eq!(part.transactions[0].status, TransactionStatus::Completed);
+    assert_eq!(beyond.invoices[0].reversed, 1_900);
+    assert_eq!(beyond.transactions[0].status, TransactionStatus::Refunded);
+}
+
+#[test]
+fn an_open_dispute_marks_its_payment_and_is_reported_with_its_deadline() {
+    let wanted = run(&plan_payment(vec![dispute("needs_response", 1_900)], 0));
+
+    assert!(wanted.invoices[0].is_disputed);
+    assert_eq!(wanted.transactions[0].status, TransactionStatus::Completed);
+    let found = &wanted.disputes[0];
+    assert_eq!(found.subscription.as_deref(), Some("sub_1"));
+    assert_eq!(found.fetched.due_by, Some(at("2026-11-30")));
+    let keys: Vec<_> = wanted.mails.iter().map(|mail| mail.key.as_str()).collect();
+    assert_eq!(keys, ["receipt:in_1", "dispute-opened:dp_1"]);
+}
+
+#[test]
+fn an_inquiry_has_no_effect_and_a_won_dispute_leaves_the_payment_as_it_was() {
+    for (status, mails) in [
+        ("warning_needs_response", vec!["receipt:in_1"]),
+        ("won", vec!["receipt:in_1", "dispute-won:dp_1"]),
+    ] {
+        let wanted = run(&plan_payment(vec![dispute(status, 1_900)], 0));
+
+        let kept = wanted.transactions.iter().filter(|row| !row.is_nothing());
+        assert_eq!(kept.count(), 1, "{status}");
+        assert_eq!(wanted.invoices[0].reversed, 0);
+        assert!(!wanted.invoices[0].is_disputed);
+        let keys: Vec<_> = wanted.mails.iter().map(|mail| mail.key.as_str()).collect();
+        assert_eq!(keys, mails, "{status}");
+    }
 }

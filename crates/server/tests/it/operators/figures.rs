@@ -88,6 +88,7 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         created_at: now.plus_days(-100),
         synced_at: now,
         items: None,
+        anchor_at: None,
     };
     stage
         .write(0, move |tx| {

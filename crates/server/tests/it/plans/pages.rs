@@ -113,6 +113,11 @@ async fn invoices_are_listed_page_by_page(stage: &Stage) {
                     pdf_url: Some("https://files.example/a.pdf".to_owned()),
                     paid_at: None,
                     discount_minor: 0,
+                    tier: None,
+                    prorated: false,
+                    charged_minor: 0,
+                    reversed_minor: 0,
+                    disputed: false,
                 };
                 store::invoices::put(tx, &row)?;
             }

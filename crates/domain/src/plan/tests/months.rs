@@ -1,0 +1,118 @@
+//! A month is a month, whatever the interval of the price.
+
+use super::turn::invoice;
+use super::*;
+use crate::invoices::InvoiceStatus;
+
+fn with(interval: &str, period: (&str, &str), anchor: &str) -> SubscriptionFacts {
+    SubscriptionFacts {
+        interval: Some(interval.into()),
+        period_start: at(period.0),
+        period_end: at(period.1),
+        anchor_at: Some(at(anchor)),
+        created_at: at(anchor),
+        ..subscription("active")
+    }
+}
+
+fn month(facts: &SubscriptionFacts, now: &str) -> (Timestamp, Timestamp) {
+    let plan = plan(&account(vec![facts.clone()]), at(now));
+    (plan.month_start, plan.month_end)
+}
+
+fn days(start: &str, end: &str) -> (Timestamp, Timestamp) {
+    (at(start), at(end))
+}
+
+#[test]
+fn a_yearly_plan_brings_twelve_allowances_and_counts_calls_by_month() {
+    let yearly = with("year", ("2026-01-31", "2027-01-31"), "2026-01-31");
+    let facts = AccountFacts {
+        invoices: vec![PlanInvoice {
+            period: Some((at("2026-01-31"), at("2027-01-31"))),
+            ..invoice(InvoiceStatus::Paid, true, "2026-01-31")
+        }],
+        ..account(vec![yearly.clone()])
+    };
+    let mut now = at("2026-01-31");
+    let mut granted = Vec::new();
+
+    while now < at("2027-01-31") {
+        let plan = plan(&facts, now);
+        assert_eq!(plan.period_end, at("2027-01-31"));
+        if let Some(due) = allowance_due(&facts, &plan, &granted, now) {
+            assert_eq!(due.expires_at, Some(plan.month_end));
+            granted.push((due.source_key, due.amount));
+        }
+        now = now.plus_days(1);
+    }
+
+    assert_eq!(granted.len(), 12);
+    let sum: Credits = granted.iter().map(|(_, amount)| *amount).sum();
+    assert_eq!(sum, Credits::new(12_000));
+    assert_eq!(
+        month(&yearly, "2026-03-15"),
+        days("2026-02-28", "2026-03-31")
+    );
+    assert_eq!(
+        month(&yearly, "2026-03-31"),
+        days("2026-03-31", "2026-04-30")
+    );
+    assert_eq!(
+        month(&yearly, "2027-01-30"),
+        days("2026-12-31", "2027-01-31")
+    );
+}
+
+#[test]
+fn a_monthly_plan_has_stripes_own_periods() {
+    let february = with("month", ("2026-02-28", "2026-03-31"), "2026-01-31");
+    assert_eq!(
+        month(&february, "2026-03-30"),
+        days("2026-02-28", "2026-03-31")
+    );
+    // A first period that is shorter, because the anchor was set to a day of the month.
+    let stub = with("month", ("2026-02-20", "2026-03-01"), "2026-03-01");
+    assert_eq!(month(&stub, "2026-02-25"), days("2026-02-20", "2026-03-01"));
+}
+
+#[test]
+fn other_intervals_have_months_too() {
+    let quarter = with("month", ("2026-01-15", "2026-04-15"), "2026-01-15");
+    assert_eq!(
+        month(&quarter, "2026-03-20"),
+        days("2026-03-15", "2026-04-15")
+    );
+    let week = with("week", ("2026-01-29", "2026-02-05"), "2026-01-15");
+    assert_eq!(month(&week, "2026-01-30"), days("2026-01-15", "2026-02-15"));
+    let trial = SubscriptionFacts {
+        status: SubscriptionStatus::Trialing,
+        ..with("week", ("2026-01-01", "2026-01-15"), "2026-01-15")
+    };
+    assert_eq!(
+        month(&trial, "2026-01-10"),
+        days("2026-01-01", "2026-01-15")
+    );
+    let unknown = SubscriptionFacts {
+        anchor_at: None,
+        ..with("year", ("2026-01-15", "2027-01-15"), "2026-01-15")
+    };
+    assert_eq!(
+        month(&unknown, "2026-05-20"),
+        days("2026-05-15", "2026-06-15")
+    );
+}
+
+#[test]
+fn a_yearly_plan_turns_at_the_end_of_its_year() {
+    let yearly = with("year", ("2026-01-31", "2027-01-31"), "2026-01-31");
+    let facts = account(vec![yearly]);
+
+    assert_eq!(plan(&facts, at("2026-03-31")).turn, None);
+    let turn = plan(&facts, at("2027-01-31"));
+    assert_eq!(turn.turn.map(|turn| turn.at), Some(at("2027-01-31")));
+    assert_eq!(
+        (turn.month_start, turn.month_end),
+        days("2027-01-31", "2027-02-28")
+    );
+}

@@ -1,0 +1,8 @@
+drop table dispute;
+alter table credit_grant drop column kept_until;
+alter table invoice drop column disputed;
+alter table invoice drop column reversed_minor;
+alter table invoice drop column charged_minor;
+alter table invoice drop column prorated;
+alter table invoice drop column tier;
+alter table subscription drop column anchor_at;

@@ -1,0 +1,39 @@
+-- Money that went back for a plan, disputes, and the months of a period.
+
+alter table subscription add column anchor_at integer;
+
+alter table invoice add column tier text;
+alter table invoice add column prorated integer not null default 0 check (prorated in (0, 1));
+alter table invoice add column charged_minor integer not null default 0;
+alter table invoice add column reversed_minor integer not null default 0;
+alter table invoice add column disputed integer not null default 0 check (disputed in (0, 1));
+-- Until the next sync says otherwise, a plan change was charged as a proration.
+update invoice set prorated = 1 where billing_reason = 'subscription_update';
+update invoice
+   set tier = (select max(t.subscription_tier)
+                 from transactions t
+                where t.stripe_invoice_id = invoice.invoice_id
+                  and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE'));
+
+-- Until when an allowance outlasts its period, while the renewal is not settled.
+alter table credit_grant add column kept_until integer;
+
+create table dispute (
+    dispute_id        text    not null primary key,
+    account_id        integer not null references account (id),
+    charge_id         text    not null,
+    payment_intent_id text    not null,
+    subscription_id   text,
+    status            text    not null,
+    amount_minor      integer not null check (amount_minor >= 0),
+    currency          text    not null,
+    reason            text,
+    due_by            integer,
+    decision          text    check (decision in ('asked', 'kept', 'ended')),
+    decided_by        text,
+    created_at        integer not null
+) strict;
+create index dispute_by_account on dispute (account_id, created_at);
+create index dispute_by_payment on dispute (payment_intent_id);
+create index dispute_open on dispute (status) where status in ('needs_response', 'under_review');
+create index dispute_asked on dispute (decision) where decision = 'asked';

@@ -1,0 +1,289 @@
+//! What people do. An act names the person and says how, in small numbers that are read against
+//! what exists when the act is performed: an act stays meaningful when others before it are removed.
+
+mod customer;
+mod dashboard;
+mod operator;
+mod program;
+
+use crate::linked::Fate;
+use crate::world::{Delivery, World};
+
+/// How a customer pays on a hosted page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pay {
+    /// With a card that works.
+    Card,
+    /// With a card that is declined.
+    Declined,
+    /// With a card whose bank asks its owner, who confirms.
+    Confirmed,
+    /// With a card that works once and is declined later.
+    FailsLater,
+    /// By a bank debit that settles.
+    Bank,
+    /// By a bank debit that fails.
+    BankFails,
+    /// Not at all: the page stays open.
+    Leaves,
+}
+
+/// All ways to pay.
+pub const WAYS: [Pay; 7] = [
+    Pay::Card,
+    Pay::Declined,
+    Pay::Confirmed,
+    Pay::FailsLater,
+    Pay::Bank,
+    Pay::BankFails,
+    Pay::Leaves,
+];
+
+/// One act. `who` is the number of the person; other numbers choose among what there is.
+#[expect(missing_docs, reason = "the act's description names its fields")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// A person signs in with their address.
+    SignIn { who: u8 },
+    /// The host application creates the person's account.
+    Put { who: u8 },
+    /// A customer buys a plan.
+    BuyPlan { who: u8, plan: u8, pay: Pay },
+    /// A customer buys a pack.
+    BuyPack { who: u8, pack: u8, pay: Pay },
+    /// A customer changes to another plan at the price that is shown.
+    Change { who: u8, plan: u8 },
+    /// A customer undoes the pending change.
+    Undo { who: u8 },
+    /// A customer cancels at the end of the period.
+    Cancel { who: u8 },
+    /// A customer resumes a canceled plan.
+    Resume { who: u8 },
+    /// A customer ends the plan now.
+    EndNow { who: u8 },
+    /// A customer turns on automatic top-up; `cap` is in packs.
+    AutoOn {
+        who: u8,
+        threshold: u16,
+        pack: u8,
+        cap: u8,
+    },
+    /// A customer turns off automatic top-up.
+    AutoOff { who: u8 },
+    /// A customer closes the account.
+    Close { who: u8 },
+    /// A program debits; with `again`, under the key of the last debit.
+    Debit { who: u8, credits: u32, again: bool },
+    /// A program sets credits aside.
+    Hold { who: u8, credits: u32 },
+    /// A program captures a hold, in percent of it.
+    Capture { who: u8, credits: u32 },
+    /// A program releases a hold.
+    Release { who: u8 },
+    /// An operator adds or takes credits.
+    Adjust { who: u8, credits: i32 },
+    /// An operator refunds a part of a payment, in percent.
+    Refund { who: u8, payment: u8, percent: u8 },
+    /// An operator voids a grant.
+    Void { who: u8, grant: u8 },
+    /// An operator forgives the debt.
+    Forgive { who: u8 },
+    /// An operator suspends an account, or lifts it.
+    Suspend { who: u8, on: bool },
+    /// An operator syncs the account.
+    Sync { who: u8 },
+    /// A part of a charge is refunded at Stripe, in percent.
+    StripeRefund { who: u8, charge: u8, percent: u8 },
+    /// The bank disputes a charge.
+    Dispute { who: u8, charge: u8 },
+    /// A dispute is decided.
+    Decide { who: u8, won: bool },
+    /// Somebody cancels the subscription at Stripe, now or at the end.
+    StripeCancel { who: u8, now: bool },
+    /// Somebody pauses the collection at Stripe: keeps drafts, voids, or marks uncollectible.
+    Pause { who: u8, how: u8 },
+    /// Somebody resumes the collection at Stripe.
+    Unpause { who: u8 },
+    /// Somebody pays an open invoice on its page.
+    PayInvoice { who: u8, pay: Pay },
+    /// Another product sells a subscription to the person's customer.
+    OtherPlan { who: u8 },
+    /// Another product has a customer with the names of the person's account.
+    OtherCustomer { who: u8 },
+    /// The person's customer is deleted at Stripe.
+    DeleteCustomer { who: u8 },
+    /// The person's customer gets a credit or a debit at Stripe, in cents.
+    CustomerBalance { who: u8, cents: i16 },
+    /// An open invoice is voided, or marked uncollectible.
+    EndInvoice { who: u8, void: bool },
+    /// An operator gives credits that expire.
+    Promote { who: u8, credits: u32 },
+    /// An operator overrides the tier for some days, or ends the override.
+    Override { who: u8, days: u8 },
+    /// Time passes, in seconds.
+    Pass { seconds: u32 },
+    /// Time passes until some minutes before or after the next turn of the person's plan.
+    ToTurn { who: u8, minutes: i8 },
+    /// A later call to Stripe meets a fault.
+    Fault {
+        fate: Fate,
+        after: u8,
+        times: u8,
+        changes_only: bool,
+    },
+    /// Events travel differently from now on.
+    Events { delivery: Delivery },
+    /// The process ends and starts again.
+    Restart,
+    /// The database is copied.
+    Backup,
+    /// The database is replaced by its copy.
+    Restore,
+    /// The world comes to rest and is judged.
+    Rest,
+}
+
+impl Act {
+    /// The name of the act, for the marks.
+    pub fn name(&self) -> String {
+        let text = format!("{self:?}");
+        text.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+
+    /// Performs the act and says how it ended.
+    pub async fn perform(self, world: &mut World) -> String {
+        match self {
+            Act::SignIn { who } => customer::sign_in(world, who).await,
+            Act::Put { who } => customer::put(world, who).await,
+            Act::BuyPlan { who, plan, pay } => customer::buy_plan(world, who, plan, pay).await,
+            Act::BuyPack { who, pack, pay } => customer::buy_pack(world, who, pack, pay).await,
+            Act::Change { who, plan } => customer::change(world, who, plan).await,
+            Act::Undo { who } => customer::undo(world, who).await,
+            Act::Cancel { who } => customer::cancel(world, who).await,
+            Act::Resume { who } => customer::resume(world, who).await,
+            Act::EndNow { who } => customer::end_now(world, who).await,
+            Act::AutoOn {
+                who,
+                threshold,
+                pack,
+                cap,
+            } => customer::auto_on(world, who, (threshold, pack, cap)).await,
+            Act::AutoOff { who } => customer::auto_off(world, who).await,
+            Act::Close { who } => customer::close(world, who).await,
+            Act::Debit {
+                who,
+                credits,
+                again,
+            } => program::debit(world, who, credits, again).await,
+            Act::Hold { who, credits } => program::hold(world, who, credits).await,
+            Act::Capture { who, credits } => program::capture(world, who, credits).await,
+            Act::Release { who } => program::release(world, who).await,
+            Act::Adjust { who, credits } => operator::adjust(world, who, credits).await,
+            Act::Refund {
+                who,
+                payment,
+                percent,
+            } => operator::refund(world, who, payment, percent).await,
+            Act::Void { who, grant } => operator::void(world, who, grant).await,
+            Act::Forgive { who } => operator::forgive(world, who).await,
+            Act::Suspend { who, on } => operator::suspend(world, who, on).await,
+            Act::Sync { who } => operator::sync(world, who).await,
+            Act::StripeRefund {
+                who,
+                charge,
+                percent,
+            } => dashboard::refund(world, who, charge, percent).await,
+            Act::Dispute { who, charge } => dashboard::dispute(world, who, charge).await,
+            Act::Decide { who, won } => dashboard::decide(world, who, won).await,
+            Act::StripeCancel { who, now } => dashboard::cancel(world, who, now).await,
+            Act::Pause { who, how } => dashboard::pause(world, who, how).await,
+            Act::Unpause { who } => dashboard::unpause(world, who).await,
+            Act::PayInvoice { who, pay } => dashboard::pay_invoice(world, who, pay).await,
+            Act::OtherPlan { who } => dashboard::other_plan(world, who).await,
+            Act::OtherCustomer { who } => dashboard::other_customer(world, who).await,
+            Act::DeleteCustomer { who } => dashboard::delete_customer(world, who).await,
+            Act::CustomerBalance { who, cents } => {
+                dashboard::customer_balance(world, who, cents).await
+            }
+            Act::EndInvoice { who, void } => dashboard::end_invoice(world, who, void).await,
+            Act::Promote { who, credits } => operator::promote(world, who, credits).await,
+            Act::Override { who, days } => operator::override_tier(world, who, days).await,
+            Act::Pass { seconds } => {
+                world.pass(i64::from(seconds)).await;
+                "passed".to_owned()
+            }
+            Act::ToTurn { who, minutes } => to_turn(world, who, minutes).await,
+            Act::Fault {
+                fate,
+                after,
+                times,
+                changes_only,
+            } => {
+                world
+                    .stripe
+                    .plan(fate, u32::from(after), u32::from(times), changes_only);
+                "planned".to_owned()
+            }
+            Act::Events { delivery } => {
+                world.delivery = delivery;
+                "from now on".to_owned()
+            }
+            Act::Restart => {
+                world.restart().await;
+                "restarted".to_owned()
+            }
+            Act::Backup => {
+                world.backup = world.app.db.copy_in_memory().ok();
+                "copied".to_owned()
+            }
+            Act::Restore => match world.backup.take() {
+                Some(db) => {
+                    world.start_on(db).await;
+                    "restored".to_owned()
+                }
+                None => "nothing to restore".to_owned(),
+            },
+            Act::Rest => "at rest".to_owned(),
+        }
+    }
+}
+
+/// How a call of the application ended, in one line.
+fn said<T: std::fmt::Debug, E: std::fmt::Display>(
+    world: &mut World,
+    act: &str,
+    done: Option<Result<T, E>>,
+) -> String {
+    match done {
+        Some(Ok(_)) => {
+            world.mark(format!("{act} done"));
+            "done".to_owned()
+        }
+        Some(Err(error)) => format!("refused: {error}"),
+        None => "the process ended".to_owned(),
+    }
+}
+
+fn person(world: &World, who: u8) -> usize {
+    usize::from(who) % world.people.len()
+}
+
+async fn to_turn(world: &mut World, who: u8, minutes: i8) -> String {
+    let who = person(world, who);
+    let customers = world.customers(who).await;
+    let end = world.stripe.read(|core| {
+        let all = core.objects("subscription").into_iter();
+        let theirs = all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()));
+        let ends = theirs.filter_map(|one| one["items"]["data"][0]["current_period_end"].as_i64());
+        ends.filter(|end| *end > core.now()).min()
+    });
+    let Some(end) = end else {
+        return "no plan".to_owned();
+    };
+    let wait = end + i64::from(minutes) * 60 - world.now().seconds();
+    if wait <= 0 {
+        return "already".to_owned();
+    }
+    world.pass(wait).await;
+    "turned".to_owned()
+}

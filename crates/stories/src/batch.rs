@@ -1,0 +1,89 @@
+//! Many stories at once, on all cores.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::story::{Ended, Story, kind_of};
+
+/// What many stories met, and what was broken in them.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// How often each thing was met.
+    pub marks: BTreeMap<String, u64>,
+    /// What was broken, by its kind.
+    pub kinds: BTreeMap<String, Kind>,
+    /// How many stories ended badly.
+    pub failed: u64,
+}
+
+/// One kind of complaint.
+#[derive(Debug)]
+pub struct Kind {
+    /// How many stories ended with it.
+    pub times: u64,
+    /// The smallest seed of such a story.
+    pub seed: u64,
+    /// The complaint of that story.
+    pub line: String,
+}
+
+/// Performs the stories of these seeds, each with about `length` acts.
+pub fn perform(seeds: Range<u64>, length: usize) -> Summary {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, summary) = (AtomicU64::new(seeds.start), Mutex::new(Summary::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let ended = perform_one(seed, length);
+                    let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+                    summary.add(seed, ended);
+                }
+            });
+        }
+    });
+    summary.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A panic is a complaint like others.
+fn perform_one(seed: u64, length: usize) -> Ended {
+    let perform = || Story::of_seed(seed, length).perform();
+    catch_unwind(AssertUnwindSafe(perform)).unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Ended {
+            broken: vec![format!("a panic: {}", text.unwrap_or_default())],
+            ..Ended::default()
+        }
+    })
+}
+
+impl Summary {
+    fn add(&mut self, seed: u64, ended: Ended) {
+        for (mark, times) in ended.marks {
+            *self.marks.entry(mark).or_default() += times;
+        }
+        let Some(line) = ended.broken.into_iter().next() else {
+            return;
+        };
+        self.failed += 1;
+        let kind = self.kinds.entry(kind_of(&line));
+        let kind = kind.or_insert(Kind {
+            times: 0,
+            seed,
+            line: line.clone(),
+        });
+        kind.times += 1;
+        if seed < kind.seed {
+            (kind.seed, kind.line) = (seed, line);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Allowances: earned by paid periods, once, and gone with their payment.
+
+use domain::ledger::{GrantKind, Lot};
+use serde_json::Value;
+
+use super::accounts;
+use crate::world::World;
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or_default()
+}
+
+/// The tier and the start of the period, in microseconds, in the key of an allowance.
+fn meaning(lot: &Lot) -> Option<(&str, i64)> {
+    let mut parts = lot.source_key.split(':').skip(2);
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
+    for (who, account) in accounts(world) {
+        let lots = world.lots(account).await;
+        let customers = world.customers(who).await;
+        for lot in lots.iter().filter(|lot| lot.kind == GrantKind::Allowance) {
+            let Some((tier, start)) = meaning(lot) else {
+                continue;
+            };
+            if tier == "FREE" || world.marks.contains_key("override done") {
+                continue;
+            }
+            let paid = period_is_paid(world, &customers, start.div_euclid(1_000_000));
+            if !paid {
+                let amount = lot.amount;
+                broken.push(format!(
+                    "person {who}: an allowance of {amount} for {tier} whose period nobody paid"
+                ));
+            }
+        }
+    }
+    judge_free(world, broken).await;
+}
+
+/// Whether an invoice of a period that begins then was paid, or is a trial's.
+fn period_is_paid(world: &World, customers: &[String], start: i64) -> bool {
+    world.stripe.read(|core| {
+        let all = core.objects("invoice").into_iter();
+        all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()))
+            .filter(|one| text(one, "status") == "paid")
+            .any(|one| {
+                let lines = one["lines"]["data"].as_array();
+                let mut starts = lines
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|line| line["period"]["start"].as_i64());
+                starts.any(|at| (at - start).abs() <= 86_400)
+            })
+    })
+}
+
+/// An address has one free allowance at a time, over all its accounts.
+async fn judge_free(world: &mut World, broken: &mut Vec<String>) {
+    for who in 0..world.people.len() {
+        let mut free = Vec::new();
+        for account in world.people[who].lives.clone() {
+            let lots = world.lots(account).await.into_iter();
+            free.extend(lots.filter(|lot| {
+                lot.kind == GrantKind::Allowance
+                    && meaning(lot).is_some_and(|(tier, _)| tier == "FREE")
+            }));
+        }
+        free.sort_by_key(|lot| lot.effective_at);
+        for pair in free.windows(2) {
+            let ends = pair[0].expires_at;
+            if ends.is_some_and(|ends| pair[1].effective_at < ends) {
+                broken.push(format!("person {who} has two free allowances at once"));
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The books agree with themselves and with Stripe, and another sync changes nothing.
+
+use billing::books::audit::{self, Scope};
+use billing::sync;
+
+use super::accounts;
+use crate::world::World;
+
+pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
+    for (who, account) in accounts(world) {
+        let app = world.app.clone();
+        match sync::differences::account(&app, account).await {
+            Ok(found) => broken.extend(
+                found
+                    .into_iter()
+                    .map(|what| format!("person {who} differs from Stripe: {what}")),
+            ),
+            Err(error) => broken.push(format!("person {who} can't be compared: {error}")),
+        }
+        match sync::whole_account(&app, account).await {
+            Ok(report) => broken.extend(
+                report
+                    .changes
+                    .into_iter()
+                    .map(|what| format!("another sync of person {who} changes: {what}")),
+            ),
+            Err(error) => broken.push(format!("person {who} can't be synced: {error}")),
+        }
+    }
+    match audit::run(&world.app, Scope::Everything).await {
+        Ok(report) => broken.extend(
+            report
+                .findings
+                .into_iter()
+                .map(|one| format!("the audit finds {} {}: {}", one.account, one.row, one.what)),
+        ),
+        Err(error) => broken.push(format!("the audit fails: {error}")),
+    }
+}

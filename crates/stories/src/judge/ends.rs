@@ -1,0 +1,41 @@
+//! Everything that was begun has ended.
+
+use store::events::EventState;
+use store::intents::IntentState;
+
+use super::accounts;
+use crate::world::World;
+
+pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
+    for (who, account) in accounts(world) {
+        let read = world.app.read(move |tx| {
+            let intents = store::intents::of_account(tx, account, 1_000)?;
+            Ok((intents, store::sync::of_account(tx, account)?))
+        });
+        let Ok((intents, sync)) = read.await else {
+            broken.push(format!("person {who} can't be read"));
+            continue;
+        };
+        for intent in intents {
+            if matches!(intent.state, IntentState::Open | IntentState::Calling) {
+                let (kind, id) = (intent.kind.word(), &intent.id);
+                broken.push(format!(
+                    "person {who}: the intent {id} ({kind}) is still open"
+                ));
+            }
+        }
+        if sync.is_some_and(|state| state.parked_at.is_some()) {
+            broken.push(format!("person {who} is parked"));
+        }
+    }
+    let all = store::events::Filter::default();
+    let events = world
+        .app
+        .read(move |tx| store::events::list(tx, &all, None, 10_000));
+    for event in events.await.unwrap_or_default() {
+        if !matches!(event.state, EventState::Done | EventState::Ignored) {
+            let (kind, id, state) = (&event.kind, &event.event_id, event.state.word());
+            broken.push(format!("the event {id} ({kind}) is {state}"));
+        }
+    }
+}

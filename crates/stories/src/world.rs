@@ -1,0 +1,520 @@
+//! One world: the application, Stripe, clocks, and the people in it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use billing::actors::{KeyCaller, SignedIn};
+use billing::app::{App, Parts};
+use billing::clock::BillingClock;
+use billing::config::Settings;
+use billing::jobs;
+use billing::operators::on_behalf;
+use billing::sync::{inbox, worker};
+use domain::ledger::Lot;
+use domain::time::{ManualClock, Timestamp};
+use store::Db;
+use store::accounts::Account;
+use store::transactions::{Cursor, Transaction};
+use stripe::{Client, ClientConfig};
+use twin::core::Core;
+
+use crate::chance::Chance;
+use crate::linked::Linked;
+
+/// Where Stripe is; no connection is ever opened to it.
+const API_BASE: &str = "http://127.0.0.1:12111";
+
+/// When every story begins: 15 January 2026, 12:00 UTC.
+const BEGINNING: i64 = 1_768_478_400;
+
+/// Maximum number of steps in which time passes at once.
+const STEPS_MAX: usize = 600;
+
+/// Maximum number of rounds until the application has nothing to do at one moment.
+const ROUNDS_MAX: usize = 40;
+
+/// How events travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// At once and once.
+    Prompt,
+    /// Minutes late and in any order.
+    Late,
+    /// Twice.
+    Twice,
+    /// Not at all; Stripe's list of events still has them.
+    Lost,
+}
+
+/// Somebody with an account.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// The address to sign in with.
+    pub email: String,
+    /// The account, once there is one.
+    pub account: Option<i64>,
+    /// The key of their program.
+    pub key: Option<KeyCaller>,
+    /// Holds that their program has not ended yet.
+    pub holds: Vec<String>,
+    /// Whether the account was closed.
+    pub is_closed: bool,
+    /// Whether an operator suspended the account.
+    pub is_suspended: bool,
+    /// Whether the program has spent anything since the last automatic top-up.
+    pub has_spent: bool,
+    /// All accounts that the address has had.
+    pub lives: Vec<i64>,
+    /// Refunds that were confirmed with the end of a plan: the subscription and the amount in minor
+    /// units.
+    pub promised: Vec<(String, i64)>,
+}
+
+/// What people asked for, so that everything that happens can be told from what shouldn't.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Checkout sessions that their customer paid.
+    pub sessions: BTreeSet<String>,
+    /// Hosted invoices that their customer paid, and invoices of confirmed changes.
+    pub invoices: BTreeSet<String>,
+    /// Charges that were already judged.
+    pub charges: BTreeSet<String>,
+}
+
+/// The world of one story.
+pub struct World {
+    /// Stripe.
+    pub stripe: Linked,
+    /// The application.
+    pub app: App,
+    /// Chance for what isn't an act: the delivery of events, the order of work.
+    pub chance: Chance,
+    /// The people.
+    pub people: Vec<Person>,
+    /// How events travel at present.
+    pub delivery: Delivery,
+    /// What was asked for.
+    pub asked: Asked,
+    /// What happened, line by line.
+    pub trace: Vec<String>,
+    /// How often each thing was met.
+    pub marks: BTreeMap<String, u64>,
+    /// What an act has found broken.
+    pub broken: Vec<String>,
+    /// A copy of the database that was set aside.
+    pub backup: Option<Db>,
+    settings: Settings,
+    rng: Arc<Chance>,
+    clock: Arc<ManualClock>,
+    now: Timestamp,
+    /// When Stripe's list of events was read, in Unix seconds.
+    polled_at: i64,
+    /// When the books were audited, in Unix seconds.
+    audited_at: i64,
+    /// Events on their way, with the time of their arrival in Unix seconds.
+    mail: VecDeque<(i64, String)>,
+}
+
+/// A database and a Stripe after `setup`, from which every story begins.
+struct Beginning {
+    db: Db,
+    core: Core,
+}
+
+impl World {
+    /// A world in which nothing has happened yet but `setup`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the application does not start.
+    pub async fn new(seed: u64, people: usize) -> anyhow::Result<World> {
+        static BEGUN: OnceLock<Beginning> = OnceLock::new();
+        let begun = match BEGUN.get() {
+            Some(begun) => begun,
+            None => {
+                let begun = beginning().await?;
+                BEGUN.get_or_init(|| begun)
+            }
+        };
+        let stripe = Linked::new(begun.core.clone());
+        let db = begun.db.copy_in_memory()?;
+        let mut world = World::on(stripe, db, seed).await?;
+        world.people = (0..people)
+            .map(|number| Person {
+                email: format!("person{number}@example.com"),
+                ..Person::default()
+            })
+            .collect();
+        Ok(world)
+    }
+
+    async fn on(stripe: Linked, db: Db, seed: u64) -> anyhow::Result<World> {
+        let settings = settings()?;
+        let (clock, rng) = (
+            Arc::new(ManualClock::default()),
+            Arc::new(Chance::new(seed)),
+        );
+        let now = Timestamp::from_seconds(BEGINNING);
+        clock.set(now);
+        let app = open(&settings, &stripe, db, &clock, &rng, now).await?;
+        Ok(World {
+            stripe,
+            app,
+            chance: Chance::new(seed ^ 0x5EED),
+            people: Vec::new(),
+            delivery: Delivery::Prompt,
+            asked: Asked::default(),
+            trace: Vec::new(),
+            marks: BTreeMap::new(),
+            broken: Vec::new(),
+            backup: None,
+            settings,
+            rng,
+            clock,
+            now,
+            polled_at: BEGINNING,
+            audited_at: BEGINNING,
+            mail: VecDeque::new(),
+        })
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Counts that something was met.
+    pub fn mark(&mut self, what: impl Into<String>) {
+        *self.marks.entry(what.into()).or_default() += 1;
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&mut self, line: impl AsRef<str>) {
+        let at = self.now.rfc3339();
+        self.trace.push(format!("{at}  {}", line.as_ref()));
+    }
+
+    /// Runs a piece of the application until it is done, or until a fault ends the process. Then
+    /// the application is started again on what was committed, and `None` is returned.
+    pub async fn run<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work: Pin<Box<dyn Future<Output = T>>> = Box::pin(work);
+        let stripe = self.stripe.clone();
+        let done = std::future::poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if stripe.has_ended() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        drop(work);
+        for fate in self.stripe.take_met() {
+            self.mark(format!("fault {fate:?}"));
+            self.note(format!("    met the fault {fate:?}"));
+        }
+        for refused in self.stripe.take_refused() {
+            self.note(format!("    Stripe refused {refused}"));
+        }
+        if done.is_none() {
+            self.note("    the process ended");
+            self.restart().await;
+        }
+        self.collect_mail();
+        done
+    }
+
+    /// Ends the application and starts it again on what was committed.
+    pub async fn restart(&mut self) {
+        self.stripe.take_end();
+        let db = self.app.db.clone();
+        self.start_on(db).await;
+    }
+
+    /// Starts the application on another database.
+    pub async fn start_on(&mut self, db: Db) {
+        self.mark("restart");
+        let opened = open(
+            &self.settings,
+            &self.stripe,
+            db,
+            &self.clock,
+            &self.rng,
+            self.now,
+        );
+        self.app = opened.await.expect("the application starts again");
+    }
+
+    /// The signed-in owner of a person's account.
+    pub async fn signed_in(&mut self, who: usize) -> Option<SignedIn> {
+        let account = self.account(who).await?;
+        let app = self.app.clone();
+        on_behalf::owner(&app, account).await.ok()
+    }
+
+    /// The account of a person.
+    pub async fn account(&mut self, who: usize) -> Option<Account> {
+        let id = self.people[who].account?;
+        let found = self.app.read(move |tx| store::accounts::find(tx, id)).await;
+        found.ok().flatten()
+    }
+
+    /// The ids of the person's customers at Stripe, as the application knows them.
+    pub async fn customers(&mut self, who: usize) -> Vec<String> {
+        let Some(account) = self.people[who].account else {
+            return Vec::new();
+        };
+        let found = self
+            .app
+            .read(move |tx| store::customers::of_account(tx, account));
+        let found = found.await.unwrap_or_default();
+        found.into_iter().map(|one| one.customer_id).collect()
+    }
+
+    /// Stripe's id of the subscription that the application counts for the person.
+    pub async fn live_subscription(&mut self, who: usize) -> Option<String> {
+        let account = self.people[who].account?;
+        let app = self.app.clone();
+        let live = billing::payments::plan::live(&app, account).await;
+        live.ok().flatten().map(|row| row.subscription_id)
+    }
+
+    /// All rows of an account's payment history.
+    pub async fn transactions(&mut self, account: i64) -> Vec<Transaction> {
+        let all = self.app.read(move |tx| {
+            let newest = Cursor {
+                occurred_at: Timestamp::from_micros(i64::MAX),
+                id: i64::MAX,
+            };
+            store::transactions::of_account(tx, account, newest, 10_000)
+        });
+        all.await.unwrap_or_default()
+    }
+
+    /// All grants of an account.
+    pub async fn lots(&mut self, account: i64) -> Vec<Lot> {
+        let all = self
+            .app
+            .read(move |tx| store::ledger::grants(tx, account, i64::MAX, 10_000));
+        all.await.unwrap_or_default()
+    }
+
+    /// Takes the events that happened at Stripe and sends them on their way.
+    pub fn collect_mail(&mut self) {
+        let events = self.stripe.act(|core, _| core.take_new_events());
+        let now = self.now.seconds();
+        for event in events {
+            if !stripe::event::is_handled(&event.kind) {
+                continue;
+            }
+            match self.delivery {
+                Delivery::Prompt => self.mail.push_back((now, event.id)),
+                Delivery::Late => {
+                    let at = now + self.chance.between(0, 900);
+                    self.mail.push_back((at, event.id));
+                }
+                Delivery::Twice => {
+                    self.mail.push_back((now, event.id.clone()));
+                    let at = now + self.chance.between(0, 120);
+                    self.mail.push_back((at, event.id));
+                }
+                Delivery::Lost => {}
+            }
+        }
+    }
+
+    async fn deliver(&mut self) {
+        let now = self.now.seconds();
+        let (due, later) = std::mem::take(&mut self.mail)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(at, _)| *at <= now);
+        self.mail = later;
+        for (_, id) in due {
+            let Some(event) = self.stripe.read(|core| core.event(&id).cloned()) else {
+                continue;
+            };
+            let (app, body) = (self.app.clone(), event.to_string());
+            let received = self.run(async move { inbox::receive(&app, body.as_bytes()).await });
+            if let Some(Ok(())) = received.await {
+                self.stripe.act(|core, _| {
+                    core.set_pending_webhooks(&id, 0);
+                    core.set_created_delivery(&id, true);
+                });
+            } else {
+                self.mail.push_back((now + 60, id));
+            }
+        }
+    }
+
+    /// Lets the application do everything that is due now. Returns whether it came to rest.
+    pub async fn work(&mut self) -> bool {
+        for _ in 0..ROUNDS_MAX {
+            self.collect_mail();
+            self.deliver().await;
+            let app = self.app.clone();
+            let synced = self.run(async move { worker::one(&app, true).await }).await;
+            if matches!(synced, Some(Ok(true)) | None) {
+                continue;
+            }
+            let app = self.app.clone();
+            if self
+                .run(async move { jobs::round(&app).await })
+                .await
+                .is_none()
+            {
+                continue;
+            }
+            let app = self.app.clone();
+            let idle = self
+                .run(async move { jobs::clock::is_idle(&app).await })
+                .await;
+            let now = self.now.seconds();
+            self.send_emails().await;
+            if idle.is_some_and(|idle| idle.unwrap_or(false))
+                && !self.mail.iter().any(|(at, _)| *at <= now)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes the queued emails, as the mailer does.
+    async fn send_emails(&mut self) {
+        let now = self.now;
+        let app = self.app.clone();
+        let until = now.plus_seconds(60);
+        let sent = app.db.write(0, move |tx| {
+            let kind = store::outbox::MessageKind::Mail;
+            let mails = store::outbox::take_due(tx, kind, now, until, 100)?;
+            for mail in &mails {
+                store::outbox::set_sent(tx, mail.id, now)?;
+            }
+            Ok(mails)
+        });
+        for mail in sent.await.unwrap_or_default() {
+            self.mark("email");
+            self.note(format!("    email {}", mail.key));
+        }
+    }
+
+    /// Lets time pass, from one moment at which something is due to the next.
+    pub async fn pass(&mut self, seconds: i64) {
+        let until = self.now.seconds().saturating_add(seconds);
+        for _ in 0..STEPS_MAX {
+            let next = self.next_due().await.clamp(self.now.seconds() + 1, until);
+            self.set_now(next);
+            self.look_after().await;
+            self.work().await;
+            if next >= until {
+                return;
+            }
+        }
+        self.set_now(until);
+        self.work().await;
+    }
+
+    /// Lets the application read Stripe's list of events, at most once a minute, and audit its
+    /// books, at most once a day.
+    async fn look_after(&mut self) {
+        let now = self.now.seconds();
+        if now - self.polled_at >= 60 {
+            self.polled_at = now;
+            let app = self.app.clone();
+            self.run(async move { jobs::poll::once(&app).await }).await;
+        }
+        if now - self.audited_at >= 86_400 {
+            self.audited_at = now;
+            let app = self.app.clone();
+            self.run(async move { jobs::nightly::once(&app).await })
+                .await;
+        }
+    }
+
+    fn set_now(&mut self, seconds: i64) {
+        let now = Timestamp::from_seconds(seconds);
+        self.now = self.now.max(now);
+        self.clock.set(self.now);
+        self.app.clock.set(self.now);
+        self.stripe.set_now(self.now.seconds());
+        self.collect_mail();
+    }
+
+    async fn next_due(&mut self) -> i64 {
+        let stripe = self.stripe.read(Core::next_due);
+        let mail = self.mail.iter().map(|(at, _)| *at).min();
+        let app = self.app.clone();
+        let ours = jobs::clock::next_due(&app).await.ok().flatten();
+        let queued = app.read(store::sync::next_due).await.ok().flatten();
+        let queued = queued.map(|due| due.seconds() + 1);
+        let all = [stripe, mail, ours, queued];
+        all.into_iter().flatten().min().unwrap_or(i64::MAX)
+    }
+
+    /// Ends all faults and waits until the application has come to rest: up to an hour in steps of
+    /// a minute.
+    pub async fn rest(&mut self) -> bool {
+        self.stripe.calm();
+        self.delivery = Delivery::Prompt;
+        let mut calm = 0;
+        for _ in 0..60 {
+            self.pass(60).await;
+            let app = self.app.clone();
+            let polled = self.run(async move { jobs::poll::once(&app).await }).await;
+            let is_idle = self.work().await && self.is_done().await;
+            let nothing_new = matches!(polled, Some(Ok(0)));
+            calm = if is_idle && nothing_new { calm + 1 } else { 0 };
+            if calm == 3 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether no account waits for a sync, not even later.
+    async fn is_done(&mut self) -> bool {
+        let next = self.app.read(store::sync::next_due).await;
+        next.is_ok_and(|next| next.is_none())
+    }
+}
+
+fn settings() -> anyhow::Result<Settings> {
+    let mut settings =
+        Settings::load(None, &|_| None).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+    settings.stripe.secret_key = "sk_test_stories".to_owned().into();
+    settings.stripe.api_base = API_BASE.to_owned();
+    // Stories press buttons far faster than people.
+    settings.limits.checkout_per_minute = 1_000;
+    settings.limits.portal_per_minute = 1_000;
+    Ok(settings)
+}
+
+async fn open(
+    settings: &Settings,
+    stripe: &Linked,
+    db: Db,
+    clock: &Arc<ManualClock>,
+    rng: &Arc<Chance>,
+    now: Timestamp,
+) -> anyhow::Result<App> {
+    let mut config = ClientConfig::new(API_BASE, "sk_test_stories");
+    config.backoff = std::time::Duration::ZERO;
+    let parts = Parts {
+        db,
+        stripe: Client::over(config, Arc::new(stripe.clone()))?,
+        clock: BillingClock::standing(now),
+        security_clock: clock.clone(),
+        rng: rng.clone(),
+    };
+    App::of_parts(settings.clone(), parts).await
+}
+
+async fn beginning() -> anyhow::Result<Beginning> {
+    let core = Core::new(1, BEGINNING);
+    let world = World::on(Linked::new(core), Db::open_in_memory_inline()?, 1).await?;
+    billing::setup::run(&world.app, false).await?;
+    world.stripe.act(|core, _| core.take_new_events());
+    Ok(Beginning {
+        core: world.stripe.read(Clone::clone),
+        db: world.app.db.copy_in_memory()?,
+    })
+}

@@ -1,0 +1,1 @@
+//! Many stories, one after the other on each core.

@@ -254,7 +254,11 @@ async fn change(app: &App, intent: &Intent) -> Result<()> {
             .update_customer(&customer, &params, &intent.id)
             .await
         {
-            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+            Ok(_) => {}
+            // The sync finds out whether the customer is missing, and raises the alert.
+            Err(stripe::Error::NotFound { .. }) => {
+                app.mark_for_sync(account).await?;
+            }
             Err(error) => {
                 note_failure(app, intent, &error).await?;
                 return Err(error.into());

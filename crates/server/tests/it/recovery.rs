@@ -393,6 +393,42 @@ async fn an_invoice_written_at_stripe_is_granted_if_it_sells_a_pack_and_is_a_fin
     stage.audited().await;
 }
 
+on_both!(
+    a_lost_order_whose_bonus_changed_since_is_proposed_by_repair_and_granted_when_it_is_applied,
+    changing_catalog
+);
+async fn a_lost_order_whose_bonus_changed_since_is_proposed_by_repair_and_granted_when_it_is_applied(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(5_000).await;
+    forget_purchases(&maya).await;
+    let with_bonus = crate::stage::CATALOG.replace("credits = 5000", "credits = 5000\nbonus = 700");
+    std::fs::write(&stage.app.settings.billing.catalog, with_bonus).unwrap();
+    // Unless the service was faster.
+    stage.app.load_catalog().await.unwrap();
+
+    assert_eq!(run(stage, &["sync", "--all"]).await.0, 0);
+    assert_eq!(balance(&maya.billing().await), 100.0, "which bonus is not certain");
+    let (code, dry) = run(stage, &["repair"]).await;
+    assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{dry}");
+    assert_eq!(dry["payments"][0]["proposed"], "grants 5000 credits", "{dry}");
+    assert_eq!(balance(&maya.billing().await), 100.0, "only shown");
+    let (code, done) = run(stage, &["repair", "--apply"]).await;
+
+    assert_eq!((code, &done["failed"]), (0, &json!([])), "{done}");
+    assert_eq!(balance(&maya.billing().await), 5_100.0, "the terms of that day");
+    assert_eq!(findings(&maya).await, "");
+    assert_eq!(run(stage, &["repair"]).await.0, 0);
+    assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
+}
+
+/// A catalog that the test changes.
+fn changing_catalog(settings: &mut billing::config::Settings) {
+    crate::stage::own_catalog(settings, crate::stage::CATALOG);
+}
+
 on_both!(an_open_or_expired_page_that_nobody_paid_is_no_difference_from_stripe);
 async fn an_open_or_expired_page_that_nobody_paid_is_no_difference_from_stripe(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;

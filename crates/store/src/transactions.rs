@@ -203,7 +203,8 @@ record! {
     }
 }
 
-/// Payments for the account's subscription since a given time, newest first.
+/// Payments for the account's subscription since a given time, newest first. Stripe refunds no
+/// payment whose dispute is open or lost.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,
@@ -223,6 +224,7 @@ pub fn refundable(
             and t.status = 'COMPLETED'
             and t.stripe_payment_intent_id is not null
             and t.amount_minor > t.refunded_minor
+            and t.disputed = 0
           order by i.paid_at desc, i.invoice_id desc
           limit $4",
         args![account, subscription_id, since, limit],

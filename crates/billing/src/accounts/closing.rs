@@ -239,7 +239,7 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         })
         .await?;
     let name = name.map(|user| user.public_id).unwrap_or_default();
-    let author = Author::new(app, &name);
+    let (author, rules) = (Author::new(app, &name), app.rules());
     app.write(account, move |tx| {
         let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
         if row.status == AccountStatus::Closed {
@@ -251,6 +251,8 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
             store::users::remove_member(tx, member.user_id, account)?;
         }
         store::erasure::account(tx, account, now)?;
+        // The ledger refuses every call from now on, by any key.
+        store::ledger::settle(tx, &rules, account, now)?;
         let mut forgotten = 0;
         for member in members {
             let is_elsewhere = !store::users::places(tx, member.user_id)?.is_empty();

@@ -26,6 +26,7 @@ use crate::intents::claimed;
 use crate::intents::refund::refund;
 use crate::payments::plan::quote::{is_fresh, money};
 use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback};
+use crate::sync;
 
 const KIND: IntentKind = IntentKind::PlanEnd;
 
@@ -117,7 +118,13 @@ async fn endable(app: &App, caller: &SignedIn) -> Result<Subscription> {
         let detail = "Plans end with their period here, not immediately.";
         return Err(Error::conflict("ends_with_period", detail));
     }
-    allowed(app, caller).await
+    let held = allowed(app, caller).await?;
+    // What was paid for the new period is known after a sync.
+    if held.period_end.is_some_and(|end| end <= app.now()) {
+        sync::account(app, caller.account.id).await?;
+        return allowed(app, caller).await;
+    }
+    Ok(held)
 }
 
 async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
@@ -131,7 +138,12 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         paid_minor: 0,
     };
     // Only a paid period can be refunded.
+    let is_over = ending
+        .held
+        .period_end
+        .is_some_and(|end| end.seconds() <= date);
     if app.settings.billing.cancel_now() != CancelNow::Refund
+        || is_over
         || ending.held.status != SubscriptionStatus::Active
     {
         return Ok(ending);

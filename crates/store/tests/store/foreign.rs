@@ -132,6 +132,10 @@ fn a_lost_intent_is_recovered_once_and_never_replaces_a_row(db: &Db) {
         expires_at: None,
         bonus_micros: Some(0),
         expires_after_days: None,
+        attempts: 0,
+        next_attempt_at: store::intents::unfinished::NEVER,
+        is_owed: false,
+        needs_attention: false,
     };
     let (first, other) = (
         lost.clone(),

@@ -20,7 +20,7 @@ macro_rules! columns {
          stripe_checkout_session_id, stripe_invoice_id, stripe_refund_id, natural_key, type,
          status, amount_minor, currency, refunded_minor, product_type, subscription_tier,
          credits_purchased_micros, description, metadata, failure, attempts, receipt_url,
-         occurred_at, created_at, updated_at"
+         occurred_at, created_at, updated_at, disputed"
     };
 }
 use columns;
@@ -78,6 +78,8 @@ record! {
         pub created_at: Timestamp,
         /// The time at which the transaction last changed.
         pub updated_at: Timestamp,
+        /// Whether a dispute about the payment is open.
+        pub disputed: bool,
     }
 }
 

@@ -116,6 +116,7 @@ pub fn entry_kind(kind: EntryKind) -> &'static str {
         EntryKind::Freeze => "Grant frozen by a dispute",
         EntryKind::Unfreeze => "Grant released after a dispute",
         EntryKind::Forgive => "Debt forgiven",
+        EntryKind::Keep => "Allowance kept until the renewal is settled",
     }
 }
 

@@ -344,7 +344,9 @@ impl Plan {
             return Ok(());
         }
         if held.is_none_or(|held| {
-            held.status != row.status || held.refunded_minor != row.refunded_minor
+            held.status != row.status
+                || held.refunded_minor != row.refunded_minor
+                || held.disputed != row.disputed
         }) {
             report.changes.push(format!(
                 "transaction {} is {}",

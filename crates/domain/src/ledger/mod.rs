@@ -47,6 +47,12 @@ pub const HOLD_TTL_SECONDS_DEFAULT: i64 = 120;
 pub const HOLD_TTL_SECONDS_MAX: i64 = 86_400;
 /// How long after its hold expired a capture is still accepted, in seconds.
 pub const LATE_CAPTURE_SECONDS: i64 = 86_400;
+/// Hours after the end of a period during which its allowance may still be spent, because the
+/// renewal has not been settled. Stripe drafts the renewal's invoice at the turn and collects it
+/// about an hour later; an endpoint that answers its `invoice.created` badly delays that by up to
+/// 72 hours.
+pub const TURN_HOURS_MAX: i64 = 72;
+
 /// The most open holds an account may have; above that, `authorize` refuses.
 pub const OPEN_HOLDS_MAX: i64 = 1_000;
 
@@ -109,6 +115,26 @@ impl Ledger {
     pub fn available(&self, now: Timestamp) -> Credits {
         let free = self.spendable(now) - self.wallet.debt;
         free.max(Credits::ZERO)
+    }
+
+    /// Whether `said` was available at `now`, for a ledger that was rebuilt from its journal. The
+    /// journal doesn't say whether a renewal was unsettled: then the allowance that had just ended
+    /// still counted.
+    pub fn explains_available(&self, said: Credits, now: Timestamp) -> bool {
+        let earliest = now.plus_seconds(-TURN_HOURS_MAX * 3_600);
+        let may_be_kept = |lot: &&Lot| {
+            let has_ended = |end: Timestamp| end <= now && end > earliest;
+            let is_open = !lot.voided && !lot.frozen;
+            lot.kind == GrantKind::Allowance && is_open && lot.expires_at.is_some_and(has_ended)
+        };
+        let kept: Credits = self
+            .lots
+            .values()
+            .filter(may_be_kept)
+            .map(Lot::unheld)
+            .sum();
+        let with_kept = self.spendable(now) + kept - self.wallet.debt;
+        said == self.available(now) || said == with_kept.max(Credits::ZERO)
     }
 
     /// Decides one request at `now`. Call [`Ledger::settle`] first when something is due.

@@ -15,6 +15,9 @@ update invoice
                 where t.stripe_invoice_id = invoice.invoice_id
                   and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE'));
 
+alter table transactions add column disputed integer not null default 0 check (disputed in (0, 1));
+create index transactions_disputed on transactions (account_id, occurred_at) where disputed = 1;
+
 -- Until when an allowance outlasts its period, while the renewal is not settled.
 alter table credit_grant add column kept_until integer;
 

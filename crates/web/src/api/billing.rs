@@ -106,6 +106,7 @@ fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
         "cancelAt": plan.cancel_at.map(Timestamp::rfc3339),
         "trialEnd": plan.trial_end.map(Timestamp::rfc3339),
         "graceUntil": plan.grace_until.map(Timestamp::rfc3339),
+        "collectionPaused": plan.is_paused,
         "pendingChange": pending,
     })
 }

@@ -98,9 +98,8 @@ impl Audit<'_> {
             return;
         }
         self.ledger.wallet.hash = entry.hash;
-        let available = self.ledger.available(entry.at);
-        if available != entry.available {
-            let said = entry.available;
+        if !self.ledger.explains_available(entry.available, entry.at) {
+            let (said, available) = (entry.available, self.ledger.available(entry.at));
             self.find_in(
                 Part::Journal,
                 row,

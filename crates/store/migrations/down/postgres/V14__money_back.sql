@@ -1,4 +1,6 @@
 drop table dispute;
+drop index transactions_disputed;
+alter table transactions drop column disputed;
 alter table credit_grant drop column kept_until;
 alter table invoice drop column disputed;
 alter table invoice drop column reversed_minor;

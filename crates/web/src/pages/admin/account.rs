@@ -14,6 +14,7 @@ use billing::operators::unfinished::Unfinished;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
+use domain::amounts;
 use domain::ledger::{Entry, Hold, Lot};
 use domain::money::Credits;
 use domain::plan::AccountStatus;
@@ -23,6 +24,8 @@ use serde::Deserialize;
 use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
+use store::disputes::{Decision, Dispute};
+use store::foreign::Foreign;
 use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -35,6 +38,7 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::{offered, unfinished_banner};
 use crate::pages::admin::{at_stripe, operator_shell};
+use crate::rows::money::of_row;
 
 mod tables;
 mod timeline;
@@ -80,11 +84,13 @@ pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
 fn flash(done: &str) -> Option<Banner> {
     let (title, text) = match done {
         "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
+        "recorded" => ("Payment recorded", "Its account was synced with Stripe."),
         "refunded" => ("Refund sent to Stripe", "Credits will update shortly."),
         "synced" => ("Synced with Stripe", "Differences were found and fixed."),
         "agreed" => ("In sync with Stripe", "Nothing needed to change."),
         "forgiven" => ("Debt forgiven", "It won't be taken from future credits."),
         "voided" => ("Grant ended", "Its remaining credits were removed."),
+        "decided" => ("The decision is recorded", "The plan follows it."),
         "plan" => ("Plan override set", "The override is in effect now."),
         "suspended" => ("The account is suspended", "Its calls are refused."),
         "finished" => ("Done at Stripe", "Nothing of the request is left."),
@@ -104,6 +110,8 @@ struct Rows {
     customer: Option<String>,
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
+    disputes: Vec<Dispute>,
+    foreign: Vec<Foreign>,
     grants: Vec<Lot>,
     holds: Vec<Hold>,
     events: Vec<store::events::Event>,
@@ -135,6 +143,8 @@ impl Rows {
                 store::transactions::Cursor::START,
                 LINES * 2,
             )?,
+            disputes: store::disputes::of_account(tx, account, LINES)?,
+            foreign: store::foreign::of_account(tx, account, LINES)?,
             grants: store::ledger::grants(tx, account, i64::MAX, LINES)?,
             holds: store::ledger::holds(tx, account, latest, LINES)?,
             events: store::events::list(tx, &filter, None, LINES)?,
@@ -218,6 +228,11 @@ fn banners(
                     refused until new credits settle the debt or an operator forgives it.";
         banners.push(Banner::new(Kind::Bad, title, text));
     }
+    banners.extend(
+        rows.disputes
+            .iter()
+            .filter_map(|one| disputed(account, one)),
+    );
     if let Some(failed) = rows
         .transactions
         .iter()
@@ -248,6 +263,30 @@ fn banners(
         }
     }
     banners
+}
+
+/// An open dispute, with Stripe's deadline; or a lost one whose plan still has to be decided about.
+fn disputed(account: &Account, dispute: &Dispute) -> Option<Banner> {
+    let amount = amounts::amount(of_row(dispute.amount_minor, &dispute.currency));
+    if dispute.is_open() {
+        let title = format!("A payment of {amount} is disputed");
+        let mut text = Prose::new("Its credits are set aside until the bank decides.");
+        if let Some(due) = dispute.due_by {
+            text = text
+                .text(" Stripe needs your response by ")
+                .time(format::day(due.micros()))
+                .text(".");
+        }
+        return Some(Banner::new(Kind::Bad, title, text));
+    }
+    if dispute.decision() != Some(Decision::Asked) {
+        return None;
+    }
+    let title = format!("A payment of {amount} for a plan was lost in a dispute");
+    let text = "Its credits were taken back. The plan continues until you decide.";
+    let id = (&account.public_id, &dispute.dispute_id);
+    let href = format!("/admin/accounts/{}/dispute?dispute={}", id.0, id.1);
+    Some(Banner::new(Kind::Bad, title, text).with(Action::link("Decide", href).primary()))
 }
 
 fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
@@ -290,6 +329,9 @@ fn plan_facts(view: &View) -> Vec<Fact> {
             format::count(view.calls_this_period.unsigned_abs()),
         ),
     ];
+    if view.plan.is_paused {
+        facts.push(Fact::new("Collection", "Paused at Stripe"));
+    }
     facts.extend(view.plan.cancel_at.map(|at| Fact::new("Ends", time(at))));
     facts.extend(
         view.plan

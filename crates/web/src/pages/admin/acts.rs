@@ -2,6 +2,7 @@
 //! confirmation; the POST carries an idempotency key, so a double click acts once.
 
 mod adjustments;
+mod disputes;
 mod requests;
 
 use axum::extract::FromRequestParts;
@@ -34,6 +35,7 @@ use crate::pages::admin::operator_shell;
 use crate::site::Site;
 
 pub use adjustments::{adjust, undo};
+pub use disputes::{ask_dispute, dispute};
 pub use requests::{ask_dismiss, dismiss, retry};
 
 /// An operator and the account in the path: what every action requires.

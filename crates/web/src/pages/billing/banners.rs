@@ -74,6 +74,20 @@ pub(super) fn plan_banners(
     vec![banner]
 }
 
+/// Open disputes, and a paused collection.
+pub(super) fn exception_banners(catalog: &Catalog, view: &View, rows: &Rows) -> Vec<Banner> {
+    let disputes = rows.disputes.iter();
+    let mut banners: Vec<Banner> = disputes
+        .map(|one| banners::disputed(&amount(one.amount_minor, &one.currency)))
+        .collect();
+    if view.plan.is_paused && view.plan.status.is_running() {
+        let title = paid_title(catalog, &view.plan, rows.live.as_ref());
+        let brings_credits = view.plan.allowance.is_positive();
+        banners.push(banners::collection_paused(&title, brings_credits));
+    }
+    banners
+}
+
 /// Whether a plan change is waiting for its payment.
 fn waits_for_payment(rows: &Rows) -> bool {
     let invoice = rows.unpaid.as_ref();

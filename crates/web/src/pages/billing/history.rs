@@ -89,6 +89,7 @@ pub fn transaction_badge(row: &Transaction) -> Badge {
         (TransactionType::SubscriptionCancel, TransactionStatus::Completed) => {
             Badge::plain("Ended")
         }
+        (_, status) if row.disputed && status.is_paid() => Badge::warn("Disputed"),
         (_, TransactionStatus::Completed) if row.refunded_minor > 0 => {
             Badge::plain("Partly refunded")
         }

@@ -15,7 +15,7 @@ use views::{banners, format, labels, offer};
 
 use crate::frame::account_shell;
 use crate::pages::billing::banners::{
-    card_banner, limit_banner, owed_banners, pending_banners, plan_banners,
+    card_banner, exception_banners, limit_banner, owed_banners, pending_banners, plan_banners,
 };
 use crate::pages::billing::history::history;
 use crate::pages::billing::paid::{amount, paid_title, price, scheduled};
@@ -45,6 +45,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         now.day(),
     );
     let mut banners = plan_banners(&catalog, view, rows, now);
+    banners.extend(exception_banners(&catalog, view, rows));
     banners.extend(card_banner(view, rows, now));
     banners.extend(owed_banners(rows));
     banners.extend(pending_banners(rows, now));

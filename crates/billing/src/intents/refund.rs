@@ -2,7 +2,7 @@
 
 use store::intent_steps::Step;
 use stripe::Form;
-use stripe::objects::{Charge, DisputeStatus, Refund};
+use stripe::objects::{self, Charge, DisputeStatus, Refund};
 
 use super::chain::Taken;
 use super::{INTENT_KEY, key_of, may_be_made};
@@ -55,7 +55,7 @@ pub(crate) async fn refund(
 pub(crate) async fn made(app: &App, filter: &Form, mark: &str) -> stripe::Result<Option<Refund>> {
     let listed = app.stripe.list_refunds(filter, REFUNDS_MAX).await?.data;
     Ok(listed.into_iter().find(|refund| {
-        let status = refund.status.as_ref().map(|status| status.as_str());
+        let status = refund.status.as_ref().map(objects::RefundStatus::as_str);
         let is_void = matches!(status, Some("failed" | "canceled"));
         refund
             .metadata

@@ -295,11 +295,10 @@ async fn act(
                 if let Some(note) = &note {
                     store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
                 }
-                let mut act = author
-                    .act(action, &subject)
+                let mut act = author.act(action, &subject).reason(&by_hand.reason);
+                act = act
                     .with("credits", json!(entry.posted_delta.to_string()))
-                    .with("entry", json!(entry.seq))
-                    .reason(&by_hand.reason);
+                    .with("entry", json!(entry.seq));
                 if entry.debt_delta != Credits::ZERO {
                     act = act.with("debt", json!(entry.debt_delta.to_string()));
                 }

@@ -72,11 +72,42 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let id = &all[0].public_id;
                     store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
                 }
+                "dispute" => put_dispute(tx, account, "needs_response")?,
+                "lost-dispute" => {
+                    tx.execute(
+                        "insert into subscription (subscription_id, account_id, customer_id,
+                                status, cancel_at_period_end, paused, live, created_at, synced_at)
+                         values ('sub_lost', $1, 'cus_lost', 'active', 0, 0, 1, $2, $2)",
+                        args![account, now],
+                    )?;
+                    put_dispute(tx, account, "lost")?;
+                    let asked = store::disputes::Decision::Asked;
+                    store::disputes::decide(tx, account, "dp_1", asked, None)?;
+                }
                 other => panic!("how does {other} begin?"),
             }
             Ok(())
         })
         .await;
+}
+
+fn put_dispute(tx: &mut store::Tx<'_>, account: i64, status: &str) -> store::Result<()> {
+    let row = store::disputes::Dispute {
+        dispute_id: "dp_1".to_owned(),
+        account_id: account,
+        charge_id: "ch_1".to_owned(),
+        payment_intent_id: "pi_1".to_owned(),
+        subscription_id: Some("sub_lost".to_owned()),
+        status: status.to_owned(),
+        amount_minor: 4_900,
+        currency: "usd".to_owned(),
+        reason: Some("fraudulent".to_owned()),
+        due_by: domain::time::parse("2026-12-09"),
+        decision: None,
+        decided_by: None,
+        created_at: domain::time::Timestamp::default(),
+    };
+    store::disputes::put(tx, &row)
 }
 
 async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
@@ -120,6 +151,11 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "endpoint-disabled" => {
                     let all = store::webhook_endpoints::all(tx)?;
                     store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
+                }
+                "dispute" => put_dispute(tx, account, "won")?,
+                "lost-dispute" => {
+                    let kept = store::disputes::Decision::Kept;
+                    store::disputes::decide(tx, account, "dp_1", kept, Some("usr_boss"))?;
                 }
                 other => panic!("how does {other} end?"),
             }

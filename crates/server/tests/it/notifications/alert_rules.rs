@@ -42,6 +42,9 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "stripe-errors" => {
                     rows::add(tx, "stripe-error", 21, now)?;
                 }
+                "other-mode" => {
+                    rows::add(tx, "other-mode", 1, now)?;
+                }
                 "outbox" => {
                     let new = outbox::NewMessage {
                         key: "mail:old",
@@ -129,7 +132,7 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 }
                 "inbox-age" => settle(tx, "evt_old")?,
                 "parked" => settle(tx, "evt_parked")?,
-                "bad-signatures" | "stripe-errors" => {
+                "bad-signatures" | "stripe-errors" | "other-mode" => {
                     rows::forget_tallies(tx, now.plus_seconds(7_200))?;
                 }
                 "outbox" => {

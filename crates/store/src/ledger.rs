@@ -23,7 +23,7 @@ pub mod watch;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
-use domain::ledger::{Command, Entry, GrantKind, Ledger, Outcome, Refusal, Request};
+use domain::ledger::{Command, Entry, EntryKind, GrantKind, Ledger, Outcome, Refusal, Request};
 use domain::money::Credits;
 use domain::plan::{AccountFacts, Plan, PlanInvoice, PlanRules, allowance_due, claims, plan_at};
 use domain::time::Timestamp;
@@ -61,30 +61,37 @@ pub struct Rules {
     pub listener: Listener,
 }
 
-type OnCredit = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
+type OnEntry = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
-/// A listener that is called for every entry that adds credits, whatever its source, in the commit
-/// that writes it; by default there is none.
+/// A listener that is called for every entry that adds credits, whatever its source, and for every
+/// one that takes them back, in the commit that writes it; by default there is none. Calls and
+/// expiries are not reported to it.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<OnCredit>>);
+pub struct Listener(Option<Arc<OnEntry>>);
 
 impl Listener {
     /// Makes a listener. An error of the listener also rolls back the entry.
     pub fn new(
-        on_credit: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
+        on_entry: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
-        Listener(Some(Arc::new(on_credit)))
+        Listener(Some(Arc::new(on_entry)))
     }
 
     fn notify(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
-        let Some(on_credit) = &self.0 else {
+        let Some(on_entry) = &self.0 else {
             return Ok(());
         };
-        let brings = |entry: &&Entry| entry.posted_delta.is_positive();
+        let is_told = |entry: &&Entry| {
+            let takes_back = matches!(
+                entry.kind,
+                EntryKind::Clawback | EntryKind::Freeze | EntryKind::Adjust
+            );
+            takes_back || entry.posted_delta.is_positive()
+        };
         entries
             .iter()
-            .filter(brings)
-            .try_for_each(|entry| on_credit(tx, entry))
+            .filter(is_told)
+            .try_for_each(|entry| on_entry(tx, entry))
     }
 }
 
@@ -154,6 +161,7 @@ fn decide(
         .map(|request| loaded.ledger.apply(request, now))
         .collect::<Vec<_>>();
     let entries = save::save(tx, &mut loaded, now)?;
+    watch::note_refused(tx, &loaded, requests, &decisions, now)?;
     rules.listener.notify(tx, &entries)?;
     Ok(decisions)
 }
@@ -181,7 +189,7 @@ fn pass_time(
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
     loaded.is_changed = true;
-    loaded.ledger.keep(plan.turn);
+    loaded.ledger.keep(plan.turn, now);
     let tier = rules.catalog.tier(&plan.access_tier);
     let mut grants = loaded
         .ledger

@@ -260,6 +260,25 @@ pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
     )
 }
 
+/// A refund was promised and hasn't been made yet.
+pub fn refund_owed(amount: &str, is_delayed: bool) -> Banner {
+    if is_delayed {
+        let text = "Stripe couldn't make it yet. We keep trying and our team has been notified. You \
+                    don't need to do anything.";
+        return Banner::new(
+            Kind::Warn,
+            format!("Your refund of {amount} is delayed"),
+            text,
+        );
+    }
+    let text = "It usually arrives within a few days.";
+    Banner::new(
+        Kind::Info,
+        format!("A refund of {amount} is on its way"),
+        text,
+    )
+}
+
 /// Stripe is unavailable. `again` is the page to retry.
 pub fn stripe_unreachable(again: &str) -> Banner {
     let text = "Stripe is not answering. Your plan, credits and API calls work as usual.";

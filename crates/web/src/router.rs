@@ -351,6 +351,14 @@ fn operators_on_an_account() -> Router<Site> {
             "/admin/accounts/{id}/status",
             get(acts::ask_status).post(acts::status),
         )
+        .route(
+            "/admin/accounts/{id}/requests/{request}/retry",
+            post(acts::retry),
+        )
+        .route(
+            "/admin/accounts/{id}/requests/{request}/dismiss",
+            get(acts::ask_dismiss).post(acts::dismiss),
+        )
 }
 
 /// Routes that aren't in the OpenAPI document, and the document itself.

@@ -5,7 +5,7 @@ use store::disputes::{Decision, Dispute};
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::attempt_now;
+use crate::intents::chain::run_latest;
 use crate::operators::audit_log::{Action, Author};
 use crate::sync::disputed_plan;
 
@@ -57,7 +57,7 @@ pub async fn decide(
         .ok_or_else(no_dispute)?;
     match dispute.decision() {
         Some(held) if held == decision => {
-            attempt_now::<disputed_plan::End>(app, row).await;
+            run_latest::<disputed_plan::End>(app, row).await;
             Ok(dispute)
         }
         Some(Decision::Kept | Decision::Ended) => {

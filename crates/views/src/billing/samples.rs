@@ -95,10 +95,16 @@ fn trials() -> Vec<(&'static str, BillingPage)> {
     without_card.next.method = None;
     let mut refused = free();
     refused.banners = vec![banners::trial_refused("Pro")];
+    let mut owed = free();
+    owed.banners = vec![
+        banners::refund_owed("$49.00", true),
+        banners::refund_owed("$3.20", false),
+    ];
     vec![
         ("trialing", trialing),
         ("trialing-no-card", without_card),
         ("trial-refused", refused),
+        ("refund-owed", owed),
     ]
 }
 

@@ -41,6 +41,21 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ("POST", "/admin/accounts/{id}/void", Right::Money),
     ("GET", "/admin/accounts/{id}/plan", Right::Manage),
     ("GET", "/admin/accounts/{id}/status", Right::Manage),
+    (
+        "POST",
+        "/admin/accounts/{id}/requests/{request}/retry",
+        Right::Money,
+    ),
+    (
+        "GET",
+        "/admin/accounts/{id}/requests/{request}/dismiss",
+        Right::Money,
+    ),
+    (
+        "POST",
+        "/admin/accounts/{id}/requests/{request}/dismiss",
+        Right::Money,
+    ),
     ("POST", "/admin/audit/run", Right::Money),
     ("GET", "/admin/log.csv", Right::Export),
     ("GET", "/admin/export", Right::Export),

@@ -10,6 +10,7 @@ use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Result;
+use billing::operators::unfinished::Unfinished;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
@@ -34,7 +35,7 @@ use crate::frame;
 use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::pages::admin::offered::offered;
+use crate::pages::admin::offered::{offered, unfinished_banner};
 use crate::pages::admin::{at_stripe, operator_shell};
 use crate::rows::money::of_row;
 
@@ -90,6 +91,12 @@ fn flash(done: &str) -> Option<Banner> {
         "decided" => ("The decision is recorded", "The plan follows it."),
         "plan" => ("Plan override set", "The override is in effect now."),
         "suspended" => ("The account is suspended", "Its calls are refused."),
+        "finished" => ("Done at Stripe", "Nothing of the request is left."),
+        "settled" => ("Request ended", "It won't be tried again."),
+        "delayed" => {
+            let text = "It is tried again automatically.";
+            return Some(Banner::new(Kind::Warn, "It failed again", text));
+        }
         "resumed" => ("The account is active again", "Its calls are answered."),
         _ => return None,
     };
@@ -108,6 +115,7 @@ struct Rows {
     entries: Vec<Entry>,
     acts: Vec<Act>,
     names: HashMap<String, String>,
+    unfinished: Vec<Unfinished>,
 }
 
 /// Journal entries searched for the timeline; it omits calls.
@@ -139,6 +147,7 @@ impl Rows {
             entries: store::ledger::journal_after(tx, account, start, ENTRIES_MAX)?,
             names: crate::pages::admin::log::names(tx, acts.iter().map(|act| act.actor.as_str()))?,
             acts,
+            unfinished: billing::operators::unfinished::of_account(tx, account)?,
         })
     }
 }
@@ -179,7 +188,7 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         id: account.public_id.clone(),
         name: account.name.clone(),
         lead,
-        banners: banners(account, &view, &rows, compared.as_ref()),
+        banners: banners(operator, account, &view, &rows, compared.as_ref()),
         plan: plan(app, account, &view, &rows),
         credits: credits(&view, &rows),
         stripe: stripe(&rows, compared.as_ref()),
@@ -195,12 +204,16 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
 }
 
 fn banners(
+    operator: &Operator,
     account: &Account,
     view: &View,
     rows: &Rows,
     compared: Option<&Option<Comparison>>,
 ) -> Vec<Banner> {
-    let mut banners = Vec::new();
+    let unfinished = rows.unfinished.iter();
+    let mut banners: Vec<Banner> = unfinished
+        .map(|one| unfinished_banner(operator, one))
+        .collect();
     if account.status != AccountStatus::Active {
         let title = format!("This account is {}", account.status);
         banners.push(Banner::new(Kind::Warn, title, "Its calls are refused."));

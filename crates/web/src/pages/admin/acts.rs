@@ -3,6 +3,7 @@
 
 mod adjustments;
 mod disputes;
+mod requests;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -35,6 +36,7 @@ use crate::site::Site;
 
 pub use adjustments::{adjust, undo};
 pub use disputes::{ask_dispute, dispute};
+pub use requests::{ask_dismiss, dismiss, retry};
 
 /// An operator and the account in the path: what every action requires.
 pub struct OperatorRequest {

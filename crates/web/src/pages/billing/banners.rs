@@ -136,6 +136,13 @@ pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
     paid.map(banner).collect()
 }
 
+/// Refunds that are owed.
+pub(super) fn owed_banners(rows: &Rows) -> Vec<Banner> {
+    let owed = rows.owed.iter();
+    owed.map(|one| banners::refund_owed(&offer::money(one.amount), one.is_delayed))
+        .collect()
+}
+
 pub(super) fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
     let limit = view.plan.calls_limit?;
     (view.calls_this_period >= limit).then(|| {

@@ -1,5 +1,6 @@
 //! What the billing page reads about an account, in one database read.
 
+use billing::payments::owed::OwedRefund;
 use billing::payments::plan::Pending;
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
@@ -48,6 +49,8 @@ pub struct Rows {
     pub(super) usage: Vec<store::ledger::DayUsage>,
     /// Micro-credits spent in the last seven days.
     pub week: i64,
+    /// Refunds that were promised and have not been made.
+    pub(super) owed: Vec<OwedRefund>,
     /// A payment or a Checkout is pending, so Stripe may know more than we do.
     pub is_waiting: bool,
 }
@@ -96,6 +99,7 @@ pub fn read(
         pending,
         usage: store::ledger::usage_by_day(tx, account, None, today - CHART_DAYS + 1, today + 1)?,
         week: store::ledger::used_between(tx, account, today - 6, today + 1)?.1,
+        owed: billing::payments::owed::refunds(tx, account)?,
         is_waiting,
     }))
 }

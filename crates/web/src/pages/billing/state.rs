@@ -15,7 +15,7 @@ use views::{banners, format, labels, offer};
 
 use crate::frame::account_shell;
 use crate::pages::billing::banners::{
-    card_banner, exception_banners, limit_banner, pending_banners, plan_banners,
+    card_banner, exception_banners, limit_banner, owed_banners, pending_banners, plan_banners,
 };
 use crate::pages::billing::history::history;
 use crate::pages::billing::paid::{amount, often, paid_title, price, scheduled};
@@ -47,6 +47,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
     let mut banners = plan_banners(&catalog, view, rows, now);
     banners.extend(exception_banners(&catalog, view, rows));
     banners.extend(card_banner(view, rows, now));
+    banners.extend(owed_banners(rows));
     banners.extend(pending_banners(rows, now));
     banners.extend(limit_banner(&catalog, view));
     banners.extend(credit_banner(view, rows.week));

@@ -160,6 +160,15 @@ impl Settings {
 
     /// Reads the three layers. Returns all faults, each as a sentence.
     pub fn load(file: Option<&Path>, environment: Environment) -> Result<Settings, Vec<String>> {
+        match Settings::read(file, environment) {
+            (Some(settings), faults) if faults.is_empty() => Ok(settings),
+            (_, faults) => Err(faults),
+        }
+    }
+
+    /// Reads the three layers like [`load`](Settings::load), and returns the settings together with
+    /// all faults: a value that can't be read leaves its default, so that the others can be checked.
+    pub fn read(file: Option<&Path>, environment: Environment) -> (Option<Settings>, Vec<String>) {
         let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are TOML");
         let mut faults = Vec::new();
         if let Some(path) = file {
@@ -183,15 +192,14 @@ impl Settings {
             }
         }
         match table.try_into::<Settings>() {
-            Ok(mut settings) if faults.is_empty() => {
+            Ok(mut settings) => {
                 let trimmed = settings.service.base_url.trim_end_matches('/').to_owned();
                 settings.service.base_url = trimmed;
-                Ok(settings)
+                (Some(settings), faults)
             }
-            Ok(_) => Err(faults),
             Err(error) => {
                 faults.push(error.message().to_owned());
-                Err(faults)
+                (None, faults)
             }
         }
     }

@@ -448,3 +448,15 @@ fn run(command: &mut Command, name: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} failed: {said}");
 }
+
+/// Deletes every order of this account and the rows that mirror Stripe, as if the database were a
+/// backup from before its purchases.
+pub fn forget_orders(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
+    for statement in [
+        "delete from checkout_attempt where account_id = $1",
+        "delete from stripe_intent where account_id = $1",
+    ] {
+        tx.execute(statement, args![account])?;
+    }
+    forget_mirror(tx)
+}

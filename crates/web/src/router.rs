@@ -283,6 +283,10 @@ fn operators() -> Router<Site> {
             post(admin::transactions::remove_view),
         )
         .route(
+            "/admin/payments/{payment}",
+            get(admin::payments::ask).post(admin::payments::decide),
+        )
+        .route(
             "/admin/refunds/{payment}",
             get(admin::refunds::ask).post(admin::refunds::make),
         )

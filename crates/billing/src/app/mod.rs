@@ -215,7 +215,7 @@ impl App {
     }
 
     /// Records that the system clock is in doubt, or no longer is.
-    pub(crate) fn set_clock_doubt(&self, doubt: Option<ClockDoubt>) {
+    pub fn set_clock_doubt(&self, doubt: Option<ClockDoubt>) {
         *self
             .clock_doubt
             .lock()

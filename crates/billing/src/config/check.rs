@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use domain::plan::AllowanceWhilePaused;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{AfterLostDispute, CancelNow, Durability, Encryption, Oidc, Settings};
 use crate::network::Network;
@@ -12,6 +12,9 @@ use crate::outbound;
 
 /// Minimum length of a secret shared with the host application.
 const SHARED_SECRET_BYTES_MIN: usize = 32;
+
+/// Minimum length of a signing secret after its prefix; Stripe's have 32 characters and more.
+const SIGNING_SECRET_BYTES_MIN: usize = 8;
 
 /// Why the service can't start with a configuration, as a sentence without its period.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,12 @@ impl From<&str> for Fault {
     }
 }
 
+/// Whether this can be one of Stripe's signing secrets, `whsec_...`.
+fn is_signing_secret(secret: &SecretString) -> bool {
+    let rest = secret.expose_secret().strip_prefix("whsec_");
+    rest.is_some_and(|rest| rest.len() >= SIGNING_SECRET_BYTES_MIN)
+}
+
 impl Settings {
     /// Everything that is missing or inconsistent for `serve`, as sentences; empty if the service
     /// may start.
@@ -68,6 +77,12 @@ impl Settings {
         }
         if self.billing.enabled && self.stripe.webhook_secrets().is_empty() {
             faults.push(Fault::NoWebhookSecret);
+        }
+        let secrets = self.stripe.webhook_secrets();
+        if secrets.iter().any(|secret| !is_signing_secret(secret)) {
+            faults.push(
+                "STRIPE_WEBHOOK_SECRET is not a signing secret: Stripe's begin with whsec_".into(),
+            );
         }
         let origin = &self.service.base_url;
         let is_https = origin.starts_with("https://");

@@ -153,8 +153,8 @@ struct Rules {
     settings: config::Alerts,
     now: Timestamp,
     real_now: Timestamp,
-    /// What a start found wrong with the system clock.
-    clock_doubt: Option<String>,
+    /// Whether the system clock is in doubt.
+    is_clock_doubtful: bool,
 }
 
 /// The changes to make.
@@ -172,7 +172,7 @@ impl Rules {
             settings: app.settings.alerts.clone(),
             now: app.now(),
             real_now: app.real_now(),
-            clock_doubt: app.clock_doubt().map(|doubt| doubt.text()),
+            is_clock_doubtful: app.clock_doubt().is_some(),
         }
     }
 
@@ -351,22 +351,22 @@ impl Rules {
     /// What would be read or charged wrongly: another Stripe account, a customer that Stripe doesn't
     /// have, a payment without credits or a plan, a wrong clock.
     fn of_what_is_ours(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-        if let Some(text) = &self.clock_doubt {
-            found.push(critical("clock", text));
+        if self.is_clock_doubtful {
+            let summary = "The system clock is more than a day from the last commit; nothing \
+                           expires until it is accepted.";
+            found.push(critical("clock", summary));
         }
         if store::sync::failing_with(tx, OTHER_ACCOUNT)? > 0 {
-            let summary = "The Stripe key is of another account or mode than the database. \
-                           Nothing is synced; `doctor` says which.";
+            let summary = "The Stripe key is of another account or mode than the database; nothing \
+                           is synced.";
             found.push(critical("stripe-account", summary));
         }
         if store::sync::failing_with(tx, CUSTOMER_MISSING)? > 0 {
-            let summary = "Stripe has no customer of the id that an account has. Compare the \
-                           Stripe key, then see the failed accounts.";
+            let summary = "Stripe does not have the customer of an account.";
             found.push(critical("customer-missing", summary));
         }
         if store::transactions::unexplained::count(tx)? > 0 {
-            let summary = "Payments have neither credits nor a plan. `repair` lists them and what \
-                           can be done.";
+            let summary = "Payments have brought neither credits nor a plan; `repair` lists them.";
             found.push(warning("unexplained-payments", summary));
         }
         Ok(())

@@ -263,7 +263,11 @@ impl Chain for Change {
         let (params, key) = (Form::decode(&intent.params), key_of(&intent.id, step));
         match app.stripe.update_customer(&customer, &params, &key).await {
             Ok(_) => Ok(Taken::Done(None)),
-            Err(stripe::Error::NotFound { .. }) => Ok(Taken::Dropped),
+            // The sync finds out whether the customer is missing, and raises the alert.
+            Err(stripe::Error::NotFound { .. }) => {
+                app.mark_for_sync(account).await?;
+                Ok(Taken::Dropped)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -286,13 +286,13 @@ const FOREIGN_MAX: i64 = 1_000;
 
 impl Held {
     /// The order behind an object of Stripe: the one that its metadata name, or whose object it is.
+    /// Metadata that were copied to another object name nothing.
     pub fn intent_of(&self, metadata: &objects::Metadata, object: &str) -> Option<&Intent> {
+        let is_own = |intent: &&Intent| intent.stripe_object_id.as_deref() == Some(object);
         let named = metadata.get(checkout_session::INTENT_KEY);
         let named = named.and_then(|id| self.intents.get(id));
-        named.or_else(|| {
-            let mut all = self.intents.values();
-            all.find(|intent| intent.stripe_object_id.as_deref() == Some(object))
-        })
+        let named = named.filter(|intent| intent.stripe_object_id.is_none() || is_own(intent));
+        named.or_else(|| self.intents.values().find(is_own))
     }
 
     /// The order of a payment that was made without a Checkout session.

@@ -216,6 +216,7 @@ pub async fn read_unknown_subscriptions(app: &App, held: &Held, raw: &mut Raw) -
         .filter(|id| !held.foreign.contains_key(*id))
         .map(str::to_owned)
         .collect();
+    let listed = raw.subscriptions.len();
     for id in unknown.drain() {
         match app.stripe.retrieve_subscription(&id).await {
             Ok(object) => raw.add_subscription(object),
@@ -223,5 +224,7 @@ pub async fn read_unknown_subscriptions(app: &App, held: &Held, raw: &mut Raw) -
             Err(error) => return Err(error.into()),
         }
     }
+    // The list is newest first, and one that it lacked may have been created after it was read.
+    raw.subscriptions.rotate_left(listed);
     Ok(())
 }

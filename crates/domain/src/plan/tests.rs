@@ -1,3 +1,5 @@
+mod allowances;
+
 use super::*;
 use crate::time::parse;
 

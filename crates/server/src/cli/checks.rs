@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use billing::app::App;
-use billing::config::Fault;
+use billing::config::{Fault, Settings, process_environment};
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -65,10 +65,13 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
 
 /// Checks the configuration without opening the database or calling Stripe.
 pub fn config(context: &Context) -> CommandResult {
-    let faults = match context.settings() {
-        Ok(settings) => settings.check(),
-        Err(error) => error.to_string().lines().map(Fault::from).collect(),
-    };
+    let (settings, unreadable) = Settings::read(context.config.as_deref(), &process_environment);
+    let mut faults: Vec<Fault> = unreadable.into_iter().map(Fault::from).collect();
+    faults.extend(
+        settings
+            .map(|settings| settings.check())
+            .unwrap_or_default(),
+    );
     // `serve` also accepts the secret that `setup` stored in the database, which isn't opened here.
     let (faults, notes): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(Fault::is_certain);
     let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();

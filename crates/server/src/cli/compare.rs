@@ -45,6 +45,12 @@ impl Compared {
         self.accounts.len() + self.lost.len()
     }
 
+    /// The open payments with a proposal.
+    pub fn proposed(&self) -> impl Iterator<Item = (&OpenPayment, Decision)> {
+        let open = self.open.iter();
+        open.filter_map(|open| Some((open, Decision::Pack(open.proposed?))))
+    }
+
     /// The open payments as JSON, with what is proposed for each.
     pub fn open_json(&self) -> Vec<Value> {
         let payments = self.open.iter().map(|open| {
@@ -92,7 +98,8 @@ fn open_text(open: &OpenPayment) -> String {
     let start = format!("{account} payment {payment} of {amount} {currency}");
     match &open.proposed {
         Some(sold) => format!(
-            "{start} {} with `admin payment {payment} --proposed --apply`\n",
+            "{start} {}, as Stripe's line items say: repair --apply, or admin payment {payment} \
+             --proposed --apply\n",
             Decision::Pack(*sold).text()
         ),
         None => format!(

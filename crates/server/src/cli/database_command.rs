@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use billing::app::App;
+use billing::config::Settings;
 use clap::Subcommand;
 
 use crate::cli::output::Output;
@@ -43,6 +44,38 @@ pub enum DatabaseCommand {
     Setup(checks::SetupArgs),
     /// Syncs accounts from Stripe.
     Sync(sync::Args),
+}
+
+impl DatabaseCommand {
+    /// Whether the command is used on a new database, which it then creates. All others are about
+    /// what a database holds: on a mistyped path, an empty one would answer wrongly.
+    fn may_create(&self) -> bool {
+        use admin::Admin;
+        match self {
+            DatabaseCommand::Migrate(_) | DatabaseCommand::Setup(_) => true,
+            DatabaseCommand::Admin(command) => matches!(
+                command,
+                Admin::User { .. }
+                    | Admin::Session { .. }
+                    | Admin::LoginLink { .. }
+                    | Admin::Seed(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Fails if the embedded database that the settings name doesn't exist.
+fn require_database(settings: &Settings) -> anyhow::Result<()> {
+    if let store::DatabaseUrl::Sqlite(path) = settings.database_url()? {
+        anyhow::ensure!(
+            path.exists(),
+            "There is no database at {}. Check --data, LBX_DATA or DATABASE_URL; `serve` or \
+             `migrate up` creates one.",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Runs a command and returns its exit code.
@@ -102,6 +135,9 @@ pub async fn main(context: &Context, command: DatabaseCommand) -> CommandResult 
         let code = schema::run(context, command, &mut out).await?;
         out.print();
         return Ok(ExitCode::from(code));
+    }
+    if !command.may_create() {
+        require_database(&settings)?;
     }
     let app = demo_database::open(settings).await?;
     let code = run(&app, command, &mut out).await;

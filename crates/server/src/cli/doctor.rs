@@ -113,10 +113,12 @@ fn configuration(app: &App) -> CheckResult {
 }
 
 async fn stripe(app: &App) -> CheckResult {
+    binding::check(app).await.map_err(|error| {
+        let fact = error.0;
+        let cause = fact.cause.map(|cause| format!(" ({cause})"));
+        format!("{}{}", fact.detail, cause.unwrap_or_default())
+    })?;
     let account = setup::stripe_account(app).await.map_err(text)?;
-    binding::check(app)
-        .await
-        .map_err(|error| error.0.detail.clone())?;
     let base = &app.settings.stripe.api_base;
     Ok(format!(
         "connected to {account} at {base}, which the database belongs to"

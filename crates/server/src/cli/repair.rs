@@ -7,6 +7,7 @@ use billing::app::App;
 use billing::books::audit;
 use billing::books::audit::{Finding, Part, Report, Scope};
 use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
+use billing::operators::payments;
 use billing::sync;
 use billing::sync::lost;
 use serde_json::json;
@@ -48,9 +49,14 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         compare::accounts(app, &accounts).await?
     };
     failed.extend(before.failed.clone());
-    left += before.differing();
+    left += before.differing() + before.proposed().count();
     if args.apply {
-        left -= before.differing();
+        left -= before.differing() + before.proposed().count();
+        for (open, decision) in before.proposed() {
+            if let Err(error) = payments::decide(app, open, &decision, COMMAND_LINE).await {
+                failed.push((open.account.public_id.clone(), error.to_string()));
+            }
+        }
         for account in lost::link(app, &before.lost).await? {
             sync::whole_account(app, account).await?;
         }
@@ -109,7 +115,10 @@ fn summary(
     for one in books {
         text.push_str(&one.text(is_applied));
     }
-    text.push_str(&match (before.differing() + books.len(), is_applied) {
+    text.push_str(&match (
+        before.differing() + before.proposed().count() + books.len(),
+        is_applied,
+    ) {
         (0, _) => format!(
             "Nothing to repair: {} checked against the journal and Stripe.",
             counted(checked, "account")

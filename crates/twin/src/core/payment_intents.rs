@@ -153,7 +153,10 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         if let Some(method) = core.intent_method_in(sent, customer.as_deref())? {
             after["payment_method"] = method.into();
             after["status"] = "requires_confirmation".into();
-        } else if let Some(known) = opt(after, "payment_method").map(str::to_owned) {
+        } else if let Some(known) = opt(after, "payment_method").map(str::to_owned)
+            && has(sent, "customer")
+        {
+            // Nothing else concerns the method: the metadata of a payment that succeeded can change.
             core.check_method_owner(&known, customer.as_deref())?;
         }
         Ok(())

@@ -326,3 +326,19 @@ fn the_payment_of_an_open_invoice_is_canceled_only_with_the_invoice() {
 
     assert_eq!(shop.see(&json!(intent))["status"], "canceled");
 }
+
+/// Stripe's reference for updating a payment intent: metadata can be changed at any time.
+#[test]
+fn the_metadata_of_a_payment_that_succeeded_can_be_removed() {
+    let mut shop = Shop::open();
+    let (intent, _) = shop.hold();
+    let path = format!("/v1/payment_intents/{intent}");
+    shop.post(&format!("{path}/capture"), "");
+
+    shop.post(&path, "metadata[a]=b");
+    assert_eq!(shop.see(&json!(intent))["metadata"], json!({"a": "b"}));
+    shop.post(&path, "metadata=");
+
+    assert_eq!(shop.see(&json!(intent))["metadata"], json!({}));
+    assert_eq!(shop.see(&json!(intent))["status"], "succeeded");
+}

@@ -118,3 +118,11 @@ pub const HOLDS: [(&str, &str); 5] = [
     ("Charged", "r num"),
     ("State", ""),
 ];
+
+/// Columns of the table of what belongs to another product: title and CSS class.
+pub const FOREIGN: [(&str, &str); 4] = [
+    ("Since (UTC)", "num wide-only"),
+    ("What", ""),
+    ("Amount", "r num"),
+    ("At Stripe", ""),
+];

@@ -27,6 +27,8 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ("GET", "/admin/transactions.csv", Right::Export),
     ("POST", "/admin/transactions/views", Right::Look),
     ("POST", "/admin/transactions/views/{id}/remove", Right::Look),
+    ("GET", "/admin/payments/{payment}", Right::Money),
+    ("POST", "/admin/payments/{payment}", Right::Money),
     ("GET", "/admin/refunds/{payment}", Right::Money),
     ("POST", "/admin/refunds/{payment}", Right::Money),
     ("GET", "/admin/accounts/{id}/journal.csv", Right::Export),

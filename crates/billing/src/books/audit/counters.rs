@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::Tx;
 use store::ledger::audit as rows;
 use store::ledger::audit::{Topup, UsageDay};
+use store::transactions::unexplained;
 
 use super::{Audit, PAYMENTS_MAX, PENDING_HOURS_MAX, Part};
 
@@ -81,7 +82,9 @@ impl Audit<'_> {
             if payment.status == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
                 self.warn(&row, format!("it has been PENDING for {age_hours} hours"));
             }
-            if !payment.is_topup || !payment.status.is_paid() {
+            // A payment that nothing explains brought nothing; it is a finding of its sync.
+            let is_unexplained = payment.natural_key.starts_with(unexplained::PREFIX);
+            if !payment.is_topup || !payment.status.is_paid() || is_unexplained {
                 continue;
             }
             if payment.payment_intent.is_some() {

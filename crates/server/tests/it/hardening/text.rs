@@ -134,6 +134,83 @@ async fn case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault(stage
     assert_eq!(after, before);
 }
 
+/// Every operation with a JSON body, with the names of the body's text fields.
+async fn operations_with_text(stage: &Stage) -> Vec<(Method, String, Vec<String>)> {
+    let document: Value = stage.get("/openapi.json").await.json().await.unwrap();
+    let schema_of = |operation: &Value| {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        match schema["$ref"].as_str() {
+            Some(name) => document.pointer(&name[1..]).cloned(),
+            None => Some(schema.clone()).filter(|schema| schema.is_object()),
+        }
+    };
+    let is_text = |field: &Value| {
+        let kind = &field["type"];
+        let one_of = field["oneOf"].is_array() || field["$ref"].is_string();
+        kind == "string" || kind.to_string().contains("string") || one_of
+    };
+    let mut found = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in operations.as_object().unwrap() {
+            let Some(schema) = schema_of(operation) else {
+                continue;
+            };
+            let Some(fields) = schema["properties"].as_object() else {
+                continue;
+            };
+            let fields = fields.iter().filter(|(_, field)| is_text(field));
+            let method = Method::from_bytes(verb.to_uppercase().as_bytes()).unwrap();
+            found.push((
+                method,
+                path.clone(),
+                fields.map(|(name, _)| name.clone()).collect(),
+            ));
+        }
+    }
+    found
+}
+
+on_both!(case_a13_odd_text_in_every_field_that_the_interface_describes_is_never_our_fault);
+async fn case_a13_odd_text_in_every_field_that_the_interface_describes_is_never_our_fault(
+    stage: &Stage,
+) {
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    let key = stage.server_key().await;
+    let operations = operations_with_text(stage).await;
+    let fields: usize = operations.iter().map(|one| one.2.len()).sum();
+    assert!(fields > 40, "{operations:?}");
+    for text in ODD {
+        for (method, path, fields) in &operations {
+            let path = path.replace('{', "").replace('}', "");
+            let body: serde_json::Map<String, Value> = fields
+                .iter()
+                .map(|name| (name.clone(), json!(text)))
+                .collect();
+            let by_key = stage
+                .http
+                .request(method.clone(), format!("{}{path}", stage.base))
+                .bearer_auth(&key);
+            for request in [olga.request(method.clone(), &path), by_key] {
+                let request = request
+                    .header("idempotency-key", crate::stage::fresh_key())
+                    .json(&body);
+                let answer = request.send().await.unwrap();
+                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+                let said = answer.text().await.unwrap();
+                assert!(
+                    status < 500 || status == 503,
+                    "{method} {path} {text}: {status} {said}"
+                );
+                assert!(
+                    !headers.contains_key("x-injected"),
+                    "{method} {path} {text}"
+                );
+            }
+        }
+    }
+    stage.audited().await;
+}
+
 on_both!(case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too);
 async fn case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too(stage: &Stage) {
     let olga = stage.person_as("olga@example.com", "admin").await;

@@ -1,6 +1,7 @@
 //! Alert rules.
 
 use super::*;
+use domain::projection::{TransactionStatus, TransactionType};
 use store::events::EventState;
 use store::outbox::MessageKind;
 
@@ -17,9 +18,15 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
         ..events::NewEvent::default()
     };
     let rule = rule.to_owned();
-    if rule == "audit" {
-        nightly::note(&stage.app, 1, 0).await.unwrap();
-        return;
+    match &*rule {
+        "audit" => return nightly::note(&stage.app, 1, 0).await.unwrap(),
+        "clock" => {
+            return stage.app.set_clock_doubt(Some(billing::clock::ClockDoubt {
+                last_commit: long_ago,
+                system: now,
+            }));
+        }
+        _ => {}
     }
     stage
         .write(0, move |tx| {
@@ -87,6 +94,21 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let asked = store::disputes::Decision::Asked;
                     store::disputes::decide(tx, account, "dp_1", asked, None)?;
                 }
+                "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
+                "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
+                "unexplained-payments" => {
+                    let new = store::transactions::NewTransaction {
+                        public_id: "txn_odd",
+                        account_id: account,
+                        natural_key: "payment:pi_odd",
+                        kind: TransactionType::CreditTopup,
+                        status: TransactionStatus::Completed,
+                        credits_purchased_micros: None,
+                        amount_minor: 1,
+                        ..store::testing::transaction()
+                    };
+                    store::transactions::put(tx, &new, long_ago)?;
+                }
                 other => panic!("how does {other} begin?"),
             }
             Ok(())
@@ -113,12 +135,25 @@ fn put_dispute(tx: &mut store::Tx<'_>, account: i64, status: &str) -> store::Res
     store::disputes::put(tx, &row)
 }
 
+/// Stores the error of an account's last sync, as if one had failed or succeeded.
+fn sync_fails(tx: &mut store::Tx<'_>, account: i64, error: Option<&str>) -> store::Result<()> {
+    let now = domain::time::Timestamp::from_seconds(1);
+    store::sync::lease_account(tx, account, now, now)?;
+    let error = error.map(str::to_owned);
+    tx.execute(
+        "update account_sync set last_error = $2, lease_until = null where account_id = $1",
+        args![account, &error],
+    )
+    .map(|_| ())
+}
+
 async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let (account, now) = (ann.account, stage.app.real_now());
     let rule = rule.to_owned();
-    if rule == "audit" {
-        nightly::note(&stage.app, 0, 0).await.unwrap();
-        return;
+    match &*rule {
+        "audit" => return nightly::note(&stage.app, 0, 0).await.unwrap(),
+        "clock" => return stage.app.set_clock_doubt(None),
+        _ => {}
     }
     stage
         .write(0, move |tx| {
@@ -159,6 +194,10 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "lost-dispute" => {
                     let kept = store::disputes::Decision::Kept;
                     store::disputes::decide(tx, account, "dp_1", kept, Some("usr_boss"))?;
+                }
+                "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
+                "unexplained-payments" => {
+                    store::transactions::unexplained::take_out(tx, account, "pi_odd")?;
                 }
                 other => panic!("how does {other} end?"),
             }

@@ -1,7 +1,6 @@
 //! Changes found without webhooks: old refunds, long histories and lost events.
 
 use super::*;
-use store::catalog::PriceKind;
 use store::events::EventState;
 
 on_both!(a_refund_of_an_old_payment_is_found_by_the_event_that_names_it);
@@ -55,70 +54,6 @@ async fn a_history_of_more_than_a_thousand_payments_is_read_completely(stage: &S
         "{state:?}"
     );
     assert!(state.read_until.is_some());
-}
-
-on_both!(case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known);
-async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known(
-    stage: &Stage,
-) {
-    let maya = stage.buyer("maya@example.com", 500).await;
-    let customer = stage.stripe_id("/v1/customers").await;
-    let pro = stage
-        .stripe_get(&format!("/v1/prices/{}", stage.price("PRO")))
-        .await;
-    let form = [
-        ("product", pro["product"].as_str().unwrap()),
-        ("currency", "usd"),
-        ("unit_amount", "1500"),
-        ("recurring[interval]", "month"),
-    ];
-    let secret = stage.stripe_post("/v1/prices", &form).await["id"].clone();
-    let secret = secret.as_str().unwrap().to_owned();
-
-    subscribe_in_dashboard(stage, &customer, &secret).await;
-
-    let account = maya.account;
-    let state = async || stage.sync_state(account).await;
-    let parked = eventually(state, |state| state.parked_at.is_some()).await;
-    assert_eq!(parked.waits_for_price.as_deref(), Some(secret.as_str()));
-    assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
-    let about = |state: EventState| async move {
-        let events = stage.events().await;
-        let ours = events
-            .iter()
-            .filter(|event| event.kind == "customer.subscription.created");
-        ours.filter(|event| event.state == state).count()
-    };
-    stage.settled().await;
-    assert_eq!(about(EventState::Parked).await, 1);
-
-    let known = secret.clone();
-    stage
-        .write(0, move |tx| {
-            store::catalog::put_price(
-                tx,
-                &store::catalog::Price {
-                    price_id: known.clone(),
-                    lookup_key: "by hand".to_owned(),
-                    kind: PriceKind::Tier,
-                    name: "PRO".to_owned(),
-                    currency: "usd".to_owned(),
-                    amount_minor: 1_500,
-                    first_version: 1,
-                    archived_at: None,
-                },
-            )
-        })
-        .await;
-    stage.app.load_prices().await.unwrap();
-
-    maya.billing_when(is("PRO", "ACTIVE")).await;
-    stage.settled().await;
-    assert_eq!(about(EventState::Parked).await, 0);
-    let state = stage
-        .read(move |tx| store::sync::of_account(tx, account))
-        .await;
-    assert_eq!(state.unwrap().waits_for_price, None);
 }
 
 /// A service that polls Stripe's events and receives no webhooks.

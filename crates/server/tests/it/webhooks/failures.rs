@@ -1,6 +1,7 @@
 //! Failing syncs, crashed workers, and databases that can't be written.
 
 use super::*;
+use crate::stripe_proxy;
 use store::events::EventState;
 
 /// Leases the account as a worker that then crashes; the lease expires after `seconds`.
@@ -89,27 +90,64 @@ async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(st
     assert_eq!(stage.events().await[0].state, EventState::Done);
 }
 
-on_both!(case_w26_a_sync_that_was_overtaken_writes_nothing);
+on_both!(
+    case_w26_a_sync_that_was_overtaken_writes_nothing,
+    stripe_proxy::install
+);
 async fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let (account, now) = (maya.account, stage.app.real_now());
-    let stale = leased_for(&maya, -1).await.unwrap();
+    let account = maya.account;
+    let charge = stage.stripe_id("/v1/charges").await;
+    // The first sync reads the charge before its refund, and then hangs.
+    let read = stripe_proxy::of(stage).hold("GET", "/v1/charges");
+    let overtake = async {
+        read.reached().await;
+        stage.refund(&charge).await;
+        stage
+            .write(account, move |tx| {
+                let expire = "update account_sync set lease_until = 1 where account_id = $1";
+                tx.execute(expire, store::args![account])
+            })
+            .await;
+        let newer = stage.sync(account).await;
+        assert!(!newer.changes.is_empty());
+        let after = state_of(&maya).await;
+        read.open();
+        after
+    };
 
-    stage.sync(account).await;
-    let late = stage.app.db.write(account, move |tx| {
-        store::settings::put(tx, "w26", "written", now)?;
-        store::sync::finish(tx, &stale, now)
-    });
+    let (stale, after) = tokio::join!(billing::sync::account(&stage.app, account), overtake);
 
-    assert!(late.await.is_err(), "the token fences the commit");
-    let kept = stage.read(|tx| store::settings::get(tx, "w26")).await;
+    assert!(stale.is_err(), "the token fences the commit: {stale:?}");
     assert_eq!(
-        kept, None,
-        "what the overtaken worker wrote is gone with it"
+        state_of(&maya).await,
+        after,
+        "not one row is older than before"
     );
-    assert_eq!(balance(&maya.billing().await), 1_100.0);
+    assert_eq!(balance(&maya.billing().await), 100.0, "the refund stands");
+    let rows = stage.transactions(account).await;
+    assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 100));
+    stage.audited().await;
+}
+
+/// Everything that a sync writes about a person's account.
+async fn state_of(person: &Person<'_>) -> String {
+    let account = person.account;
+    let rows = person.stage.transactions(account).await;
+    let (entries, read_until) = person
+        .stage
+        .read(move |tx| {
+            let state = store::sync::of_account(tx, account)?;
+            let read_until = state.and_then(|state| state.read_until);
+            Ok((
+                store::ledger::journal_after(tx, account, 0, 100)?,
+                read_until,
+            ))
+        })
+        .await;
+    format!("{rows:?} {entries:?} {read_until:?}")
 }
 
 on_both!(case_w28_a_database_that_cannot_be_written_is_answered_503);

@@ -174,6 +174,12 @@ fn tables() -> Vec<Table> {
             ),
         ]),
         Table::new("Holds", &HOLDS, "No holds yet."),
+        Table::new("Not ours", &FOREIGN, "").rows([vec![
+            Prose::default().time(day(-40)),
+            Prose::new("Subscription ").code("sub_1QZ9"),
+            "$9.00".into(),
+            "active".into(),
+        ]]),
     ]
 }
 

@@ -25,6 +25,7 @@ use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
 use store::disputes::{Decision, Dispute};
+use store::foreign::Foreign;
 use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -83,6 +84,7 @@ pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
 fn flash(done: &str) -> Option<Banner> {
     let (title, text) = match done {
         "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
+        "recorded" => ("Payment recorded", "Its account was synced with Stripe."),
         "refunded" => ("Refund sent to Stripe", "Credits will update shortly."),
         "synced" => ("Synced with Stripe", "Differences were found and fixed."),
         "agreed" => ("In sync with Stripe", "Nothing needed to change."),
@@ -109,6 +111,7 @@ struct Rows {
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
     disputes: Vec<Dispute>,
+    foreign: Vec<Foreign>,
     grants: Vec<Lot>,
     holds: Vec<Hold>,
     events: Vec<store::events::Event>,
@@ -141,6 +144,7 @@ impl Rows {
                 LINES * 2,
             )?,
             disputes: store::disputes::of_account(tx, account, LINES)?,
+            foreign: store::foreign::of_account(tx, account, LINES)?,
             grants: store::ledger::grants(tx, account, i64::MAX, LINES)?,
             holds: store::ledger::holds(tx, account, latest, LINES)?,
             events: store::events::list(tx, &filter, None, LINES)?,

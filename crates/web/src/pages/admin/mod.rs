@@ -12,6 +12,7 @@ pub mod journal;
 pub mod log;
 pub mod offered;
 pub mod overview;
+pub mod payments;
 pub mod plans;
 pub mod refunds;
 pub mod transactions;

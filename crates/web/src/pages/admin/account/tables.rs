@@ -6,8 +6,9 @@ use billing::app::App;
 use domain::amounts;
 use domain::ledger::{Hold, Lot, LotState};
 use domain::projection::TransactionStatus;
-use store::transactions::Transaction;
-use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
+use store::foreign::{Foreign, ForeignKind};
+use store::transactions::{Transaction, unexplained};
+use views::admin::account::{FOREIGN, GRANTS, HOLDS, PAYMENTS};
 use views::admin::parts::Table;
 use views::components::{Badge, Prose};
 use views::{format, labels};
@@ -21,12 +22,43 @@ pub(super) fn money(row: &Transaction, minor: i64) -> String {
 }
 
 pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {
-    vec![
+    let mut tables = vec![
         payments(app, operator, rows),
         grants(app, operator, home, rows),
         holds(rows),
         events(rows),
-    ]
+    ];
+    if !rows.foreign.is_empty() {
+        tables.push(foreign(rows));
+    }
+    tables
+}
+
+/// Whether a payment brought neither credits nor a plan and still needs a decision.
+fn is_open(row: &Transaction) -> bool {
+    row.natural_key.starts_with(unexplained::PREFIX)
+        && row.status == TransactionStatus::Completed
+        && row.metadata.is_none()
+}
+
+/// What belongs to another product at the same Stripe account.
+fn foreign(rows: &Rows) -> Table {
+    let row = |row: &Foreign| {
+        let what = match row.kind {
+            ForeignKind::Subscription => "Subscription ",
+            ForeignKind::Payment => "Payment ",
+            ForeignKind::Customer => "Customer with this address ",
+        };
+        let currency = row.currency.as_deref().unwrap_or("usd");
+        let amount = row.amount_minor.map(|minor| of_row(minor, currency));
+        vec![
+            Prose::default().time(format::day(row.created_at.micros())),
+            Prose::new(what).code(&row.object_id),
+            amount.map_or_else(String::new, amounts::amount).into(),
+            row.status.clone().into(),
+        ]
+    };
+    Table::new("Not ours", &FOREIGN, "").rows(rows.foreign.iter().map(row))
 }
 
 /// Whether a payment can be refunded.
@@ -50,6 +82,10 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
             status = status
                 .text(" ")
                 .link(title, format!("/admin/refunds/{}", row.public_id));
+        }
+        if operator.may(Right::Money) && is_open(row) {
+            let href = format!("/admin/payments/{}", row.public_id);
+            status = status.text(" ").link("What was it for?", href);
         }
         vec![
             Prose::default().time(format::moment(row.occurred_at.micros())),

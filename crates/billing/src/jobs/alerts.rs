@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
 use crate::operators::unfinished;
+use crate::sync::inbox::OTHER_MODE;
 use crate::sync::snapshot::CUSTOMER_MISSING;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
@@ -65,6 +66,7 @@ pub const RULES: &[&str] = &[
     "parked",
     "bad-signatures",
     "stripe-errors",
+    "other-mode",
     "outbox",
     "endpoint-disabled",
     "stuck-holds",
@@ -290,6 +292,11 @@ impl Rules {
         let errors = alerts::recent(tx, "stripe-error", self.real_now)?;
         if errors > self.settings.stripe_errors_max {
             found.push(warning("stripe-errors", "Many calls to Stripe failed."));
+        }
+        if alerts::recent(tx, OTHER_MODE, self.real_now)? > 0 {
+            let summary = "Stripe delivers events of the other mode (live or test) than the key's. \
+                           They are ignored. Check the webhook endpoints in Stripe's dashboard.";
+            found.push(warning("other-mode", summary));
         }
         Ok(())
     }

@@ -117,26 +117,6 @@ impl Ledger {
         free.max(Credits::ZERO)
     }
 
-    /// Whether `said` was available at `now`, for a ledger that was rebuilt from its journal. The
-    /// journal doesn't say whether a renewal was unsettled: then the allowance that had just ended
-    /// still counted.
-    pub fn explains_available(&self, said: Credits, now: Timestamp) -> bool {
-        let earliest = now.plus_seconds(-TURN_HOURS_MAX * 3_600);
-        let may_be_kept = |lot: &&Lot| {
-            let has_ended = |end: Timestamp| end <= now && end > earliest;
-            let is_open = !lot.voided && !lot.frozen;
-            lot.kind == GrantKind::Allowance && is_open && lot.expires_at.is_some_and(has_ended)
-        };
-        let kept: Credits = self
-            .lots
-            .values()
-            .filter(may_be_kept)
-            .map(Lot::unheld)
-            .sum();
-        let with_kept = self.spendable(now) + kept - self.wallet.debt;
-        said == self.available(now) || said == with_kept.max(Credits::ZERO)
-    }
-
     /// Decides one request at `now`. Call [`Ledger::settle`] first when something is due.
     pub fn apply(&mut self, request: &Request, now: Timestamp) -> Result<Outcome, Refusal> {
         if let Some(key) = &request.key

@@ -40,3 +40,9 @@ create index dispute_by_account on dispute (account_id, created_at);
 create index dispute_by_payment on dispute (payment_intent_id);
 create index dispute_open on dispute (status) where status in ('needs_response', 'under_review');
 create index dispute_asked on dispute (decision) where decision = 'asked';
+
+-- An entry that keeps an allowance past its period moves no credits.
+alter table journal drop constraint journal_check;
+alter table journal add constraint journal_check
+    check (posted_delta <> 0 or held_delta <> 0 or debt_delta <> 0
+           or kind in ('freeze', 'unfreeze', 'capture', 'reinstate', 'claw', 'void', 'keep'));

@@ -98,8 +98,9 @@ impl Audit<'_> {
             return;
         }
         self.ledger.wallet.hash = entry.hash;
-        if !self.ledger.explains_available(entry.available, entry.at) {
-            let (said, available) = (entry.available, self.ledger.available(entry.at));
+        let available = self.ledger.available(entry.at);
+        if available != entry.available {
+            let said = entry.available;
             self.find_in(
                 Part::Journal,
                 row,

@@ -49,6 +49,9 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "stripe-errors" => {
                     rows::add(tx, "stripe-error", 21, now)?;
                 }
+                "other-mode" => {
+                    rows::add(tx, "other-mode", 1, now)?;
+                }
                 "outbox" => {
                     let new = outbox::NewMessage {
                         key: "mail:old",
@@ -79,6 +82,18 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let id = &all[0].public_id;
                     store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
                 }
+                "dispute" => put_dispute(tx, account, "needs_response")?,
+                "lost-dispute" => {
+                    tx.execute(
+                        "insert into subscription (subscription_id, account_id, customer_id,
+                                status, cancel_at_period_end, paused, live, created_at, synced_at)
+                         values ('sub_lost', $1, 'cus_lost', 'active', 0, 0, 1, $2, $2)",
+                        args![account, now],
+                    )?;
+                    put_dispute(tx, account, "lost")?;
+                    let asked = store::disputes::Decision::Asked;
+                    store::disputes::decide(tx, account, "dp_1", asked, None)?;
+                }
                 "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
                 "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
                 "unexplained-payments" => {
@@ -99,6 +114,25 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
             Ok(())
         })
         .await;
+}
+
+fn put_dispute(tx: &mut store::Tx<'_>, account: i64, status: &str) -> store::Result<()> {
+    let row = store::disputes::Dispute {
+        dispute_id: "dp_1".to_owned(),
+        account_id: account,
+        charge_id: "ch_1".to_owned(),
+        payment_intent_id: "pi_1".to_owned(),
+        subscription_id: Some("sub_lost".to_owned()),
+        status: status.to_owned(),
+        amount_minor: 4_900,
+        currency: "usd".to_owned(),
+        reason: Some("fraudulent".to_owned()),
+        due_by: domain::time::parse("2026-12-09"),
+        decision: None,
+        decided_by: None,
+        created_at: domain::time::Timestamp::default(),
+    };
+    store::disputes::put(tx, &row)
 }
 
 /// Stores the error of an account's last sync, as if one had failed or succeeded.
@@ -133,7 +167,7 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 }
                 "inbox-age" => settle(tx, "evt_old")?,
                 "parked" => settle(tx, "evt_parked")?,
-                "bad-signatures" | "stripe-errors" => {
+                "bad-signatures" | "stripe-errors" | "other-mode" => {
                     rows::forget_tallies(tx, now.plus_seconds(7_200))?;
                 }
                 "outbox" => {
@@ -155,6 +189,11 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "endpoint-disabled" => {
                     let all = store::webhook_endpoints::all(tx)?;
                     store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
+                }
+                "dispute" => put_dispute(tx, account, "won")?,
+                "lost-dispute" => {
+                    let kept = store::disputes::Decision::Kept;
+                    store::disputes::decide(tx, account, "dp_1", kept, Some("usr_boss"))?;
                 }
                 "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
                 "unexplained-payments" => {

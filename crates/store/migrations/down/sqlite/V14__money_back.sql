@@ -1,3 +1,4 @@
+-- The journal's check stays as it is: entries that need it are never deleted.
 drop table dispute;
 drop index transactions_disputed;
 alter table transactions drop column disputed;

@@ -148,6 +148,6 @@ pub(super) fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
     (view.calls_this_period >= limit).then(|| {
         let title = offer::title(catalog, &view.plan.access_tier);
         let limit = format::count(limit.unsigned_abs());
-        banners::plan_limit_reached(&limit, &title, day(view.plan.period_end))
+        banners::plan_limit_reached(&limit, &title, day(view.plan.month_end))
     })
 }

@@ -3,6 +3,10 @@
 //!
 //! `open -> calling -> done | failed`, and `closed` when its object is used, ended or abandoned.
 
+mod lost;
+
+pub use lost::{account_of, recover};
+
 use domain::time::Timestamp;
 use domain::words;
 
@@ -17,6 +21,7 @@ macro_rules! columns {
          bonus_micros, expires_after_days"
     };
 }
+use columns;
 
 words! {
     /// What is requested from Stripe.
@@ -206,46 +211,6 @@ pub fn insert_or_find(
         Some(intent) => Ok(Some(intent)),
         None => under_way(tx, new.account_id, new.kind),
     }
-}
-
-/// Records an intent whose row was lost, as it was when its object at Stripe was used. Returns
-/// `false` if a row has its id or its object.
-pub fn recover(tx: &mut Tx<'_>, lost: &Intent) -> Result<bool> {
-    let changed = tx.execute(
-        sql!(
-            "insert into stripe_intent (",
-            columns!(),
-            ")
-             values ($1, $2, $3, $4, 'closed', '', $5, $6, $7, $8, $9, $10, null, null, $11, $12,
-                     null, $13, $14)
-                 on conflict do nothing"
-        ),
-        args![
-            &lost.id,
-            lost.account_id,
-            lost.user_id,
-            lost.kind,
-            lost.credits_micros,
-            lost.amount_minor,
-            &lost.currency,
-            &lost.tier,
-            &lost.price_id,
-            &lost.stripe_object_id,
-            lost.created_at,
-            lost.updated_at,
-            lost.bonus_micros,
-            lost.expires_after_days,
-        ],
-    )?;
-    Ok(changed > 0)
-}
-
-/// The account of the intent with this id, of any account.
-pub fn account_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<i64>> {
-    tx.query_opt(
-        "select account_id from stripe_intent where id = $1",
-        args![id],
-    )
 }
 
 /// Records the bonus and expiry of a pack, in the commit that recorded the intent.

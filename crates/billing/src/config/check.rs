@@ -64,10 +64,8 @@ fn is_signing_secret(secret: &SecretString) -> bool {
 }
 
 impl Settings {
-    /// Everything that is missing or inconsistent for `serve`, as sentences; empty if the service
-    /// may start.
-    pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+    /// The key and the signing secrets of Stripe.
+    fn check_keys(&self, faults: &mut Vec<Fault>) {
         let key = self.stripe.secret_key.expose_secret();
         let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_"];
         if key.is_empty() {
@@ -84,6 +82,13 @@ impl Settings {
                 "STRIPE_WEBHOOK_SECRET is not a signing secret: Stripe's begin with whsec_".into(),
             );
         }
+    }
+
+    /// Everything that is missing or inconsistent for `serve`, as sentences; empty if the service
+    /// may start.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        self.check_keys(&mut faults);
         let origin = &self.service.base_url;
         let is_https = origin.starts_with("https://");
         if !is_https && !origin.starts_with("http://") {

@@ -115,7 +115,10 @@ fn summary(
     for one in books {
         text.push_str(&one.text(is_applied));
     }
-    text.push_str(&match (before.differing() + before.proposed().count() + books.len(), is_applied) {
+    text.push_str(&match (
+        before.differing() + before.proposed().count() + books.len(),
+        is_applied,
+    ) {
         (0, _) => format!(
             "Nothing to repair: {} checked against the journal and Stripe.",
             counted(checked, "account")

@@ -152,7 +152,12 @@ async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none()
         let at = (demo.text("baseUrl"), demo.text("apiKey"));
         let session = ["admin", "session", "demo@localboxs.example"];
         let cookie = command(folder.path(), &session)["headers"]["Cookie"].clone();
-        let page = open_page(&http, &at.0, cookie.as_str().unwrap()).await;
+        // Not in each round: a user may open five pages a minute.
+        let page = if round % 3 == 0 {
+            open_page(&http, &at.0, cookie.as_str().unwrap()).await
+        } else {
+            None
+        };
         let keys: Vec<String> = (0..20).map(|n| format!("d1-{round}-{n}")).collect();
         let calls = keys.iter().map(|key| debit(&http, &at, key));
         let names: Vec<String> = (0..5).map(|n| format!("d1-{round}-{n}")).collect();
@@ -208,7 +213,7 @@ async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none()
     }
     command(folder.path(), &["sync", "--all"]);
 
-    assert!(paid >= KILLS - 1, "{paid} packs");
+    assert_eq!(paid, KILLS / 3, "packs");
     assert!(
         !answered.is_empty() && !unknown.is_empty(),
         "the kills fall among the calls"

@@ -410,15 +410,26 @@ async fn a_lost_order_whose_bonus_changed_since_is_proposed_by_repair_and_grante
     stage.app.load_catalog().await.unwrap();
 
     assert_eq!(run(stage, &["sync", "--all"]).await.0, 0);
-    assert_eq!(balance(&maya.billing().await), 100.0, "which bonus is not certain");
+    assert_eq!(
+        balance(&maya.billing().await),
+        100.0,
+        "which bonus is not certain"
+    );
     let (code, dry) = run(stage, &["repair"]).await;
     assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{dry}");
-    assert_eq!(dry["payments"][0]["proposed"], "grants 5000 credits", "{dry}");
+    assert_eq!(
+        dry["payments"][0]["proposed"], "grants 5000 credits",
+        "{dry}"
+    );
     assert_eq!(balance(&maya.billing().await), 100.0, "only shown");
     let (code, done) = run(stage, &["repair", "--apply"]).await;
 
     assert_eq!((code, &done["failed"]), (0, &json!([])), "{done}");
-    assert_eq!(balance(&maya.billing().await), 5_100.0, "the terms of that day");
+    assert_eq!(
+        balance(&maya.billing().await),
+        5_100.0,
+        "the terms of that day"
+    );
     assert_eq!(findings(&maya).await, "");
     assert_eq!(run(stage, &["repair"]).await.0, 0);
     assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);

@@ -81,6 +81,14 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 }
                 "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
                 "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
+                "dispute" => {
+                    store::disputes::put(tx, &dispute(account, "needs_response", now))?;
+                }
+                "lost-dispute" => {
+                    store::disputes::put(tx, &dispute(account, "lost", now))?;
+                    let asked = store::disputes::Decision::Asked;
+                    store::disputes::decide(tx, account, "du_1", asked, None)?;
+                }
                 "unexplained-payments" => {
                     let new = store::transactions::NewTransaction {
                         public_id: "txn_odd",
@@ -99,6 +107,24 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
             Ok(())
         })
         .await;
+}
+
+fn dispute(account: i64, status: &str, now: domain::time::Timestamp) -> store::disputes::Dispute {
+    store::disputes::Dispute {
+        dispute_id: "du_1".to_owned(),
+        account_id: account,
+        charge_id: "ch_1".to_owned(),
+        payment_intent_id: "pi_1".to_owned(),
+        subscription_id: None,
+        status: status.to_owned(),
+        amount_minor: 100,
+        currency: "usd".to_owned(),
+        reason: None,
+        due_by: Some(now),
+        decision: None,
+        decided_by: None,
+        created_at: now,
+    }
 }
 
 /// Stores the error of an account's last sync, as if one had failed or succeeded.
@@ -157,6 +183,13 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
                 }
                 "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
+                "dispute" => {
+                    store::disputes::put(tx, &dispute(account, "won", now))?;
+                }
+                "lost-dispute" => {
+                    let kept = store::disputes::Decision::Kept;
+                    store::disputes::decide(tx, account, "du_1", kept, None)?;
+                }
                 "unexplained-payments" => {
                     store::transactions::unexplained::take_out(tx, account, "pi_odd")?;
                 }

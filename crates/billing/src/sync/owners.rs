@@ -53,9 +53,7 @@ fn orphans(held: &Held, raw: &Raw) -> Vec<Orphan> {
     owned.extend(held.foreign_payments());
     let is_orphan = |charge: &&objects::Charge| {
         let payment = charge.payment_intent.id().unwrap_or_default();
-        is_paid(charge)
-            && !owned.contains(payment)
-            && held.intent_of(&charge.metadata, payment).is_none()
+        is_paid(charge) && !owned.contains(payment) && held.order_of_payment(charge).is_none()
     };
     let charges = raw.charges.iter().filter(is_orphan);
     charges

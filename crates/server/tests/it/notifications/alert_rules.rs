@@ -85,6 +85,12 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     store::disputes::put(tx, &dispute(account, "needs_response", now))?;
                 }
                 "lost-dispute" => {
+                    tx.execute(
+                        "insert into subscription (subscription_id, account_id, customer_id,
+                                status, cancel_at_period_end, paused, live, created_at, synced_at)
+                         values ('sub_1', $1, 'cus_1', 'active', 0, 0, 1, 1, 1)",
+                        args![account],
+                    )?;
                     store::disputes::put(tx, &dispute(account, "lost", now))?;
                     let asked = store::disputes::Decision::Asked;
                     store::disputes::decide(tx, account, "du_1", asked, None)?;
@@ -115,7 +121,7 @@ fn dispute(account: i64, status: &str, now: domain::time::Timestamp) -> store::d
         account_id: account,
         charge_id: "ch_1".to_owned(),
         payment_intent_id: "pi_1".to_owned(),
-        subscription_id: None,
+        subscription_id: Some("sub_1".to_owned()),
         status: status.to_owned(),
         amount_minor: 100,
         currency: "usd".to_owned(),

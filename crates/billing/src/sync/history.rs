@@ -42,6 +42,8 @@ pub struct Raw {
     pub schedules: Vec<objects::SubscriptionSchedule>,
     /// The credit notes, including void ones.
     pub credit_notes: Vec<objects::CreditNote>,
+    /// Charges that a list showed, so that the sessions that led to them were listed, too.
+    pub listed_charges: HashSet<String>,
     /// The invoice that a payment paid, for payments that were looked up.
     pub invoice_of: HashMap<String, String>,
     /// Payments that our rows explain although their purchase was not read.
@@ -232,7 +234,10 @@ async fn read_span(
         .filter(|one| session_floor.is_none_or(|floor| one.created >= floor))
         .for_each(|one| raw.add_session(one));
     let charges = charges.data.into_iter().filter(|one| whole(one.created));
-    charges.for_each(|one| raw.add_charge(one));
+    for charge in charges {
+        raw.listed_charges.insert(charge.id.clone());
+        raw.add_charge(charge);
+    }
     let schedules = schedules.data.into_iter().filter(|one| whole(one.created));
     schedules.for_each(|one| raw.add_schedule(one));
     let notes = notes.data.into_iter().filter(|one| whole(one.created));

@@ -73,3 +73,10 @@ pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
         pdf_url: object.invoice_pdf.clone(),
     })
 }
+
+/// The payment intents that paid an invoice, also in parts.
+pub fn payments_of(invoice: &objects::Invoice) -> impl Iterator<Item = &str> {
+    let parts = invoice.payments.iter().flat_map(|list| &list.data);
+    let parts = parts.filter_map(|part| part.payment.payment_intent.id());
+    parts.chain(invoice.payment_intent().id())
+}

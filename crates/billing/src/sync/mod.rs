@@ -286,21 +286,28 @@ const FOREIGN_MAX: i64 = 1_000;
 
 impl Held {
     /// The order behind an object of Stripe: the one that its metadata name, or whose object it is.
-    /// Metadata that were copied to another object name nothing.
     pub fn intent_of(&self, metadata: &objects::Metadata, object: &str) -> Option<&Intent> {
-        let is_own = |intent: &&Intent| intent.stripe_object_id.as_deref() == Some(object);
         let named = metadata.get(checkout_session::INTENT_KEY);
         let named = named.and_then(|id| self.intents.get(id));
-        let named = named.filter(|intent| intent.stripe_object_id.is_none() || is_own(intent));
-        named.or_else(|| self.intents.values().find(is_own))
+        named.or_else(|| self.intent_about(object))
     }
 
-    /// The order of a payment that was made without a Checkout session.
+    fn intent_about(&self, object: &str) -> Option<&Intent> {
+        let mut all = self.intents.values();
+        all.find(|intent| intent.stripe_object_id.as_deref() == Some(object))
+    }
+
+    /// The order of a payment that was made without a Checkout session. Metadata that were copied
+    /// to another payment, of any amount, name nothing.
     pub fn order_of_payment(&self, charge: &objects::Charge) -> Option<&Intent> {
         let payment = charge.payment_intent.id()?;
-        let intent = self.intent_of(&charge.metadata, payment)?;
-        let is_own = intent.stripe_object_id.as_deref() == Some(payment);
-        (intent.kind == IntentKind::AutoTopup || is_own).then_some(intent)
+        let named = charge.metadata.get(checkout_session::INTENT_KEY);
+        let named = named.and_then(|id| self.intents.get(id));
+        let named = named.filter(|intent| {
+            let object = intent.stripe_object_id.as_deref();
+            intent.kind == IntentKind::AutoTopup && object.is_none_or(|object| object == payment)
+        });
+        named.or_else(|| self.intent_about(payment))
     }
 
     /// Whether the account has this customer. Objects of other customers are skipped, whatever

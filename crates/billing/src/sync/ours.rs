@@ -16,7 +16,7 @@ use crate::sync::checkout_session::INTENT_KEY;
 use crate::sync::history::Raw;
 use crate::sync::mark::account_in;
 use crate::sync::meaning::Meaning;
-use crate::sync::{Held, at};
+use crate::sync::{Held, at, invoice};
 
 /// What was set aside, and what turned out to be ours after all.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +119,10 @@ fn set_objects_aside(
         let led = one.subscription.id();
         !is_foreign(led.or(one.released_subscription.as_deref()))
     });
-    let payments = others.iter().filter_map(|one| one.payment_intent().id());
+    let payments = others.iter().flat_map(invoice::payments_of);
+    let parts = raw.invoice_of.iter();
+    let parts = parts.filter(|(_, invoice)| invoices.contains(invoice.as_str()));
+    let payments = payments.chain(parts.map(|(payment, _)| payment.as_str()));
     let payments = payments.map(|id| (id.to_owned(), None)).collect();
     set_payments_aside(held, payments, raw, aside, now);
 }

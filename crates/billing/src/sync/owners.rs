@@ -9,23 +9,37 @@ use stripe::{Form, objects};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::sync::Held;
 use crate::sync::history::Raw;
 use crate::sync::ours::is_paid;
+use crate::sync::{Held, invoice};
 
 /// A charge that nothing among what was read owns.
 struct Orphan {
     payment: String,
     invoice: Option<String>,
+    /// Whether it was listed: then its session would have been listed with it, since a session
+    /// that is paid is at most a day older.
+    is_listed: bool,
 }
 
 /// Adds the session or the invoice of every paid charge to `raw`.
 pub async fn read(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
-    for orphan in orphans(held, raw) {
-        let payment = orphan.payment.clone();
-        let row = app
-            .read(move |tx| store::transactions::about(tx, &payment))
-            .await?;
+    let orphans = orphans(held, raw);
+    // With a whole history, there is nothing older that could own them.
+    if orphans.is_empty() || !raw.is_partial {
+        return Ok(());
+    }
+    let payments: Vec<String> = orphans.iter().map(|one| one.payment.clone()).collect();
+    let rows = app
+        .read(move |tx| {
+            let mut rows = Vec::with_capacity(payments.len());
+            for payment in &payments {
+                rows.push(store::transactions::about(tx, payment)?);
+            }
+            Ok(rows)
+        })
+        .await?;
+    for (orphan, row) in orphans.into_iter().zip(rows) {
         let is_open = |key: &str| key.starts_with(unexplained::PREFIX);
         match row.filter(|row| row.account_id == held.account) {
             // Its purchase is recorded, and was read by id or is gone at Stripe.
@@ -41,10 +55,7 @@ pub async fn read(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
 }
 
 fn orphans(held: &Held, raw: &Raw) -> Vec<Orphan> {
-    let invoices = raw.invoices.iter();
-    let mut owned: HashSet<&str> = invoices
-        .filter_map(|one| one.payment_intent().id())
-        .collect();
+    let mut owned: HashSet<&str> = raw.invoices.iter().flat_map(invoice::payments_of).collect();
     owned.extend(
         raw.sessions
             .iter()
@@ -53,9 +64,7 @@ fn orphans(held: &Held, raw: &Raw) -> Vec<Orphan> {
     owned.extend(held.foreign_payments());
     let is_orphan = |charge: &&objects::Charge| {
         let payment = charge.payment_intent.id().unwrap_or_default();
-        is_paid(charge)
-            && !owned.contains(payment)
-            && held.intent_of(&charge.metadata, payment).is_none()
+        is_paid(charge) && !owned.contains(payment) && held.order_of_payment(charge).is_none()
     };
     let charges = raw.charges.iter().filter(is_orphan);
     charges
@@ -63,17 +72,20 @@ fn orphans(held: &Held, raw: &Raw) -> Vec<Orphan> {
             Some(Orphan {
                 payment: charge.payment_intent.id()?.to_owned(),
                 invoice: charge.invoice.id().map(str::to_owned),
+                is_listed: raw.listed_charges.contains(&charge.id),
             })
         })
         .collect()
 }
 
 async fn look_up(app: &App, held: &Held, raw: &mut Raw, orphan: Orphan) -> Result<()> {
-    let filter = Form::new().push("payment_intent", &orphan.payment);
-    let sessions = app.stripe.list_checkout_sessions(&filter, 1).await?.data;
-    if let Some(session) = sessions.into_iter().find(|one| held.has(&one.customer)) {
-        raw.add_session(session);
-        return Ok(());
+    if !orphan.is_listed {
+        let filter = Form::new().push("payment_intent", &orphan.payment);
+        let sessions = app.stripe.list_checkout_sessions(&filter, 1).await?.data;
+        if let Some(session) = sessions.into_iter().find(|one| held.has(&one.customer)) {
+            raw.add_session(session);
+            return Ok(());
+        }
     }
     let invoice = match orphan.invoice {
         Some(invoice) => Some(invoice),
@@ -111,7 +123,7 @@ pub fn unexplained(held: &Held, raw: &Raw) -> HashSet<String> {
     let invoices = raw.invoices.iter();
     let mut explained: HashSet<&str> = invoices
         .filter(|one| of_plans.contains(one.id.as_str()))
-        .filter_map(|one| one.payment_intent().id())
+        .flat_map(invoice::payments_of)
         .collect();
     let parts = raw.invoice_of.iter();
     explained.extend(

@@ -184,7 +184,7 @@ pub async fn find(app: &App, held: &Held, meaning: &Meaning, raw: &Raw) -> Resul
         let Some(payment) = charge.payment_intent.id() else {
             continue;
         };
-        if sold.contains(payment) || held.intent_of(&charge.metadata, payment).is_some() {
+        if sold.contains(payment) || held.order_of_payment(charge).is_some() {
             continue;
         }
         let lost = match invoices.get(payment) {

@@ -136,14 +136,14 @@ async fn sort_out(app: &App, held: &mut Held, raw: &mut Raw, fetched: &mut Fetch
     Ok(())
 }
 
-/// Gives a lost order an id of its own if another account has an order with its id.
+/// Gives a lost order an id of its own if its id is that of another order: its metadata were copied.
 async fn own_ids(app: &App, orders: &mut [Intent]) -> Result<()> {
     for order in orders {
         let id = order.id.clone();
         let owner = app
             .read(move |tx| store::intents::account_of(tx, &id))
             .await?;
-        if owner.is_some_and(|owner| owner != order.account_id) {
+        if owner.is_some() {
             let object = order.stripe_object_id.as_deref().unwrap_or_default();
             order.id = format!("rec_{object}");
         }
@@ -183,8 +183,20 @@ async fn learn_prices(app: &App, raw: &Raw) -> Result<()> {
 async fn with_intents(app: &App, held: &Held, raw: &Raw) -> Result<Held> {
     let sessions = raw.sessions.iter();
     let sessions = sessions.map(|one| (&one.metadata, Some(one.id.as_str())));
+    let invoices = raw.invoices.iter();
+    let mut owned: HashSet<&str> = invoices
+        .filter_map(|one| one.payment_intent().id())
+        .collect();
+    owned.extend(
+        raw.sessions
+            .iter()
+            .filter_map(|one| one.payment_intent.id()),
+    );
     let charges = raw.charges.iter();
-    let charges = charges.map(|one| (&one.metadata, one.payment_intent.id()));
+    let charges = charges.map(|one| {
+        let payment = one.payment_intent.id();
+        (&one.metadata, payment.filter(|id| !owned.contains(id)))
+    });
     let subscriptions = raw.subscriptions.iter().map(|one| (&one.metadata, None));
     let mut ids = HashSet::new();
     let mut objects = HashSet::new();

@@ -152,7 +152,12 @@ async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none()
         let at = (demo.text("baseUrl"), demo.text("apiKey"));
         let session = ["admin", "session", "demo@localboxs.example"];
         let cookie = command(folder.path(), &session)["headers"]["Cookie"].clone();
-        let page = open_page(&http, &at.0, cookie.as_str().unwrap()).await;
+        // Not in each round: a user may open five pages a minute.
+        let page = if round % 3 == 0 {
+            open_page(&http, &at.0, cookie.as_str().unwrap()).await
+        } else {
+            None
+        };
         let keys: Vec<String> = (0..20).map(|n| format!("d1-{round}-{n}")).collect();
         let calls = keys.iter().map(|key| debit(&http, &at, key));
         let names: Vec<String> = (0..5).map(|n| format!("d1-{round}-{n}")).collect();
@@ -206,20 +211,25 @@ async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none()
         let again = hold_and_capture(&http, &at, key).await;
         assert_eq!(again, (Some(201), Some(200)), "{key} again");
     }
-    command(folder.path(), &["sync", "--all"]);
+    // The lease of a sync that was killed lasts up to 90 seconds; then the service syncs again.
+    let bought = f64::from(500 * u32::try_from(paid).unwrap());
+    let spent = (answered.len() + unknown.len() + holds.len()) as f64 * 0.5;
+    let expected = 100.0 + bought - spent;
+    let is_there = |left: &f64| (*left - expected).abs() < f64::EPSILON;
+    for _ in 0..120 {
+        if is_there(&balance(&http, &at).await) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 
-    assert!(paid >= KILLS - 1, "{paid} packs");
+    assert_eq!(paid, KILLS / 3, "packs");
     assert!(
         !answered.is_empty() && !unknown.is_empty(),
         "the kills fall among the calls"
     );
-    let spent = (answered.len() + unknown.len() + holds.len()) as f64 * 0.5;
-    let bought = f64::from(500 * u32::try_from(paid).unwrap());
     let left = balance(&http, &at).await;
-    assert!(
-        (left - (100.0 + bought - spent)).abs() < f64::EPSILON,
-        "{left}"
-    );
+    assert!(is_there(&left), "{left}, not {expected}");
     let audited = command(folder.path(), &["audit", "--stripe"]);
     assert_eq!(audited["ok"], true, "{audited}");
     drop(demo);

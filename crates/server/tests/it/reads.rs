@@ -31,6 +31,8 @@ const NOT_COUNTED: &[(&str, &str)] = &[
 
 /// URLs that have nothing to show here and refuse the request after their reads.
 const REFUSED: &[(&str, u16)] = &[
+    // A payment that needs no decision.
+    ("/admin/payments/{payment}", 409),
     ("/admin/accounts/{id}/forgive", 409),
     ("/invitation", 400),
     ("/login/confirm", 400),

@@ -194,3 +194,30 @@ fn what_an_earlier_version_took_for_a_plan_is_removed_with_its_payments(db: &Db)
     let left = read(db, move |tx| transactions::of_account(tx, ann, start, 10));
     assert_eq!(left, []);
 }
+
+on_both!(the_last_commit_is_what_the_service_noted_else_the_latest_event_act_or_sync);
+fn the_last_commit_is_what_the_service_noted_else_the_latest_event_act_or_sync(db: &Db) {
+    assert_eq!(read(db, store::clock::last_commit), None, "a new database");
+    write(db, |tx| {
+        store::audit_log::append(tx, "cli", "x", "y", "{}", None, at(50)).map(|_| ())
+    });
+    assert_eq!(read(db, store::clock::last_commit), Some(at(50)));
+    write(db, |tx| store::clock::note(tx, at(40)));
+    assert_eq!(read(db, store::clock::last_commit), Some(at(40)));
+}
+
+on_both!(customers_are_found_by_their_age_and_forgotten_only_for_their_own_account);
+fn customers_are_found_by_their_age_and_forgotten_only_for_their_own_account(db: &Db) {
+    let (ann, ben) = (account(db, "ann").id, account(db, "ben").id);
+    assert_eq!(read(db, store::customers::latest), None);
+    write(db, move |tx| {
+        store::customers::insert(tx, "cus_1", ann, at(1))?;
+        store::customers::insert(tx, "cus_2", ben, at(2))
+    });
+
+    assert_eq!(read(db, store::customers::latest).as_deref(), Some("cus_2"));
+    let by_name = read(db, |tx| store::accounts::by_public_id(tx, "acc_ann"));
+    assert_eq!(by_name.map(|row| row.id), Some(ann));
+    let remove = |account| write(db, move |tx| store::customers::remove(tx, account, "cus_1"));
+    assert_eq!((remove(ben), remove(ann)), (0, 1));
+}

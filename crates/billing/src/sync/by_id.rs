@@ -1,7 +1,7 @@
 //! Objects fetched by id in addition to the lists, which may not reach back far enough: what may
 //! still change, what an event referred to, and what belongs to the objects that were read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use stripe::{Form, objects};
 
@@ -34,7 +34,7 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     if !raw.is_partial {
         return Ok(());
     }
-    let own: HashSet<&str> = held
+    let own: BTreeSet<&str> = held
         .customers
         .iter()
         .map(|customer| customer.customer_id.as_str())
@@ -77,7 +77,7 @@ pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<Strin
 struct Reader<'a> {
     app: &'a App,
     /// The account's customers; objects of other customers are skipped, whatever referred to them.
-    own: HashSet<&'a str>,
+    own: BTreeSet<&'a str>,
     raw: &'a mut Raw,
 }
 
@@ -105,12 +105,18 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Adds an invoice and its subscription, whose row also says whether a payment is due: an
+    /// invoice may be voided after its subscription ended.
     async fn invoice(&mut self, id: &str) -> Result<()> {
         if !self.raw.has(id)
             && let Some(object) = found(self.app.stripe.retrieve_invoice(id).await)?
             && self.is_own(&object.customer)
         {
+            let subscription = object.subscription().id().map(str::to_owned);
             self.raw.add_invoice(object);
+            if let Some(subscription) = subscription {
+                self.subscription(&subscription).await?;
+            }
         }
         Ok(())
     }
@@ -237,7 +243,7 @@ impl Reader<'_> {
         );
         let charges = self.raw.charges.iter();
         let payments = charges.filter_map(|charge| charge.payment_intent.id());
-        let orphans: HashSet<String> = payments
+        let orphans: BTreeSet<String> = payments
             .filter(|payment| !paid.contains(payment))
             .map(str::to_owned)
             .collect();

@@ -22,6 +22,7 @@
 #[cfg(feature = "tower")]
 pub mod layer;
 mod open;
+#[cfg(feature = "tower")]
 mod settle;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use open::{Owed, Reconciled};
+#[cfg(feature = "tower")]
 pub use settle::Unsettled;
 
 /// The longest time that a call to the billing service may take.
@@ -44,6 +46,7 @@ pub struct Meter {
     key: String,
     http: reqwest::Client,
     open: Option<Arc<open::Open>>,
+    #[cfg(feature = "tower")]
     settlements: Arc<settle::Settlements>,
 }
 
@@ -145,6 +148,7 @@ impl Meter {
             key: key.to_owned(),
             http,
             open: None,
+            #[cfg(feature = "tower")]
             settlements: Arc::default(),
         })
     }

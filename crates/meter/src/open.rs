@@ -204,8 +204,8 @@ impl Meter {
     }
 
     /// Charges the admitted calls, each once under its own key, and makes the captures that wait
-    /// ([`Meter::unsettled`]). Call it periodically and when the service is back. It stops at the
-    /// first call without an answer.
+    /// (feature `tower`). Call it periodically and when the service is back. It stops at the first
+    /// call without an answer.
     ///
     /// # Errors
     ///
@@ -213,6 +213,7 @@ impl Meter {
     /// calls stay owed.
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let mut result = Reconciled::default();
+        #[cfg(feature = "tower")]
         self.settle_waiting().await;
         let Some(open) = &self.open else {
             return Ok(result);

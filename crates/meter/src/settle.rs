@@ -42,7 +42,6 @@ impl Settlements {
     }
 
     /// Keeps a capture for later. Returns whether the caller must start trying.
-    #[cfg(feature = "tower")]
     fn keep(&self, capture: Unsettled) -> bool {
         let mut state = self.state();
         if state.waiting.len() < WAITING_MAX {
@@ -106,7 +105,6 @@ impl Meter {
     }
 }
 
-#[cfg(feature = "tower")]
 mod worker {
     use std::time::Duration;
 

@@ -174,6 +174,7 @@ impl Entry {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each body")]
 fn write_body(w: &mut Writer, body: &Body) {
     match body {
         Body::Grant {

@@ -8,7 +8,7 @@ fn paid(start: &str) -> PlanInvoice {
     invoice(InvoiceStatus::Paid, true, start)
 }
 
-/// The proration of a change to PRO_PLUS at `start` until `end`.
+/// The proration of a change to `PRO_PLUS` at `start` until `end`.
 fn change(start: &str, end: &str) -> PlanInvoice {
     PlanInvoice {
         tier: Some("PRO_PLUS".into()),

@@ -25,7 +25,7 @@ fn granted_since(
             anchor_at,
             ..account(paid.into_iter().collect())
         };
-        let plan = plan_at(&facts, &catalog, GRACE_DAYS_DEFAULT, now);
+        let plan = plan_at(&facts, &catalog, PlanRules::default(), now);
         // Two requests at once read the same rows; the key lets the ledger take one.
         let one = allowance_due(&facts, &plan, &granted, now);
         let other = allowance_due(&facts, &plan, &granted, now);

@@ -1,15 +1,42 @@
 //! Intents: rows that are written before Stripe is asked to create or change something.
 
+pub(crate) mod chain;
+pub(crate) mod refund;
+
 use domain::time::Timestamp;
-use store::intents::{Intent, IntentKind, IntentState};
+use store::intent_steps::Step;
+use store::intents::Intent;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::payments::KEY_HOURS;
+
+/// The metadata key that marks what an intent created at Stripe, so that it is found again.
+pub const INTENT_KEY: &str = "intent";
+
+/// Stripe may forget an idempotency key after 24 hours; retries before this limit reuse the key.
+const KEY_HOURS: i64 = 23;
 
 /// Whether an intent's idempotency key is too old to be reused.
 pub(crate) fn is_stale(intent: &Intent, now: Timestamp) -> bool {
     now >= intent.created_at.plus_seconds(KEY_HOURS * 3_600)
+}
+
+/// Whether the idempotency key of a step is too old to be reused.
+pub(crate) fn is_key_stale(step: &Step, now: Timestamp) -> bool {
+    now >= step.key_at.plus_seconds(KEY_HOURS * 3_600)
+}
+
+/// Whether an earlier attempt at this step may have succeeded, so that Stripe is searched first.
+pub(crate) fn may_be_made(app: &App, step: &Step) -> bool {
+    step.error.is_some() || step.key_number > 0 || is_key_stale(step, app.now())
+}
+
+/// The current idempotency key of a step, whose first one was `first`.
+pub(crate) fn key_of(first: &str, step: &Step) -> String {
+    match step.key_number {
+        0 => first.to_owned(),
+        number => format!("{first}-key-{number}"),
+    }
 }
 
 /// Records that Stripe is asked now. False if the intent has ended meanwhile: then nothing may be
@@ -22,19 +49,67 @@ pub(crate) async fn start_call(app: &App, intent: &Intent) -> Result<bool> {
     .await
 }
 
-/// Handles a failed call: a definite refusal ends the intent, an unknown outcome keeps it for a
-/// retry with the same key, and an error that Stripe stored under the key makes the key unusable,
-/// which also ends the intent.
+/// Whether an error says that Stripe did nothing and never will for this request. An error of
+/// Stripe's own that it saved under the idempotency key says neither.
+pub(crate) fn is_refusal(error: &stripe::Error) -> bool {
+    let is_saved = error.is_replayed() && matches!(error, stripe::Error::Unavailable { .. });
+    !(is_saved || error.is_temporary() || error.is_outcome_unknown())
+}
+
+/// Handles a failed call that nothing depends on yet: a refusal ends the intent, so that the next
+/// request has a new one; so does an error that Stripe saved under the key. An unknown outcome keeps
+/// it for a retry with the same key.
 pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
-    let is_over = error.is_replayed() || !(error.is_temporary() || error.is_outcome_unknown());
-    let (id, now, text) = (intent.id.clone(), app.now(), error.to_string());
-    if is_over {
-        app.write(intent.account_id, move |tx| {
-            store::intents::set_failed(tx, &id, &text, now)
-        })
-        .await?;
+    if !is_refusal(error) && !error.is_replayed() {
+        return Ok(());
     }
+    let (id, now, text) = (intent.id.clone(), app.now(), error.to_string());
+    app.write(intent.account_id, move |tx| {
+        store::intents::set_failed(tx, &id, &text, now)
+    })
+    .await?;
     Ok(())
+}
+
+/// Whether Stripe failed while it executed a call, so that it probably saved the error under the
+/// idempotency key and advised against a retry. Only another call with the key tells.
+pub(crate) fn may_be_saved(error: &stripe::Error) -> bool {
+    matches!(
+        error,
+        stripe::Error::Unavailable {
+            status: Some(500),
+            ..
+        }
+    )
+}
+
+/// Makes a call, and once more with the same key if an error of Stripe's own may be saved under it:
+/// then the answer says so.
+pub(crate) async fn call_twice<T, F>(call: impl Fn() -> F) -> stripe::Result<T>
+where
+    F: Future<Output = stripe::Result<T>>,
+{
+    match call().await {
+        Err(error) if may_be_saved(&error) && !error.is_replayed() => call().await,
+        answer => answer,
+    }
+}
+
+/// Makes a call that may be repeated: if Stripe saved an error of its own under the idempotency key,
+/// once more with a new one.
+pub(crate) async fn call_again<T, F>(
+    intent: &Intent,
+    call: impl Fn(String) -> F,
+) -> stripe::Result<T>
+where
+    F: Future<Output = stripe::Result<T>>,
+{
+    match call_twice(|| call(intent.id.clone())).await {
+        Err(error) if error.is_replayed() && !is_refusal(&error) => {
+            call(format!("{}-key-1", intent.id)).await
+        }
+        answer => answer,
+    }
 }
 
 /// The error for a request that lost to a concurrent one for the same thing and must be retried.
@@ -43,56 +118,4 @@ pub(crate) fn claimed() -> Error {
         "claimed",
         "Another request is already doing this. Try again.",
     )
-}
-
-/// Seconds after which a deferred call with an unknown outcome is retried.
-const RETRY_SECONDS: i64 = 60;
-
-/// A Stripe call that a commit decided on: it is made after the commit, outside any transaction,
-/// and retried by the sweep until its outcome is known.
-pub(crate) trait Deferred {
-    /// The kind of its intents; an account has at most one in progress.
-    const KIND: IntentKind;
-
-    /// Maximum number of intents per sweep.
-    const ROUND_MAX: i64;
-
-    /// Calls Stripe and settles the intent.
-    fn carry_out(app: &App, intent: &Intent) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// Makes the call that the account's latest commit decided on. A failure is only logged;
-/// [`attempt_waiting`] retries it.
-pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
-    let found = app
-        .read(move |tx| store::intents::under_way(tx, account, D::KIND))
-        .await;
-    match found {
-        Ok(Some(intent)) if intent.state == IntentState::Open => attempt::<D>(app, &intent).await,
-        Ok(_) => {}
-        Err(error) => {
-            let kind = D::KIND.word();
-            tracing::warn!(account, kind, %error, "Failed to read an account's open intents");
-        }
-    }
-}
-
-/// Retries calls that failed or whose process died.
-pub(crate) async fn attempt_waiting<D: Deferred>(app: &App) -> Result<()> {
-    let before = app.now().plus_seconds(-RETRY_SECONDS);
-    let waiting = app
-        .read(move |tx| store::intents::waiting(tx, D::KIND, before, D::ROUND_MAX))
-        .await?;
-    for intent in waiting {
-        attempt::<D>(app, &intent).await;
-    }
-    Ok(())
-}
-
-async fn attempt<D: Deferred>(app: &App, intent: &Intent) {
-    let _busy = app.busy();
-    if let Err(error) = D::carry_out(app, intent).await {
-        let (account, kind) = (intent.account_id, D::KIND.word());
-        tracing::warn!(account, intent = intent.id, kind, %error, "A deferred call failed");
-    }
 }

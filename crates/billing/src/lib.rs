@@ -30,6 +30,7 @@ pub mod outbound;
 pub mod payments;
 pub mod people;
 pub mod rate_limit;
+mod reactions;
 pub mod secrets;
 pub mod setup;
 pub mod summary;

@@ -33,6 +33,12 @@ pub const OUTGOING_WEBHOOK: Backoff = Backoff::listed(&[
     5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
 ]);
 
+/// The next step of a request to Stripe that takes several: retried for about four days, then
+/// continued by an operator.
+pub const UNFINISHED_REQUEST: Backoff = Backoff::listed(&[
+    15, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400, 86_400, 86_400,
+]);
+
 impl Backoff {
     /// Waits `first_seconds`, then twice as long each time up to `longest_seconds`. Retrying stops
     /// after `attempts_max` failures.

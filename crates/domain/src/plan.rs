@@ -11,7 +11,7 @@ mod tests;
 pub use payments::{Claim, PeriodInvoice, PlanInvoice, claims};
 
 use crate::catalog::{Catalog, Tier};
-use crate::ledger::{GrantKind, NewGrant, Turn, WalletStatus};
+use crate::ledger::{GrantKind, NewGrant, TURN_HOURS_MAX, Turn, WalletStatus};
 use crate::money::Credits;
 use crate::time::{SECONDS_PER_DAY, Timestamp, period_around};
 use crate::words::words;
@@ -19,12 +19,6 @@ use crate::words::words;
 /// Days for which an account keeps its tier after a failed payment, unless the operator sets
 /// another number.
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
-
-/// Hours after the end of a period during which its allowance may still be spent, because the
-/// renewal has not been settled. Stripe drafts the renewal's invoice at the turn and collects it
-/// about an hour later; an endpoint that answers its `invoice.created` badly delays that by up to
-/// 72 hours.
-pub const TURN_HOURS_MAX: i64 = 72;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
 

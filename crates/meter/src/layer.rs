@@ -32,7 +32,8 @@ pub struct Used(pub u64);
 /// `price` returns the cost of a request, or `None` if it is free. A refusal is answered with 402
 /// and the problem document of the billing service, and an unavailable billing service with 503. In
 /// both cases the inner service is not called. A response below 400 is charged; any other response
-/// releases the hold. If the client disconnects, the hold expires.
+/// releases the hold. If the client disconnects, the hold expires. A capture that fails because the
+/// service does not answer is tried again in the background ([`Meter::unsettled`]).
 #[derive(Clone, Debug)]
 pub struct MeterLayer<F> {
     meter: Meter,
@@ -110,11 +111,12 @@ where
                 }
                 _ => None,
             };
-            // The client gets its answer in any case. A hold that cannot be settled now expires.
-            let _settled = match served {
-                Some(used) => meter.capture(&hold.id, used).await,
-                None => meter.release(&hold.id).await,
-            };
+            // The client gets its answer in any case. A capture that fails is tried again later; a
+            // hold that cannot be released now expires.
+            match served {
+                Some(used) => meter.capture_surely(&hold.id, used).await,
+                None => drop(meter.release(&hold.id).await),
+            }
             answer
         })
     }
@@ -272,6 +274,61 @@ mod tests {
                 "hold poor 4",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_capture_that_fails_during_a_deploy_is_made_when_the_service_is_back() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (log, left) = (Log::default(), Arc::new(AtomicUsize::new(2)));
+        let captures = Arc::clone(&log);
+        let router = Router::new()
+            .route(
+                "/api/v1/holds",
+                post(|headers: http::HeaderMap| async move {
+                    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+                    Json(json!({ "id": format!("hold_{key}"), "state": "pending" }))
+                }),
+            )
+            .route(
+                "/api/v1/holds/{id}/capture",
+                post(move |Path(id): Path<String>| async move {
+                    let is_down = left
+                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                        .is_ok();
+                    if is_down {
+                        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+                    }
+                    captures.lock().unwrap().push(id.clone());
+                    if id == "hold_lost" {
+                        return (StatusCode::NOT_FOUND, Json(json!({}))).into_response();
+                    }
+                    Json(json!({ "id": id, "state": "captured" })).into_response()
+                }),
+            );
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let meter = Meter::new(&base, "k").unwrap();
+        let app = app(meter.clone());
+
+        assert_eq!(send(&app, "/good", Some("lost")).await, 200);
+        assert_eq!(send(&app, "/good", Some("a")).await, 200);
+        assert_eq!(meter.unsettled().len(), 2, "kept");
+
+        let started = std::time::Instant::now();
+        while !meter.unsettled().is_empty() {
+            assert!(started.elapsed() < std::time::Duration::from_secs(20));
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(
+            *log.lock().unwrap(),
+            ["hold_lost", "hold_a"],
+            "in order, once"
+        );
+        let refused = meter.refused_captures();
+        assert_eq!(refused.len(), 1, "a refused one is set aside");
+        assert_eq!(refused[0].hold, "hold_lost");
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@
 #[cfg(feature = "tower")]
 pub mod layer;
 mod open;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use open::{Owed, Reconciled};
+pub use settle::Unsettled;
 
 /// The longest time that a call to the billing service may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ pub struct Meter {
     key: String,
     http: reqwest::Client,
     open: Option<Arc<open::Open>>,
+    settlements: Arc<settle::Settlements>,
 }
 
 impl std::fmt::Debug for Meter {
@@ -142,6 +145,7 @@ impl Meter {
             key: key.to_owned(),
             http,
             open: None,
+            settlements: Arc::default(),
         })
     }
 
@@ -189,7 +193,9 @@ impl Meter {
             return Ok(settled);
         }
         let body = units.map_or_else(|| json!({}), |units| json!({ "units": units }));
-        self.call(&format!("/api/v1/holds/{hold}/capture"), body, None)
+        // The same key on every attempt, so that a retry is answered like the first one.
+        let key = format!("capture-{hold}");
+        self.call(&format!("/api/v1/holds/{hold}/capture"), body, Some(&key))
             .await
     }
 

@@ -40,7 +40,8 @@ pub struct Owed {
 pub struct Reconciled {
     /// The number of calls that were charged.
     pub charged: usize,
-    /// The calls that the account could not pay for. They are not retried.
+    /// The calls that the account could not pay for, or that the service refused for another reason
+    /// of their own. They are set aside: not retried, and no obstacle for those behind them.
     pub refused: Vec<Owed>,
     /// The number of calls not charged yet because the service did not respond.
     pub left: usize,
@@ -202,15 +203,17 @@ impl Meter {
             .unwrap_or_default()
     }
 
-    /// Charges the admitted calls, each once under its own key. Call it periodically and when the
-    /// service is back. It stops at the first call without an answer.
+    /// Charges the admitted calls, each once under its own key, and makes the captures that wait
+    /// ([`Meter::unsettled`]). Call it periodically and when the service is back. It stops at the
+    /// first call without an answer.
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::Refused`] for a call that the service refuses, for example because of a
-    /// bad key. The call stays owed.
+    /// Fails with [`Error::Refused`] if the service refuses the API key or asks for a pause. The
+    /// calls stay owed.
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let mut result = Reconciled::default();
+        self.settle_waiting().await;
         let Some(open) = &self.open else {
             return Ok(result);
         };
@@ -220,12 +223,16 @@ impl Meter {
                     open.remove(&owed);
                     result.charged += 1;
                 }
-                Err(Error::PaymentRequired(_)) => {
+                Err(Error::Unavailable(_)) => break,
+                Err(
+                    error @ Error::Refused {
+                        status: 401 | 429, ..
+                    },
+                ) => return Err(error),
+                Err(Error::PaymentRequired(_) | Error::Refused { .. }) => {
                     open.remove(&owed);
                     result.refused.push(owed);
                 }
-                Err(Error::Unavailable(_)) => break,
-                Err(error) => return Err(error),
             }
         }
         result.left = open.owed().len();
@@ -340,6 +347,41 @@ mod tests {
             open.authorize(&Cost::units("chat", 5), "e").await.is_ok(),
             "the ceiling has room again"
         );
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_set_aside_and_does_not_block_those_behind_it() {
+        let debits = post(|Json(body): Json<Value>| async move {
+            match body["operation"].as_str() {
+                Some("gone") => (
+                    StatusCode::BAD_REQUEST,
+                    Json(json!({ "code": "no_operation" })),
+                ),
+                _ => (StatusCode::CREATED, Json(json!({ "id": "deb_1" }))),
+            }
+        });
+        let router = Router::new().route("/api/v1/debits", debits);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let meter = meter(at).open(100);
+        let open = meter.open.as_ref().unwrap();
+        for (operation, key) in [("gone", "1"), ("chat", "2")] {
+            let cost = Cost::units(operation, 1);
+            open.remember_price(&cost, Some("1"));
+            let hold = open.admit(&cost, key).unwrap();
+            open.settle(&hold.id, None).unwrap();
+        }
+
+        let reconciled = meter.reconcile().await.unwrap();
+
+        assert_eq!((reconciled.charged, reconciled.left), (1, 0));
+        let refused: Vec<&str> = reconciled
+            .refused
+            .iter()
+            .map(|one| &*one.operation)
+            .collect();
+        assert_eq!(refused, ["gone"]);
     }
 
     #[tokio::test]

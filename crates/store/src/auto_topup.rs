@@ -102,7 +102,29 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     )
 }
 
-/// Whether the account's credits are below its threshold.
+/// Whether packs may be bought for an account at all: it is active, owes nothing, and no payment of
+/// it is disputed.
+pub fn may_buy(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
+    let found: Option<i64> = tx.query_opt(
+        "select a.id
+           from account a
+           left join wallet w on w.account_id = a.id
+          where a.id = $1
+            and a.status = 'active'
+            and coalesce(w.debt, 0) = 0
+            and not exists (select 1
+                              from credit_grant g
+                             where g.account_id = a.id and g.frozen = 1)
+            and not exists (select 1
+                              from dispute d
+                             where d.account_id = a.id
+                               and d.status in ('needs_response', 'under_review'))",
+        args![account],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Whether calls brought the account's credits below its threshold.
 pub fn is_low(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
     let found: Option<bool> = tx.query_opt(
         "select topup_due > 0 from wallet where account_id = $1",
@@ -183,8 +205,8 @@ pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64>
     )
 }
 
-/// Turns it off, or sets it to waiting, for a reason. `false` when it was no longer on, so that the
-/// customer is notified only once.
+/// Turns it off, or sets it to waiting, for a reason. `false` when it was already off, or waiting, so
+/// that the customer is notified only once.
 pub fn stop(
     tx: &mut Tx<'_>,
     account: i64,
@@ -195,7 +217,7 @@ pub fn stop(
     let changed = tx.execute(
         "update auto_topup
             set state = $2, off_reason = $3, updated_at = $4
-          where account_id = $1 and state = 'on'",
+          where account_id = $1 and state <> 'off' and state <> $2",
         args![account, state, reason, now],
     )?;
     Ok(changed > 0)

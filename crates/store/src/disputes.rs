@@ -181,20 +181,11 @@ pub fn all_asked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Dispute>> {
     )
 }
 
-/// The open disputes about any of these payments of the account.
-pub fn open_about(tx: &mut Tx<'_>, account: i64, payment_intent: &str) -> Result<Option<Dispute>> {
+/// Finds a dispute of any account: for administration.
+pub fn any(tx: &mut Tx<'_>, dispute_id: &str) -> Result<Option<Dispute>> {
     tx.query_opt(
-        sql!(
-            "select ",
-            columns!(),
-            "  from dispute
-              where account_id = $1
-                and payment_intent_id = $2
-                and status in ('needs_response', 'under_review')
-              order by created_at desc
-              limit 1"
-        ),
-        args![account, payment_intent],
+        sql!("select ", columns!(), " from dispute where dispute_id = $1"),
+        args![dispute_id],
     )
 }
 

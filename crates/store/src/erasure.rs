@@ -26,9 +26,16 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
           where n in (select n from stripe_event where account_id = $1)",
         // The stored parameters of a customer intent contain a name and an address.
         "update stripe_intent
-            set params = ''
+            set params = '',
+                state = case when state in ('open', 'calling') then 'closed' else state end
           where account_id = $1
             and kind in ('customer', 'customer_change')",
+        // Those of a refund may contain an operator's note.
+        "update stripe_intent
+            set params = ''
+          where account_id = $1
+            and kind = 'refund'
+            and state not in ('open', 'calling')",
         "update outbox
             set recipient = '', payload = '',
                 state = case when state = 'queued' then 'failed' else state end

@@ -2,9 +2,13 @@
 //! idempotency key and its parameters are frozen, so that a retry is the same request.
 //!
 //! `open -> calling -> done | failed`, and `closed` when its object is used, ended or abandoned.
+//! What is left of an unfinished one is in [`unfinished`].
 
+mod attempts;
 mod lost;
+pub mod unfinished;
 
+pub use attempts::{note_attempt, of_attempt};
 pub use lost::{account_of, recover};
 
 use domain::time::Timestamp;
@@ -18,10 +22,13 @@ macro_rules! columns {
     () => {
         "id, account_id, user_id, kind, state, params, credits_micros, amount_minor, currency,
          tier, price_id, stripe_object_id, url, error, created_at, updated_at, expires_at,
-         bonus_micros, expires_after_days"
+         bonus_micros, expires_after_days, attempts, next_attempt_at, is_owed, needs_attention"
     };
 }
 use columns;
+
+/// Seconds after which a request that was being sent no longer belongs to a running process.
+const LEASE_SECONDS: i64 = 60;
 
 words! {
     /// What is requested from Stripe.
@@ -120,6 +127,22 @@ record! {
         pub bonus_micros: Option<i64>,
         /// The number of days after which the credits and the bonus expire; `None` for never.
         pub expires_after_days: Option<i64>,
+        /// The number of failed attempts.
+        pub attempts: i64,
+        /// The time at which an unfinished request is continued; [`unfinished::NEVER`] if only an
+        /// operator continues it.
+        pub next_attempt_at: Timestamp,
+        /// Whether a step that can't be taken back was taken, so that the rest is owed.
+        pub is_owed: bool,
+        /// Whether an attempt was refused, or several failed, so that operators are alerted.
+        pub needs_attention: bool,
+    }
+}
+
+impl Intent {
+    /// Whether its request may still be sent.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.state, IntentState::Open | IntentState::Calling)
     }
 }
 
@@ -178,8 +201,9 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
         sql!(
             "insert into stripe_intent
                     (id, account_id, user_id, kind, state, params, credits_micros, amount_minor,
-                     currency, tier, price_id, created_at, updated_at, stripe_object_id)
-             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $11, $12)
+                     currency, tier, price_id, created_at, updated_at, stripe_object_id,
+                     next_attempt_at)
+             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
                  on conflict do nothing
              returning ",
             columns!()
@@ -197,7 +221,24 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
             new.price_id,
             now,
             new.stripe_object_id,
+            now.plus_seconds(LEASE_SECONDS),
         ],
+    )
+}
+
+/// Lists the account's latest intents of a kind, the newest first.
+pub fn of_kind(tx: &mut Tx<'_>, account: i64, kind: IntentKind, limit: i64) -> Result<Vec<Intent>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+                and kind = $2
+              order by created_at desc, id desc
+              limit $3"
+        ),
+        args![account, kind, limit],
     )
 }
 
@@ -240,7 +281,8 @@ pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Intent>> {
     )
 }
 
-/// The intent in progress: at most one per kind and account.
+/// The intent in progress: at most one per kind and account. One of which only the rest is owed
+/// doesn't count ([`unfinished::owed`]).
 pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -249,7 +291,8 @@ pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Opti
             "  from stripe_intent
               where account_id = $1
                 and kind = $2
-                and state in ('open', 'calling')"
+                and state in ('open', 'calling')
+                and is_owed = 0"
         ),
         args![account, kind],
     )
@@ -324,39 +367,6 @@ pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Inten
     )
 }
 
-/// Intents of a kind in progress, of any account, that have not changed since `before`: the outcome
-/// of their request is unknown.
-pub fn waiting(
-    tx: &mut Tx<'_>,
-    kind: IntentKind,
-    before: Timestamp,
-    limit: i64,
-) -> Result<Vec<Intent>> {
-    tx.query(
-        sql!(
-            "select ",
-            columns!(),
-            "  from stripe_intent
-              where state in ('open', 'calling')
-                and kind = $1
-                and updated_at <= $2
-              order by updated_at, id
-              limit $3"
-        ),
-        args![kind, before, limit],
-    )
-}
-
-/// Gives the intent another idempotency key, because Stripe saved an error under the current one.
-pub fn change_key(tx: &mut Tx<'_>, id: &str, new_id: &str, now: Timestamp) -> Result<u64> {
-    tx.execute(
-        "update stripe_intent
-            set id = $2, state = 'open', created_at = $3, updated_at = $3
-          where id = $1 and state in ('open', 'calling')",
-        args![id, new_id, now],
-    )
-}
-
 /// Updates the parameters before the request is sent, after a step of ours reduced them. `false` if
 /// the intent was already settled.
 pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Result<bool> {
@@ -403,9 +413,9 @@ pub fn set_undone(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Res
 pub fn set_calling(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
-            set state = 'calling', updated_at = $2
+            set state = 'calling', updated_at = $2, next_attempt_at = $3
           where id = $1 and state in ('open', 'calling')",
-        args![id, now],
+        args![id, now, now.plus_seconds(LEASE_SECONDS)],
     )?;
     Ok(changed > 0)
 }
@@ -453,28 +463,4 @@ pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
         args![id, now],
     )?;
     Ok(changed > 0)
-}
-
-/// Records that this submission of a form was answered with this intent; the first answer is kept.
-pub fn note_attempt(
-    tx: &mut Tx<'_>,
-    account: i64,
-    attempt: &str,
-    intent: &str,
-    now: Timestamp,
-) -> Result<u64> {
-    tx.execute(
-        "insert into checkout_attempt (account_id, attempt, intent_id, created_at)
-         values ($1, $2, $3, $4)
-             on conflict (account_id, attempt) do nothing",
-        args![account, attempt, intent, now],
-    )
-}
-
-/// The intent that this submission of a form was answered with.
-pub fn of_attempt(tx: &mut Tx<'_>, account: i64, attempt: &str) -> Result<Option<String>> {
-    tx.query_opt(
-        "select intent_id from checkout_attempt where account_id = $1 and attempt = $2",
-        args![account, attempt],
-    )
 }

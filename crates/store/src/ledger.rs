@@ -23,8 +23,9 @@ pub mod watch;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
-use domain::ledger::{Command, Entry, GrantKind, Ledger, Outcome, Refusal, Request};
-use domain::plan::{AccountFacts, Plan, PlanRules, allowance_due, claims, plan_at};
+use domain::ledger::{Command, Entry, EntryKind, GrantKind, Ledger, Outcome, Refusal, Request};
+use domain::money::Credits;
+use domain::plan::{AccountFacts, Plan, PlanInvoice, PlanRules, allowance_due, claims, plan_at};
 use domain::time::Timestamp;
 
 pub use facts::account_facts;
@@ -60,30 +61,37 @@ pub struct Rules {
     pub listener: Listener,
 }
 
-type OnCredit = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
+type OnEntry = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
-/// A listener that is called for every entry that adds credits, whatever its source, in the commit
-/// that writes it; by default there is none.
+/// A listener that is called for every entry that adds credits, whatever its source, and for every
+/// one that takes them back, in the commit that writes it; by default there is none. Calls and
+/// expiries are not reported to it.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<OnCredit>>);
+pub struct Listener(Option<Arc<OnEntry>>);
 
 impl Listener {
     /// Makes a listener. An error of the listener also rolls back the entry.
     pub fn new(
-        on_credit: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
+        on_entry: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
-        Listener(Some(Arc::new(on_credit)))
+        Listener(Some(Arc::new(on_entry)))
     }
 
     fn notify(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
-        let Some(on_credit) = &self.0 else {
+        let Some(on_entry) = &self.0 else {
             return Ok(());
         };
-        let brings = |entry: &&Entry| entry.posted_delta.is_positive();
+        let is_told = |entry: &&Entry| {
+            let takes_back = matches!(
+                entry.kind,
+                EntryKind::Clawback | EntryKind::Freeze | EntryKind::Adjust
+            );
+            takes_back || entry.posted_delta.is_positive()
+        };
         entries
             .iter()
-            .filter(brings)
-            .try_for_each(|entry| on_credit(tx, entry))
+            .filter(is_told)
+            .try_for_each(|entry| on_entry(tx, entry))
     }
 }
 
@@ -153,6 +161,7 @@ fn decide(
         .map(|request| loaded.ledger.apply(request, now))
         .collect::<Vec<_>>();
     let entries = save::save(tx, &mut loaded, now)?;
+    watch::note_refused(tx, &loaded, requests, &decisions, now)?;
     rules.listener.notify(tx, &entries)?;
     Ok(decisions)
 }
@@ -180,7 +189,7 @@ fn pass_time(
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
     loaded.is_changed = true;
-    loaded.ledger.keep(plan.turn);
+    loaded.ledger.keep(plan.turn, now);
     let tier = rules.catalog.tier(&plan.access_tier);
     let mut grants = loaded
         .ledger
@@ -200,18 +209,32 @@ fn reverse(
     plan_facts: &AccountFacts,
     now: Timestamp,
 ) -> Result<()> {
-    let account = loaded.ledger.account;
-    let touched = plan_facts.invoices.iter();
+    let commands = reversals(tx, rules, &mut loaded.ledger, &plan_facts.invoices)?;
+    for command in commands {
+        let reversed = loaded.ledger.apply(&Request::internal(command), now);
+        debug_assert!(reversed.is_ok(), "a grant that exists can be reversed");
+    }
+    Ok(())
+}
+
+/// The commands that make the allowances match what went back, with the grants that they name
+/// loaded.
+fn reversals(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    ledger: &mut Ledger,
+    invoices: &[PlanInvoice],
+) -> Result<Vec<Command>> {
+    let touched = invoices.iter();
     let touched = touched.filter(|invoice| invoice.reversed > 0 || invoice.is_disputed);
     let since = touched
         .filter_map(|invoice| invoice.period)
         .map(|period| period.0);
     // A change within a period concerns the month that had begun before it.
-    let since = since
-        .min()
-        .map_or(Timestamp::from_micros(i64::MAX), |at| at.plus_months(-1));
-    let mut allowances = facts::reversible(tx, account, since)?;
-    let granted = loaded.ledger.lots.values().filter(|lot| {
+    let never = Timestamp::from_micros(i64::MAX);
+    let since = since.min().map_or(never, |at| at.plus_months(-1));
+    let mut allowances = facts::reversible(tx, ledger.account, since)?;
+    let granted = ledger.lots.values().filter(|lot| {
         lot.kind == GrantKind::Allowance
             && lot.effective_at >= since
             && !allowances.iter().any(|(key, _)| *key == lot.source_key)
@@ -220,29 +243,48 @@ fn reverse(
         .map(|lot| (lot.source_key.clone(), lot.amount))
         .collect();
     allowances.extend(granted);
-    for claim in claims(&allowances, &plan_facts.invoices, &rules.catalog) {
-        load::load_family(tx, &mut loaded.ledger, &claim.source_key)?;
-        let lot = loaded.ledger.lot_by_source(&claim.source_key);
-        let Some(amount) = lot.map(|lot| lot.amount.micros()) else {
+    let mut commands = Vec::new();
+    for claim in claims(&allowances, invoices, &rules.catalog) {
+        load::load_family(tx, ledger, &claim.source_key)?;
+        let Some(lot) = ledger.lot_by_source(&claim.source_key) else {
             continue;
         };
-        let commands = [
-            Command::Clawback {
-                source_key: claim.source_key.clone(),
-                reversed: claim.reversed.micros(),
-                whole: amount,
-            },
-            Command::Freeze {
-                source_key: claim.source_key,
-                frozen: claim.is_frozen,
-            },
-        ];
-        for command in commands {
-            let reversed = loaded.ledger.apply(&Request::internal(command), now);
-            debug_assert!(reversed.is_ok(), "a grant that exists can be reversed");
+        commands.push(Command::Clawback {
+            source_key: claim.source_key.clone(),
+            reversed: claim.reversed.micros(),
+            whole: lot.amount.micros(),
+        });
+        commands.push(Command::Freeze {
+            source_key: claim.source_key,
+            frozen: claim.is_frozen,
+        });
+    }
+    Ok(commands)
+}
+
+/// What a plan's payment brought, to preview a refund of it: its invoice and those that share its
+/// periods, and source keys and amounts of the allowances. Adds these to `ledger`.
+pub fn brought_by(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    ledger: &mut Ledger,
+    invoice: &str,
+) -> Result<(Vec<PlanInvoice>, Vec<(String, Credits)>)> {
+    let invoices = facts::plan_invoices(tx, ledger.account, Some(invoice))?;
+    let mut all = invoices.clone();
+    for one in all.iter_mut().filter(|one| one.id == invoice) {
+        one.reversed = one.charged;
+    }
+    let mut brought = Vec::new();
+    for command in reversals(tx, rules, ledger, &all)? {
+        if let Command::Clawback {
+            source_key, whole, ..
+        } = command
+        {
+            brought.push((source_key, Credits::from_micros(whole)));
         }
     }
-    Ok(())
+    Ok((invoices, brought))
 }
 
 /// The ledger of an account as stored, without applying what is due, for reads. It takes no lock.

@@ -54,6 +54,7 @@ pub fn transaction() -> NewTransaction<'static> {
         attempts: 0,
         receipt_url: None,
         occurred_at: Timestamp::default(),
+        disputed: false,
     }
 }
 

@@ -20,7 +20,7 @@ macro_rules! columns {
          stripe_checkout_session_id, stripe_invoice_id, stripe_refund_id, natural_key, type,
          status, amount_minor, currency, refunded_minor, product_type, subscription_tier,
          credits_purchased_micros, description, metadata, failure, attempts, receipt_url,
-         occurred_at, created_at, updated_at"
+         occurred_at, created_at, updated_at, disputed"
     };
 }
 use columns;
@@ -78,6 +78,8 @@ record! {
         pub created_at: Timestamp,
         /// The time at which the transaction last changed.
         pub updated_at: Timestamp,
+        /// Whether a dispute about the payment is open.
+        pub disputed: bool,
     }
 }
 
@@ -201,7 +203,8 @@ record! {
     }
 }
 
-/// Payments for the account's subscription since a given time, newest first.
+/// Payments for the account's subscription since a given time, newest first. Stripe refunds no
+/// payment whose dispute is open or lost.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,
@@ -221,6 +224,7 @@ pub fn refundable(
             and t.status = 'COMPLETED'
             and t.stripe_payment_intent_id is not null
             and t.amount_minor > t.refunded_minor
+            and t.disputed = 0
           order by i.paid_at desc, i.invoice_id desc
           limit $4",
         args![account, subscription_id, since, limit],

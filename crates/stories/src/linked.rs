@@ -198,6 +198,11 @@ impl Linked {
         self.state().foreign.contains(id)
     }
 
+    /// The ids of what belongs to other products.
+    pub fn others(&self) -> BTreeSet<String> {
+        self.state().foreign.clone()
+    }
+
     /// The calls by which the application changed what belongs to another product, since the last
     /// question.
     pub fn take_trespasses(&self) -> Vec<String> {

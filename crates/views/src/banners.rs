@@ -212,6 +212,28 @@ pub fn debt(owed: &str) -> Banner {
         .with(Action::link("Add credits", CREDITS).primary())
 }
 
+/// A payment is disputed with the bank.
+pub fn disputed(amount: &str) -> Banner {
+    let text = "The bank that issued the card is reviewing it. The credits that came with the \
+                payment can't be spent until the bank has decided.";
+    Banner::new(
+        Kind::Warn,
+        format!("Your payment of {amount} is disputed"),
+        text,
+    )
+}
+
+/// The collection of the plan's payments is paused.
+pub fn collection_paused(plan: &str, brings_credits: bool) -> Banner {
+    let credits = if brings_credits {
+        "Its monthly credits keep coming."
+    } else {
+        "Its monthly credits come again once payments continue."
+    };
+    let text = format!("{plan} keeps working, and nothing is charged for now. {credits}");
+    Banner::new(Kind::Info, format!("Payments for {plan} are paused"), text)
+}
+
 /// The calls of this period are used up.
 pub fn plan_limit_reached(limit: &str, plan: &str, resets: When) -> Banner {
     let title = format!("All {limit} calls of {plan} are used");
@@ -235,6 +257,25 @@ pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
         Kind::Info,
         title,
         format!("It can take up to 5 days. {brings} when it arrives."),
+    )
+}
+
+/// A refund was promised and hasn't been made yet.
+pub fn refund_owed(amount: &str, is_delayed: bool) -> Banner {
+    if is_delayed {
+        let text = "Stripe couldn't make it yet. We keep trying and our team has been notified. You \
+                    don't need to do anything.";
+        return Banner::new(
+            Kind::Warn,
+            format!("Your refund of {amount} is delayed"),
+            text,
+        );
+    }
+    let text = "It usually arrives within a few days.";
+    Banner::new(
+        Kind::Info,
+        format!("A refund of {amount} is on its way"),
+        text,
     )
 }
 

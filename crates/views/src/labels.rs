@@ -116,6 +116,7 @@ pub fn entry_kind(kind: EntryKind) -> &'static str {
         EntryKind::Freeze => "Grant frozen by a dispute",
         EntryKind::Unfreeze => "Grant released after a dispute",
         EntryKind::Forgive => "Debt forgiven",
+        EntryKind::Keep => "Allowance kept until the renewal is settled",
     }
 }
 
@@ -132,7 +133,7 @@ pub fn grant_kind(kind: GrantKind) -> &'static str {
 }
 
 /// The actions of the audit log, each with its label.
-const ACTIONS: [(&str, &str); 38] = [
+const ACTIONS: [(&str, &str); 40] = [
     ("account.adopt", "Stripe customer linked"),
     ("account.close", "Account closed"),
     ("account.export", "Account data downloaded"),
@@ -165,6 +166,8 @@ const ACTIONS: [(&str, &str); 38] = [
     ("payment.refund", "Payment refunded"),
     ("price.agree", "Price agreed"),
     ("price.end", "Agreed price ended"),
+    ("request.dismiss", "Unfinished request settled"),
+    ("request.retry", "Unfinished request tried again"),
     ("settings.change", "Settings changed"),
     ("webhook_endpoint.create", "Webhook endpoint created"),
     ("webhook_endpoint.delete", "Webhook endpoint deleted"),

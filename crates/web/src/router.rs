@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 
 use crate::api::openapi::Document;
 use crate::api::{
-    accounts, admin, agreed_prices, alerts, auth, check, checkout, corrections, debits, docs,
-    grants, health, holds, keys, limits, members, metrics, noop, oidc, openapi, plan_changes,
+    accounts, admin, agreed_prices, alerts, auth, check, checkout, corrections, debits, disputes,
+    docs, grants, health, holds, keys, limits, members, metrics, noop, oidc, openapi, plan_changes,
     portal, pricing, refunds, sessions, settings, transactions, usage, webhook_endpoints,
 };
 use crate::around::around;
@@ -252,6 +252,8 @@ fn administration() -> OpenApiRouter<Site> {
         .routes(routes!(alerts::list))
         // POST /api/admin/alerts/{id}/acknowledge
         .routes(routes!(alerts::acknowledge))
+        // POST /api/admin/disputes/{id}/decision
+        .routes(routes!(disputes::decide))
 }
 
 /// Endpoints for monitoring.
@@ -334,6 +336,10 @@ fn operators_on_an_account() -> Router<Site> {
         .route("/admin/accounts/{id}/undo", get(acts::undo))
         .route("/admin/accounts/{id}/sync", post(acts::sync_now))
         .route(
+            "/admin/accounts/{id}/dispute",
+            get(acts::ask_dispute).post(acts::dispute),
+        )
+        .route(
             "/admin/accounts/{id}/forgive",
             get(acts::ask_forgive).post(acts::forgive),
         )
@@ -348,6 +354,14 @@ fn operators_on_an_account() -> Router<Site> {
         .route(
             "/admin/accounts/{id}/status",
             get(acts::ask_status).post(acts::status),
+        )
+        .route(
+            "/admin/accounts/{id}/requests/{request}/retry",
+            post(acts::retry),
+        )
+        .route(
+            "/admin/accounts/{id}/requests/{request}/dismiss",
+            get(acts::ask_dismiss).post(acts::dismiss),
         )
 }
 

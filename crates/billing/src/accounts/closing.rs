@@ -2,15 +2,19 @@
 //! is personal data erased. The books remain.
 
 use domain::people::UserRole;
-use domain::plan::SubscriptionStatus;
+use domain::plan::{AccountStatus, SubscriptionStatus};
 use serde_json::json;
-use store::intents::{IntentKind, IntentState, NewIntent};
+use store::intent_steps::{NewStep, Step, StepKind};
+use store::intents::unfinished;
+use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::intents::chain::{self, Chain, Progress, Taken, Trouble};
+use crate::intents::{claimed, key_of};
 use crate::operators::audit_log::{Action, Author};
 use crate::{rate_limit, sync};
 
@@ -22,8 +26,11 @@ const KIND: IntentKind = IntentKind::Closing;
 /// Maximum number of Checkout pages that are checked; far more than are ever open.
 const PAGES_MAX: i64 = 100;
 
-/// Closes the caller's account. If Stripe fails, nothing is deleted, and the next attempt
-/// continues.
+/// Maximum number of an account's unfinished requests that are searched for an earlier closing.
+const OWED_MAX: i64 = 20;
+
+/// Closes the caller's account. Until its first subscription is canceled, a failure of Stripe leaves
+/// everything as it was; after that, the rest follows in the background.
 pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     caller.may_own()?;
     let account = caller.account.id;
@@ -35,16 +42,16 @@ pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     if is_known {
         sync::account(app, account).await?;
         end_pages(app, account).await?;
-        end_subscriptions(app, caller).await?;
-        forget_at_stripe(app, caller).await?;
-        sync::account(app, account).await?;
-        let rest = chargeable(app, account).await?;
-        if !rest.is_empty() {
-            let detail = "A subscription started in the meantime. Nothing was deleted. Try again.";
-            return Err(Error::unavailable("still_subscribed", detail));
-        }
     }
-    forget(app, caller).await
+    let intent = write_down(app, caller).await?;
+    match chain::run::<Closing>(app, &intent).await? {
+        Progress::Finished | Progress::Over => Ok(()),
+        Progress::Owed => Err(Error::unavailable(
+            "closing",
+            "We're closing this account. Stripe hasn't confirmed all of it yet; the rest follows \
+             automatically, and nothing more is charged.",
+        )),
+    }
 }
 
 /// Subscriptions that can still charge, whatever their status.
@@ -89,87 +96,163 @@ async fn end_pages(app: &App, account: i64) -> Result<()> {
     Ok(())
 }
 
-/// Cancels every subscription immediately. Canceling twice changes nothing, so an interrupted
-/// attempt can simply be repeated.
-async fn end_subscriptions(app: &App, caller: &SignedIn) -> Result<()> {
-    for row in chargeable(app, caller.account.id).await? {
-        let intent = write_down(app, caller, &row.subscription_id).await?;
-        let ended = app
-            .stripe
-            .cancel_subscription(&row.subscription_id, &Form::new())
-            .await;
-        match ended {
-            Ok(_) | Err(stripe::Error::NotFound { .. }) => settle(app, caller, intent).await?,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+/// The intent with the steps that close the account: the one in progress, or a new one.
+async fn write_down(app: &App, caller: &SignedIn) -> Result<Intent> {
+    let (account, user) = (caller.account.id, caller.user.id);
+    let rows = chargeable(app, account).await?;
+    let (id, now) = (app.new_id("int"), app.now());
+    let intent = app
+        .write(account, move |tx| {
+            let earlier = unfinished::owed(tx, account, OWED_MAX)?;
+            let earlier = earlier.into_iter().find(|earlier| earlier.kind == KIND);
+            if earlier.is_some() {
+                return Ok(earlier);
+            }
+            let customer = store::customers::current(tx, account)?;
+            let ids = rows.iter().map(|row| row.subscription_id.as_str());
+            let params = params(ids, customer.as_deref());
+            if let Some(earlier) = store::intents::under_way(tx, account, KIND)? {
+                if earlier.params == params {
+                    return Ok(Some(earlier));
+                }
+                // Nothing was done under it yet.
+                store::intents::close(tx, &earlier.id, now)?;
+            }
+            let new = NewIntent {
+                user_id: Some(user),
+                ..NewIntent::new(&id, account, KIND, &params)
+            };
+            chain::insert::<Closing>(tx, &new, now)
+        })
+        .await?;
+    intent.ok_or_else(claimed)
 }
 
-/// Removes name and email address from the Stripe customer; its invoices remain, as the law
-/// requires.
-async fn forget_at_stripe(app: &App, caller: &SignedIn) -> Result<()> {
-    let account = caller.account.id;
-    let customer = app
-        .read(move |tx| store::customers::current(tx, account))
-        .await?;
-    let Some(customer) = customer else {
-        return Ok(());
-    };
-    let intent = write_down(app, caller, &customer).await?;
-    let nobody = Form::new().push("email", "").push("name", "");
+fn params<'a>(subscriptions: impl Iterator<Item = &'a str>, customer: Option<&str>) -> String {
+    let form = subscriptions
+        .enumerate()
+        .fold(Form::new(), |form, (index, id)| {
+            form.push(format!("subscription[{index}]"), id)
+        });
+    form.push_opt("customer", customer).encode()
+}
+
+/// Cancels every subscription, removes name and email address from the Stripe customer, and erases
+/// the account's personal data here.
+pub(crate) struct Closing;
+
+impl Chain for Closing {
+    const KIND: IntentKind = KIND;
+
+    fn steps(intent: &Intent) -> Vec<NewStep> {
+        let params = Form::decode(&intent.params);
+        let all = params.iter();
+        let steps = all.filter_map(|(name, id)| {
+            let is_subscription = name.starts_with("subscription");
+            let kind = match name {
+                _ if is_subscription => StepKind::Cancel,
+                "customer" => StepKind::Forget,
+                _ => return None,
+            };
+            Some(NewStep::about(kind, id))
+        });
+        let erase = NewStep {
+            kind: StepKind::Erase,
+            ..NewStep::call()
+        };
+        steps.chain([erase]).collect()
+    }
+
+    async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        let object = step.object_id.as_deref().unwrap_or_default();
+        match step.kind {
+            StepKind::Cancel => end(app, object).await?,
+            StepKind::Forget => {
+                let nobody = Form::new().push("email", "").push("name", "");
+                let key = key_of(&format!("{}-forget", intent.id), step);
+                match app.stripe.update_customer(object, &nobody, &key).await {
+                    // Its invoices remain, as the law requires.
+                    Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            _ => {
+                end_rest(app, intent.account_id).await?;
+                forget(app, intent).await?;
+            }
+        }
+        Ok(Taken::Done(None))
+    }
+
+    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
+        let (id, now) = (intent.id.clone(), app.now());
+        app.write(intent.account_id, move |tx| {
+            store::intents::close(tx, &id, now).map(|_| ())
+        })
+        .await
+    }
+}
+
+/// Cancels a subscription immediately. Canceling twice changes nothing.
+async fn end(app: &App, subscription: &str) -> stripe::Result<()> {
     match app
         .stripe
-        .update_customer(&customer, &nobody, &intent)
+        .cancel_subscription(subscription, &Form::new())
         .await
     {
-        Ok(_) | Err(stripe::Error::NotFound { .. }) => settle(app, caller, intent).await,
-        Err(error) => Err(error.into()),
+        Ok(_) | Err(stripe::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
-/// Records the intent of a call to Stripe; continues an earlier attempt at the same call.
-async fn write_down(app: &App, caller: &SignedIn, object: &str) -> Result<String> {
-    let (id, object, now) = (app.new_id("int"), object.to_owned(), app.now());
-    let (account, user) = (caller.account.id, caller.user.id);
-    app.write(account, move |tx| {
-        if let Some(earlier) = store::intents::under_way(tx, account, KIND)? {
-            if earlier.params == object {
-                return Ok(earlier.id);
-            }
-            store::intents::close(tx, &earlier.id, now)?;
+/// Ends what started in the meantime, so that nothing can charge an account without members.
+async fn end_rest(app: &App, account: i64) -> std::result::Result<(), Trouble> {
+    let is_known = app
+        .read(move |tx| Ok(!store::customers::of_account(tx, account)?.is_empty()))
+        .await?;
+    if !is_known {
+        return Ok(());
+    }
+    sync::account(app, account).await?;
+    let rest = chargeable(app, account).await?;
+    for row in &rest {
+        end(app, &row.subscription_id).await?;
+    }
+    if !rest.is_empty() {
+        sync::account(app, account).await?;
+        if !chargeable(app, account).await?.is_empty() {
+            let detail = "A subscription started in the meantime. It is canceled first.";
+            return Err(Error::unavailable("still_subscribed", detail).into());
         }
-        let new = NewIntent {
-            user_id: Some(user),
-            ..NewIntent::new(&id, account, KIND, &object)
-        };
-        store::intents::insert(tx, &new, now)?;
-        Ok(id.clone())
-    })
-    .await
-}
-
-async fn settle(app: &App, caller: &SignedIn, intent: String) -> Result<()> {
-    let now = app.now();
-    app.write(caller.account.id, move |tx| {
-        store::intents::close(tx, &intent, now)
-    })
-    .await?;
+    }
     Ok(())
 }
 
 /// In one commit: removes the members, erases the account's personal data, and erases users who now
 /// belong to no account. Operators are kept, since they belong to the service.
-async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
-    let (account, now) = (caller.account.id, app.now());
-    let author = Author::new(app, &caller.user.public_id);
-    let subject = caller.account.public_id.clone();
+async fn forget(app: &App, intent: &Intent) -> Result<()> {
+    let (account, owner, now) = (intent.account_id, intent.user_id, app.now());
+    let name = app
+        .read(move |tx| match owner {
+            Some(owner) => store::users::find(tx, owner),
+            None => Ok(None),
+        })
+        .await?;
+    let name = name.map(|user| user.public_id).unwrap_or_default();
+    let (author, rules) = (Author::new(app, &name), app.rules());
     app.write(account, move |tx| {
+        let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+        if row.status == AccountStatus::Closed {
+            return Ok(());
+        }
+        let subject = row.public_id;
         let members = store::users::members(tx, account)?;
         for member in &members {
             store::users::remove_member(tx, member.user_id, account)?;
         }
         store::erasure::account(tx, account, now)?;
+        // The ledger refuses every call from now on, by any key.
+        store::ledger::settle(tx, &rules, account, now)?;
         let mut forgotten = 0;
         for member in members {
             let is_elsewhere = !store::users::places(tx, member.user_id)?.is_empty();

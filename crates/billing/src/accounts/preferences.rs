@@ -236,9 +236,18 @@ async fn check(app: &App, account: i64, change: &Change) -> Result<()> {
     {
         check_credits("threshold", *threshold)?;
         check_pack(&app.catalog(), *pack, *month_max_minor)?;
-        let found = app
-            .read(move |tx| store::payment_methods::of_account(tx, account))
+        let (found, may_buy) = app
+            .read(move |tx| {
+                let may_buy = store::auto_topup::may_buy(tx, account)?;
+                Ok((store::payment_methods::of_account(tx, account)?, may_buy))
+            })
             .await?;
+        if !may_buy {
+            let detail = "A payment of this account is disputed, or it owes credits. Settle that \
+                          first, then turn automatic top-up on.";
+            let error = Error::conflict("auto_topup_blocked", detail);
+            return Err(error.with("field", json!("autoTopup")));
+        }
         if found.is_none() {
             let detail = "You have no saved card. Add one on the billing page under Manage \
                           payment, then turn automatic top-up on.";

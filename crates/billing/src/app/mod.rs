@@ -157,7 +157,7 @@ impl App {
         let rules = Rules {
             catalog,
             plan: settings.billing.plan_rules(),
-            listener: crate::notices::listener(security_clock.clone()),
+            listener: crate::reactions::listener(security_clock.clone()),
         };
         let instance = instance(&db, &security_clock, &rng).await?;
         let twin_url =

@@ -19,6 +19,8 @@ use crate::binding::OTHER_ACCOUNT;
 use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
+use crate::operators::unfinished;
+use crate::sync::inbox::OTHER_MODE;
 use crate::sync::snapshot::CUSTOMER_MISSING;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
@@ -54,6 +56,9 @@ const MICROS_PER_CREDIT: i64 = 1_000_000;
 /// The rule that is evaluated once a day.
 pub const REVENUE: &str = "revenue-drop";
 
+/// The rule about unfinished requests to Stripe; its subject is an account.
+const OWED: &str = "owed";
+
 /// The names of all rules.
 pub const RULES: &[&str] = &[
     "failed-webhooks",
@@ -61,11 +66,13 @@ pub const RULES: &[&str] = &[
     "parked",
     "bad-signatures",
     "stripe-errors",
+    "other-mode",
     "outbox",
     "endpoint-disabled",
     "stuck-holds",
     "uncollected",
     "audit",
+    OWED,
     "clock",
     "stripe-account",
     "customer-missing",
@@ -253,6 +260,7 @@ impl Rules {
         self.of_the_inbox(tx, &mut found)?;
         self.of_what_leaves(tx, &mut found)?;
         self.of_credits(tx, &mut found)?;
+        of_requests(tx, &mut found)?;
         self.of_what_is_ours(tx, &mut found)?;
         disputes(tx, &mut found)?;
         Ok(found)
@@ -284,6 +292,11 @@ impl Rules {
         let errors = alerts::recent(tx, "stripe-error", self.real_now)?;
         if errors > self.settings.stripe_errors_max {
             found.push(warning("stripe-errors", "Many calls to Stripe failed."));
+        }
+        if alerts::recent(tx, OTHER_MODE, self.real_now)? > 0 {
+            let summary = "Stripe delivers events of the other mode (live or test) than the key's. \
+                           They are ignored. Check the webhook endpoints in Stripe's dashboard.";
+            found.push(warning("other-mode", summary));
         }
         Ok(())
     }
@@ -388,6 +401,26 @@ impl Rules {
     fn minutes_ago(&self, minutes: i64) -> Timestamp {
         self.real_now.plus_seconds(-minutes * SECONDS_PER_MINUTE)
     }
+}
+
+/// Requests to Stripe that are unfinished after a refusal or several failures: one incident for each
+/// account.
+fn of_requests(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+    for request in unfinished::all(tx)? {
+        let account = request.account;
+        if !found
+            .iter()
+            .any(|one| one.rule == OWED && one.subject == account)
+        {
+            let what = request.what;
+            let summary = format!("{what} for {account} is overdue: Stripe didn't carry it out.");
+            found.push(Found {
+                subject: account,
+                ..critical(OWED, &summary)
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Open disputes, each until the bank has decided; and lost ones, until someone has decided whether

@@ -11,6 +11,7 @@ pub mod poll;
 pub mod reload;
 pub mod sweep;
 pub mod turns;
+pub mod unfinished;
 
 use crate::app::App;
 
@@ -47,6 +48,7 @@ impl Jobs {
 /// lets time pass itself, such as a simulation. A job that fails doesn't stop the others.
 pub async fn round(app: &App) {
     sweep::round(app).await;
+    unfinished::once(app).await;
     let others = [
         ("low credits", low::once(app).await),
         ("automatic top-up", auto_topup::once(app).await),
@@ -67,6 +69,7 @@ pub fn start(app: &App) -> Jobs {
     jobs.spawn(notices::run(app.clone()));
     jobs.spawn(alerts::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));
+    jobs.spawn(unfinished::run(app.clone()));
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(nightly::run(app.clone()));
     jobs.spawn(auto_topup::run(app.clone()));

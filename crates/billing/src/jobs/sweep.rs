@@ -10,11 +10,7 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY, Timestamp};
 use crate::app::App;
 use crate::clock::is_far;
 use crate::error::Result;
-use crate::intents::attempt_waiting;
 use crate::operators::accounts;
-use crate::payments::customer;
-use crate::payments::plan::ending;
-use crate::sync::{disputed_plan, duplicate_subscription};
 
 /// How often it runs, in real time. The clock job runs it immediately when the billing clock moves.
 const EVERY: Duration = Duration::from_secs(5);
@@ -52,20 +48,8 @@ pub(super) async fn round(app: &App) {
     if let Err(error) = once(app).await {
         tracing::warn!(%error, "A sweep failed");
     }
-    if let Err(error) = ending::finish_left(app).await {
-        tracing::warn!(%error, "Failed to read unfinished cancellations of plans");
-    }
     if let Err(error) = learn_prices(app).await {
         tracing::warn!(%error, "Failed to look up prices");
-    }
-    if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(app).await {
-        tracing::warn!(%error, "Failed to read duplicate subscriptions");
-    }
-    if let Err(error) = attempt_waiting::<disputed_plan::End>(app).await {
-        tracing::warn!(%error, "Failed to end disputed plans");
-    }
-    if let Err(error) = attempt_waiting::<customer::Change>(app).await {
-        tracing::warn!(%error, "Failed to read changes of customers");
     }
     if let Err(error) = tidy(app).await {
         tracing::warn!(%error, "Failed to delete old rows");

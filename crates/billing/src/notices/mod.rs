@@ -7,13 +7,12 @@ pub mod signature;
 
 use domain::plan::PlanStatus;
 use domain::projection::{TransactionStatus, TransactionType};
-use std::sync::Arc;
 use store::alerts::AlertState;
 use store::outbox::MessageKind;
 
 use domain::ledger::{Body, Entry};
 use domain::money::{Credits, Currency, MinorUnits};
-use domain::time::{Clock, Timestamp};
+use domain::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::ledger::watch::Crossing;
@@ -164,13 +163,8 @@ pub fn transaction(
     enqueue(tx, &notice, real_now)
 }
 
-/// A ledger listener for added credits: purchases, promotions, adjustments and allowances.
-pub fn listener(clock: Arc<dyn Clock>) -> store::ledger::Listener {
-    store::ledger::Listener::new(move |tx, entry| granted(tx, entry, clock.now()).map(|_| ()))
-}
-
 /// Queues `credits.granted` for a journal entry that added credits.
-fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result<usize> {
+pub fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result<usize> {
     let kind = match &entry.body {
         Body::Grant { kind, .. } => kind.word(),
         _ => entry.kind.word(),

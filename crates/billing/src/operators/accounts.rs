@@ -95,6 +95,14 @@ pub async fn set_suspended(
         store::accounts::set_status(tx, id, status, now)?;
         let act = author.act(action, &subject).reason(&reason);
         act.with("was", json!(was)).append(tx)?;
+        if suspended {
+            let (key, times) = (
+                format!("{id}:suspended:{}", now.micros()),
+                (now, author.at()),
+            );
+            let reason = "this account is suspended";
+            crate::reactions::stop_auto_topup(tx, id, &key, reason, times)?;
+        }
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
     .await

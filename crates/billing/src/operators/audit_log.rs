@@ -88,6 +88,10 @@ words! {
         PriceAgree = "price.agree",
         /// An agreed price was ended.
         PriceEnd = "price.end",
+        /// An unfinished request to Stripe was ended, because it was settled in another way.
+        RequestDismiss = "request.dismiss",
+        /// An unfinished request to Stripe was tried again.
+        RequestRetry = "request.retry",
         /// Notifications, thresholds or automatic top-up were changed.
         SettingsChange = "settings.change",
         /// An endpoint for outgoing webhooks was created.

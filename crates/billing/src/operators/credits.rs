@@ -22,6 +22,12 @@ use crate::operators::audit_log::{Action, Author};
 /// Maximum length of a note.
 const NOTE_CHARS_MAX: usize = 500;
 
+/// Why a change is rolled back: its key was used for another request.
+const KEY_REUSED: &str = "the key was used for another request";
+
+/// Why a change is rolled back: it is above the actor's limit.
+const OVER_LIMIT: &str = "the operator's limit";
+
 /// Maximum number of a day's actions that are summed for a limit.
 const ACTS_MAX: i64 = 10_000;
 
@@ -60,7 +66,8 @@ impl Justification {
         self.note.as_deref().unwrap_or_default()
     }
 
-    /// Whether a change of `credits` more stays within the actor's limit.
+    /// Whether a change of `credits` more stays within the actor's limit. Changes of the same actor
+    /// take turns, so that two at once don't both fit.
     fn is_within(
         &self,
         tx: &mut store::Tx<'_>,
@@ -70,6 +77,7 @@ impl Justification {
         let Some(max) = self.credits_max else {
             return Ok(true);
         };
+        store::operator_requests::take_turn(tx, &self.actor, now)?;
         let mut sum = i128::from(credits.micros()).abs();
         for action in [Action::CreditsAdjust, Action::CreditsGrant] {
             let from = now.plus_days(-1);
@@ -251,7 +259,7 @@ async fn act(
     let note = note.map(|note| Note::new(app, note));
     let request = Request {
         command,
-        key: Some(key),
+        key: Some(key.clone()),
         context: Context {
             actor: Some(by_hand.actor.clone()),
             reason: Some(by_hand.reason.clone()),
@@ -262,6 +270,8 @@ async fn act(
     let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
     let (id, subject) = (account.id, account.public_id.clone());
     let (kept, author) = (by_hand.clone(), Author::new(app, &by_hand.actor));
+    let hash = hex::encode(key.request_hash);
+    let asked = (key.key.clone(), format!("{action}:{subject}:{hash}"));
     let decision = app
         .db
         .write(id, move |tx| {
@@ -273,19 +283,22 @@ async fn act(
                 return Ok(decision);
             };
             if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
+                let named = (&*by_hand.actor, &*asked.0);
+                if !store::operator_requests::claim(tx, named, &asked.1, now)? {
+                    return Err(store::Error::Abandoned(KEY_REUSED.to_owned()));
+                }
                 // Checked only here, where it is known not to be a replay, which must always
                 // succeed.
                 if !by_hand.is_within(tx, credits_of(&request.command), author.at())? {
-                    return Err(store::Error::Abandoned("the operator's limit".to_owned()));
+                    return Err(store::Error::Abandoned(OVER_LIMIT.to_owned()));
                 }
                 if let Some(note) = &note {
                     store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
                 }
-                let mut act = author
-                    .act(action, &subject)
+                let mut act = author.act(action, &subject).reason(&by_hand.reason);
+                act = act
                     .with("credits", json!(entry.posted_delta.to_string()))
-                    .with("entry", json!(entry.seq))
-                    .reason(&by_hand.reason);
+                    .with("entry", json!(entry.seq));
                 if entry.debt_delta != Credits::ZERO {
                     act = act.with("debt", json!(entry.debt_delta.to_string()));
                 }
@@ -303,7 +316,10 @@ async fn act(
         })
         .await;
     let decision = decision.map_err(|error| match error {
-        store::Error::Abandoned(_) => kept.over_limit(),
+        store::Error::Abandoned(why) if why == KEY_REUSED => {
+            Error::refused(&Refusal::KeyReused, &app.links_of(&account.public_id))
+        }
+        store::Error::Abandoned(why) if why == OVER_LIMIT => kept.over_limit(),
         other => other.into(),
     })?;
     app.email_due.notify_one();

@@ -1,12 +1,11 @@
 //! What happens to a plan after a dispute about its payment was lost.
 
 use serde_json::json;
-use store::accounts::Account;
 use store::disputes::{Decision, Dispute};
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::attempt_now;
+use crate::intents::chain::run_latest;
 use crate::operators::audit_log::{Action, Author};
 use crate::sync::disputed_plan;
 
@@ -14,7 +13,6 @@ use crate::sync::disputed_plan;
 /// nothing; a plan that was kept or ended is not decided about again.
 pub async fn decide(
     app: &App,
-    account: &Account,
     dispute_id: &str,
     plan: &str,
     (actor, request_id): (&str, &str),
@@ -25,13 +23,20 @@ pub async fn decide(
         _ => return Err(Error::field("plan", "Choose keep or end.")),
     };
     let author = Author::new(app, actor).with_request(Some(request_id));
-    let (row, subject) = (account.id, account.public_id.clone());
     let (id, intent, now) = (dispute_id.to_owned(), app.new_id("int"), app.now());
+    let no_dispute = || Error::not_found("There is no such dispute.");
+    let found = {
+        let id = id.clone();
+        app.read(move |tx| store::disputes::any(tx, &id)).await?
+    };
+    let row = found.ok_or_else(no_dispute)?.account_id;
     let dispute = app
         .write(row, move |tx| {
             let Some(dispute) = store::disputes::find(tx, row, &id)? else {
                 return Ok(None);
             };
+            let account = store::accounts::find(tx, row)?;
+            let subject = account.map_or_else(String::new, |account| account.public_id);
             let Some(subscription) = dispute.subscription_id.clone() else {
                 return Ok(Some(dispute));
             };
@@ -49,10 +54,10 @@ pub async fn decide(
             store::disputes::find(tx, row, &id)
         })
         .await?
-        .ok_or_else(|| Error::not_found("This account has no such dispute."))?;
+        .ok_or_else(no_dispute)?;
     match dispute.decision() {
         Some(held) if held == decision => {
-            attempt_now::<disputed_plan::End>(app, row).await;
+            run_latest::<disputed_plan::End>(app, row).await;
             Ok(dispute)
         }
         Some(Decision::Kept | Decision::Ended) => {

@@ -14,3 +14,4 @@ pub mod payments;
 pub mod reason;
 pub mod refunds;
 pub mod saved_searches;
+pub mod unfinished;

@@ -203,6 +203,10 @@ fn order(row: &Transaction, payment: &str, sold: &Sold, now: Timestamp) -> Inten
         expires_at: None,
         bonus_micros: Some(sold.bonus.micros()),
         expires_after_days: sold.expires_after_days,
+        attempts: 0,
+        next_attempt_at: store::intents::unfinished::NEVER,
+        is_owed: false,
+        needs_attention: false,
     }
 }
 

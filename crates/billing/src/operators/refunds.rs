@@ -1,35 +1,36 @@
-//! Refunds by operators: previewed first, then made with one call to Stripe under an idempotency
-//! key that was stored before. The credits that a refund claws back follow from the charge as every
+//! Refunds by operators: previewed first, then made as a chain of one step, whose parameters and
+//! idempotency key were stored before. The credits that a refund claws back follow from the charge as every
 //! sync reads it, so the webhook that arrives later changes nothing.
 
 mod earlier;
 mod preview;
+mod steps;
 
-use domain::letters::Letter;
+use domain::ledger::Refusal;
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::Tx;
 use store::accounts::Account;
+use store::intent_steps;
+use store::intents::unfinished;
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Error, Kind, Result};
-use crate::intents::{is_stale, note_failure, start_call};
-use crate::operators::audit_log::{Action, Author};
-use crate::operators::refunds::earlier::{finish_earlier, refund_of};
-use crate::sync;
-use crate::sync::checkout_session;
+use crate::error::{Error, Result};
+use crate::intents::INTENT_KEY;
+use crate::intents::chain::{self, Progress};
+use crate::operators::refunds::earlier::finish_earlier;
+use crate::operators::refunds::steps::with_request;
 
 pub use crate::operators::refunds::preview::{Before, Preview, before, preview};
+pub(crate) use crate::operators::refunds::steps::OperatorRefund;
 
 const KIND: IntentKind = IntentKind::Refund;
-
-const INTENT_KEY: &str = checkout_session::INTENT_KEY;
 
 /// The parameter that distinguishes a credit note from a refund.
 const INVOICE: &str = "invoice";
@@ -45,12 +46,6 @@ const CHARGES_MAX: usize = 20;
 
 /// Maximum number of disputes of a charge that are checked.
 const DISPUTES_MAX: usize = 10;
-
-/// Maximum number of refunds of a payment that are searched for one whose response was lost.
-const REFUNDS_MAX: usize = 100;
-
-/// Seconds after which a call has certainly ended, whatever its outcome.
-const CALL_OVER_SECONDS: i64 = 60;
 
 /// A refund to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -117,7 +112,7 @@ fn no_payment() -> Error {
     Error::not_found("There is no such payment.")
 }
 
-/// Makes the refund, once per key.
+/// Makes the refund, once per key. Another request under the same key is refused.
 pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     check(ask)?;
     let (payment, account) = payment(app, &ask.payment).await?;
@@ -126,34 +121,81 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     let known = app
         .read(move |tx| store::intents::find(tx, number, &wanted))
         .await?;
-    let (intent, is_known) = match known {
-        Some(intent) => (intent, true),
-        None => (reserve(app, ask, id).await?, false),
+    let asked = (ask.actor.clone(), key.to_owned());
+    let earlier = app
+        .read(move |tx| store::operator_requests::find(tx, &asked.0, &asked.1))
+        .await?;
+    if earlier.is_some_and(|earlier| earlier != hash_of(ask, &payment)) {
+        return Err(Error::refused(
+            &Refusal::KeyReused,
+            &app.links_of(&account.public_id),
+        ));
+    }
+    let is_known = known.is_some();
+    let intent = match known {
+        Some(intent) => intent,
+        None => reserve(app, ask, id, key).await?,
     };
-    if let Some(refund) = intent.stripe_object_id.clone() {
-        return replayed(app, intent, payment, account, refund).await;
-    }
-    // A later refund may have closed this one if the outcome of its call remained unknown.
-    if matches!(intent.state, IntentState::Failed | IntentState::Closed) {
-        let detail = "Stripe refused this refund, or a later one replaced it. Check the payment \
-                      and start again.";
-        return Err(Error::conflict("refund_failed", detail));
-    }
-    let refund = call(app, &intent).await?;
-    settle(app, ask, &intent, &payment, &account, &refund).await?;
-    // The clawback follows from the charge, as in every other sync.
-    if let Err(error) = sync::account(app, account.id).await {
-        tracing::warn!(%error, "A refunded account will be synced later");
-        app.sync_due.notify_one();
-    }
-    let currency = Currency::parse(&refund.currency).unwrap_or(Currency::USD);
+    let refund = match intent.stripe_object_id.clone() {
+        Some(refund) => refund,
+        None => call(app, intent.clone()).await?,
+    };
+    let at_stripe = app.stripe.retrieve_refund(&refund).await?;
+    let currency = Currency::parse(&at_stripe.currency).unwrap_or(Currency::USD);
     Ok(Made {
-        status: status_of(&refund),
-        money_back: MinorUnits::new(refund.amount, currency),
-        refund: refund.id,
+        status: status_of(&at_stripe),
+        money_back: MinorUnits::new(at_stripe.amount, currency),
+        refund,
         payment,
         account,
         replayed: is_known,
+    })
+}
+
+/// A hash of what is requested, except the preview that it is compared with.
+fn hash_of(ask: &NewRefund, payment: &Transaction) -> String {
+    let amount = ask.amount.as_deref().map(str::trim).unwrap_or_default();
+    let note = ask.note.as_deref().map(str::trim).unwrap_or_default();
+    let asked = json!([payment.public_id, amount, ask.reason, note, ask.credit_note]);
+    format!("refund:{}", hex::encode(Sha256::digest(asked.to_string())))
+}
+
+/// Takes the steps of the refund, and returns Stripe's id of it. One that Stripe refused before is
+/// tried again under a new key.
+async fn call(app: &App, intent: Intent) -> Result<String> {
+    let (account, id, now) = (intent.account_id, intent.id.clone(), app.now());
+    let intent = match intent.state {
+        IntentState::Failed => {
+            let reopened = app.write(account, move |tx| {
+                if !unfinished::reopen(tx, &id, now)? {
+                    return Ok(None);
+                }
+                for step in intent_steps::of_intent(tx, account, &id)? {
+                    let place = (&*step.intent_id, step.position);
+                    intent_steps::change_key(tx, place, step.key_number, now)?;
+                }
+                store::intents::find(tx, account, &id)
+            });
+            reopened.await?.ok_or_else(under_way)?
+        }
+        _ => intent,
+    };
+    let progress = chain::run::<OperatorRefund>(app, &intent).await?;
+    let (account, id) = (intent.account_id, intent.id.clone());
+    let now_known = app
+        .read(move |tx| store::intents::find(tx, account, &id))
+        .await?;
+    let made = now_known.and_then(|intent| intent.stripe_object_id);
+    made.ok_or_else(|| match progress {
+        Progress::Owed => {
+            let detail = "The refund can't be made yet. It is tried again automatically.";
+            Error::unavailable("refund_delayed", detail)
+        }
+        Progress::Finished | Progress::Over => {
+            let detail = "Nothing was left to refund, or a later refund replaced this one. Check \
+                          the payment.";
+            Error::conflict("refund_failed", detail)
+        }
     })
 }
 
@@ -183,31 +225,9 @@ fn status_of(refund: &objects::Refund) -> String {
         .to_owned()
 }
 
-async fn replayed(
-    app: &App,
-    intent: Intent,
-    payment: Transaction,
-    account: Account,
-    refund: String,
-) -> Result<Made> {
-    let at_stripe = app.stripe.retrieve_refund(&refund).await?;
-    let currency = intent.currency.as_deref().and_then(Currency::parse);
-    Ok(Made {
-        status: status_of(&at_stripe),
-        money_back: MinorUnits::new(
-            intent.amount_minor.unwrap_or(at_stripe.amount),
-            currency.unwrap_or(Currency::USD),
-        ),
-        refund,
-        payment,
-        account,
-        replayed: true,
-    })
-}
-
 /// Stores the refund with its parameters, which are final from here on. An account has at most one
 /// refund in progress.
-async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
+async fn reserve(app: &App, ask: &NewRefund, id: String, key: &str) -> Result<Intent> {
     let look = preview(app, &ask.payment, ask.amount.as_deref()).await?;
     if let Some(before) = &ask.refunded
         && *before != look.refunded.decimal_text()
@@ -216,7 +236,9 @@ async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
         return Err(Error::conflict("changed_meanwhile", detail));
     }
     finish_earlier(app, &look).await?;
-    let params = params(ask, &look)?.metadata(INTENT_KEY, &id).encode();
+    let params = params(ask, &look)?.metadata(INTENT_KEY, &id);
+    let params = with_request(params, ask, &look.payment).encode();
+    let (hash, key) = (hash_of(ask, &look.payment), key.to_owned());
     let (account, money, now) = (look.account.id, look.money_back, app.now());
     let credits = look.credits_taken.micros();
     let actor = ask.actor.clone();
@@ -230,7 +252,10 @@ async fn reserve(app: &App, ask: &NewRefund, id: String) -> Result<Intent> {
                 currency: Some(money.currency.code()),
                 ..NewIntent::new(&id, account, KIND, &params)
             };
-            match store::intents::insert(tx, &new, now)? {
+            if !store::operator_requests::claim(tx, (&actor, &key), &hash, now)? {
+                return Ok(None);
+            }
+            match chain::insert::<OperatorRefund>(tx, &new, now)? {
                 Some(intent) => Ok(Some(intent)),
                 // A double click: the same intent, inserted a moment ago.
                 None => store::intents::find(tx, account, &id),
@@ -276,87 +301,4 @@ fn note_reason(reason: &str) -> &str {
 fn under_way() -> Error {
     let detail = "Another refund of this account is in progress. Try again in a minute.";
     Error::conflict("refund_under_way", detail)
-}
-
-async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
-    if is_stale(intent, app.now()) {
-        let detail = "This refund is too old to repeat. Check the payment and start again.";
-        return Err(Error::conflict("refund_stale", detail));
-    }
-    if !start_call(app, intent).await? {
-        let detail = "A later refund replaced this one. Check the payment.";
-        return Err(Error::conflict("refund_failed", detail));
-    }
-    let params = Form::decode(&intent.params);
-    let called = match params.get(INVOICE) {
-        Some(_) => match app.stripe.create_credit_note(&params, &intent.id).await {
-            // If this read fails, a retry under the same key gets the same credit note.
-            Ok(note) => return refund_of(app, &note).await,
-            Err(error) => Err(error),
-        },
-        None => app.stripe.create_refund(&params, &intent.id).await,
-    };
-    match called {
-        Ok(refund) => Ok(refund),
-        Err(error) => {
-            note_failure(app, intent, &error).await?;
-            Err(refused(error))
-        }
-    }
-}
-
-/// The error for a refund that Stripe refused; an operator sees Stripe's reason, unlike a customer.
-fn refused(error: stripe::Error) -> Error {
-    let stripe::Error::Refused { message, .. } = &error else {
-        return error.into();
-    };
-    let said = message.as_deref().unwrap_or("no reason was given");
-    let detail = format!("Stripe refused the refund: {said}");
-    Error::new(Kind::Unprocessable, "stripe_refused", detail).cause(&error)
-}
-
-/// Records the result in one commit: closes the intent, appends the audit log entry, stores the
-/// note and queues the email.
-async fn settle(
-    app: &App,
-    ask: &NewRefund,
-    intent: &Intent,
-    payment: &Transaction,
-    account: &Account,
-    refund: &objects::Refund,
-) -> Result<()> {
-    let letter = Letter::Refunded {
-        amount: refund.amount,
-        currency: refund.currency.clone(),
-        credits: -intent.credits_micros.unwrap_or(0),
-    };
-    let note = ask.note.clone().filter(|note| !note.trim().is_empty());
-    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.clone());
-    let (author, payment) = (Author::new(app, &ask.actor), payment.public_id.clone());
-    let (subject, number) = (account.public_id.clone(), account.id);
-    let (now, real_now) = (app.now(), app.real_now());
-    app.write(number, move |tx| {
-        if !store::intents::set_done(tx, &intent.id, &refund.id, None, None, now)? {
-            return Ok(());
-        }
-        store::intents::close(tx, &intent.id, now)?;
-        author
-            .act(Action::PaymentRefund, &subject)
-            .with("payment", json!(payment))
-            .with("refund", json!(refund.id))
-            .with("amount", json!(refund.amount))
-            .with("currency", json!(refund.currency))
-            .with("creditNote", json!(ask.credit_note))
-            .reason(&ask.reason)
-            .append(tx)?;
-        if let Some(note) = &note {
-            let name = format!("note:refund:{}", refund.id);
-            store::settings::put_of_account(tx, number, &name, note, now)?;
-        }
-        let mail_key = format!("refunded:{}", refund.id);
-        crate::letters::notify_payers(tx, number, &mail_key, &letter, real_now)
-    })
-    .await?;
-    app.email_due.notify_one();
-    Ok(())
 }

@@ -9,9 +9,11 @@
 use domain::amounts::{amount as money, count};
 use domain::catalog::Pack;
 use domain::letters::Letter;
-use domain::money::{Credits, MinorUnits};
+use domain::method_types::{can_pay, name_of};
+use domain::money::{Credits, Currency, MinorUnits};
 use store::auto_topup;
 use store::auto_topup::{AutoTopup, AutoTopupState};
+use store::intent_steps::{NewStep, Step};
 use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
@@ -19,15 +21,12 @@ use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 use crate::app::App;
 use crate::binding;
 use crate::error::Result;
-use crate::intents::{is_stale, start_call};
+use crate::intents::chain::{self, Chain, Taken, Trouble};
+use crate::intents::{INTENT_KEY, is_refusal, key_of, may_be_made};
 use crate::letters;
 use crate::links::TOP_UP;
 use crate::payments::saved_card;
-use crate::sync::checkout_session::INTENT_KEY;
 use crate::sync::mark;
-
-/// Pause after a purchase, on the billing clock; its credits arrive long before it ends.
-const COOL_DOWN_SECONDS: i64 = 600;
 
 /// Pause after a declined payment.
 const BACK_OFF_SECONDS: i64 = 6 * 3_600;
@@ -35,8 +34,17 @@ const BACK_OFF_SECONDS: i64 = 6 * 3_600;
 /// Number of consecutive declines after which automatic top-up is turned off.
 const DECLINES_MAX: i64 = 2;
 
-/// Pause after Stripe didn't respond; the same attempt then continues.
+/// Pause after an attempt to start a purchase failed.
 const RETRY_SECONDS: i64 = 60;
+
+/// Pause until a purchase in flight is looked at again.
+const LOOK_SECONDS: i64 = 2;
+
+/// Maximum number of a customer's payments that are searched for one whose answer was lost.
+const PAYMENTS_MAX: usize = 100;
+
+/// How far Stripe's clock may be behind ours.
+const CLOCKS_APART_SECONDS: i64 = 3_600;
 
 /// Takes the next step of the account's automatic top-up: starts a purchase, or continues the one
 /// in progress. A failure delays this account's next step and doesn't affect other accounts.
@@ -52,15 +60,16 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
     let under_way = app
         .read(move |tx| store::intents::under_way(tx, account, IntentKind::AutoTopup))
         .await?;
-    let intent = match under_way {
-        Some(intent) if is_stale(&intent, app.now()) => return give_up(app, &intent).await,
-        Some(intent) => Some(intent),
-        None if is_unsettled(app, account).await? => None,
-        None => reserve(app, account).await?,
-    };
-    match intent {
-        Some(intent) => charge(app, &intent).await,
-        None => Ok(()),
+    if under_way.is_some() {
+        // It is continued on its own schedule.
+        return put_off(app, account, LOOK_SECONDS).await;
+    }
+    if is_unsettled(app, account).await? {
+        return Ok(());
+    }
+    match reserve(app, account).await? {
+        Some(intent) => chain::run::<Purchase>(app, &intent).await.map(drop),
+        None => put_off(app, account, LOOK_SECONDS).await,
     }
 }
 
@@ -89,7 +98,7 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     match payment.status {
         PaymentIntentStatus::Succeeded => {
             app.mark_for_sync(account).await?;
-            put_off(app, account, RETRY_SECONDS).await?;
+            put_off(app, account, LOOK_SECONDS).await?;
         }
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
             put_off(app, account, BACK_OFF_SECONDS).await?;
@@ -105,16 +114,6 @@ async fn bounced(app: &App, intent: &Intent) -> Result<()> {
     end_attempt(app, intent, end).await
 }
 
-/// The idempotency key is too old to retry. If the payment was made after all, the sync finds it.
-async fn give_up(app: &App, intent: &Intent) -> Result<()> {
-    let (id, account) = (intent.id.clone(), intent.account_id);
-    let now = app.now();
-    app.write_and_sync(account, move |tx| {
-        store::intents::close(tx, &id, now).map(|_| ())
-    })
-    .await
-}
-
 /// Records what will be requested from Stripe, or turns automatic top-up off with the reason.
 async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     binding::check(app).await?;
@@ -124,10 +123,10 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
         .read(move |tx| {
             let row = auto_topup::of_account(tx, account)?;
             let row = row.filter(|row| row.state == AutoTopupState::On);
-            let is_low = auto_topup::is_low(tx, account)?;
+            let is_due = auto_topup::is_low(tx, account)? && auto_topup::may_buy(tx, account)?;
             let spent = auto_topup::spent_since(tx, account, month)?;
             let customer = store::customers::current(tx, account)?;
-            Ok((row.filter(|_| is_low), spent, customer))
+            Ok((row.filter(|_| is_due), spent, customer))
         })
         .await?;
     let Some(row) = row else {
@@ -152,6 +151,12 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
         stop(app, &row, "there is no saved card").await?;
         return Ok(None);
     };
+    let kind = app.stripe.retrieve_payment_method(&card).await?.kind;
+    let kind = kind.unwrap_or_default();
+    if !can_pay(&kind, pack.price.currency) {
+        stop(app, &row, &cannot_pay(&kind, pack.price.currency)).await?;
+        return Ok(None);
+    }
     insert(app, &row, &pack, &customer, &card).await
 }
 
@@ -182,10 +187,12 @@ async fn insert(
             ..NewIntent::new(&id, account, IntentKind::AutoTopup, &params)
         };
         // It was turned off, or another process bought, since this process read the row.
-        if !auto_topup::claim(tx, account, now, now.plus_seconds(COOL_DOWN_SECONDS))? {
+        let is_in_flight = store::intents::unused(tx, account, IntentKind::AutoTopup)?.is_some();
+        let is_due = auto_topup::is_low(tx, account)? && auto_topup::may_buy(tx, account)?;
+        if is_in_flight || !is_due || !auto_topup::claim(tx, account, now, now)? {
             return Ok(None);
         }
-        let Some(intent) = store::intents::insert(tx, &new, now)? else {
+        let Some(intent) = chain::insert::<Purchase>(tx, &new, now)? else {
             return Ok(None);
         };
         let bonus = Credits::new(pack.bonus).micros();
@@ -193,6 +200,12 @@ async fn insert(
         Ok(Some(intent))
     })
     .await
+}
+
+/// Why a saved payment method can't pay, as the end of a sentence.
+pub(crate) fn cannot_pay(kind: &str, currency: Currency) -> String {
+    let currency = currency.code().to_ascii_uppercase();
+    format!("your saved {} can't pay in {currency}", name_of(kind))
 }
 
 /// Parameters of an off-session payment with the saved card, confirmed immediately.
@@ -212,26 +225,96 @@ fn params(pack: &Pack, customer: &str, card: &str, account: &str, intent: &str) 
         .push(format!("metadata[{INTENT_KEY}]"), intent)
 }
 
-async fn charge(app: &App, intent: &Intent) -> Result<()> {
-    if !start_call(app, intent).await? {
-        return Ok(());
+/// One off-session payment: confirmed once, whatever happened to earlier attempts.
+pub(crate) struct Purchase;
+
+impl Chain for Purchase {
+    const KIND: IntentKind = IntentKind::AutoTopup;
+
+    fn steps(_: &Intent) -> Vec<NewStep> {
+        vec![NewStep::call()]
     }
-    let params = Form::decode(&intent.params);
-    match app.stripe.create_payment_intent(&params, &intent.id).await {
-        Ok(payment) if is_on_its_way(&payment) => paid(app, intent, &payment).await,
-        Ok(payment) => needs_owner(app, intent, &payment.id).await,
-        Err(error @ stripe::Error::Card { .. }) => declined(app, intent, &error).await,
-        Err(error) if error.is_replayed() || !is_unsure(&error) => {
-            tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic top-up");
-            refused(app, intent, &error).await
+
+    async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        let params = Form::decode(&intent.params);
+        if may_be_made(app, step) {
+            if let Some(payment) = made(app, intent, &params).await? {
+                return Ok(outcome(app, intent, &payment).await?);
+            }
+            if !is_wanted(app, intent.account_id).await? {
+                return Ok(drop_it(app, intent).await?);
+            }
         }
-        // The same attempt is retried under the same key.
-        Err(error) => Err(error.into()),
+        let key = key_of(&intent.id, step);
+        match app.stripe.create_payment_intent(&params, &key).await {
+            Ok(payment) => Ok(outcome(app, intent, &payment).await?),
+            Err(error @ stripe::Error::Card { .. }) => {
+                declined(app, intent, &error).await?;
+                Ok(Taken::Dropped)
+            }
+            Err(error) if is_refusal(&error) => {
+                tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic top-up");
+                refused(app, intent, &error).await?;
+                Ok(Taken::Dropped)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The step has settled the intent.
+    async fn finish(_: &App, _: &Intent, _: &[Step]) -> Result<()> {
+        Ok(())
     }
 }
 
-fn is_unsure(error: &stripe::Error) -> bool {
-    error.is_temporary() || error.is_outcome_unknown()
+/// The payment that an earlier attempt made, by our mark in its metadata.
+async fn made(app: &App, intent: &Intent, params: &Form) -> stripe::Result<Option<PaymentIntent>> {
+    let since = intent.created_at.plus_seconds(-CLOCKS_APART_SECONDS);
+    let filter = Form::new()
+        .push_opt("customer", params.get("customer"))
+        .push("created[gte]", since.seconds());
+    let listed = app
+        .stripe
+        .list_payment_intents(&filter, PAYMENTS_MAX)
+        .await?;
+    let is_ours = |payment: &PaymentIntent| payment.metadata.get(INTENT_KEY) == Some(&intent.id);
+    Ok(listed.data.into_iter().find(is_ours))
+}
+
+/// Settles the intent by what became of its payment.
+async fn outcome(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<Taken> {
+    if is_on_its_way(payment) {
+        paid(app, intent, payment).await?;
+        return Ok(Taken::Done(Some(payment.id.clone())));
+    }
+    match payment.status {
+        PaymentIntentStatus::RequiresPaymentMethod | PaymentIntentStatus::Canceled => {
+            let end = after_decline(app, intent, "the payment failed".to_owned()).await?;
+            end_attempt(app, intent, end).await?;
+        }
+        _ => needs_owner(app, intent, &payment.id).await?,
+    }
+    Ok(Taken::Dropped)
+}
+
+/// Whether the account still wants a pack and may buy it.
+async fn is_wanted(app: &App, account: i64) -> Result<bool> {
+    app.read(move |tx| {
+        let row = auto_topup::of_account(tx, account)?;
+        let is_on = row.is_some_and(|row| row.state == AutoTopupState::On);
+        Ok(is_on && auto_topup::is_low(tx, account)? && auto_topup::may_buy(tx, account)?)
+    })
+    .await
+}
+
+/// Ends an attempt that made no payment and is no longer wanted.
+async fn drop_it(app: &App, intent: &Intent) -> Result<Taken> {
+    let (id, now) = (intent.id.clone(), app.now());
+    app.write(intent.account_id, move |tx| {
+        store::intents::set_failed(tx, &id, "no longer wanted", now)
+    })
+    .await?;
+    Ok(Taken::Dropped)
 }
 
 fn is_on_its_way(payment: &PaymentIntent) -> bool {

@@ -2,7 +2,7 @@
 
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
-use store::accounts::Account;
+use store::intent_steps::{NewStep, Step};
 use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 
@@ -10,20 +10,19 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::binding;
 use crate::error::Result;
-use crate::intents::{Deferred, attempt_now, claimed, note_failure};
+use crate::intents::chain::{self, Chain, Taken, Trouble};
+use crate::intents::{INTENT_KEY, claimed, key_of};
 use crate::sync;
 use crate::sync::mark;
 
 /// Maximum number of customers that are checked before one is created.
-const ORPHANS_MAX: usize = 10;
+const ORPHANS_MAX: usize = 100;
 
 /// The account's customer at Stripe, created if there is none.
 pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     let account = caller.account.id;
-    let current = app
-        .read(move |tx| store::customers::current(tx, account))
-        .await?;
-    if let Some(customer) = current {
+    let current = move |tx: &mut store::Tx<'_>| store::customers::current(tx, account);
+    if let Some(customer) = app.read(current).await? {
         return Ok(customer);
     }
     binding::check(app).await?;
@@ -31,14 +30,11 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
         Claim::Known(customer) => return Ok(customer),
         Claim::Mine(intent) => *intent,
     };
-    let customer = match orphan(app, &intent, &caller.account).await? {
-        Some(customer) => customer,
-        None => create(app, &intent).await?,
-    };
-    let kept = keep(app, caller, &intent, &customer).await?;
+    chain::run::<Creation>(app, &intent).await?;
+    let created = app.read(current).await?.ok_or_else(claimed)?;
     note_namesakes(app, caller).await;
     send_change(app, account).await;
-    Ok(kept)
+    Ok(created)
 }
 
 enum Claim {
@@ -58,6 +54,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
         .metadata("accountId", &caller.account.public_id)
         .metadata(mark::MARK, mark::of(app, &caller.account.public_id))
         .metadata("userId", &caller.user.public_id)
+        .metadata(INTENT_KEY, &id)
         .encode();
     let (account, user) = (caller.account.id, caller.user.id);
     let claim = app
@@ -68,7 +65,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
             };
             // Insert the row before checking for a customer: whoever stored a customer closed its
             // own row in the same commit, so if our insert succeeds, we also see that customer.
-            let mine = store::intents::insert(tx, &new, now)?;
+            let mine = chain::insert::<Creation>(tx, &new, now)?;
             if let Some(customer) = store::customers::current(tx, account)? {
                 if let Some(mine) = mine {
                     store::intents::close(tx, &mine.id, now)?;
@@ -85,11 +82,40 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     claim.ok_or_else(claimed)
 }
 
+/// The creation of a customer: one call, and the search for what an earlier attempt created.
+pub(crate) struct Creation;
+
+impl Chain for Creation {
+    const KIND: IntentKind = IntentKind::Customer;
+
+    fn steps(_: &Intent) -> Vec<NewStep> {
+        vec![NewStep::call()]
+    }
+
+    async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        if let Some(customer) = made(app, intent).await? {
+            return Ok(Taken::Done(Some(customer)));
+        }
+        let (params, key) = (Form::decode(&intent.params), key_of(&intent.id, step));
+        let customer = app.stripe.create_customer(&params, &key).await?;
+        Ok(Taken::Done(Some(customer.id)))
+    }
+
+    async fn finish(app: &App, intent: &Intent, steps: &[Step]) -> Result<()> {
+        let customer = steps.first().and_then(|step| step.result_id.clone());
+        keep(app, intent, &customer.unwrap_or_default()).await
+    }
+}
+
 /// A customer that carries the account's mark: an earlier attempt created it and its response was
 /// lost, or it is younger than the backup that this database is. Searched among those with the
 /// address, which are listed at once, and in Stripe's index, which lags by up to a minute.
-async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<String>> {
-    let mark = mark::of(app, &account.public_id);
+async fn made(app: &App, intent: &Intent) -> std::result::Result<Option<String>, Trouble> {
+    let account = intent.account_id;
+    let row = app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await?;
+    let mark = mark::of(app, &row.map(|row| row.public_id).unwrap_or_default());
     let sent = Form::decode(&intent.params);
     let filter = Form::new().push_opt("email", sent.get("email"));
     let listed = app.stripe.list_customers(&filter, ORPHANS_MAX).await?;
@@ -102,43 +128,30 @@ async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<
     Ok(ours.next().map(|customer| customer.id))
 }
 
-async fn create(app: &App, intent: &Intent) -> Result<String> {
-    match app
-        .stripe
-        .create_customer(&Form::decode(&intent.params), &intent.id)
-        .await
-    {
-        Ok(customer) => Ok(customer.id),
-        Err(error) => {
-            note_failure(app, intent, &error).await?;
-            Err(error.into())
-        }
-    }
-}
-
-/// Stores the customer. A concurrent request finds it stored, since the same key returned the same
-/// customer. If it was created with an outdated name or email address, records the change to send.
-async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> Result<String> {
+/// Stores the customer. If it was created with an outdated name or email address, records the change
+/// to send.
+async fn keep(app: &App, intent: &Intent, customer: &str) -> Result<()> {
     let (intent, customer, now) = (intent.clone(), customer.to_owned(), app.now());
-    let account = intent.account_id;
-    let (id, name, email) = (
-        app.new_id("int"),
-        caller.account.name.clone(),
-        caller.user.email.clone(),
-    );
+    let (account, id) = (intent.account_id, app.new_id("int"));
     app.write(account, move |tx| {
-        if let Some(current) = store::customers::current(tx, account)? {
-            return Ok(current);
-        }
-        let sent = Form::decode(&intent.params);
-        if sent.get("name") != Some(&*name) || sent.get("email") != Some(&*email) {
-            note_change(tx, account, &id, &name, Some(&email), now)?;
-        }
-        store::customers::insert(tx, &customer, account, now)?;
-        store::accounts::show_customer(tx, account, Some(&customer), now)?;
         store::intents::set_done(tx, &intent.id, &customer, None, None, now)?;
         store::intents::close(tx, &intent.id, now)?;
-        Ok(customer.clone())
+        if store::customers::current(tx, account)?.is_some() {
+            return Ok(());
+        }
+        let row = store::accounts::find(tx, account)?;
+        let name = row.map(|row| row.name).unwrap_or_default();
+        let user = match intent.user_id {
+            Some(user) => store::users::find(tx, user)?,
+            None => None,
+        };
+        let email = user.map(|user| user.email);
+        let sent = Form::decode(&intent.params);
+        if sent.get("name") != Some(&*name) || sent.get("email") != email.as_deref() {
+            note_change(tx, account, &id, &name, email.as_deref(), now)?;
+        }
+        store::customers::insert(tx, &customer, account, now)?;
+        store::accounts::show_customer(tx, account, Some(&customer), now).map(|_| ())
     })
     .await
 }
@@ -215,58 +228,55 @@ pub fn note_change(
         .push_opt("email", email)
         .encode();
     let new = NewIntent::new(id, account, Change::KIND, &params);
-    store::intents::insert(tx, &new, now).map(|_| ())
+    chain::insert::<Change>(tx, &new, now).map(|_| ())
 }
 
 /// Sends the account's new name and email address to Stripe, if a change was recorded.
 pub async fn send_change(app: &App, account: i64) {
-    attempt_now::<Change>(app, account).await;
+    chain::run_latest::<Change>(app, account).await;
 }
 
-/// The deferred update of a customer's name or email address.
+/// The update of a customer's name or email address.
 pub(crate) struct Change;
 
-impl Deferred for Change {
+impl Chain for Change {
     const KIND: IntentKind = IntentKind::CustomerChange;
-    const ROUND_MAX: i64 = 50;
 
-    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
-        change(app, intent).await
+    fn steps(_: &Intent) -> Vec<NewStep> {
+        vec![NewStep::call()]
     }
-}
 
-async fn change(app: &App, intent: &Intent) -> Result<()> {
-    let (account, id, now) = (intent.account_id, intent.id.clone(), app.now());
-    let customer = app
-        .write(account, move |tx| {
-            let open = store::intents::set_calling(tx, &id, now)?;
-            let row = store::accounts::find(tx, account)?;
-            // The name of a closed account must not be sent to Stripe again.
-            let is_active = row.is_some_and(|row| row.status == AccountStatus::Active);
-            let customer = store::customers::current(tx, account)?;
-            Ok(customer.filter(|_| open && is_active))
-        })
-        .await?;
-    if let Some(customer) = customer {
-        let params = Form::decode(&intent.params);
-        match app
-            .stripe
-            .update_customer(&customer, &params, &intent.id)
-            .await
-        {
-            Ok(_) => {}
+    async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        let account = intent.account_id;
+        let customer = app
+            .read(move |tx| {
+                let row = store::accounts::find(tx, account)?;
+                // The name of a closed account must not be sent to Stripe again.
+                let is_active = row.is_some_and(|row| row.status == AccountStatus::Active);
+                let customer = store::customers::current(tx, account)?;
+                Ok(customer.filter(|_| is_active))
+            })
+            .await?;
+        let Some(customer) = customer else {
+            return Ok(Taken::Dropped);
+        };
+        let (params, key) = (Form::decode(&intent.params), key_of(&intent.id, step));
+        match app.stripe.update_customer(&customer, &params, &key).await {
+            Ok(_) => Ok(Taken::Done(None)),
             // The sync finds out whether the customer is missing, and raises the alert.
             Err(stripe::Error::NotFound { .. }) => {
                 app.mark_for_sync(account).await?;
+                Ok(Taken::Dropped)
             }
-            Err(error) => {
-                note_failure(app, intent, &error).await?;
-                return Err(error.into());
-            }
+            Err(error) => Err(error.into()),
         }
     }
-    let id = intent.id.clone();
-    app.write(account, move |tx| store::intents::close(tx, &id, now))
-        .await?;
-    Ok(())
+
+    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
+        let (id, now) = (intent.id.clone(), app.now());
+        app.write(intent.account_id, move |tx| {
+            store::intents::close(tx, &id, now).map(|_| ())
+        })
+        .await
+    }
 }

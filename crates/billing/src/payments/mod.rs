@@ -10,15 +10,13 @@ pub mod auto_topup;
 pub mod checkout;
 pub mod checkout_progress;
 pub mod customer;
+pub mod owed;
 pub mod plan;
 pub mod portal;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::sync::snapshot;
-
-/// Stripe may forget an idempotency key after 24 hours; retries before this limit reuse the key.
-pub(crate) const KEY_HOURS: i64 = 23;
 
 /// Maximum number of a customer's subscriptions that are searched for a card.
 const SUBSCRIPTIONS_MAX: usize = 100;

@@ -18,7 +18,7 @@ use stripe::objects::PaymentIntentStatus;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::intents::{claimed, is_stale, note_failure};
+use crate::intents::{call_again, claimed, is_refusal, is_stale, note_failure};
 use crate::{rate_limit, sync};
 
 pub use crate::payments::plan::quote::QUOTE_SECONDS;
@@ -241,14 +241,17 @@ async fn apply(
     if let Some(schedule) = &held.schedule_id {
         release(app, schedule, &intent).await?;
     }
-    let called = app
-        .stripe
-        .update_subscription(&held.subscription_id, &change, &intent.id)
-        .await;
-    let updated = match called {
+    let (id, change) = (&held.subscription_id, &change);
+    let called = call_again(&intent, |key| async move {
+        app.stripe.update_subscription(id, change, &key).await
+    });
+    let updated = match called.await {
         Ok(updated) => updated,
         Err(error) => {
             note_failure(app, &intent, &error).await?;
+            if held.schedule_id.is_some() && is_refusal(&error) {
+                schedule::restore(app, caller, held).await;
+            }
             return Err(declined(error));
         }
     };

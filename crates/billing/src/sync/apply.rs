@@ -21,6 +21,7 @@ use store::sync::Lease;
 use crate::app::App;
 use crate::config::AfterLostDispute;
 use crate::error::Result;
+use crate::intents::chain;
 use crate::letters::{enqueue, payers};
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
@@ -242,7 +243,7 @@ impl Plan {
                 stripe_object_id: Some(object),
                 ..NewIntent::new(id, account, IntentKind::DuplicateSubscription, params)
             };
-            store::intents::insert(tx, &new, self.now)?;
+            chain::insert::<duplicate_subscription::Undo>(tx, &new, self.now)?;
         }
         Ok(())
     }
@@ -305,8 +306,16 @@ impl Plan {
         let row = rows::dispute(account, wanted);
         let held = row.held(tx)?;
         self.put(tx, &row, report)?;
+        let was_open = held.is_some_and(|held| held.is_open());
+        if row.is_open() && !was_open {
+            let (key, reason) = (
+                format!("{account}:{}", row.dispute_id),
+                "a payment is disputed",
+            );
+            let times = (self.now, self.real_now);
+            crate::reactions::stop_auto_topup(tx, account, &key, reason, times)?;
+        }
         if wanted.fetched.is_lost() {
-            let was_open = held.is_some_and(|held| held.is_open());
             let (rule, intent) = &self.after_lost_dispute;
             let new = (intent.as_str(), self.now);
             disputed_plan::note_loss(tx, account, &row, was_open, *rule, new)?;
@@ -335,7 +344,9 @@ impl Plan {
             return Ok(());
         }
         if held.is_none_or(|held| {
-            held.status != row.status || held.refunded_minor != row.refunded_minor
+            held.status != row.status
+                || held.refunded_minor != row.refunded_minor
+                || held.disputed != row.disputed
         }) {
             report.changes.push(format!(
                 "transaction {} is {}",
@@ -431,12 +442,15 @@ impl Plan {
 fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
-        intent.kind == IntentKind::DuplicateSubscription && intent.state == IntentState::Failed
+        let is_stuck = intent.needs_attention
+            && matches!(intent.state, IntentState::Open | IntentState::Calling);
+        intent.kind == IntentKind::DuplicateSubscription
+            && (is_stuck || intent.state == IntentState::Failed)
     });
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
         let why = intent.error.as_deref().unwrap_or_default();
-        format!("subscription {subscription} was bought twice and could not be undone: {why}")
+        format!("subscription {subscription} was bought twice and has not been undone yet: {why}")
     });
     wanted
         .findings

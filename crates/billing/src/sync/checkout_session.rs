@@ -10,8 +10,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::sync::{Held, at};
 
-/// The metadata key that links a session to its intent.
-pub const INTENT_KEY: &str = "intent";
+pub use crate::intents::INTENT_KEY;
 
 /// Converts a session. For a completed but unpaid session, also checks whether the payment has
 /// failed since.

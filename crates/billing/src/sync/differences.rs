@@ -2,7 +2,6 @@
 //! transaction that is rolled back. Also the refunds and disputes of the whole Stripe account,
 //! which no customer's list shows.
 
-use domain::money::Credits;
 use domain::projection::DisputeStatus;
 use serde::Serialize;
 use store::Tx;
@@ -112,32 +111,25 @@ fn of_refund(tx: &mut Tx<'_>, refund: &objects::Refund) -> store::Result<Option<
     reversal(tx, &payment, &refund.id, what, refund.charge.id()).map(Some)
 }
 
+/// A dispute's row says what the credits were made to follow, for packs and plans alike.
 fn of_dispute(tx: &mut Tx<'_>, dispute: &objects::Dispute) -> store::Result<Option<Reversal>> {
     let Some(payment) = ours(tx, dispute.payment_intent.id())? else {
         return Ok(None);
     };
-    let source = format!("topup:{}", dispute.payment_intent.id().unwrap_or_default());
-    let lots = store::ledger::audit::lots(tx, payment.account_id)?;
-    let Some(lot) = lots.into_iter().find(|lot| lot.source_key == source) else {
-        return Ok(None);
+    let held = store::disputes::find(tx, payment.account_id, &dispute.id)?;
+    let theirs = dispute.status.as_str();
+    let has_effect = |status: Option<DisputeStatus>| {
+        status.is_some_and(|status| status.is_open() || status == DisputeStatus::Lost)
     };
-    let status = DisputeStatus::from_word(dispute.status.as_str());
-    let what = match (status.is_some_and(DisputeStatus::is_open), lot.frozen) {
-        (true, false) => "it is open, the credits are not set aside",
-        (false, true) => "it is closed, the credits are still set aside",
-        (false, false) if status == Some(DisputeStatus::Lost) && lot.reversed == Credits::ZERO => {
-            "it is lost, nothing was taken back"
+    let what = match held {
+        Some(held) if held.status == theirs => return Ok(None),
+        Some(held) => format!("it is {theirs}, our row says {}", held.status),
+        None if has_effect(DisputeStatus::from_word(theirs)) => {
+            format!("it is {theirs}, we have no row")
         }
-        _ => return Ok(None),
+        None => return Ok(None),
     };
-    reversal(
-        tx,
-        &payment,
-        &dispute.id,
-        what.to_owned(),
-        dispute.charge.id(),
-    )
-    .map(Some)
+    reversal(tx, &payment, &dispute.id, what, dispute.charge.id()).map(Some)
 }
 
 /// Our transaction for a payment.

@@ -2,19 +2,20 @@
 //! canceled, as `plan_after_lost_dispute` says.
 //!
 //! The decision is written with its dispute. The end at Stripe is an intent of the same commit; the
-//! call is made afterward and retried by the sweep until its outcome is known.
+//! call is made afterward, as a chain of one step.
 
 use domain::time::Timestamp;
 use store::Tx;
 use store::disputes::{Decision, Dispute};
+use store::intent_steps::{NewStep, Step, StepKind};
 use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 
 use crate::app::App;
 use crate::config::AfterLostDispute;
 use crate::error::Result;
-use crate::intents::{Deferred, start_call};
-use crate::sync::duplicate_subscription::{cancel, note_failure};
+use crate::intents::chain::{self, Chain, Taken, Trouble};
+use crate::sync::duplicate_subscription::cancel;
 
 const SUBSCRIPTION: &str = "subscription";
 
@@ -56,26 +57,32 @@ pub(crate) fn end(
 ) -> store::Result<()> {
     let params = Form::new().push(SUBSCRIPTION, subscription).encode();
     let new = NewIntent::new(intent, account, IntentKind::DisputedPlanEnd, &params);
-    store::intents::insert(tx, &new, now).map(|_| ())
+    chain::insert::<End>(tx, &new, now).map(|_| ())
 }
 
-/// The deferred end of a disputed plan.
+/// The end of a disputed plan.
 pub(crate) struct End;
 
-impl Deferred for End {
+impl Chain for End {
     const KIND: IntentKind = IntentKind::DisputedPlanEnd;
-    const ROUND_MAX: i64 = 20;
 
-    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
-        if !start_call(app, intent).await? {
-            return Ok(());
-        }
+    /// The decision was recorded with the intent: it is carried out, whatever fails first.
+    fn is_owed(_: &Intent) -> bool {
+        true
+    }
+
+    fn steps(intent: &Intent) -> Vec<NewStep> {
         let params = Form::decode(&intent.params);
         let subscription = params.get(SUBSCRIPTION).unwrap_or_default();
-        if let Err(error) = cancel(app, subscription).await {
-            note_failure(app, intent, &error).await?;
-            return Err(error.into());
-        }
+        vec![NewStep::about(StepKind::Cancel, subscription)]
+    }
+
+    async fn take(app: &App, _: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        cancel(app, step.object_id.as_deref().unwrap_or_default()).await?;
+        Ok(Taken::Done(None))
+    }
+
+    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
         let (id, now) = (intent.id.clone(), app.now());
         app.write_and_sync(intent.account_id, move |tx| {
             store::intents::set_done(tx, &id, &id, None, None, now).map(|_| ())

@@ -2,15 +2,16 @@
 //! canceled and its payment refunded (F27).
 //!
 //! The sync writes the intent in the commit that finds the purchase; the calls are made afterwards,
-//! outside any transaction, and retried by the sweep until their outcome is known.
+//! as a chain that is continued until both are done.
 
 use domain::projection::DuplicatePurchase;
+use store::intent_steps::{NewStep, Step, StepKind};
 use store::intents::{Intent, IntentKind, IntentState};
 use stripe::Form;
 
 use crate::app::App;
-use crate::error::Result;
-use crate::intents::{Deferred, is_stale, start_call};
+use crate::intents::chain::{Chain, Taken, Trouble};
+use crate::intents::refund::refund;
 
 /// Our own entry in the frozen parameters: the subscription to cancel. Not sent with the refund.
 const SUBSCRIPTION: &str = "subscription";
@@ -30,39 +31,44 @@ pub fn is_undone(intent: &Intent) -> bool {
     intent.kind == Undo::KIND && matches!(intent.state, IntentState::Done | IntentState::Closed)
 }
 
-/// The deferred undo of a duplicate subscription.
+/// Cancels a duplicate subscription and refunds its payment.
 pub(crate) struct Undo;
 
-impl Deferred for Undo {
+impl Chain for Undo {
     const KIND: IntentKind = IntentKind::DuplicateSubscription;
-    const ROUND_MAX: i64 = 20;
 
-    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
-        undo(app, intent).await
+    /// The customer paid for something that they had: it is undone, whatever fails first.
+    fn is_owed(_: &Intent) -> bool {
+        true
     }
-}
 
-async fn undo(app: &App, intent: &Intent) -> Result<()> {
-    let now = app.now();
-    if !start_call(app, intent).await? {
-        return Ok(());
+    fn steps(intent: &Intent) -> Vec<NewStep> {
+        let params = Form::decode(&intent.params);
+        let subscription = params.get(SUBSCRIPTION).unwrap_or_default();
+        let payment = params.get(PAYMENT);
+        let cancel = NewStep::about(StepKind::Cancel, subscription);
+        let refund = payment.map(|payment| NewStep::about(StepKind::Refund, payment));
+        std::iter::once(cancel).chain(refund).collect()
     }
-    let params = Form::decode(&intent.params);
-    let subscription = params.get(SUBSCRIPTION).unwrap_or_default().to_owned();
-    let called = match cancel(app, &subscription).await {
-        Ok(()) => refund(app, intent, params.get(PAYMENT)).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = called {
-        note_failure(app, intent, &error).await?;
-        return Err(error.into());
+
+    async fn take(app: &App, intent: &Intent, step: &Step) -> Result<Taken, Trouble> {
+        if step.kind == StepKind::Refund {
+            return Ok(refund(app, step, &intent.id, "duplicate").await?);
+        }
+        cancel(app, step.object_id.as_deref().unwrap_or_default()).await?;
+        Ok(Taken::Done(None))
     }
-    let id = intent.id.clone();
-    let object = intent.stripe_object_id.clone().unwrap_or(subscription);
-    app.write_and_sync(intent.account_id, move |tx| {
-        store::intents::set_done(tx, &id, &object, None, None, now).map(|_| ())
-    })
-    .await
+
+    async fn finish(app: &App, intent: &Intent, steps: &[Step]) -> crate::error::Result<()> {
+        let subscription = steps.first().and_then(|step| step.object_id.clone());
+        let object = intent.stripe_object_id.clone().or(subscription);
+        let (id, now) = (intent.id.clone(), app.now());
+        app.write_and_sync(intent.account_id, move |tx| {
+            let object = object.as_deref().unwrap_or_default();
+            store::intents::set_done(tx, &id, object, None, None, now).map(|_| ())
+        })
+        .await
+    }
 }
 
 /// Cancels a subscription immediately, without an invoice or a credit. One that has ended counts as
@@ -81,40 +87,4 @@ pub(super) async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> 
         }
         Err(error) => Err(error),
     }
-}
-
-async fn refund(app: &App, intent: &Intent, payment: Option<&str>) -> stripe::Result<()> {
-    let Some(payment) = payment else {
-        return Ok(());
-    };
-    let params = Form::new()
-        .push(PAYMENT, payment)
-        .push("reason", "duplicate")
-        .metadata(crate::sync::checkout_session::INTENT_KEY, &intent.id);
-    match app.stripe.create_refund(&params, &intent.id).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("charge_already_refunded") => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// A definite refusal is left for manual review. An error that Stripe stored under the key, or a
-/// key that Stripe may have forgotten, leads to a retry with a new key: a payment can't be refunded
-/// twice.
-pub(super) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
-    let is_open = error.is_temporary() || error.is_outcome_unknown();
-    if is_open && !error.is_replayed() && !is_stale(intent, app.now()) {
-        return Ok(());
-    }
-    let (id, new_id, now) = (intent.id.clone(), app.new_id("int"), app.now());
-    let text = error.to_string();
-    let has_new_key = is_open || error.is_replayed();
-    app.write(intent.account_id, move |tx| {
-        if has_new_key {
-            store::intents::change_key(tx, &id, &new_id, now).map(|_| ())
-        } else {
-            store::intents::set_failed(tx, &id, &text, now).map(|_| ())
-        }
-    })
-    .await
 }

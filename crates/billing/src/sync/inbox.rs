@@ -18,6 +18,9 @@ pub async fn receive(app: &App, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The counter of events of the other mode than our key's.
+pub const OTHER_MODE: &str = "other-mode";
+
 /// Inserts the event and marks its account for sync in one commit. A known event changes nothing.
 /// The workers aren't woken: the caller does that once for all events it records.
 pub async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
@@ -63,6 +66,9 @@ fn insert(
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
     };
+    if event.livemode != is_live {
+        store::alerts::add(tx, OTHER_MODE, 1, now)?;
+    }
     // Don't store personal data again for an account that was erased.
     let is_forgotten = match account {
         Some(account) => store::accounts::find(tx, account)?

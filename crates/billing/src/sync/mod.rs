@@ -44,7 +44,7 @@ use stripe::objects;
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
-use crate::intents::attempt_now;
+use crate::intents::chain::run_latest;
 
 pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
@@ -147,8 +147,8 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     let _busy = app.busy();
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
-            attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
-            attempt_now::<disputed_plan::End>(app, lease.account_id).await;
+            run_latest::<duplicate_subscription::Undo>(app, lease.account_id).await;
+            run_latest::<disputed_plan::End>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {

@@ -408,5 +408,9 @@ fn empty(held: &Held, id: &str, kind: IntentKind) -> Intent {
         expires_at: None,
         bonus_micros: None,
         expires_after_days: None,
+        attempts: 0,
+        next_attempt_at: store::intents::unfinished::NEVER,
+        is_owed: false,
+        needs_attention: false,
     }
 }

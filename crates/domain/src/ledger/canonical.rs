@@ -242,6 +242,11 @@ fn write_body(w: &mut Writer, body: &Body) {
             w.byte(5);
             w.text(source_key.as_deref());
         }
+        Body::Kept { lot, until } => {
+            w.byte(6);
+            w.int(*lot);
+            w.time(*until);
+        }
     }
 }
 
@@ -284,6 +289,10 @@ fn read_body(r: &mut Reader) -> Read<Body> {
         },
         5 => Body::Account {
             source_key: r.option(Reader::string)?,
+        },
+        6 => Body::Kept {
+            lot: r.int()?,
+            until: r.time()?,
         },
         _ => return Err(CorruptEntry),
     })

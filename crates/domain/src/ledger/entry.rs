@@ -42,6 +42,8 @@ words! {
         Unfreeze = "unfreeze",
         /// Debt was forgiven.
         Forgive = "forgive",
+        /// The time until which an allowance may be spent past its period was set.
+        Keep = "keep",
     }
 }
 
@@ -116,6 +118,13 @@ pub enum Body {
         lot: LotId,
         /// By how much the credits that were reversed on the grant rise.
         reversed: Credits,
+    },
+    /// The body of a keep: the old allowance serves until the renewal is settled.
+    Kept {
+        /// The number of the grant.
+        lot: LotId,
+        /// The time until which the grant may be spent.
+        until: Timestamp,
     },
     /// The body of an entry that concerns the whole account: repay, adjust, forgive.
     Account {

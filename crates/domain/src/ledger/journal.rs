@@ -130,6 +130,14 @@ impl Ledger {
                 }
                 self.changes.lots.insert(*lot);
             }
+            Body::Kept { lot, until } => {
+                let found = self
+                    .lots
+                    .get_mut(lot)
+                    .expect("an entry names a lot that exists");
+                found.kept_until = Some(*until);
+                self.changes.lots.insert(*lot);
+            }
             Body::Account { .. } => {}
         }
     }

@@ -101,7 +101,7 @@ pub struct Lot {
     /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
     /// The time until which an allowance outlasts its expiry, because the renewal that follows it
-    /// has not been settled. Not from the journal: an input of the ledger, as its terms are.
+    /// has not been settled.
     pub kept_until: Option<Timestamp>,
     /// Whether its payment is disputed.
     pub frozen: bool,

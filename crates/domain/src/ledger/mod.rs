@@ -47,6 +47,12 @@ pub const HOLD_TTL_SECONDS_DEFAULT: i64 = 120;
 pub const HOLD_TTL_SECONDS_MAX: i64 = 86_400;
 /// How long after its hold expired a capture is still accepted, in seconds.
 pub const LATE_CAPTURE_SECONDS: i64 = 86_400;
+/// Hours after the end of a period during which its allowance may still be spent, because the
+/// renewal has not been settled. Stripe drafts the renewal's invoice at the turn and collects it
+/// about an hour later; an endpoint that answers its `invoice.created` badly delays that by up to
+/// 72 hours.
+pub const TURN_HOURS_MAX: i64 = 72;
+
 /// The most open holds an account may have; above that, `authorize` refuses.
 pub const OPEN_HOLDS_MAX: i64 = 1_000;
 

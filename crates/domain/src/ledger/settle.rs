@@ -35,16 +35,27 @@ impl Ledger {
     }
 
     /// Keeps the allowance that ended at the turn of a plan's period spendable until the renewal is
-    /// settled. Any other one ends at its own time. To be called before [`Ledger::settle`].
-    pub fn keep(&mut self, turn: Option<Turn>) {
-        for lot in self.lots.values_mut() {
-            let is_kept =
-                |turn: &Turn| lot.kind == GrantKind::Allowance && lot.expires_at == Some(turn.at);
-            let kept_until = turn.filter(is_kept).map(|turn| turn.until);
-            if lot.kept_until != kept_until {
-                lot.kept_until = kept_until;
-                self.changes.lots.insert(lot.id);
-            }
+    /// settled, and ends it once it is. Both are in the journal, so that it replays. To be called
+    /// before [`Ledger::settle`].
+    pub fn keep(&mut self, turn: Option<Turn>, now: Timestamp) {
+        let kept = self.lots.values().filter_map(|lot| {
+            let end = lot.expires_at?;
+            let is_left = lot.kind == GrantKind::Allowance && lot.remaining().is_positive();
+            let until = match turn {
+                Some(turn) if turn.at == end => turn.until,
+                // The renewal is settled: it ends now.
+                _ => lot.kept_until.filter(|kept| now < *kept).map(|_| now)?,
+            };
+            (is_left && lot.kept_until != Some(until)).then_some((lot.id, until))
+        });
+        for (lot, until) in kept.collect::<Vec<_>>() {
+            let draft = Draft {
+                kind: EntryKind::Keep,
+                lines: Vec::new(),
+                debt_delta: Credits::ZERO,
+                body: Body::Kept { lot, until },
+            };
+            self.post(draft, None, now);
         }
     }
 

@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 /// An invoice of a subscription, as far as access and allowances depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanInvoice {
+    /// Stripe's id of the invoice.
+    pub id: String,
     /// Stripe's id of the subscription.
     pub subscription: String,
     /// The tier of its price; `None` when the price isn't a plan's.

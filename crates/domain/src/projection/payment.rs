@@ -124,6 +124,7 @@ fn project_topup(
         attempts: 0,
         receipt_url: charge.and_then(|charge| charge.receipt_url.clone()),
         occurred_at: session.created_at,
+        is_disputed: charge.is_some_and(Charge::is_disputed),
     });
 }
 
@@ -205,5 +206,6 @@ fn pending_subscription(session: &Session, intent: &Intent) -> Transaction {
         attempts: 0,
         receipt_url: None,
         occurred_at: session.created_at,
+        is_disputed: false,
     }
 }

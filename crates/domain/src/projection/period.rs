@@ -65,6 +65,7 @@ pub(super) fn project_invoices(
             attempts: invoice.attempt_count,
             receipt_url: invoice.hosted_url.clone(),
             occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
+            is_disputed: charge.is_some_and(Charge::is_disputed),
         };
         emails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);

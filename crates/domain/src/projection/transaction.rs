@@ -122,6 +122,8 @@ pub struct Transaction {
     pub receipt_url: Option<String>,
     /// The time at which it happened.
     pub occurred_at: Timestamp,
+    /// Whether a dispute about the payment is open.
+    pub is_disputed: bool,
 }
 
 impl Transaction {
@@ -154,6 +156,7 @@ pub(super) fn free_of_charge(kind: TransactionType, currency: Currency) -> Trans
         attempts: 0,
         receipt_url: None,
         occurred_at: Timestamp::default(),
+        is_disputed: false,
     }
 }
 

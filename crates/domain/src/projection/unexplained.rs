@@ -14,7 +14,7 @@ pub(super) fn project_unexplained(snapshot: &Snapshot, wanted: &mut Desired) {
 }
 
 fn payment(charge: &Charge) -> Transaction {
-    let is_refunded = charge.amount > 0 && charge.amount_refunded >= charge.amount;
+    let is_refunded = charge.amount > 0 && charge.reversed() >= charge.amount;
     let name = charge.payment_intent.as_ref().unwrap_or(&charge.id);
     Transaction {
         natural_key: format!("payment:{name}"),
@@ -25,7 +25,7 @@ fn payment(charge: &Charge) -> Transaction {
             TransactionStatus::Completed
         },
         amount: MinorUnits::new(charge.amount, charge.currency),
-        refunded_minor: charge.amount_refunded,
+        refunded_minor: charge.reversed(),
         payment_intent: charge.payment_intent.clone(),
         session: None,
         invoice: None,
@@ -38,6 +38,7 @@ fn payment(charge: &Charge) -> Transaction {
         attempts: 0,
         receipt_url: charge.receipt_url.clone(),
         occurred_at: charge.created_at,
+        is_disputed: charge.is_disputed(),
     }
 }
 

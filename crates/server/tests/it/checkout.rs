@@ -235,14 +235,31 @@ async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_
 ) {
     let maya = stage.person("maya@example.com").await;
     maya.session(plan_of("PRO")).await;
-    stage.answers(500, 30).await;
+    stage.settled().await;
+    // Stripe accepts the call, fails, and saves the error under its key.
+    stage
+        .faults(json!({ "mode": "status", "status": 500, "when": "during", "count": 1 }))
+        .await;
 
     let (status, _) = maya.checkout(pack(500)).await;
 
     assert!(matches!(status, 502 | 503), "{status}");
-    stage.no_faults().await;
+    let intents = async || {
+        let account = maya.account;
+        let kind = store::intents::IntentKind::CheckoutTopup;
+        let all = stage.read(move |tx| store::intents::of_kind(tx, account, kind, 10));
+        let all = all.await.into_iter();
+        all.map(|one| one.state.word()).collect::<Vec<_>>()
+    };
+    assert_eq!(intents().await, ["failed"], "its key can't be used again");
     let session = maya.session(pack(500)).await;
     assert!(session.starts_with("cs_test_"));
+    assert_eq!(intents().await, ["done", "failed"]);
+    let sessions = stage.stripe_list("/v1/checkout/sessions").await;
+    let open = sessions.iter().filter(|one| one["mode"] == "payment");
+    assert_eq!(open.count(), 1);
+    maya.pay(&session).await;
+    maya.balance_is(600).await;
 }
 
 on_both!(case_k8_when_stripe_hangs_responses_are_on_time_and_no_other_request_waits);

@@ -65,6 +65,20 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
     stage.settled().await;
     let after = stage.transactions(maya.account).await;
     assert_eq!(after[..before.len()], before[..], "the money rows stay");
+    let canceled = ("SUBSCRIPTION_CANCEL".to_owned(), "COMPLETED".to_owned(), 0);
+    assert_eq!(
+        after[before.len()..],
+        [canceled],
+        "and the plan's end is recorded"
+    );
+    assert!(stage.stripe_list("/v1/refunds").await.is_empty());
+    stage.twin.advance("32d").await.unwrap();
+    stage.settled().await;
+    assert_eq!(
+        stage.transactions(maya.account).await,
+        after,
+        "nothing renews"
+    );
     assert!(
         stage.stripe_get(&format!("/v1/customers/{customer}")).await["email"]
             .as_str()

@@ -21,6 +21,7 @@ fn available(body: &Value, credits: i64) -> bool {
 }
 
 on_both!(a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     let operator = stage.person_as("olga@example.com", "admin").await;
@@ -52,13 +53,42 @@ async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage:
     );
     let body = json!({ "reason": "correction", "note": "bought twice" });
     let (status, voided) = change_credits(&operator, &path, "v1", body.clone()).await;
+    let left = person.billing().await;
+    assert_eq!(
+        (&left["credits"]["balance"], &left["credits"]["available"]),
+        (&json!(300), &json!(0)),
+        "only what the hold pins is left: 100 free credits and 200 bought ones"
+    );
     let (replayed, again) = change_credits(&operator, &path, "v1", body.clone()).await;
-    let (second, _) = change_credits(&operator, &path, "v2", body).await;
+    let (second, already) = change_credits(&operator, &path, "v2", body.clone()).await;
+    let other = json!({ "reason": "goodwill" });
+    let (reused, problem) = change_credits(&operator, &path, "v1", other).await;
 
     assert_eq!(status, 201, "{voided}");
     assert_eq!(voided["credits"], 800, "200 of it are pinned by the hold");
     assert_eq!((replayed, &again["credits"]), (201, &json!(800)));
-    assert_eq!(second, 409);
+    assert_eq!((second, &already["code"]), (409, &json!("already_voided")));
+    assert_eq!(
+        (reused, &problem["code"]),
+        (409, &json!("idempotency_key_reused"))
+    );
+    let acts = stage
+        .read(|tx| store::audit_log::list(tx, None, None, Some("grant.void"), None, 10))
+        .await;
+    assert_eq!(acts.len(), 1, "{acts:?}");
+    assert!(acts[0].detail.contains("correction") && acts[0].detail.contains("-800"));
+    let (_, grants) = person.get("/api/v1/grants").await;
+    let grants = grants["data"].as_array().unwrap().iter();
+    let bought: Vec<&Value> = grants.filter(|one| one["kind"] == "purchase").collect();
+    assert_eq!(bought.len(), 1);
+    assert_eq!(
+        (
+            &bought[0]["state"],
+            &bought[0]["remaining"],
+            &bought[0]["held"]
+        ),
+        (&json!("voided"), &json!(200), &json!(200))
+    );
     let id = hold.body["id"].as_str().unwrap();
     let captured = program
         .post(&format!("/api/v1/holds/{id}/capture"), "c", json!({}))

@@ -47,21 +47,31 @@ async fn a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay(
         .stripe_post(&path, &[("cancel_at_period_end", "true")])
         .await;
     maya.billing_when(is_canceled).await;
-    stage.twin.advance("32d").await.unwrap();
+    let held = stage.subscription().await;
+    let end = held["items"]["data"][0]["current_period_end"].as_i64();
+    let left = end.unwrap() - 3_600 - stage.app.now().seconds();
+    stage.twin.advance(&format!("{left}s")).await.unwrap();
+    stage.settled().await;
+
+    // An hour before the end nothing has ended.
+    let body = maya.billing().await;
+    assert_eq!(body["subscription"]["accessTier"], "PRO");
+    assert_eq!(body["credits"]["limit"], 10_000);
+    assert_eq!(balance(&body), 1_600.0);
+    stage.twin.advance("61m").await.unwrap();
 
     let body = maya.billing_when(is_tier("FREE")).await;
+    assert_eq!(body["credits"]["limit"], 1_000);
     assert_eq!(
         balance(&body),
         600.0,
         "the bought ones and the free month's"
     );
+    stage.settled().await;
     let rows = stage.transactions(maya.account).await;
-    assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_CANCEL");
-    let mails = stage.mail_subjects().await;
-    assert!(
-        mails.iter().any(|subject| subject.contains("end")),
-        "{mails:?}"
-    );
+    let canceled = ("SUBSCRIPTION_CANCEL".to_owned(), "COMPLETED".to_owned(), 0);
+    assert_eq!(rows.last(), Some(&canceled));
+    assert_eq!(stage.mails_with("pro plan has ended").await, 1);
 }
 
 on_both!(a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid);

@@ -8,6 +8,8 @@ mod credit_notes;
 mod duplicates;
 mod endings;
 mod portal;
+mod reversals;
+mod turn;
 
 use billing::config::Settings;
 use reqwest::Method;
@@ -43,4 +45,31 @@ fn refunds(rows: &[Row]) -> Vec<i64> {
         .iter()
         .filter(|row| row.0 == "REFUND" && row.1 == "COMPLETED");
     refunds.map(|row| row.2).collect()
+}
+
+/// Spends credits with a key of the person's account; the status of the answer.
+async fn spend(person: &Person<'_>, credits: i64) -> u16 {
+    let stage = person.stage;
+    let key = person.meter_key().await;
+    let debit = stage
+        .http
+        .post(format!("{}/api/v1/debits", stage.base))
+        .bearer_auth(key)
+        .header("idempotency-key", fresh_key())
+        .json(&json!({ "credits": credits }));
+    answer(debit).await.0
+}
+
+/// All credits, what can be spent of them, and the debt, in whole credits.
+async fn credits(person: &Person<'_>) -> (i64, i64, i64) {
+    let stage = person.stage;
+    let (account, rules, now) = (person.account, stage.app.rules(), stage.app.now());
+    let settle = move |tx: &mut store::Tx<'_>| store::ledger::settle(tx, &rules, account, now);
+    let ledger = stage.write(account, settle).await;
+    let (posted, debt) = (ledger.wallet.posted.floor(), ledger.wallet.debt.floor());
+    (posted, ledger.available(now).floor(), debt)
+}
+
+async fn credits_are(person: &Person<'_>, wanted: (i64, i64, i64)) {
+    eventually(async || credits(person).await, |is| *is == wanted).await;
 }

@@ -15,7 +15,7 @@ use web::http::roles::needed;
 
 use crate::metering::{Answer, program};
 use crate::pages::{hidden, location, send};
-use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, pack};
+use crate::stage::{Person, Stage, eventually, fresh_key, is_tier, on_both, pack};
 
 async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     let action = action.to_owned();

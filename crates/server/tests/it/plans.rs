@@ -10,7 +10,6 @@ mod upgrades;
 
 use billing::config::Settings;
 use serde_json::{Value, json};
-use store::intents::{IntentKind, NewIntent};
 
 use crate::stage::{Person, Stage, code, id_of, is_tier, on_both, pack, plan_of, with_trial};
 

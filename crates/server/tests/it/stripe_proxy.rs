@@ -1,13 +1,13 @@
 //! A proxy between the service and the twin: it forwards every call, and delays or fails the calls
 //! that a test names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use billing::config::Settings;
 use serde_json::Value;
@@ -25,6 +25,8 @@ pub struct StripeProxy {
     http: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     calls: Mutex<Vec<String>>,
+    /// Idempotency keys under which an error was saved.
+    saved: Mutex<HashSet<String>>,
     concurrent: AtomicUsize,
     concurrent_max: AtomicUsize,
 }
@@ -42,6 +44,9 @@ enum Act {
     Answer(u16, String),
     /// Forwards the call and withholds the response.
     Hold(Arc<Gate>),
+    /// Responds with an error of Stripe's own, and saves it under the idempotency key: with or
+    /// without executing the call.
+    Save(bool),
 }
 
 /// A response that is withheld.
@@ -117,6 +122,18 @@ impl StripeProxy {
         self.rule(method, part, count, Act::Answer(status, body.to_string()));
     }
 
+    /// Fails the next call with this method and path with a 500 that is saved under its idempotency
+    /// key, as Stripe does. `is_executed` says whether the call took effect nevertheless.
+    pub fn save_error(&self, method: &'static str, part: &'static str, is_executed: bool) {
+        self.rule(method, part, 1, Act::Save(is_executed));
+    }
+
+    /// Whether an error was saved under the key of a call.
+    fn is_saved(&self, headers: &HeaderMap) -> bool {
+        let saved = self.saved.lock().expect("the lock is never poisoned");
+        key_of(headers).is_some_and(|key| saved.contains(&key))
+    }
+
     fn rule(&self, method: &'static str, part: &'static str, left: usize, act: Act) {
         let rule = Rule {
             method,
@@ -164,6 +181,23 @@ impl StripeProxy {
     }
 }
 
+fn key_of(headers: &HeaderMap) -> Option<String> {
+    let key = headers.get("idempotency-key")?;
+    key.to_str().ok().map(str::to_owned)
+}
+
+fn saved_error(is_replayed: bool) -> Response {
+    let body = r#"{"error":{"type":"api_error","message":"An unknown error occurred"}}"#;
+    let mut response = (StatusCode::INTERNAL_SERVER_ERROR, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("stripe-should-retry", HeaderValue::from_static("false"));
+    if is_replayed {
+        headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
 async fn pass(
     State(proxy): State<Arc<StripeProxy>>,
     method: Method,
@@ -179,8 +213,19 @@ async fn pass(
         .push(format!("{method} {path}"));
     let concurrent = proxy.concurrent.fetch_add(1, Ordering::SeqCst) + 1;
     proxy.concurrent_max.fetch_max(concurrent, Ordering::SeqCst);
-    let act = proxy.act_for(&method, &path);
+    let is_saved = proxy.is_saved(&headers);
+    let act = proxy.act_for(&method, &path).filter(|_| !is_saved);
     let answer = match &act {
+        None if is_saved => saved_error(true),
+        Some(Act::Save(is_executed)) => {
+            let key = key_of(&headers).expect("the call has a key");
+            if *is_executed {
+                forward(&proxy, method, &path, headers, body).await;
+            }
+            let saved = proxy.saved.lock();
+            saved.expect("the lock is never poisoned").insert(key);
+            saved_error(false)
+        }
         Some(Act::Answer(status, text)) => {
             let status = StatusCode::from_u16(*status).expect("a status");
             (status, [("content-type", "application/json")], text.clone()).into_response()

@@ -1,12 +1,14 @@
 //! Low credits: one email per crossing, and automatic top-up.
 
+mod causes;
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::auto_topup::{AutoTopup, AutoTopupState};
 
 use crate::metering::Program;
-use crate::stage::{Person, Stage, eventually, on_both};
+use crate::stage::{Person, Stage, eventually, id_of, on_both};
 
 async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
     person.put("/api/v1/settings", body).await
@@ -203,6 +205,12 @@ async fn the_monthly_cap_stops_automatic_top_up_and_sends_an_email(stage: &Stage
         Some("this month's cap of $7.50 was reached")
     );
     mail(stage, "Automatic top-up is off").await;
+}
+
+/// The automatic purchases at Stripe.
+async fn bought(stage: &Stage) -> usize {
+    let payments = stage.stripe_list("/v1/payment_intents?limit=100").await;
+    payments.iter().filter(|one| one["amount"] == 500).count()
 }
 
 on_both!(several_concurrent_processes_make_one_payment);

@@ -303,6 +303,15 @@ async fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage: &Sta
     let event = &stage.events().await[0];
 
     assert_eq!(event.state, EventState::Unmatched);
+    let admin = stage.person_as("ops@example.com", "admin").await;
+    let (status, listed) = admin.get("/api/admin/events?state=unmatched").await;
+    assert_eq!(
+        (status, &listed["data"][0]["id"]),
+        (200, &json!(event.event_id)),
+        "{listed}"
+    );
+    let (_, page) = admin.page("/admin/events").await;
+    assert!(page.contains(&event.event_id), "{page}");
 }
 
 on_both!(case_w22_events_of_older_and_newer_versions_have_the_same_result);

@@ -15,6 +15,9 @@ update invoice
                 where t.stripe_invoice_id = invoice.invoice_id
                   and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE'));
 
+alter table transactions add column disputed bigint not null default 0 check (disputed in (0, 1));
+create index transactions_disputed on transactions (account_id, occurred_at) where disputed = 1;
+
 -- Until when an allowance outlasts its period, while the renewal is not settled.
 alter table credit_grant add column kept_until bigint;
 
@@ -37,3 +40,9 @@ create index dispute_by_account on dispute (account_id, created_at);
 create index dispute_by_payment on dispute (payment_intent_id);
 create index dispute_open on dispute (status) where status in ('needs_response', 'under_review');
 create index dispute_asked on dispute (decision) where decision = 'asked';
+
+-- An entry that keeps an allowance past its period moves no credits.
+alter table journal drop constraint journal_check;
+alter table journal add constraint journal_check
+    check (posted_delta <> 0 or held_delta <> 0 or debt_delta <> 0
+           or kind in ('freeze', 'unfreeze', 'capture', 'reinstate', 'claw', 'void', 'keep'));

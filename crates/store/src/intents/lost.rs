@@ -1,4 +1,4 @@
-//! Intents whose rows were lost, as after a restored backup.
+//! Intents whose rows were lost with a restored backup.
 
 use super::{Intent, columns};
 use crate::args;
@@ -14,7 +14,7 @@ pub fn recover(tx: &mut Tx<'_>, lost: &Intent) -> Result<bool> {
             columns!(),
             ")
              values ($1, $2, $3, $4, 'closed', '', $5, $6, $7, $8, $9, $10, null, null, $11, $12,
-                     null, $13, $14)
+                     null, $13, $14, 0, 0, 0, 0)
                  on conflict do nothing"
         ),
         args![

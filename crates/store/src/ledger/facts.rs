@@ -87,7 +87,7 @@ pub(super) fn facts_and_status(
             .tier_override
             .map(|tier| (tier, row.tier_override_until)),
         subscriptions: subscription_facts(tx, account)?,
-        invoices: plan_invoices(tx, account)?,
+        invoices: plan_invoices(tx, account, None)?,
     };
     Ok((facts, status))
 }
@@ -121,6 +121,7 @@ fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionF
 record! {
     /// The columns of an invoice that access and allowances depend on.
     pub struct PlanInvoiceRow {
+        pub invoice_id: String,
         pub subscription_id: String,
         pub tier: Option<String>,
         pub status: String,
@@ -137,10 +138,14 @@ record! {
 }
 
 /// The invoices of the account's subscriptions that still matter: those of current periods, and all
-/// of a subscription whose money went back in part or is disputed.
-fn plan_invoices(tx: &mut Tx<'_>, account: i64) -> Result<Vec<PlanInvoice>> {
+/// of a subscription whose money went back in part or is disputed, or that has the invoice `named`.
+pub(super) fn plan_invoices(
+    tx: &mut Tx<'_>,
+    account: i64,
+    named: Option<&str>,
+) -> Result<Vec<PlanInvoice>> {
     let rows: Vec<PlanInvoiceRow> = tx.query(
-        "select i.subscription_id, i.tier, i.status, i.billing_reason, i.prorated, i.amount_due,
+        "select i.invoice_id, i.subscription_id, i.tier, i.status, i.billing_reason, i.prorated, i.amount_due,
                 i.attempt_count, i.period_start, i.period_end, i.charged_minor, i.reversed_minor,
                 i.disputed
            from invoice i
@@ -152,11 +157,14 @@ fn plan_invoices(tx: &mut Tx<'_>, account: i64) -> Result<Vec<PlanInvoice>> {
                               from invoice r
                              where r.account_id = $1
                                and r.subscription_id = i.subscription_id
-                               and (r.reversed_minor > 0 or r.disputed = 1)))
+                               and (r.reversed_minor > 0
+                                    or r.disputed = 1
+                                    or r.invoice_id = $2)))
           order by i.created_at, i.invoice_id",
-        args![account],
+        args![account, named],
     )?;
     let invoices = rows.into_iter().map(|row| PlanInvoice {
+        id: row.invoice_id,
         subscription: row.subscription_id,
         tier: row.tier,
         status: InvoiceStatus::from_word(&row.status),

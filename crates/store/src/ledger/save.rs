@@ -36,7 +36,7 @@ pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Resu
         }
     }
     save_wallet(tx, loaded, now)?;
-    watch::note(tx, loaded, now)?;
+    watch::note(tx, loaded, &changes.entries, now)?;
     Ok(changes.entries)
 }
 

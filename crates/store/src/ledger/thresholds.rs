@@ -22,8 +22,8 @@ pub fn thresholds(tx: &mut Tx<'_>, account: i64) -> Result<(Option<Credits>, Opt
     Ok((credits(low), credits(topup)))
 }
 
-/// Sets both thresholds. If the level is low only because of the new thresholds, no one is
-/// notified.
+/// Sets both thresholds. If the level is low only because of the new thresholds, no one is notified
+/// and nothing is bought until a call spends.
 pub fn set_thresholds(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -53,7 +53,7 @@ pub fn set_thresholds(
             low_below.map(Credits::micros),
             watch.level(measure).number(),
             topup_below.map(Credits::micros),
-            topup_below.is_some_and(|below| measure < below),
+            watch.topup_due && topup_below.is_some_and(|below| measure < below),
         ],
     )?;
     Ok(())

@@ -15,7 +15,8 @@ pub struct Filter<'a> {
     pub account_id: Option<i64>,
     /// Only this type, or `PAYMENT` for the three types of payments.
     pub kind: Option<&'a str>,
-    /// Only this status, or `PAID` for the two statuses of a succeeded payment.
+    /// Only this status, or `PAID` for the two statuses of a succeeded payment, or `DISPUTED` for
+    /// payments about which a dispute is open.
     pub status: Option<&'a str>,
     /// Only transactions that happened at or after this time.
     pub from: Option<Timestamp>,
@@ -50,7 +51,8 @@ macro_rules! filtered {
                   or ($2 = 'PAYMENT' and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE',
                                                     'CREDIT_TOPUP')))
              and ($3 is null or t.status = $3
-                  or ($3 = 'PAID' and t.status in ('COMPLETED', 'REFUNDED')))
+                  or ($3 = 'PAID' and t.status in ('COMPLETED', 'REFUNDED'))
+                  or ($3 = 'DISPUTED' and t.disputed = 1))
              and ($4 is null or t.occurred_at >= $4)
              and ($5 is null or t.occurred_at < $5)
              and ($6 is null

@@ -58,6 +58,8 @@ pub struct NewTransaction<'a> {
     pub receipt_url: Option<&'a str>,
     /// The time at which the transaction happened, on Stripe's clock.
     pub occurred_at: Timestamp,
+    /// Whether a dispute about the payment is open.
+    pub disputed: bool,
 }
 
 record! {
@@ -117,9 +119,9 @@ fn insert(
                      natural_key, type, status, amount_minor, currency, refunded_minor,
                      product_type, subscription_tier, credits_purchased_micros, description,
                      metadata, failure, attempts, receipt_url, occurred_at, created_at,
-                     updated_at)
+                     updated_at, disputed)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20, $21, $22, $23, $23)
+                     $18, $19, $20, $21, $22, $23, $23, $24)
                  on conflict (natural_key) do nothing
              returning ",
             columns!()
@@ -148,6 +150,7 @@ fn insert(
             new.receipt_url,
             new.occurred_at,
             now,
+            new.disputed,
         ],
     )
 }
@@ -182,7 +185,8 @@ fn update(
                     failure = $18,
                     attempts = case when $19 > attempts then $19 else attempts end,
                     receipt_url = coalesce($20, receipt_url),
-                    updated_at = $21
+                    updated_at = $21,
+                    disputed = $22
               where natural_key = $1
                 and status = $2
              returning ",
@@ -210,6 +214,7 @@ fn update(
             new.attempts,
             new.receipt_url,
             now,
+            new.disputed,
         ],
     )
 }

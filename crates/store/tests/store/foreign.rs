@@ -83,6 +83,7 @@ fn unexplained_row(account: i64) -> NewTransaction<'static> {
         attempts: 0,
         receipt_url: None,
         occurred_at: at(3),
+        disputed: false,
     }
 }
 
@@ -132,6 +133,10 @@ fn a_lost_intent_is_recovered_once_and_never_replaces_a_row(db: &Db) {
         expires_at: None,
         bonus_micros: Some(0),
         expires_after_days: None,
+        attempts: 0,
+        next_attempt_at: domain::time::Timestamp::from_micros(0),
+        is_owed: false,
+        needs_attention: false,
     };
     let (first, other) = (
         lost.clone(),

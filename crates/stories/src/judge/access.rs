@@ -47,9 +47,11 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
 async fn tier(world: &mut World, who: usize) -> Option<String> {
     let customers = world.customers(who).await;
     let prices = world.app.prices();
+    let others = world.stripe.others();
     let rows: Vec<(String, String)> = world.stripe.read(|core| {
         let all = core.objects("subscription").into_iter();
         all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()))
+            .filter(|one| !others.contains(text(one, "id")))
             .map(|one| {
                 let price = text(&one["items"]["data"][0]["price"], "id");
                 let tier = prices.tier_of_price.get(price).cloned().unwrap_or_default();

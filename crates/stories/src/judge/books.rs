@@ -17,6 +17,17 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             ),
             Err(error) => broken.push(format!("person {who} can't be compared: {error}")),
         }
+        // A page that was opened and left has no row before its first sync.
+        match sync::whole_account(&app, account).await {
+            Ok(report) => broken.extend(
+                report
+                    .changes
+                    .into_iter()
+                    .filter(|what| !what.ends_with(" is PENDING"))
+                    .map(|what| format!("a sync of person {who} changes: {what}")),
+            ),
+            Err(error) => broken.push(format!("person {who} can't be synced: {error}")),
+        }
         match sync::whole_account(&app, account).await {
             Ok(report) => broken.extend(
                 report

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::components::{Action, Banner, Choice, Fact, Pager, Prose, Stat, Tab};
+use crate::components::{Action, Banner, Choice, Fact, Kind, Pager, Prose, Stat, Tab};
 use crate::layout::{Shell, page};
 use crate::links::filters;
 
@@ -247,4 +247,29 @@ pub fn tabs(path: &str, field: &str, views: &[(&str, &str)], current: &str) -> V
 /// The trimmed text; `None` if it is empty.
 pub fn set(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// An unfinished request to Stripe that needs attention. `what` is what is left of it, as the start
+/// of a sentence, and `home` the page of its account.
+pub fn unfinished(
+    (what, error, attempts): (&str, &str, u64),
+    since: crate::format::When,
+    next: Option<crate::format::When>,
+    (home, id): (&str, &str),
+) -> Banner {
+    let tried = crate::format::counted(attempts, "attempt", "attempts");
+    let text = Prose::new(format!("{}. {tried} since ", error.trim_end_matches('.'))).time(since);
+    let text = match next {
+        Some(next) => text.text("; the next one is at ").time(next).text("."),
+        None => text.text("; no further ones are made automatically."),
+    };
+    let retry = format!("{home}/requests/{id}/retry");
+    let dismiss = format!("{home}/requests/{id}/dismiss");
+    Banner::new(
+        Kind::Bad,
+        format!("Needs attention: {what} is overdue"),
+        text,
+    )
+    .with(Action::post("Try again", retry).primary())
+    .with(Action::link("It was settled another way", dismiss).quiet())
 }

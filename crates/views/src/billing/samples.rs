@@ -95,10 +95,16 @@ fn trials() -> Vec<(&'static str, BillingPage)> {
     without_card.next.method = None;
     let mut refused = free();
     refused.banners = vec![banners::trial_refused("Pro")];
+    let mut owed = free();
+    owed.banners = vec![
+        banners::refund_owed("$49.00", true),
+        banners::refund_owed("$3.20", false),
+    ];
     vec![
         ("trialing", trialing),
         ("trialing-no-card", without_card),
         ("trial-refused", refused),
+        ("refund-owed", owed),
     ]
 }
 
@@ -201,6 +207,8 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
     let mut held = state(empty(), "0", gone());
     held.credits.note = "1,228 more are held for calls in progress.".to_owned();
     let owes = vec![banners::debt("400 credits")];
+    let disputed = vec![banners::disputed("$49.00")];
+    let stopped = vec![banners::collection_paused("Pro", false)];
     let spent = vec![banners::plan_limit_reached("10,000", "Pro", day(23))];
     let mut limit = state(None, "5,216", spent);
     limit.credits.meter = Some(Meter::new(
@@ -214,6 +222,8 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
         ("held", held),
         ("debt", state(Some(Badge::bad("Debt")), "0", owes)),
         ("limit", limit),
+        ("disputed", state(None, "100", disputed)),
+        ("collection-paused", state(None, "100", stopped)),
     ]
 }
 

@@ -101,7 +101,7 @@ fn disputed(context: &Context<'_>, outcome: DisputeOutcome, amount: &str) -> Con
                  spent again, as far as they haven't expired.",
             ),
         DisputeOutcome::Lost => context
-            .content(format!("Your payment of {amount} went back to you"))
+            .content(format!("Your payment of {amount} was returned by your bank"))
             .say("The bank decided the dispute for the cardholder and returned the payment.")
             .say(
                 "The credits that came with it were taken back. If some of them had been spent, \

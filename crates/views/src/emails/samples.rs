@@ -2,7 +2,7 @@
 
 use domain::catalog::Catalog;
 use domain::dunning::DunningStep;
-use domain::letters::Letter;
+use domain::letters::{DisputeOutcome, Letter};
 use domain::time::Timestamp;
 
 use super::{Content, Context, content};
@@ -80,6 +80,11 @@ fn of_payments() -> Vec<Named> {
         currency: "usd".to_owned(),
         credits,
     };
+    let disputed = |outcome| Letter::Disputed {
+        outcome,
+        amount: 4900,
+        currency: "usd".to_owned(),
+    };
     let recovered = Letter::PaymentRecovered {
         tier: Some("PRO".to_owned()),
     };
@@ -101,6 +106,9 @@ fn of_payments() -> Vec<Named> {
         ("payment-recovered", recovered),
         ("refunded", refunded(-5_000 * CREDIT)),
         ("refunded-plan", refunded(0)),
+        ("dispute-opened", disputed(DisputeOutcome::Opened)),
+        ("dispute-won", disputed(DisputeOutcome::Won)),
+        ("dispute-lost", disputed(DisputeOutcome::Lost)),
     ]
 }
 

@@ -7,6 +7,7 @@ use billing::app::App;
 use billing::error::Result;
 use billing::exact::Exact;
 use billing::payments::addons;
+use billing::payments::owed::{self, OwedRefund};
 use billing::summary::{View, view_with};
 use domain::plan::{Plan, PlanStatus};
 use domain::projection::InvoiceStatus;
@@ -41,9 +42,10 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<B
         let held = held(tx, account, &view.plan)?;
         let invoices = store::invoices::of_account(tx, account, INVOICES_MAX)?;
         let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
-        Ok((held, invoices, notes))
+        let owed = owed::refunds(tx, account)?;
+        Ok((held, invoices, notes, owed))
     };
-    let (view, (held, invoices, notes)) = view_with(&app, account, read).await?;
+    let (view, (held, invoices, notes, owed)) = view_with(&app, account, read).await?;
     Ok(Json(Billing {
         subscription: subscription(&app, &view.plan, held),
         credits: HeldCredits::of(&view),
@@ -52,15 +54,18 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<B
             .filter(|row| row.status() != Some(InvoiceStatus::Draft))
             .map(|row| invoice(row, &notes))
             .collect(),
+        owed_refunds: owed.iter().map(owed_refund).collect(),
     }))
 }
 
 /// The response. It isn't a `Value`, which would round large credits.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Billing {
     subscription: Value,
     credits: HeldCredits,
     invoices: Vec<Value>,
+    owed_refunds: Vec<Value>,
 }
 
 /// The subscription that provides the plan.
@@ -101,6 +106,7 @@ fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
         "cancelAt": plan.cancel_at.map(Timestamp::rfc3339),
         "trialEnd": plan.trial_end.map(Timestamp::rfc3339),
         "graceUntil": plan.grace_until.map(Timestamp::rfc3339),
+        "collectionPaused": plan.is_paused,
         "pendingChange": pending,
     })
 }
@@ -155,6 +161,17 @@ fn addon(held: &addons::Held) -> Value {
         "quantity": held.quantity,
         "amount": held.amount.map(|amount| amount.decimal_text()),
         "currency": held.amount.map(|amount| amount.currency.code().to_owned()),
+    })
+}
+
+/// A refund that was promised and has not been made.
+fn owed_refund(refund: &OwedRefund) -> Value {
+    json!({
+        "amount": refund.amount.decimal_text(),
+        "currency": refund.amount.currency.code(),
+        "paymentIntent": refund.payment_intent,
+        "state": if refund.is_delayed { "delayed" } else { "on_its_way" },
+        "since": refund.since.rfc3339(),
     })
 }
 

@@ -10,6 +10,7 @@ pub mod check;
 pub mod checkout;
 pub mod corrections;
 pub mod debits;
+pub mod disputes;
 pub mod docs;
 pub mod grants;
 pub mod health;

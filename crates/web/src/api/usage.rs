@@ -320,7 +320,7 @@ pub struct Access {
     calls_limit: Option<i64>,
     /// The number of calls made in the current period.
     calls_this_period: i64,
-    /// The time at which the current period ends (RFC 3339, UTC).
+    /// The time at which the calls are counted from zero again (RFC 3339, UTC).
     period_end: String,
     /// The URL of the page for buying credits.
     top_up_url: String,
@@ -354,7 +354,7 @@ pub async fn access(
         available: Exact(view.available),
         calls_limit: view.plan.calls_limit,
         calls_this_period: view.calls_this_period,
-        period_end: view.plan.period_end.rfc3339(),
+        period_end: view.plan.month_end.rfc3339(),
         tier: view.plan.tier,
         access_tier: view.plan.access_tier,
         status: view.plan.status.word(),

@@ -29,8 +29,10 @@ pub struct Transaction {
     amount: String,
     /// The three-letter ISO 4217 currency code, in lowercase.
     currency: String,
-    /// The amount refunded so far, in the same form as `amount`.
+    /// The amount refunded so far, in the same form as `amount`. What a lost dispute took counts.
     refunded: String,
+    /// Whether a dispute about the payment is open.
+    disputed: bool,
     /// What was sold: `subscription` or `credit_topup`.
     product_type: String,
     /// The tier that was paid for, or null for a credit pack.
@@ -62,6 +64,7 @@ impl Transaction {
             status: row.status.word(),
             amount: money(row.amount_minor),
             refunded: money(row.refunded_minor),
+            disputed: row.disputed,
             currency: row.currency,
             product_type: row.product_type,
             tier: row.subscription_tier,

@@ -2,10 +2,13 @@
 
 use domain::ledger::{Command, Ledger, Request};
 use domain::money::{Credits, Currency, MinorUnits};
+use domain::plan::{PlanInvoice, claims};
 use domain::projection::TransactionType;
 use domain::time::Timestamp;
+use std::sync::Arc;
 use store::Tx;
 use store::accounts::Account;
+use store::ledger::Rules;
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 
@@ -50,29 +53,38 @@ pub struct Before {
     account: Account,
     charge: objects::Charge,
     ledger: Ledger,
+    /// For a plan's payment: the invoices and allowances of its periods.
+    plan: (Vec<PlanInvoice>, Vec<(String, Credits)>),
+    rules: Arc<Rules>,
     now: Timestamp,
 }
 
 /// Reads a payment and its account, then asks Stripe for the charge. Changes nothing. The credits
 /// are those of the moment before the call to Stripe.
 pub async fn before(app: &App, name: &str) -> Result<Before> {
-    let name = name.to_owned();
+    let (name, rules) = (name.to_owned(), app.rules());
     let find = move |tx: &mut Tx<'_>| {
         let found = find(tx, &name)?;
         Ok(found.map(|found| (found.1.id, found)))
     };
     let read = move |tx: &mut Tx<'_>, _: &View, found: (Transaction, Account)| {
         let none_reversed = clawback(&found.0, (0, 1));
-        let ledger = store::ledger::loaded_for(tx, found.1.id, &[none_reversed])?;
-        Ok((found, ledger))
+        let mut ledger = store::ledger::loaded_for(tx, found.1.id, &[none_reversed])?;
+        let plan = match &found.0.stripe_invoice_id {
+            Some(invoice) => store::ledger::brought_by(tx, &rules, &mut ledger, invoice)?,
+            None => Default::default(),
+        };
+        Ok((found, (ledger, plan)))
     };
     let found = view_of(app, find, read).await?;
-    let (view, ((payment, account), ledger)) = found.ok_or_else(no_payment)?;
+    let (view, ((payment, account), (ledger, plan))) = found.ok_or_else(no_payment)?;
     Ok(Before {
         charge: charge(app, &payment).await?,
         payment,
         account,
         ledger,
+        plan,
+        rules: app.rules(),
         now: view.at,
     })
 }
@@ -112,6 +124,10 @@ impl Before {
         } else if is_topup {
             Some("The credits of this payment haven't been granted yet. Sync the account first.")
         } else {
+            for command in self.plan_reversal(reversed) {
+                let taken = ledger.apply(&Request::internal(command), now);
+                debug_assert!(taken.is_ok(), "a grant that exists can be reversed");
+            }
             Some("The plan continues. Cancel it separately if it should end.")
         };
         Effect {
@@ -120,6 +136,33 @@ impl Before {
             debt: ledger.wallet.debt,
             note,
         }
+    }
+}
+
+impl Before {
+    /// The commands that a sync would run for the plan's allowances.
+    fn plan_reversal(&self, reversed: i64) -> Vec<Command> {
+        let (mut invoices, allowances) = self.plan.clone();
+        let paid = self.payment.stripe_invoice_id.as_deref();
+        for invoice in invoices
+            .iter_mut()
+            .filter(|one| Some(one.id.as_str()) == paid)
+        {
+            invoice.reversed = reversed;
+            invoice.charged = self.charge.amount;
+        }
+        let claims = claims(&allowances, &invoices, &self.rules.catalog).into_iter();
+        let whole = |key: &str| {
+            let found = allowances.iter().find(|(known, _)| known == key);
+            found.map_or(0, |(_, amount)| amount.micros())
+        };
+        claims
+            .map(|claim| Command::Clawback {
+                whole: whole(&claim.source_key),
+                source_key: claim.source_key,
+                reversed: claim.reversed.micros(),
+            })
+            .collect()
     }
 }
 

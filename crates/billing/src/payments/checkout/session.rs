@@ -9,7 +9,7 @@ use super::{Order, TRIAL_DAYS, refuse_second_plan};
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::note_failure;
+use crate::intents::{call_twice, note_failure};
 use crate::sync::checkout_session::INTENT_KEY;
 use crate::sync::mark;
 
@@ -95,11 +95,8 @@ pub(super) async fn create(
     intent: &Intent,
 ) -> std::result::Result<String, stripe::Error> {
     let params = Form::decode(&intent.params);
-    let called = app
-        .stripe
-        .create_checkout_session(&params, &intent.id)
-        .await;
-    let session = match called {
+    let called = call_twice(|| app.stripe.create_checkout_session(&params, &intent.id));
+    let session = match called.await {
         Ok(session) => session,
         Err(error) => {
             if let Err(failure) = note_failure(app, intent, &error).await {

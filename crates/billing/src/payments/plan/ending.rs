@@ -4,15 +4,16 @@
 //! to the period's unspent credits, which are voided. Otherwise a customer could buy a period,
 //! spend or keep its credits, and get the money back.
 //!
-//! Cancellation and refunds at Stripe and the void of the credits are steps of one intent whose
-//! parameters list them all. If a crash interrupts them, [`finish_left`] completes the intent.
+//! Cancellation and refunds at Stripe and the void of the credits are the steps of a chain. Once the
+//! plan is canceled, the refund is owed, whatever fails.
 
 use crate::config::CancelNow;
 use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
 use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
-use store::intents::{Intent, IntentKind, NewIntent};
+use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
+use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use store::subscriptions::Subscription;
 use store::transactions::Refundable;
 use stripe::Form;
@@ -20,10 +21,12 @@ use stripe::Form;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::{claimed, is_stale, note_failure};
+use crate::intents::chain::{self, Chain, Taken, Trouble};
+use crate::intents::claimed;
+use crate::intents::refund::refund;
 use crate::payments::plan::quote::{is_fresh, money};
-use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback, settle};
-use crate::sync::checkout_session::INTENT_KEY;
+use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback};
+use crate::sync;
 
 const KIND: IntentKind = IntentKind::PlanEnd;
 
@@ -41,17 +44,14 @@ const PAYMENTS_MAX: i64 = 20;
 /// Maximum number of grants that are searched for the period's.
 const GRANTS_MAX: i64 = 500;
 
-/// Seconds without an update after which an intent no longer belongs to a running request.
-const LEFT_SECONDS: i64 = 60;
+/// Maximum number of an account's earlier cancellations that are searched for one of this plan.
+const ENDINGS_MAX: i64 = 100;
 
-/// Maximum number of intents per round.
-const LEFT_MAX: i64 = 200;
+/// The position of the step that voids the credits.
+const VOID_AT: i64 = 1;
 
-/// Maximum number of charges of a payment that are searched for the paid one.
-const CHARGES_MAX: usize = 20;
-
-/// Maximum number of refunds of a payment that are searched for ours.
-const REFUNDS_MAX: usize = 100;
+/// The position of the first refund.
+const REFUNDS_FROM: i64 = 2;
 
 /// An immediate cancellation, before it is confirmed.
 #[derive(Clone, Debug)]
@@ -104,7 +104,12 @@ pub async fn end(
         return Ok(Some(ending));
     }
     let intent = reserve(app, caller, &ending, known_feedback(feedback)).await?;
-    finish(app, intent).await?;
+    chain::run::<PlanEnd>(app, &intent).await?;
+    // The plan has ended, even if its refund is still owed or a sync has to wait.
+    if let Err(error) = crate::sync::account(app, caller.account.id).await {
+        tracing::warn!(%error, "The account of an ended plan will be synced later");
+        app.mark_for_sync(caller.account.id).await?;
+    }
     Ok(None)
 }
 
@@ -113,7 +118,13 @@ async fn endable(app: &App, caller: &SignedIn) -> Result<Subscription> {
         let detail = "Plans end with their period here, not immediately.";
         return Err(Error::conflict("ends_with_period", detail));
     }
-    allowed(app, caller).await
+    let held = allowed(app, caller).await?;
+    // What was paid for the new period is known after a sync.
+    if held.period_end.is_some_and(|end| end <= app.now()) {
+        sync::account(app, caller.account.id).await?;
+        return allowed(app, caller).await;
+    }
+    Ok(held)
 }
 
 async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
@@ -127,7 +138,12 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         paid_minor: 0,
     };
     // Only a paid period can be refunded.
+    let is_over = ending
+        .held
+        .period_end
+        .is_some_and(|end| end.seconds() <= date);
     if app.settings.billing.cancel_now() != CancelNow::Refund
+        || is_over
         || ending.held.status != SubscriptionStatus::Active
     {
         return Ok(ending);
@@ -235,8 +251,8 @@ fn params(ending: &Ending, feedback: Option<&str>) -> String {
     form.encode()
 }
 
-/// The intent of this cancellation: the one in progress, whatever its parameters, since its refund
-/// is owed; or else a new one.
+/// The intent of this cancellation: the one of the same subscription, whatever its parameters and
+/// state, since a plan is ended and refunded once; or else a new one.
 async fn reserve(
     app: &App,
     caller: &SignedIn,
@@ -246,47 +262,95 @@ async fn reserve(
     let (id, now, params) = (app.new_id("int"), app.now(), params(ending, feedback));
     let (account, user) = (caller.account.id, caller.user.id);
     let (amount, currency) = (ending.refund.amount, ending.refund.currency);
+    let subscription = ending.held.subscription_id.clone();
     let intent = app
         .write(account, move |tx| {
+            let earlier = store::intents::of_kind(tx, account, KIND, ENDINGS_MAX)?;
+            let earlier = earlier.into_iter().find(|earlier| {
+                let params = Form::decode(&earlier.params);
+                earlier.state != IntentState::Failed
+                    && params.get(SUBSCRIPTION) == Some(&*subscription)
+            });
+            if earlier.is_some() {
+                return Ok(earlier);
+            }
             let new = NewIntent {
                 user_id: Some(user),
                 amount_minor: Some(amount),
                 currency: Some(currency.code()),
                 ..NewIntent::new(&id, account, KIND, &params)
             };
-            store::intents::insert_or_find(tx, &new, now)
+            chain::insert::<PlanEnd>(tx, &new, now)
         })
         .await?;
     intent.ok_or_else(claimed)
 }
 
-/// Cancels, voids the credits, refunds, then syncs. Any of the steps may already have been done.
-async fn finish(app: &App, intent: Intent) -> Result<()> {
-    let mut made = end_at_stripe(app, &Form::decode(&intent.params)).await;
-    if made.is_ok() {
-        let params = end_credits(app, &intent).await?;
-        made = pay_all_back(app, &intent, &params).await;
+/// Cancels a subscription immediately, voids its period's credits, and refunds its payments.
+pub(crate) struct PlanEnd;
+
+impl Chain for PlanEnd {
+    const KIND: IntentKind = KIND;
+
+    fn steps(intent: &Intent) -> Vec<NewStep> {
+        let params = Form::decode(&intent.params);
+        let subscription = params.get(SUBSCRIPTION).unwrap_or_default();
+        // An intent from before steps were recorded says so when its credits were voided.
+        let is_done = params.get(SETTLED).is_some();
+        // One that failed before its plan was canceled: nothing is owed.
+        if intent.is_owed && !is_done {
+            return Vec::new();
+        }
+        let steps = [StepKind::Cancel, StepKind::Void].map(|kind| NewStep {
+            is_done,
+            ..NewStep::about(kind, subscription)
+        });
+        let refunds = (0..PAYMENTS_MAX).map_while(|index| {
+            let payment = params.get(&format!("refund[{index}][payment_intent]"))?;
+            let amount = params.get(&format!("refund[{index}][amount]"))?;
+            Some(NewStep {
+                amount_minor: amount.parse().ok(),
+                currency: intent.currency.clone(),
+                ..NewStep::about(StepKind::Refund, payment)
+            })
+        });
+        steps.into_iter().chain(refunds).collect()
     }
-    if let Err(error) = made {
-        note_failure(app, &intent, &error).await?;
-        return Err(error.into());
+
+    async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
+        let params = Form::decode(&intent.params);
+        match step.kind {
+            StepKind::Cancel => end_at_stripe(app, &params).await?,
+            StepKind::Void => end_credits(app, intent, &params).await?,
+            _ => {
+                let index = step.position - REFUNDS_FROM;
+                let mark = format!("{}-refund-{index}", intent.id);
+                return Ok(refund(app, step, &mark, "requested_by_customer").await?);
+            }
+        }
+        Ok(Taken::Done(None))
     }
-    settle(app, intent.account_id, intent).await
+
+    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
+        let (id, now) = (intent.id.clone(), app.now());
+        app.write_and_sync(intent.account_id, move |tx| {
+            store::intents::close(tx, &id, now).map(|_| ())
+        })
+        .await
+    }
 }
 
 /// Voids the unspent credits of the period, except those that open holds have set aside. In the
 /// same commit the refunds are reduced to what the remaining credits are worth: otherwise a
-/// customer could spend them between the quote and now and still get the full refund. Returns the
-/// parameters with the final refunds, which are stored so that a retry doesn't find the credits
-/// gone and refund nothing.
-async fn end_credits(app: &App, intent: &Intent) -> Result<Form> {
-    let (account, id) = (intent.account_id, intent.id.clone());
+/// customer could spend them between the quote and now and still get the full refund. The step
+/// itself is recorded in the same commit, so that a retry doesn't find the credits gone and refund
+/// nothing.
+async fn end_credits(app: &App, intent: &Intent, params: &Form) -> Result<()> {
+    let (account, id, params) = (intent.account_id, intent.id.clone(), params.clone());
     let (rules, now) = (app.rules(), app.now());
     app.write(account, move |tx| {
-        let held = store::intents::find(tx, account, &id)?.ok_or(store::Error::NotFound)?;
-        let params = Form::decode(&held.params);
-        if params.get(SETTLED).is_some() {
-            return Ok(params);
+        if !intent_steps::settle(tx, (&id, VOID_AT), StepState::Done, None, now)? {
+            return Ok(());
         }
         let keys = (0..GRANTS_MAX).map_while(|index| params.get(&format!("credits[{index}]")));
         let keys: Vec<String> = keys.map(str::to_owned).collect();
@@ -302,31 +366,31 @@ async fn end_credits(app: &App, intent: &Intent) -> Result<Form> {
                 Err(refusal) => return Err(store::Error::Abandoned(refusal.to_string())),
             }
         }
-        let params = settled(&params, &earned);
-        store::intents::set_params(tx, &id, &params.encode(), now)?;
-        Ok(params)
+        let paid = params.get(PAID).and_then(|paid| paid.parse().ok());
+        let worth = paid.map_or(i64::MAX, |paid| earned.left_of(paid));
+        let steps = intent_steps::of_intent(tx, account, &id)?;
+        let refunds = steps.iter().filter(|step| step.kind == StepKind::Refund);
+        let promised: Vec<i64> = refunds
+            .clone()
+            .map(|step| step.amount_minor.unwrap_or(0))
+            .collect();
+        for (step, amount) in refunds.zip(capped(&promised, worth)) {
+            intent_steps::set_amount(tx, (&id, step.position), amount, now)?;
+        }
+        Ok(())
     })
     .await
 }
 
-/// The parameters with refunds capped at the value of the remaining credits, taken from the newest
-/// payments first.
-fn settled(params: &Form, earned: &Earned) -> Form {
-    let paid = params.get(PAID).and_then(|paid| paid.parse().ok());
-    let mut rest = paid.map_or(i64::MAX, |paid| earned.left_of(paid));
-    let mut form = Form::new();
-    for (name, value) in params.iter() {
-        let amount = value.parse().ok().filter(|_| name.ends_with("[amount]"));
-        form = match amount {
-            Some(amount) => {
-                let part = rest.min(amount);
-                rest -= part;
-                form.push(name, part)
-            }
-            None => form.push(name, value),
-        };
-    }
-    form.push(SETTLED, "true")
+/// The refunds capped at `worth` in total, taken from the first payments first.
+fn capped(promised: &[i64], worth: i64) -> Vec<i64> {
+    let mut rest = worth;
+    let parts = promised.iter().map(|amount| {
+        let part = rest.min(*amount);
+        rest -= part;
+        part
+    });
+    parts.collect()
 }
 
 async fn end_at_stripe(app: &App, params: &Form) -> std::result::Result<(), stripe::Error> {
@@ -337,108 +401,6 @@ async fn end_at_stripe(app: &App, params: &Form) -> std::result::Result<(), stri
         Ok(_) | Err(stripe::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-async fn pay_all_back(
-    app: &App,
-    intent: &Intent,
-    params: &Form,
-) -> std::result::Result<(), stripe::Error> {
-    for index in 0..usize::try_from(PAYMENTS_MAX).expect("a small bound") {
-        let payment = params.get(&format!("refund[{index}][payment_intent]"));
-        let amount = params.get(&format!("refund[{index}][amount]"));
-        let (Some(payment), Some(amount)) = (payment, amount) else {
-            return Ok(());
-        };
-        if amount != "0" {
-            pay_back(app, intent, index, payment, amount).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn pay_back(
-    app: &App,
-    intent: &Intent,
-    index: usize,
-    payment: &str,
-    amount: &str,
-) -> std::result::Result<(), stripe::Error> {
-    let key = format!("{}-refund-{index}", intent.id);
-    // Stripe may have forgotten the key; our metadata on the refund remains.
-    if is_stale(intent, app.now()) {
-        let filter = Form::new().push("payment_intent", payment);
-        let made = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?;
-        if made
-            .data
-            .iter()
-            .any(|one| one.metadata.get(INTENT_KEY) == Some(&key))
-        {
-            return Ok(());
-        }
-    }
-    let form = Form::new()
-        .push("payment_intent", payment)
-        .push("amount", amount)
-        .push("reason", "requested_by_customer")
-        .metadata(INTENT_KEY, &key);
-    match app.stripe.create_refund(&form, &key).await {
-        Ok(_) => Ok(()),
-        Err(error @ stripe::Error::Refused { .. }) => {
-            pay_rest_back(app, payment, amount, &key, error).await
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Stripe refused the quoted refund. If part of the payment was refunded elsewhere in the meantime,
-/// the rest is refunded. If the payment is disputed, the bank has the money and nothing is owed.
-async fn pay_rest_back(
-    app: &App,
-    payment: &str,
-    amount: &str,
-    key: &str,
-    refusal: stripe::Error,
-) -> std::result::Result<(), stripe::Error> {
-    let filter = Form::new().push("payment_intent", payment);
-    let charges = app.stripe.list_charges(&filter, CHARGES_MAX).await?.data;
-    let charge = charges.into_iter().find(|charge| charge.paid);
-    let Some(charge) = charge else {
-        return Err(refusal);
-    };
-    let left = charge.amount_captured - charge.amount_refunded;
-    if charge.disputed || left <= 0 {
-        return Ok(());
-    }
-    let promised: i64 = amount.parse().unwrap_or(0);
-    if left >= promised {
-        return Err(refusal);
-    }
-    let key = format!("{key}-rest");
-    let form = Form::new()
-        .push("payment_intent", payment)
-        .push("amount", left)
-        .push("reason", "requested_by_customer")
-        .metadata(INTENT_KEY, &key);
-    app.stripe.create_refund(&form, &key).await.map(drop)
-}
-
-/// Completes cancellations that a crash or an unresponsive Stripe left unfinished.
-pub async fn finish_left(app: &App) -> Result<()> {
-    let before = app.now().plus_seconds(-LEFT_SECONDS);
-    let left = app
-        .read(move |tx| store::intents::waiting(tx, KIND, before, LEFT_MAX))
-        .await?;
-    for intent in left {
-        let (id, account) = (intent.id.clone(), intent.account_id);
-        match finish(app, intent).await {
-            Ok(()) => tracing::info!(intent = id, account, "Finished canceling a plan"),
-            Err(error) => {
-                tracing::warn!(intent = id, account, %error, "Canceling a plan is not finished");
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

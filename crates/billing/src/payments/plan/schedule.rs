@@ -2,15 +2,16 @@
 //! released.
 
 use domain::plan::SubscriptionStatus;
+use store::subscriptions::Subscription;
 use stripe::Form;
 use stripe::objects::SubscriptionSchedule;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::note_failure;
-use crate::payments::plan::quote::{Quote, plan_item};
-use crate::payments::plan::{Changed, SUBSCRIPTION, reserve, settle};
+use crate::intents::{call_again, note_failure};
+use crate::payments::plan::quote::{self, Quote, Way, plan_item};
+use crate::payments::plan::{Changed, Pending, SUBSCRIPTION, reserve, settle};
 use crate::sync::checkout_session::INTENT_KEY;
 
 /// Schedules the downgrade in the quote. Nothing is charged or refunded; the current plan lasts
@@ -24,8 +25,8 @@ pub(crate) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Resu
         .push("at", starts_at.seconds())
         .encode();
     let intent = reserve(app, caller, &params).await?;
-    let made = make(app, quote, &intent.id).await;
-    if let Err(error) = made {
+    let made = call_again(&intent, |key| make(app, quote, key, &intent.id));
+    if let Err(error) = made.await {
         note_failure(app, &intent, &error).await?;
         return Err(error.into());
     }
@@ -33,9 +34,29 @@ pub(crate) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Resu
     Ok(Changed::Scheduled(starts_at))
 }
 
+/// Schedules a downgrade again whose schedule was released for a change that Stripe then refused: a
+/// declined card must not undo what the customer planned before.
+pub(crate) async fn restore(app: &App, caller: &SignedIn, held: &Subscription) {
+    let Some(pending) = Pending::of(held).filter(|pending| !pending.is_unpaid()) else {
+        return;
+    };
+    let restored = async {
+        let date = app.now().seconds();
+        let quote = quote::at(app, caller, held.clone(), &pending.tier, date).await?;
+        if quote.way == Way::Down {
+            smaller(app, caller, &quote).await?;
+        }
+        Ok::<(), crate::error::Error>(())
+    };
+    if let Err(error) = restored.await {
+        let account = caller.account.id;
+        tracing::error!(account, %error, "Failed to restore a scheduled downgrade");
+    }
+}
+
 /// Takes the subscription's live schedule, or creates one from the subscription, and adds the next
 /// phase. Each step has its own idempotency key, so the whole can be retried.
-async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(), stripe::Error> {
+async fn make(app: &App, quote: &Quote, key: String, mark: &str) -> stripe::Result<()> {
     let id = &quote.held.subscription_id;
     let now = app.stripe.retrieve_subscription(id).await?;
     let known = match now.schedule.id() {
@@ -46,12 +67,12 @@ async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(),
         schedule
     } else {
         let form = Form::new().push("from_subscription", id);
-        let key = format!("{intent}-schedule");
+        let key = format!("{key}-schedule");
         app.stripe.create_subscription_schedule(&form, &key).await?
     };
-    let phases = phases(quote, &now, &schedule).metadata(INTENT_KEY, intent);
+    let phases = phases(quote, &now, &schedule).metadata(INTENT_KEY, mark);
     app.stripe
-        .update_subscription_schedule(&schedule.id, &phases, intent)
+        .update_subscription_schedule(&schedule.id, &phases, &key)
         .await?;
     Ok(())
 }

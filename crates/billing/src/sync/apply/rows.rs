@@ -315,6 +315,7 @@ pub(super) fn transaction<'a>(
         attempts: wanted.attempts,
         receipt_url: wanted.receipt_url.as_deref(),
         occurred_at: wanted.occurred_at,
+        disputed: wanted.is_disputed,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::invoices::InvoiceStatus;
 pub(super) fn invoice(status: InvoiceStatus, is_tried: bool, start: &str) -> PlanInvoice {
     let start = at(start);
     PlanInvoice {
+        id: "in_1".into(),
         subscription: "sub_1".into(),
         tier: Some("PRO".into()),
         status: Some(status),

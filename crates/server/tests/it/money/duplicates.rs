@@ -45,7 +45,11 @@ async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_
         stage.sync(maya.account).await;
     }
     assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1, "once");
-    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let body = maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    assert_eq!(
+        body["credits"]["balance"], 6_600,
+        "500 bought, 100 free and the 6,000 of the plan that stays"
+    );
     stage.audited().await;
 }
 

@@ -49,6 +49,9 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "stripe-errors" => {
                     rows::add(tx, "stripe-error", 21, now)?;
                 }
+                "other-mode" => {
+                    rows::add(tx, "other-mode", 1, now)?;
+                }
                 "outbox" => {
                     let new = outbox::NewMessage {
                         key: "mail:old",
@@ -79,22 +82,20 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let id = &all[0].public_id;
                     store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
                 }
-                "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
-                "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
-                "dispute" => {
-                    store::disputes::put(tx, &dispute(account, "needs_response", now))?;
-                }
+                "dispute" => put_dispute(tx, account, "needs_response")?,
                 "lost-dispute" => {
                     tx.execute(
                         "insert into subscription (subscription_id, account_id, customer_id,
                                 status, cancel_at_period_end, paused, live, created_at, synced_at)
-                         values ('sub_1', $1, 'cus_1', 'active', 0, 0, 1, 1, 1)",
-                        args![account],
+                         values ('sub_lost', $1, 'cus_lost', 'active', 0, 0, 1, $2, $2)",
+                        args![account, now],
                     )?;
-                    store::disputes::put(tx, &dispute(account, "lost", now))?;
+                    put_dispute(tx, account, "lost")?;
                     let asked = store::disputes::Decision::Asked;
-                    store::disputes::decide(tx, account, "du_1", asked, None)?;
+                    store::disputes::decide(tx, account, "dp_1", asked, None)?;
                 }
+                "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
+                "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
                 "unexplained-payments" => {
                     let new = store::transactions::NewTransaction {
                         public_id: "txn_odd",
@@ -115,22 +116,23 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
         .await;
 }
 
-fn dispute(account: i64, status: &str, now: domain::time::Timestamp) -> store::disputes::Dispute {
-    store::disputes::Dispute {
-        dispute_id: "du_1".to_owned(),
+fn put_dispute(tx: &mut store::Tx<'_>, account: i64, status: &str) -> store::Result<()> {
+    let row = store::disputes::Dispute {
+        dispute_id: "dp_1".to_owned(),
         account_id: account,
         charge_id: "ch_1".to_owned(),
         payment_intent_id: "pi_1".to_owned(),
-        subscription_id: Some("sub_1".to_owned()),
+        subscription_id: Some("sub_lost".to_owned()),
         status: status.to_owned(),
-        amount_minor: 100,
+        amount_minor: 4_900,
         currency: "usd".to_owned(),
-        reason: None,
-        due_by: Some(now),
+        reason: Some("fraudulent".to_owned()),
+        due_by: domain::time::parse("2026-12-09"),
         decision: None,
         decided_by: None,
-        created_at: now,
-    }
+        created_at: domain::time::Timestamp::default(),
+    };
+    store::disputes::put(tx, &row)
 }
 
 /// Stores the error of an account's last sync, as if one had failed or succeeded.
@@ -165,7 +167,7 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 }
                 "inbox-age" => settle(tx, "evt_old")?,
                 "parked" => settle(tx, "evt_parked")?,
-                "bad-signatures" | "stripe-errors" => {
+                "bad-signatures" | "stripe-errors" | "other-mode" => {
                     rows::forget_tallies(tx, now.plus_seconds(7_200))?;
                 }
                 "outbox" => {
@@ -188,14 +190,12 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let all = store::webhook_endpoints::all(tx)?;
                     store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
                 }
-                "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
-                "dispute" => {
-                    store::disputes::put(tx, &dispute(account, "won", now))?;
-                }
+                "dispute" => put_dispute(tx, account, "won")?,
                 "lost-dispute" => {
                     let kept = store::disputes::Decision::Kept;
-                    store::disputes::decide(tx, account, "du_1", kept, None)?;
+                    store::disputes::decide(tx, account, "dp_1", kept, Some("usr_boss"))?;
                 }
+                "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
                 "unexplained-payments" => {
                     store::transactions::unexplained::take_out(tx, account, "pi_odd")?;
                 }

@@ -109,49 +109,6 @@ async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
     assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
 }
 
-on_both!(case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once);
-async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: &Stage) {
-    let maya = stage.subscriber("maya@example.com", "PRO").await;
-    let held = stage.subscription().await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let payment = stage.stripe_id("/v1/payment_intents").await;
-    let params = stripe::Form::new()
-        .push("subscription", &held)
-        .push("refund[0][payment_intent]", &payment)
-        .push("refund[0][amount]", 700)
-        .encode();
-    let (account, long_ago) = (maya.account, stage.app.now().plus_seconds(-120));
-    stage
-        .write(account, move |tx| {
-            let new = NewIntent::new("int_left", account, IntentKind::PlanEnd, &params);
-            store::intents::insert(tx, &new, long_ago)
-        })
-        .await;
-    // The first step was completed before the crash.
-    let url = format!("{}/v1/subscriptions/{held}", stage.twin_url);
-    stage
-        .http
-        .delete(url)
-        .bearer_auth("sk_test_other")
-        .send()
-        .await
-        .unwrap();
-
-    for _ in 0..2 {
-        billing::payments::plan::ending::finish_left(&stage.app)
-            .await
-            .unwrap();
-    }
-
-    let refunds = stage.stripe_get("/v1/refunds").await;
-    assert_eq!(refunds["data"].as_array().unwrap().len(), 1, "{refunds}");
-    assert_eq!(refunds["data"][0]["amount"], 700);
-    maya.billing_when(|body| body["subscription"]["accessTier"] == "FREE")
-        .await;
-}
-
 on_both!(
     when_immediate_cancellation_is_off_plans_end_only_with_their_period,
     |settings: &mut Settings| settings.billing.cancel_now = "off".to_owned()

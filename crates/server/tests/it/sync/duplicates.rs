@@ -49,7 +49,12 @@ async fn case_k12_a_duplicate_subscription_paid_in_an_old_checkout_is_canceled_a
         stage.price("PRO_PLUS")
     );
     assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1, "once");
-    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let body = maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    assert_eq!(
+        body["credits"]["balance"], 6_600,
+        "500 bought, 100 free and the 6,000 of the plan that stays: nothing of the other"
+    );
+    stage.audited().await;
 }
 
 on_both!(case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_synced);
@@ -62,6 +67,8 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     let old_page = maya.session(plan_of("PRO")).await;
     stage.start_trial(&customer, "PRO_PLUS").await;
     maya.billing_when(is("PRO_PLUS", "TRIALING")).await;
+    stage.settled().await;
+    let before = maya.billing().await["credits"]["balance"].clone();
     stage.webhooks(false).await;
     maya.pay(&old_page).await;
     let account = maya.account;
@@ -72,6 +79,14 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     stage.sync(account).await;
 
     assert_eq!(live_subscriptions(stage).await.len(), 1);
+    let rows = stage.transactions(account).await;
+    let refunds = rows.iter().filter(|row| row.0 == "REFUND");
+    assert_eq!(refunds.map(|row| row.2).collect::<Vec<_>>(), [1_900]);
+    assert_eq!(
+        maya.billing().await["credits"]["balance"],
+        before,
+        "the purchase brought and took nothing"
+    );
     assert_eq!(
         undone(stage, account).await.len(),
         1,

@@ -177,6 +177,10 @@ async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage
     stage.settled().await;
     assert_eq!(stage.events().await[0].state, EventState::Ignored);
     assert_eq!(balance(&maya.billing().await), 100.0);
+    billing::jobs::alerts::once(&stage.app).await.unwrap();
+    let alerts = stage.read(|tx| store::alerts::all_open(tx, 10)).await;
+    let rules: Vec<_> = alerts.iter().map(|one| one.rule.as_str()).collect();
+    assert_eq!(rules, ["other-mode"]);
 }
 
 on_both!(case_w29_while_a_secret_is_rotated_both_secrets_are_accepted_without_a_restart);

@@ -60,11 +60,17 @@ pub fn all() -> Vec<(&'static str, OverviewPage)> {
         ..typical.clone()
     };
     let shell = || samples::admin(Nav::AdminOverview);
+    let mut owed = page(shell(), &typical, true);
+    let what = ("A refund of $49.00", "Stripe refused the call", 3);
+    let (since, at) = (samples::day(-1), ("/admin/accounts/acc_1", "int_1"));
+    owed.banners
+        .push(crate::admin::parts::unfinished(what, since, None, at));
     let mut worst = page(samples::worst(Nav::AdminOverview), &most, true);
     worst.banners.push(Banner::new(Kind::Bad, EVIL, EVIL));
     vec![
         ("new", page(shell(), &none, false)),
         ("typical", page(shell(), &typical, true)),
+        ("owed", owed),
         ("worst", worst),
     ]
 }

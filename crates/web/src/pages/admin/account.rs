@@ -10,9 +10,11 @@ use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Result;
+use billing::operators::unfinished::Unfinished;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
+use domain::amounts;
 use domain::ledger::{Entry, Hold, Lot};
 use domain::money::Credits;
 use domain::plan::AccountStatus;
@@ -22,6 +24,7 @@ use serde::Deserialize;
 use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
+use store::disputes::{Decision, Dispute};
 use store::foreign::Foreign;
 use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
@@ -33,8 +36,9 @@ use crate::frame;
 use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::pages::admin::offered::offered;
+use crate::pages::admin::offered::{offered, unfinished_banner};
 use crate::pages::admin::{at_stripe, operator_shell};
+use crate::rows::money::of_row;
 
 mod tables;
 mod timeline;
@@ -80,14 +84,21 @@ pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
 fn flash(done: &str) -> Option<Banner> {
     let (title, text) = match done {
         "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
-        "decided" => ("Payment recorded", "Its account was synced with Stripe."),
+        "recorded" => ("Payment recorded", "Its account was synced with Stripe."),
         "refunded" => ("Refund sent to Stripe", "Credits will update shortly."),
         "synced" => ("Synced with Stripe", "Differences were found and fixed."),
         "agreed" => ("In sync with Stripe", "Nothing needed to change."),
         "forgiven" => ("Debt forgiven", "It won't be taken from future credits."),
         "voided" => ("Grant ended", "Its remaining credits were removed."),
+        "decided" => ("The decision is recorded", "The plan follows it."),
         "plan" => ("Plan override set", "The override is in effect now."),
         "suspended" => ("The account is suspended", "Its calls are refused."),
+        "finished" => ("Done at Stripe", "Nothing of the request is left."),
+        "settled" => ("Request ended", "It won't be tried again."),
+        "delayed" => {
+            let text = "It is tried again automatically.";
+            return Some(Banner::new(Kind::Warn, "It failed again", text));
+        }
         "resumed" => ("The account is active again", "Its calls are answered."),
         _ => return None,
     };
@@ -99,6 +110,7 @@ struct Rows {
     customer: Option<String>,
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
+    disputes: Vec<Dispute>,
     foreign: Vec<Foreign>,
     grants: Vec<Lot>,
     holds: Vec<Hold>,
@@ -106,6 +118,7 @@ struct Rows {
     entries: Vec<Entry>,
     acts: Vec<Act>,
     names: HashMap<String, String>,
+    unfinished: Vec<Unfinished>,
 }
 
 /// Journal entries searched for the timeline; it omits calls.
@@ -130,6 +143,7 @@ impl Rows {
                 store::transactions::Cursor::START,
                 LINES * 2,
             )?,
+            disputes: store::disputes::of_account(tx, account, LINES)?,
             foreign: store::foreign::of_account(tx, account, LINES)?,
             grants: store::ledger::grants(tx, account, i64::MAX, LINES)?,
             holds: store::ledger::holds(tx, account, latest, LINES)?,
@@ -137,6 +151,7 @@ impl Rows {
             entries: store::ledger::journal_after(tx, account, start, ENTRIES_MAX)?,
             names: crate::pages::admin::log::names(tx, acts.iter().map(|act| act.actor.as_str()))?,
             acts,
+            unfinished: billing::operators::unfinished::of_account(tx, account)?,
         })
     }
 }
@@ -177,7 +192,7 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         id: account.public_id.clone(),
         name: account.name.clone(),
         lead,
-        banners: banners(account, &view, &rows, compared.as_ref()),
+        banners: banners(operator, account, &view, &rows, compared.as_ref()),
         plan: plan(app, account, &view, &rows),
         credits: credits(&view, &rows),
         stripe: stripe(&rows, compared.as_ref()),
@@ -193,12 +208,16 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
 }
 
 fn banners(
+    operator: &Operator,
     account: &Account,
     view: &View,
     rows: &Rows,
     compared: Option<&Option<Comparison>>,
 ) -> Vec<Banner> {
-    let mut banners = Vec::new();
+    let unfinished = rows.unfinished.iter();
+    let mut banners: Vec<Banner> = unfinished
+        .map(|one| unfinished_banner(operator, one))
+        .collect();
     if account.status != AccountStatus::Active {
         let title = format!("This account is {}", account.status);
         banners.push(Banner::new(Kind::Warn, title, "Its calls are refused."));
@@ -209,6 +228,11 @@ fn banners(
                     refused until new credits settle the debt or an operator forgives it.";
         banners.push(Banner::new(Kind::Bad, title, text));
     }
+    banners.extend(
+        rows.disputes
+            .iter()
+            .filter_map(|one| disputed(account, one)),
+    );
     if let Some(failed) = rows
         .transactions
         .iter()
@@ -239,6 +263,30 @@ fn banners(
         }
     }
     banners
+}
+
+/// An open dispute, with Stripe's deadline; or a lost one whose plan still has to be decided about.
+fn disputed(account: &Account, dispute: &Dispute) -> Option<Banner> {
+    let amount = amounts::amount(of_row(dispute.amount_minor, &dispute.currency));
+    if dispute.is_open() {
+        let title = format!("A payment of {amount} is disputed");
+        let mut text = Prose::new("Its credits are set aside until the bank decides.");
+        if let Some(due) = dispute.due_by {
+            text = text
+                .text(" Stripe needs your response by ")
+                .time(format::day(due.micros()))
+                .text(".");
+        }
+        return Some(Banner::new(Kind::Bad, title, text));
+    }
+    if dispute.decision() != Some(Decision::Asked) {
+        return None;
+    }
+    let title = format!("A payment of {amount} for a plan was lost in a dispute");
+    let text = "Its credits were taken back. The plan continues until you decide.";
+    let id = (&account.public_id, &dispute.dispute_id);
+    let href = format!("/admin/accounts/{}/dispute?dispute={}", id.0, id.1);
+    Some(Banner::new(Kind::Bad, title, text).with(Action::link("Decide", href).primary()))
 }
 
 fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
@@ -281,6 +329,9 @@ fn plan_facts(view: &View) -> Vec<Fact> {
             format::count(view.calls_this_period.unsigned_abs()),
         ),
     ];
+    if view.plan.is_paused {
+        facts.push(Fact::new("Collection", "Paused at Stripe"));
+    }
     facts.extend(view.plan.cancel_at.map(|at| Fact::new("Ends", time(at))));
     facts.extend(
         view.plan

@@ -2,6 +2,8 @@
 //! confirmation; the POST carries an idempotency key, so a double click acts once.
 
 mod adjustments;
+mod disputes;
+mod requests;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -33,6 +35,8 @@ use crate::pages::admin::operator_shell;
 use crate::site::Site;
 
 pub use adjustments::{adjust, undo};
+pub use disputes::{ask_dispute, dispute};
+pub use requests::{ask_dismiss, dismiss, retry};
 
 /// An operator and the account in the path: what every action requires.
 pub struct OperatorRequest {

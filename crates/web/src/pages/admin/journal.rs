@@ -162,7 +162,7 @@ fn about(entry: &Entry) -> Option<String> {
     match &entry.body {
         Body::Hold { hold, .. } | Body::Settlement { hold, .. } => Some(hold.clone()),
         Body::Grant { source_key, .. } => Some(source_key.clone()),
-        Body::Lot { lot, .. } => Some(format!("grant {lot}")),
+        Body::Lot { lot, .. } | Body::Kept { lot, .. } => Some(format!("grant {lot}")),
         Body::Debit { .. } => entry.context.operation.clone(),
         Body::Account { source_key } => source_key.clone(),
     }

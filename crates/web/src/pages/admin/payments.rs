@@ -61,7 +61,7 @@ pub async fn decide(
     let open = payments::find(&app, &payment).await?;
     let decision = decision(&app, &open, &typed)?;
     payments::decide(&app, &open, &decision, &operator.public_id).await?;
-    let to = format!("/admin/accounts/{}?done=decided", open.account.public_id);
+    let to = format!("/admin/accounts/{}?done=recorded", open.account.public_id);
     Ok(Redirect::to(&to).into_response())
 }
 

@@ -347,6 +347,7 @@ fn tabs(query: &str, views: &[View]) -> Vec<Tab> {
         ("All", ""),
         ("Failed", "type=PAYMENT&status=FAILED"),
         ("Pending", "status=PENDING"),
+        ("Disputed", "status=DISPUTED"),
         ("Refunds", "type=REFUND"),
     ];
     let tab = |label: &str, of: &str| Tab {

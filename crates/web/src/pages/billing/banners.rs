@@ -74,6 +74,20 @@ pub(super) fn plan_banners(
     vec![banner]
 }
 
+/// Open disputes, and a paused collection.
+pub(super) fn exception_banners(catalog: &Catalog, view: &View, rows: &Rows) -> Vec<Banner> {
+    let disputes = rows.disputes.iter();
+    let mut banners: Vec<Banner> = disputes
+        .map(|one| banners::disputed(&amount(one.amount_minor, &one.currency)))
+        .collect();
+    if view.plan.is_paused && view.plan.status.is_running() {
+        let title = paid_title(catalog, &view.plan, rows.live.as_ref());
+        let brings_credits = view.plan.allowance.is_positive();
+        banners.push(banners::collection_paused(&title, brings_credits));
+    }
+    banners
+}
+
 /// Whether a plan change is waiting for its payment.
 fn waits_for_payment(rows: &Rows) -> bool {
     let invoice = rows.unpaid.as_ref();
@@ -122,11 +136,18 @@ pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
     paid.map(banner).collect()
 }
 
+/// Refunds that are owed.
+pub(super) fn owed_banners(rows: &Rows) -> Vec<Banner> {
+    let owed = rows.owed.iter();
+    owed.map(|one| banners::refund_owed(&offer::money(one.amount), one.is_delayed))
+        .collect()
+}
+
 pub(super) fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
     let limit = view.plan.calls_limit?;
     (view.calls_this_period >= limit).then(|| {
         let title = offer::title(catalog, &view.plan.access_tier);
         let limit = format::count(limit.unsigned_abs());
-        banners::plan_limit_reached(&limit, &title, day(view.plan.period_end))
+        banners::plan_limit_reached(&limit, &title, day(view.plan.month_end))
     })
 }

@@ -1,6 +1,8 @@
 //! Payments as the pages list them.
 
+use billing::payments::owed::OwedRefund;
 use domain::catalog::Catalog;
+use domain::money::MinorUnits;
 use domain::projection::{TransactionStatus, TransactionType};
 use store::transactions::Transaction;
 use views::billing::History;
@@ -13,11 +15,9 @@ use crate::pages::billing::rows::Rows;
 use crate::pages::standing::day;
 
 pub(super) fn history(catalog: &Catalog, rows: &Rows) -> History {
-    let list: Vec<TransactionRow> = rows
-        .history
-        .iter()
-        .map(|row| payment(catalog, row))
-        .collect();
+    let owed = rows.owed.iter().filter(|_| rows.is_first_page).map(owed);
+    let made = rows.history.iter().map(|row| payment(catalog, row));
+    let list: Vec<TransactionRow> = owed.chain(made).collect();
     let last = rows.history.last().filter(|_| rows.has_more);
     let count = u64::try_from(list.len()).unwrap_or(u64::MAX);
     History {
@@ -28,6 +28,24 @@ pub(super) fn history(catalog: &Catalog, rows: &Rows) -> History {
         },
         csv: (!list.is_empty()).then(|| format!("{BILLING}/history.csv")),
         rows: list,
+    }
+}
+
+/// A refund that was promised and has not been made.
+fn owed(refund: &OwedRefund) -> TransactionRow {
+    let badge = if refund.is_delayed {
+        Badge::warn("Delayed")
+    } else {
+        Badge::plain("On its way")
+    };
+    let back = MinorUnits::new(-refund.amount.amount, refund.amount.currency);
+    TransactionRow {
+        when: day(refund.since),
+        title: "Refund".to_owned(),
+        kind: labels::transaction_kind("REFUND").to_owned(),
+        amount: offer::money(back),
+        badge,
+        receipt: Receipt::None("After the refund".to_owned()),
     }
 }
 
@@ -71,6 +89,7 @@ pub fn transaction_badge(row: &Transaction) -> Badge {
         (TransactionType::SubscriptionCancel, TransactionStatus::Completed) => {
             Badge::plain("Ended")
         }
+        (_, status) if row.disputed && status.is_paid() => Badge::warn("Disputed"),
         (_, TransactionStatus::Completed) if row.refunded_minor > 0 => {
             Badge::plain("Partly refunded")
         }

@@ -27,6 +27,16 @@ pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>)
     }
 }
 
+/// How often the plan is charged: "monthly", "yearly".
+pub(super) fn often(live: Option<&Subscription>) -> &'static str {
+    match live.and_then(|row| row.billing_interval.as_deref()) {
+        Some("year") => "yearly",
+        Some("week") => "weekly",
+        Some("day") => "daily",
+        _ => "monthly",
+    }
+}
+
 /// The name of the plan that is paid for, whether or not it grants access now.
 pub(super) fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscription>) -> String {
     let tier = row.and_then(|row| row.tier.as_deref());

@@ -1,9 +1,11 @@
 //! What the billing page reads about an account, in one database read.
 
+use billing::payments::owed::OwedRefund;
 use billing::payments::plan::Pending;
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use store::Tx;
+use store::disputes::Dispute;
 use store::intents::{Intent, IntentKind};
 use store::invoices::Invoice;
 use store::payment_methods::PaymentMethod as Card;
@@ -19,6 +21,9 @@ pub(super) const CHART_DAYS: i64 = 30;
 
 /// Maximum number of pending payments that are read.
 const PENDING_MAX: i64 = 5;
+
+/// Maximum number of disputes that are read.
+const DISPUTES_MAX: i64 = 20;
 
 /// Viewing the page syncs with Stripe at most this often.
 const FRESH_SECONDS: i64 = 10;
@@ -39,9 +44,13 @@ pub struct Rows {
     pub(super) has_more: bool,
     pub(super) pending: Vec<Transaction>,
     pub(super) failure: Option<String>,
+    /// Open disputes about the account's payments.
+    pub(super) disputes: Vec<Dispute>,
     pub(super) usage: Vec<store::ledger::DayUsage>,
     /// Micro-credits spent in the last seven days.
     pub week: i64,
+    /// Refunds that were promised and have not been made.
+    pub(super) owed: Vec<OwedRefund>,
     /// A payment or a Checkout is pending, so Stripe may know more than we do.
     pub is_waiting: bool,
 }
@@ -76,6 +85,7 @@ pub fn read(
     let today = now.day();
     Ok(Some(Rows {
         failure: failure(tx, account, unpaid.as_ref())?,
+        disputes: open_disputes(tx, account)?,
         waiting: live.as_ref().and_then(Pending::of),
         trial_was_refused,
         live,
@@ -89,6 +99,7 @@ pub fn read(
         pending,
         usage: store::ledger::usage_by_day(tx, account, None, today - CHART_DAYS + 1, today + 1)?,
         week: store::ledger::used_between(tx, account, today - 6, today + 1)?.1,
+        owed: billing::payments::owed::refunds(tx, account)?,
         is_waiting,
     }))
 }
@@ -104,6 +115,12 @@ fn cursor(
     };
     let last = store::transactions::find(tx, account, after)?;
     Ok(last.map(|last| (last.cursor(), false)))
+}
+
+fn open_disputes(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Dispute>> {
+    let mut disputes = store::disputes::of_account(tx, account, DISPUTES_MAX)?;
+    disputes.retain(Dispute::is_open);
+    Ok(disputes)
 }
 
 fn pending(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Transaction>> {

@@ -14,9 +14,11 @@ use views::layout::Nav;
 use views::{banners, format, labels, offer};
 
 use crate::frame::account_shell;
-use crate::pages::billing::banners::{card_banner, limit_banner, pending_banners, plan_banners};
+use crate::pages::billing::banners::{
+    card_banner, exception_banners, limit_banner, owed_banners, pending_banners, plan_banners,
+};
 use crate::pages::billing::history::history;
-use crate::pages::billing::paid::{amount, paid_title, price, scheduled};
+use crate::pages::billing::paid::{amount, often, paid_title, price, scheduled};
 use crate::pages::billing::rows::{CHART_DAYS, Rows};
 use crate::pages::standing::{CreditState, credit_banner, credit_state, day, ending, method};
 use crate::pages::usage_chart;
@@ -43,7 +45,9 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         now.day(),
     );
     let mut banners = plan_banners(&catalog, view, rows, now);
+    banners.extend(exception_banners(&catalog, view, rows));
     banners.extend(card_banner(view, rows, now));
+    banners.extend(owed_banners(rows));
     banners.extend(pending_banners(rows, now));
     banners.extend(limit_banner(&catalog, view));
     banners.extend(credit_banner(view, rows.week));
@@ -122,6 +126,9 @@ fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pro
             Prose::new(format!("{title} until "))
                 .time(day(end))
                 .text(", then Free.")
+        }
+        (PlanStatus::Active, None, _) if plan.is_paused => {
+            Prose::new(format!("Payments are paused. {title} continues meanwhile."))
         }
         (PlanStatus::Active, None, _) => {
             Prose::new("Renews on ")
@@ -228,6 +235,9 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
     }
     match (plan.status, plan.cancel_at, paid) {
         (_, Some(_), _) => nothing("No upcoming charge: the plan ends."),
+        (PlanStatus::Active, ..) if plan.is_paused => {
+            nothing("No upcoming charge: payments are paused.")
+        }
         (PlanStatus::Active | PlanStatus::Trialing, None, Some((minor, currency))) => {
             let price = amount(minor, currency);
             let title = paid_title(catalog, plan, live);
@@ -235,7 +245,7 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
             NextCharge {
                 when: Some(day(when)),
                 lines: vec![
-                    Fact::new(format!("{title}, monthly"), price.clone()),
+                    Fact::new(format!("{title}, {}", often(live)), price.clone()),
                     Fact::total("Total before tax", price),
                 ],
                 none: String::new(),

@@ -21,36 +21,13 @@ fn a_refund_takes_the_newest_payments_first_and_never_more_than_they_have() {
 }
 
 #[test]
-fn what_was_spent_since_the_quote_is_not_paid_back_and_is_settled_once() {
-    let params = Form::new()
-        .push("refund[0][payment_intent]", "pi_2")
-        .push("refund[0][amount]", 300)
-        .push("refund[1][payment_intent]", "pi_1")
-        .push("refund[1][amount]", 700)
-        .push(PAID, 2_200);
-    let earned = |left| Earned {
-        keys: Vec::new(),
-        amount: 1_000,
-        left,
-    };
-    let amounts = |form: &Form| {
-        let amount = |index: usize| {
-            let name = format!("refund[{index}][amount]");
-            form.get(&name).map(|amount| amount.parse::<i64>().unwrap())
-        };
-        (amount(0), amount(1))
-    };
+fn what_was_spent_since_the_quote_is_not_paid_back() {
+    let promised = [300, 700];
 
-    assert_eq!(
-        amounts(&settled(&params, &earned(900))),
-        (Some(300), Some(700))
-    );
-    assert_eq!(
-        amounts(&settled(&params, &earned(200))),
-        (Some(300), Some(140))
-    );
-    assert_eq!(amounts(&settled(&params, &earned(0))), (Some(0), Some(0)));
-    assert!(settled(&params, &earned(0)).get(SETTLED).is_some());
+    assert_eq!(capped(&promised, 1_000), [300, 700]);
+    assert_eq!(capped(&promised, 440), [300, 140]);
+    assert_eq!(capped(&promised, 0), [0, 0]);
+    assert_eq!(capped(&promised, i64::MAX), [300, 700]);
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! Captures that failed because the service did not answer, for example during a deploy: they are kept
+//! and tried again, so that a call that was served is charged. The service accepts a capture for 24
+//! hours after its hold expired.
+//!
+//! They are kept in memory, in a bounded number. Persist [`Meter::unsettled`] if a crash of the host
+//! application must not lose them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Error, Meter};
+
+/// The largest number of captures that may wait. A further one is dropped, and its hold expires.
+const WAITING_MAX: usize = 100_000;
+
+/// The largest number of refused captures that are remembered.
+const REFUSED_MAX: usize = 1_000;
+
+/// A capture that was not made yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The id of the hold.
+    pub hold: String,
+    /// The units to charge, or `None` for the whole hold.
+    pub units: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Settlements(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Unsettled>,
+    refused: VecDeque<Unsettled>,
+    /// Whether a task of this process is trying them again.
+    has_worker: bool,
+}
+
+impl Settlements {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a capture for later. Returns whether the caller must start trying.
+    #[cfg(feature = "tower")]
+    fn keep(&self, capture: Unsettled) -> bool {
+        let mut state = self.state();
+        if state.waiting.len() < WAITING_MAX {
+            state.waiting.push_back(capture);
+        }
+        !std::mem::replace(&mut state.has_worker, true)
+    }
+
+    /// Removes the first capture that waits, if it is still this one.
+    fn remove(&self, capture: &Unsettled, is_refused: bool) {
+        let mut state = self.state();
+        if state.waiting.front() == Some(capture) {
+            state.waiting.pop_front();
+        }
+        if is_refused {
+            if state.refused.len() >= REFUSED_MAX {
+                state.refused.pop_front();
+            }
+            state.refused.push_back(capture.clone());
+        }
+    }
+}
+
+impl Meter {
+    /// The captures that wait to be made.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<Unsettled> {
+        self.settlements.state().waiting.iter().cloned().collect()
+    }
+
+    /// The latest captures that the service refused when they were tried again. They are set aside
+    /// and not retried.
+    #[must_use]
+    pub fn refused_captures(&self) -> Vec<Unsettled> {
+        self.settlements.state().refused.iter().cloned().collect()
+    }
+
+    /// Tries the captures that wait, the oldest first. A refused one is set aside and doesn't keep
+    /// those behind it from being made; the first one without an answer ends the round. Returns how
+    /// many are left.
+    pub async fn settle_waiting(&self) -> usize {
+        loop {
+            let first = self.settlements.state().waiting.front().cloned();
+            let Some(capture) = first else { return 0 };
+            match self.capture(&capture.hold, capture.units).await {
+                Ok(_) => self.settlements.remove(&capture, false),
+                Err(
+                    Error::Unavailable(_)
+                    | Error::Refused {
+                        status: 401 | 429, ..
+                    },
+                ) => {
+                    return self.settlements.state().waiting.len();
+                }
+                Err(Error::Refused { problem, .. }) if problem["state"] == "captured" => {
+                    self.settlements.remove(&capture, false);
+                }
+                Err(_) => self.settlements.remove(&capture, true),
+            }
+        }
+    }
+}
+
+#[cfg(feature = "tower")]
+mod worker {
+    use std::time::Duration;
+
+    use super::Unsettled;
+    use crate::Meter;
+
+    /// The pause before the first retry; it doubles up to the longest one.
+    const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+    const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+    /// After this many rounds (about a day) what is left is given up: the service no longer accepts
+    /// it.
+    const ROUNDS_MAX: u32 = 300;
+
+    impl Meter {
+        /// Captures a hold, now or when the service is back.
+        pub(crate) async fn capture_surely(&self, hold: &str, units: Option<u64>) {
+            if !matches!(
+                self.capture(hold, units).await,
+                Err(crate::Error::Unavailable(_))
+            ) {
+                return;
+            }
+            let capture = Unsettled {
+                hold: hold.to_owned(),
+                units,
+            };
+            if self.settlements.keep(capture) {
+                tokio::spawn(self.clone().settle_until_done());
+            }
+        }
+
+        async fn settle_until_done(self) {
+            let mut pause = FIRST_PAUSE;
+            for _ in 0..ROUNDS_MAX {
+                tokio::time::sleep(pause).await;
+                let before = self.unsettled().len();
+                let left = self.settle_waiting().await;
+                if left == 0 && self.settlements.is_idle() {
+                    return;
+                }
+                let is_moving = left < before;
+                pause = if is_moving {
+                    FIRST_PAUSE
+                } else {
+                    (pause * 2).min(LONGEST_PAUSE)
+                };
+            }
+            self.settlements.give_up();
+        }
+    }
+
+    impl super::Settlements {
+        /// Ends the worker if nothing waits.
+        fn is_idle(&self) -> bool {
+            let mut state = self.state();
+            state.has_worker = !state.waiting.is_empty();
+            !state.has_worker
+        }
+
+        fn give_up(&self) {
+            let mut state = self.state();
+            state.has_worker = false;
+            state.waiting.clear();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Refunds by operators.
+
+use super::*;
+
+/// A user who bought 5,000 credits for $5.00, and the payment.
+async fn buyer<'a>(stage: &'a Stage, email: &str) -> (Person<'a>, String) {
+    let person = stage.buyer(email, 5_000).await;
+    stage.settled().await;
+    let (_, list) = person.get("/api/v1/transactions").await;
+    let payment = list["data"][0]["id"].as_str().unwrap().to_owned();
+    (person, payment)
+}
+
+async fn refund(person: &Person<'_>, key: &str, body: &Value) -> Answer {
+    let request = person
+        .request(Method::POST, "/api/admin/refunds")
+        .json(body);
+    Answer::of(request.header("idempotency-key", key)).await
+}
+
+on_both!(
+    an_operators_refund_is_made_once_when_stripe_saves_an_error_or_refuses_it_at_first,
+    stripe_proxy::install
+);
+async fn an_operators_refund_is_made_once_when_stripe_saves_an_error_or_refuses_it_at_first(
+    stage: &Stage,
+) {
+    let (maya, payment) = buyer(stage, "maya@example.com").await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    let proxy = stripe_proxy::of(stage);
+    let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
+
+    for (key, is_executed) in [("a", false), ("b", true)] {
+        proxy.save_error("POST", "/v1/refunds", is_executed);
+        let made = refund(&boss, key, &body).await;
+        assert_eq!(
+            (made.status, &made.body["amount"]),
+            (201, &json!("1.00")),
+            "{}",
+            made.body
+        );
+    }
+    proxy.answer("POST", "/v1/refunds", 1, 400, &too_little());
+    let refused = refund(&boss, "c", &body).await;
+    let again = refund(&boss, "c", &body).await;
+    let replayed = refund(&boss, "c", &body).await;
+    stage.settled().await;
+
+    assert_eq!(
+        refused.refusal(),
+        (422, "stripe_refused"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(again.status, 201, "{}", again.body);
+    assert_eq!(
+        (replayed.status, &replayed.body["id"]),
+        (201, &again.body["id"])
+    );
+    assert_eq!(refunded(stage).await, [100, 100, 100]);
+    maya.balance_is(2_100).await;
+    stage.audited().await;
+}
+
+on_both!(
+    a_refund_whose_operator_went_away_is_finished_in_the_background_with_its_note,
+    stripe_proxy::install
+);
+async fn a_refund_whose_operator_went_away_is_finished_in_the_background_with_its_note(
+    stage: &Stage,
+) {
+    let (maya, payment) = buyer(stage, "maya@example.com").await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    let proxy = stripe_proxy::of(stage);
+    proxy.answer(
+        "POST",
+        "/v1/refunds",
+        20,
+        503,
+        &json!({ "error": { "type": "api_error" } }),
+    );
+    let body = json!({
+        "payment": payment, "amount": "2.00", "reason": "requested_by_customer", "note": "Ticket 9",
+    });
+
+    let lost = refund(&boss, "lost", &body).await;
+    assert_eq!(lost.status, 503, "{}", lost.body);
+    proxy.forget();
+    later(stage, "2m").await;
+
+    assert_eq!(refunded(stage).await, [200]);
+    maya.balance_is(3_100).await;
+    let acts =
+        stage.read(|tx| store::audit_log::list(tx, None, None, Some("payment.refund"), None, 10));
+    let acts = acts.await;
+    assert_eq!(acts.len(), 1);
+    assert_eq!(acts[0].actor, boss.user_id().await);
+    assert!(
+        acts[0].detail.contains("requested_by_customer"),
+        "{}",
+        acts[0].detail
+    );
+    let again = refund(&boss, "lost", &body).await;
+    assert_eq!(
+        (again.status, again.header("idempotency-replayed")),
+        (201, Some("true"))
+    );
+    assert_eq!(refunded(stage).await, [200]);
+    assert_eq!(stage.mails_with("refund").await, 1);
+}

@@ -69,6 +69,10 @@ const LEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
 const LEASE_WAITS_MAX: usize = 160;
 
+/// The same for a command that reads whole histories: longer than the lease of a worker that was
+/// killed.
+const LEASE_WAITS_OF_ALL_MAX: usize = 2_000;
+
 /// The changes that a sync made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -85,7 +89,7 @@ pub async fn account(app: &App, account: i64) -> Result<Report> {
         store::sync::mark_for_sync(tx, account, now)
     })
     .await?;
-    rounds(app, account, ROUNDS_MAX).await
+    rounds(app, account, ROUNDS_MAX, LEASE_WAITS_MAX).await
 }
 
 /// Like [`account`], but reads the account's whole history at Stripe, however old, without relying
@@ -97,13 +101,13 @@ pub async fn whole_account(app: &App, account: i64) -> Result<Report> {
         store::sync::forget_read(tx, account)
     })
     .await?;
-    rounds(app, account, ROUNDS_OF_ALL_MAX).await
+    rounds(app, account, ROUNDS_OF_ALL_MAX, LEASE_WAITS_OF_ALL_MAX).await
 }
 
-async fn rounds(app: &App, account: i64, rounds_max: usize) -> Result<Report> {
+async fn rounds(app: &App, account: i64, rounds_max: usize, waits_max: usize) -> Result<Report> {
     let mut report = Report::default();
     for _ in 0..rounds_max {
-        let Some(lease) = lease(app, account).await? else {
+        let Some(lease) = lease(app, account, waits_max).await? else {
             break;
         };
         report.changes.extend(round(app, &lease).await?.changes);
@@ -111,8 +115,8 @@ async fn rounds(app: &App, account: i64, rounds_max: usize) -> Result<Report> {
     Ok(report)
 }
 
-async fn lease(app: &App, account: i64) -> Result<Option<Lease>> {
-    for _ in 0..LEASE_WAITS_MAX {
+async fn lease(app: &App, account: i64, waits_max: usize) -> Result<Option<Lease>> {
+    for _ in 0..waits_max {
         let now = app.real_now();
         let until = now.plus_seconds(LEASE_SECONDS);
         let (lease, is_done) = app

@@ -104,9 +104,17 @@ pub(crate) async fn call_again<T, F>(
 where
     F: Future<Output = stripe::Result<T>>,
 {
-    match call_twice(|| call(intent.id.clone())).await {
+    call_again_as(&intent.id, call).await
+}
+
+/// Like [`call_again`], for one of several calls of an intent, each with a key of its own.
+pub(crate) async fn call_again_as<T, F>(key: &str, call: impl Fn(String) -> F) -> stripe::Result<T>
+where
+    F: Future<Output = stripe::Result<T>>,
+{
+    match call_twice(|| call(key.to_owned())).await {
         Err(error) if error.is_replayed() && !is_refusal(&error) => {
-            call(format!("{}-key-1", intent.id)).await
+            call(format!("{key}-key-1")).await
         }
         answer => answer,
     }

@@ -262,14 +262,17 @@ fn reversals(
     Ok(commands)
 }
 
+/// Source keys and amounts of allowances.
+pub type Allowances = Vec<(String, Credits)>;
+
 /// What a plan's payment brought, to preview a refund of it: its invoice and those that share its
-/// periods, and source keys and amounts of the allowances. Adds these to `ledger`.
+/// periods, and the allowances. Adds these to `ledger`.
 pub fn brought_by(
     tx: &mut Tx<'_>,
     rules: &Rules,
     ledger: &mut Ledger,
     invoice: &str,
-) -> Result<(Vec<PlanInvoice>, Vec<(String, Credits)>)> {
+) -> Result<(Vec<PlanInvoice>, Allowances)> {
     let invoices = facts::plan_invoices(tx, ledger.account, Some(invoice))?;
     let mut all = invoices.clone();
     for one in all.iter_mut().filter(|one| one.id == invoice) {

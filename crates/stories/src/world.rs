@@ -130,12 +130,11 @@ impl World {
     /// Fails if the application does not start.
     pub async fn new(seed: u64, people: usize) -> anyhow::Result<World> {
         static BEGUN: OnceLock<Beginning> = OnceLock::new();
-        let begun = match BEGUN.get() {
-            Some(begun) => begun,
-            None => {
-                let begun = beginning().await?;
-                BEGUN.get_or_init(|| begun)
-            }
+        let begun = if let Some(begun) = BEGUN.get() {
+            begun
+        } else {
+            let begun = beginning().await?;
+            BEGUN.get_or_init(|| begun)
         };
         let stripe = Linked::new(begun.core.clone());
         let db = begun.db.copy_in_memory()?;

@@ -18,7 +18,7 @@ use stripe::objects::PaymentIntentStatus;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::intents::{call_again, claimed, is_refusal, is_stale, note_failure};
+use crate::intents::{call_again, call_again_as, claimed, is_refusal, is_stale, note_failure};
 use crate::{rate_limit, sync};
 
 pub use crate::payments::plan::quote::QUOTE_SECONDS;
@@ -121,8 +121,10 @@ pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
         && let Some(invoice) = now.latest_invoice.id()
     {
         // The change waits for this invoice; voiding it drops the change.
-        let voided = app.stripe.void_invoice(invoice, &intent.id).await;
-        unless_over(app, &intent, voided.map(drop)).await?;
+        let voided = call_again(&intent, |key| async move {
+            app.stripe.void_invoice(invoice, &key).await
+        });
+        unless_over(app, &intent, voided.await.map(drop)).await?;
     }
     if let Some(schedule) = now.schedule.id() {
         release(app, schedule, &intent).await?;
@@ -271,11 +273,13 @@ async fn settle(app: &App, account: i64, intent: Intent) -> Result<()> {
 /// released, or that ended with its subscription, counts as released.
 async fn release(app: &App, schedule: &str, intent: &Intent) -> Result<()> {
     let key = format!("{}-release", intent.id);
-    let released = app
-        .stripe
-        .release_subscription_schedule(schedule, &Form::new(), &key)
-        .await;
-    unless_over(app, intent, released.map(drop)).await
+    let released = call_again_as(&key, |key| async move {
+        let form = Form::new();
+        app.stripe
+            .release_subscription_schedule(schedule, &form, &key)
+            .await
+    });
+    unless_over(app, intent, released.await.map(drop)).await
 }
 
 /// Treats a refused or not-found call as success: the step was already done.

@@ -32,7 +32,7 @@ async fn caller(world: &mut World, who: usize) -> Option<KeyCaller> {
 }
 
 /// Notes what a call spent; a closed or suspended account spends nothing.
-fn spent(world: &mut World, who: usize, act: &str, done: &Option<Result<Outcome, Error>>) {
+fn spent(world: &mut World, who: usize, act: &str, done: Option<&Result<Outcome, Error>>) {
     let Some(Ok(outcome)) = done else {
         return;
     };
@@ -75,7 +75,7 @@ pub(super) async fn debit(world: &mut World, who: u8, credits: u32, again: bool)
     let app = world.app.clone();
     let done = world.run(async move { debits::debit(&app, &caller, key, &call(credits)).await });
     let done = done.await;
-    spent(world, who, "debit", &done);
+    spent(world, who, "debit", done.as_ref());
     said(world, "debit", done)
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn hold(world: &mut World, who: u8, credits: u32) -> String {
     let done =
         world.run(async move { holds::authorize(&app, &caller, key, &call(credits), None).await });
     let done = done.await;
-    spent(world, who, "hold", &done);
+    spent(world, who, "hold", done.as_ref());
     if let Some(Ok(outcome)) = &done
         && let Some(Body::Hold { hold, .. }) = outcome.entry.as_ref().map(|entry| &entry.body)
     {

@@ -141,7 +141,7 @@ async fn operations_with_text(stage: &Stage) -> Vec<(Method, String, Vec<String>
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         match schema["$ref"].as_str() {
             Some(name) => document.pointer(&name[1..]).cloned(),
-            None => Some(schema.clone()).filter(|schema| schema.is_object()),
+            None => Some(schema.clone()).filter(serde_json::Value::is_object),
         }
     };
     let is_text = |field: &Value| {
@@ -181,7 +181,7 @@ async fn case_a13_odd_text_in_every_field_that_the_interface_describes_is_never_
     assert!(fields > 40, "{operations:?}");
     for text in ODD {
         for (method, path, fields) in &operations {
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let body: serde_json::Map<String, Value> = fields
                 .iter()
                 .map(|name| (name.clone(), json!(text)))

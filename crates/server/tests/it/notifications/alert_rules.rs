@@ -3,6 +3,7 @@
 use super::*;
 use domain::projection::{TransactionStatus, TransactionType};
 use store::events::EventState;
+use store::intents::{self, IntentKind, NewIntent, unfinished};
 use store::outbox::MessageKind;
 
 /// Tests one rule: its problem begins and then ends.
@@ -93,6 +94,17 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     put_dispute(tx, account, "lost")?;
                     let asked = store::disputes::Decision::Asked;
                     store::disputes::decide(tx, account, "dp_1", asked, None)?;
+                }
+                "owed" => {
+                    let kind = IntentKind::Closing;
+                    let new = NewIntent::new("int_owed", account, kind, "");
+                    intents::insert(tx, &new, now)?;
+                    let failure = unfinished::Failure {
+                        error: "Stripe refused",
+                        needs_attention: true,
+                        next_attempt_at: unfinished::NEVER,
+                    };
+                    unfinished::put_off(tx, "int_owed", &failure, now)?;
                 }
                 "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
                 "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
@@ -194,6 +206,9 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 "lost-dispute" => {
                     let kept = store::disputes::Decision::Kept;
                     store::disputes::decide(tx, account, "dp_1", kept, Some("usr_boss"))?;
+                }
+                "owed" => {
+                    intents::close(tx, "int_owed", now)?;
                 }
                 "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
                 "unexplained-payments" => {

@@ -1,48 +1,34 @@
-//! Performs stories: `sim A..B` sums up many, `sim SEED` shows one with its trace; `--cut` removes
-//! the acts that its failure doesn't need.
+//! Performs stories, like the command `sim`: `sim A..B` or `sim SEED [--cut]`.
 #![expect(clippy::print_stdout, reason = "a program")]
 
-use stories::batch;
-use stories::story::Story;
+use std::process::ExitCode;
 
-/// About how many acts a story has.
-const LENGTH: usize = 60;
+use stories::report::{self, Ask};
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let what = args.get(1).map_or("0..100", String::as_str);
-    let number = |text: &str| text.parse().unwrap_or(0);
-    if let Some((from, to)) = what.split_once("..") {
-        many(number(from), number(to));
-        return;
-    }
-    let story = Story::of_seed(number(what), LENGTH);
-    let story = if args.iter().any(|arg| arg == "--cut") {
-        story.cut_down()
-    } else {
-        story
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some(ask) = args.first().and_then(|what| ask(what, &args)) else {
+        println!("sim A..B, or sim SEED [--cut]");
+        return ExitCode::from(2);
     };
-    let ended = story.perform();
-    for line in &ended.trace {
+    let (lines, is_well) = report::perform(ask);
+    for line in lines {
         println!("{line}");
     }
-    for act in &story.acts {
-        println!("    Act::{act:?},");
-    }
-    for line in &ended.broken {
-        println!("BROKEN: {line}");
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
-fn many(from: u64, to: u64) {
-    let summary = batch::perform(from..to, LENGTH);
-    for (mark, times) in &summary.marks {
-        println!("{times:8} {mark}");
+fn ask(what: &str, args: &[String]) -> Option<Ask> {
+    if let Some((from, to)) = what.split_once("..") {
+        return Some(Ask::Many(from.parse().ok()?..to.parse().ok()?));
     }
-    let mut kinds: Vec<_> = summary.kinds.values().collect();
-    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.times));
-    for kind in kinds {
-        println!("{:5} times, seed {}: {}", kind.times, kind.seed, kind.line);
-    }
-    println!("{} of {} failed", summary.failed, to - from);
+    Some(Ask::One {
+        seed: what.parse().ok()?,
+        trace: true,
+        cut: args.iter().any(|arg| arg == "--cut"),
+    })
 }

@@ -10,5 +10,6 @@ pub mod batch;
 pub mod chance;
 pub mod judge;
 pub mod linked;
+pub mod report;
 pub mod story;
 pub mod world;

@@ -341,6 +341,20 @@ impl Story {
         }
     }
 
+    /// The story as the code of a test.
+    pub fn script(&self) -> String {
+        let acts = self
+            .acts
+            .iter()
+            .map(|act| format!("        Act::{act:?},\n"));
+        format!(
+            "Story {{\n    seed: {},\n    people: {},\n    acts: vec![\n{}    ],\n}}",
+            self.seed,
+            self.people,
+            acts.collect::<String>()
+        )
+    }
+
     /// Removes acts while the story still fails with a complaint of the same kind.
     pub fn cut_down(&self) -> Story {
         let kind = |ended: &Ended| ended.broken.first().map(|line| kind_of(line));

@@ -247,12 +247,27 @@ fn parts_of<'a>(
     parts
 }
 
+/// Whether a period that was free of charge, such as a trial, brought an allowance: then the payment
+/// of another subscription that began in the same second did not.
+fn is_of_free_period(one: &Allowance<'_>, invoices: &[PlanInvoice]) -> bool {
+    let mut own = invoices.iter().filter(|invoice| {
+        invoice.is_for_period()
+            && invoice.is_paid()
+            && invoice.tier.as_deref() == Some(one.tier)
+            && invoice.period.is_some_and(|(start, _)| start == one.start)
+    });
+    own.next().is_some_and(|first| first.charged == 0) && own.all(|other| other.charged == 0)
+}
+
 /// The payment of the period that an allowance belongs to, and the paid changes within that period,
 /// the earliest first.
 fn payments_of<'a>(
     one: &Allowance<'_>,
     invoices: &'a [PlanInvoice],
 ) -> Option<(&'a PlanInvoice, Vec<&'a PlanInvoice>)> {
+    if is_of_free_period(one, invoices) {
+        return None;
+    }
     let is_charged = |invoice: &&PlanInvoice| invoice.is_paid() && invoice.charged > 0;
     let candidates = invoices.iter().filter(is_charged).filter_map(|base| {
         let (start, end) = base.period.filter(|_| base.is_for_period())?;

@@ -23,6 +23,8 @@ pub mod restore;
 pub mod schema;
 pub mod seed;
 pub mod serve;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 pub mod sync;
 pub mod twin;
@@ -61,6 +63,9 @@ enum Command {
     Twin(twin::Args),
     /// Benchmarks the service on this machine.
     Bench(bench::Args),
+    /// Performs random lives of accounts, and says what is not as it must be.
+    #[cfg(feature = "sim")]
+    Sim(sim::Args),
     /// Inspects the configuration.
     #[command(subcommand)]
     Config(checks::Config),
@@ -142,6 +147,8 @@ async fn run(context: Context, command: Command) -> CommandResult {
         Command::Serve(args) => serve::run(&context, &args).await,
         Command::Twin(args) => twin::run(&context, args).await,
         Command::Bench(args) => bench::run(&context, &args).await,
+        #[cfg(feature = "sim")]
+        Command::Sim(args) => sim::run(&args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),
         Command::Restore(args) => restore::restore(&context, &args).await,
         Command::Database(command) => database_command::main(&context, command).await,

@@ -173,3 +173,21 @@ fn a_trial_and_credits_that_nothing_was_charged_for_are_not_reversed() {
         [(0, false)]
     );
 }
+
+#[test]
+fn a_payment_of_another_subscription_claims_nothing_of_a_trials_allowance() {
+    let trial = PlanInvoice {
+        subscription: "sub_trial".into(),
+        tier: Some("PRO_PLUS".into()),
+        amount_due: 0,
+        charged: 0,
+        ..paid("2026-11-15")
+    };
+    let refunded = PlanInvoice {
+        reversed: 1_900,
+        ..paid("2026-11-15")
+    };
+    let lots = [lot("PRO_PLUS", "2026-11-15", 6_000)];
+
+    assert_eq!(claimed(&lots, &[trial, refunded]), [(0, false)]);
+}

@@ -68,6 +68,7 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     stage.start_trial(&customer, "PRO_PLUS").await;
     maya.billing_when(is("PRO_PLUS", "TRIALING")).await;
     stage.settled().await;
+    let before = maya.billing().await["credits"]["balance"].clone();
     stage.webhooks(false).await;
     maya.pay(&old_page).await;
     let account = maya.account;
@@ -81,6 +82,11 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     let rows = stage.transactions(account).await;
     let refunds = rows.iter().filter(|row| row.0 == "REFUND");
     assert_eq!(refunds.map(|row| row.2).collect::<Vec<_>>(), [1_900]);
+    assert_eq!(
+        maya.billing().await["credits"]["balance"],
+        before,
+        "the purchase brought and took nothing"
+    );
     assert_eq!(
         undone(stage, account).await.len(),
         1,

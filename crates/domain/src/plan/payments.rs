@@ -166,6 +166,12 @@ impl<'a> Allowance<'a> {
     }
 }
 
+/// The start of the month that an allowance is for, from its source key; `None` for another grant's.
+pub fn allowance_start(source_key: &str) -> Option<Timestamp> {
+    let (_, start) = source_key.strip_prefix("allowance:")?.rsplit_once(':')?;
+    Some(Timestamp::from_micros(start.parse().ok()?))
+}
+
 /// What is claimed back of each of `allowances` (source keys and amounts), given all invoices of
 /// the account's plans whose money went back or is disputed, and those of the same periods.
 ///

@@ -10,7 +10,7 @@
 use crate::config::CancelNow;
 use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
 use domain::money::MinorUnits;
-use domain::plan::SubscriptionStatus;
+use domain::plan::{SubscriptionStatus, allowance_start};
 use domain::time::Timestamp;
 use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
@@ -37,6 +37,12 @@ const PAID: &str = "paid";
 
 /// Parameter: the credits were voided and the refund amounts are final.
 const SETTLED: &str = "settled";
+
+/// Parameter: the period's credits for months that have not begun, in micro-credits.
+const LATER: &str = "later";
+
+/// The longest period that is sold has this many months.
+const MONTHS_MAX: i64 = 36;
 
 /// Maximum number of payments of a period (for the plan and its changes) that are refunded.
 const PAYMENTS_MAX: i64 = 20;
@@ -155,12 +161,19 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         .held
         .period_start
         .map_or(Timestamp::from_micros(0), |start| start.plus_days(-1));
-    let period_start = ending.held.period_start;
+    let period = ending.held.period_start.zip(ending.held.period_end);
+    let allowance = ending
+        .held
+        .tier
+        .as_deref()
+        .and_then(|tier| Some(app.catalog().tier(tier)?.allowance));
+    let later = period.map_or(0, |period| months_after(period, date));
+    let later = allowance.map_or(0, |credits| credits.micros().saturating_mul(later));
     let (paid, earned) = app
         .read(move |tx| {
             let paid = store::transactions::refundable(tx, account, &id, since, PAYMENTS_MAX)?;
             let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
-            Ok((paid, Earned::of(&grants, period_start)))
+            Ok((paid, Earned::of(&grants, period).and_later(later)))
         })
         .await?;
     ending.paid_minor = paid.iter().map(|payment| payment.left_minor).sum();
@@ -170,19 +183,29 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     Ok(ending)
 }
 
-/// The credits that a period granted and the part that is left, in micro-credits.
+/// The credits that a period brings and the part that is left, in micro-credits.
 #[derive(Clone, Debug, Default)]
 struct Earned {
     keys: Vec<String>,
     amount: i64,
     left: i64,
+    /// The part for months that have not begun, which a year's payment covers, too.
+    later: i64,
 }
 
 impl Earned {
-    fn of(grants: &[Lot], period_start: Option<Timestamp>) -> Earned {
-        let period = period_start.map_or(0, Timestamp::micros);
-        let suffix = format!(":{period}");
-        Earned::sum(grants, |key| key.ends_with(&suffix))
+    fn of(grants: &[Lot], period: Option<(Timestamp, Timestamp)>) -> Earned {
+        let is_within =
+            |start: Timestamp| period.is_some_and(|(from, until)| from <= start && start < until);
+        Earned::sum(grants, |key| allowance_start(key).is_some_and(is_within))
+    }
+
+    /// Adds the allowances of months that have not begun.
+    fn and_later(mut self, later: i64) -> Earned {
+        self.later = later;
+        self.amount += later;
+        self.left += later;
+        self
     }
 
     /// Sums the allowance grants with a matching source key.
@@ -207,6 +230,14 @@ impl Earned {
         let part = i128::from(paid) * i128::from(self.left.max(0)) / i128::from(self.amount);
         i64::try_from(part).expect("a part is no larger than the whole")
     }
+}
+
+/// How many months of a period begin after `date`, in Unix seconds.
+fn months_after((start, end): (Timestamp, Timestamp), date: i64) -> i64 {
+    let begins = (1..MONTHS_MAX).map(|month| start.plus_months(month));
+    let left = begins.take_while(|begin| *begin < end);
+    let left = left.filter(|begin| begin.seconds() > date).count();
+    i64::try_from(left).expect("a small bound")
 }
 
 /// The value of the rest of the period, from Stripe's preview, in minor units.
@@ -243,7 +274,9 @@ fn params(ending: &Ending, feedback: Option<&str>) -> String {
         form.push(format!("refund[{index}][payment_intent]"), payment)
             .push(format!("refund[{index}][amount]"), amount)
     });
-    let form = form.push(PAID, ending.paid_minor);
+    let form = form
+        .push(PAID, ending.paid_minor)
+        .push(LATER, ending.earned.later);
     let credits = ending.earned.keys.iter().enumerate();
     let form = credits.fold(form, |form, (index, key)| {
         form.push(format!("credits[{index}]"), key)
@@ -355,7 +388,9 @@ async fn end_credits(app: &App, intent: &Intent, params: &Form) -> Result<()> {
         let keys = (0..GRANTS_MAX).map_while(|index| params.get(&format!("credits[{index}]")));
         let keys: Vec<String> = keys.map(str::to_owned).collect();
         let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
-        let earned = Earned::sum(&grants, |key| keys.iter().any(|known| known == key));
+        let later = params.get(LATER).and_then(|later| later.parse().ok());
+        let earned = Earned::sum(&grants, |key| keys.iter().any(|known| known == key))
+            .and_later(later.unwrap_or(0));
         let voids: Vec<Request> = keys
             .into_iter()
             .map(|source_key| Request::internal(Command::Void { source_key }))

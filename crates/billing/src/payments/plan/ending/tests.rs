@@ -36,6 +36,7 @@ fn of_what_was_paid_no_more_goes_back_than_is_left_of_its_credits() {
         keys: Vec::new(),
         amount,
         left,
+        later: 0,
     };
 
     assert_eq!(earned(1_000, 1_000).left_of(1_900), 1_900);
@@ -43,4 +44,24 @@ fn of_what_was_paid_no_more_goes_back_than_is_left_of_its_credits() {
     assert_eq!(earned(3, 1).left_of(100), 33);
     assert_eq!(earned(1_000, -5).left_of(1_900), 0);
     assert_eq!(earned(0, 0).left_of(1_900), 1_900);
+}
+
+#[test]
+fn a_years_payment_covers_the_months_that_have_not_begun() {
+    let at = |text: &str| domain::time::parse(text).unwrap();
+    let year = (at("2026-01-31"), at("2027-01-31"));
+
+    assert_eq!(months_after(year, at("2026-01-31").seconds()), 11);
+    assert_eq!(months_after(year, at("2026-02-28").seconds()), 10);
+    assert_eq!(months_after(year, at("2027-01-30").seconds()), 0);
+    let month = (at("2026-01-31"), at("2026-02-28"));
+    assert_eq!(months_after(month, at("2026-01-31").seconds()), 0);
+
+    let spent_one_of_three = Earned {
+        amount: 3_000,
+        left: 2_000,
+        ..Earned::default()
+    };
+    let all = spent_one_of_three.and_later(9_000);
+    assert_eq!(all.left_of(19_000), 17_416);
 }

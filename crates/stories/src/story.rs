@@ -332,6 +332,9 @@ impl Story {
         }
         if broken.is_empty() {
             world.note("the end");
+            // By then, whatever was begun and left has been closed.
+            world.stripe.calm();
+            world.pass(26 * 3_600).await;
             broken = judge::judge(&mut world).await;
         }
         Ended {

@@ -376,6 +376,7 @@ impl Audit<'_> {
                         priority,
                         effective_at,
                         expires_at,
+                        kept_until,
                         frozen,
                         voided,
                         paid,

@@ -105,20 +105,27 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Adds an invoice and its subscription, whose row also says whether a payment is due: an
-    /// invoice may be voided after its subscription ended.
     async fn invoice(&mut self, id: &str) -> Result<()> {
         if !self.raw.has(id)
             && let Some(object) = found(self.app.stripe.retrieve_invoice(id).await)?
             && self.is_own(&object.customer)
         {
-            let subscription = object.subscription().id().map(str::to_owned);
             self.raw.add_invoice(object);
-            if let Some(subscription) = subscription {
-                self.subscription(&subscription).await?;
-            }
         }
         Ok(())
+    }
+
+    /// Adds an invoice and its subscription, whose row also says whether a payment is due: an
+    /// invoice may be voided after its subscription ended.
+    async fn named_invoice(&mut self, id: &str) -> Result<()> {
+        self.invoice(id).await?;
+        let mut invoices = self.raw.invoices.iter();
+        let invoice = invoices.find(|invoice| invoice.id == id);
+        let subscription = invoice.and_then(|invoice| invoice.subscription().id());
+        match subscription.map(str::to_owned) {
+            Some(subscription) => self.subscription(&subscription).await,
+            None => Ok(()),
+        }
     }
 
     async fn session(&mut self, id: &str) -> Result<()> {
@@ -181,7 +188,7 @@ impl Reader<'_> {
         let stripe = &self.app.stripe;
         match kind {
             "subscription" => self.subscription(id).await,
-            "invoice" => self.invoice(id).await,
+            "invoice" => self.named_invoice(id).await,
             "checkout.session" => self.session(id).await,
             "subscription_schedule" => self.schedule(id).await,
             "credit_note" => self.credit_note(id).await,

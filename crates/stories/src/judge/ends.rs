@@ -1,10 +1,20 @@
 //! Everything that was begun has ended.
 
 use store::events::EventState;
-use store::intents::IntentState;
+use store::intents::{IntentKind, IntentState};
 
 use super::accounts;
 use crate::world::World;
+
+/// Seconds after which an unfinished request of this kind must have been closed: a customer may
+/// come back to a page or a change.
+fn abandoned_after(kind: IntentKind) -> i64 {
+    match kind {
+        IntentKind::CheckoutSubscription | IntentKind::CheckoutTopup => 2 * 3_600,
+        IntentKind::PlanChange => 25 * 3_600,
+        _ => 0,
+    }
+}
 
 pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     for (who, account) in accounts(world) {
@@ -16,8 +26,10 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             broken.push(format!("person {who} can't be read"));
             continue;
         };
+        let now = world.now();
         for intent in intents {
-            if matches!(intent.state, IntentState::Open | IntentState::Calling) {
+            let is_open = matches!(intent.state, IntentState::Open | IntentState::Calling);
+            if is_open && intent.updated_at.plus_seconds(abandoned_after(intent.kind)) < now {
                 let (kind, id) = (intent.kind.word(), &intent.id);
                 broken.push(format!(
                     "person {who}: the intent {id} ({kind}) is still open"

@@ -157,7 +157,7 @@ async fn a_missing_a_changed_and_an_invented_lot_are_found() {
     tamper(&app, "update credit_grant set priority = 1").await;
     let changed = rows_found(&app).await;
     let invent = "insert into credit_grant select account_id, 99, kind, 'y', parent, amount, \
-                  amount, 0, 0, 0, 0, priority, effective_at, expires_at, 0, 0, null, null \
+                  amount, 0, 0, 0, 0, priority, effective_at, expires_at, 0, 0, null, null, null \
                   from credit_grant";
     tamper(&app, invent).await;
     let invented = rows_found(&app).await;

@@ -70,8 +70,9 @@ pub async fn check(app: &App) -> Result<()> {
         // Stripe itself refuses other accounts' objects.
         Err(stripe::Error::Refused { status: 403, .. }) => {
             tracing::warn!(
-                "The key may not read the Stripe account, so it is not checked which one it is"
+                "The key may not read the Stripe account, so its latest customer is looked up instead"
             );
+            check_customer(app, "the key's account", mode).await?;
             app.is_bound.store(true, Ordering::Relaxed);
             return Ok(());
         }
@@ -91,22 +92,7 @@ pub async fn check(app: &App) -> Result<()> {
 /// Stores the account and mode, unless another process was first. A database from before this check
 /// has customers: one of them must be found.
 async fn bind(app: &App, account: String, mode: &'static str) -> Result<Binding> {
-    let known = app.read(store::customers::latest).await?;
-    if let Some(customer) = known
-        && let Err(error) = app.stripe.retrieve_customer(&customer).await
-    {
-        return Err(match error {
-            stripe::Error::NotFound { .. } => Error::unavailable(
-                OTHER_ACCOUNT,
-                format!(
-                    "{account} in {mode} mode does not have {customer}, the latest customer of \
-                     this database. {}",
-                    advice(app)
-                ),
-            ),
-            error => error.into(),
-        });
-    }
+    check_customer(app, &account, mode).await?;
     let now = app.real_now();
     app.write(0, move |tx| {
         Ok(Binding {
@@ -115,6 +101,26 @@ async fn bind(app: &App, account: String, mode: &'static str) -> Result<Binding>
         })
     })
     .await
+}
+
+/// Checks that Stripe has the latest customer of the database, if there is one.
+async fn check_customer(app: &App, account: &str, mode: &str) -> Result<()> {
+    let known = app.read(store::customers::latest).await?;
+    let Some(customer) = known else {
+        return Ok(());
+    };
+    match app.stripe.retrieve_customer(&customer).await {
+        Ok(_) => Ok(()),
+        Err(stripe::Error::NotFound { .. }) => Err(Error::unavailable(
+            OTHER_ACCOUNT,
+            format!(
+                "{account} in {mode} mode does not have {customer}, the latest customer of this \
+                 database. {}",
+                advice(app)
+            ),
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn other(app: &App, bound: &Binding, key: &str) -> Error {

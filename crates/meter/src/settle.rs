@@ -116,8 +116,8 @@ mod worker {
 
     const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-    /// After this many rounds (about a day) what is left is given up: the service no longer accepts
-    /// it.
+    /// After this many rounds in a row without progress (about a day) what is left is set aside: the
+    /// service no longer accepts it.
     const ROUNDS_MAX: u32 = 300;
 
     impl Meter {
@@ -125,7 +125,11 @@ mod worker {
         pub(crate) async fn capture_surely(&self, hold: &str, units: Option<u64>) {
             if !matches!(
                 self.capture(hold, units).await,
-                Err(crate::Error::Unavailable(_))
+                Err(crate::Error::Unavailable(_)
+                    | crate::Error::Refused {
+                        status: 401 | 429,
+                        ..
+                    })
             ) {
                 return;
             }
@@ -139,8 +143,8 @@ mod worker {
         }
 
         async fn settle_until_done(self) {
-            let mut pause = FIRST_PAUSE;
-            for _ in 0..ROUNDS_MAX {
+            let (mut pause, mut rounds) = (FIRST_PAUSE, 0);
+            while rounds < ROUNDS_MAX {
                 tokio::time::sleep(pause).await;
                 let before = self.unsettled().len();
                 let left = self.settle_waiting().await;
@@ -148,6 +152,7 @@ mod worker {
                     return;
                 }
                 let is_moving = left < before;
+                rounds = if is_moving { 0 } else { rounds + 1 };
                 pause = if is_moving {
                     FIRST_PAUSE
                 } else {
@@ -169,7 +174,10 @@ mod worker {
         fn give_up(&self) {
             let mut state = self.state();
             state.has_worker = false;
-            state.waiting.clear();
+            let waiting = std::mem::take(&mut state.waiting);
+            let kept = waiting.len().min(super::REFUSED_MAX);
+            state.refused.truncate(super::REFUSED_MAX - kept);
+            state.refused.extend(waiting.into_iter().take(kept));
         }
     }
 }

@@ -209,3 +209,19 @@ pub fn decide(
     )?;
     Ok(changed > 0)
 }
+
+/// Removes the disputes about another product's payment, with the rows of their losses.
+pub fn take_out(tx: &mut Tx<'_>, account: i64, payment_intent: &str) -> Result<u64> {
+    tx.execute(
+        "delete from transactions
+          where account_id = $1
+            and natural_key in (select 'dispute:' || dispute_id
+                                  from dispute
+                                 where account_id = $1 and payment_intent_id = $2)",
+        args![account, payment_intent],
+    )?;
+    tx.execute(
+        "delete from dispute where account_id = $1 and payment_intent_id = $2",
+        args![account, payment_intent],
+    )
+}

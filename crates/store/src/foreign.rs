@@ -131,6 +131,12 @@ pub fn take_out_subscription(tx: &mut Tx<'_>, account: i64, subscription_id: &st
     for statement in [
         "delete from transactions
           where account_id = $1
+            and natural_key in (select 'dispute:' || dispute_id
+                                  from dispute
+                                 where account_id = $1 and subscription_id = $2)",
+        "delete from dispute where account_id = $1 and subscription_id = $2",
+        "delete from transactions
+          where account_id = $1
             and stripe_invoice_id in (select invoice_id
                                         from invoice
                                        where account_id = $1 and subscription_id = $2)",

@@ -23,7 +23,9 @@ pub mod watch;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
-use domain::ledger::{Command, Entry, EntryKind, GrantKind, Ledger, Outcome, Refusal, Request};
+use domain::ledger::{
+    Body, Command, Entry, EntryKind, GrantKind, Ledger, Outcome, Refusal, Request,
+};
 use domain::money::Credits;
 use domain::plan::{AccountFacts, Plan, PlanInvoice, PlanRules, allowance_due, claims, plan_at};
 use domain::time::Timestamp;
@@ -81,11 +83,15 @@ impl Listener {
         let Some(on_entry) = &self.0 else {
             return Ok(());
         };
+        // What is taken back of a grant in the commit that makes it went back earlier, and was
+        // reported then. A grant's number is that of its entry.
+        let first = entries.first().map_or(i64::MAX, |entry| entry.seq);
         let is_told = |entry: &&Entry| {
-            let takes_back = matches!(
-                entry.kind,
-                EntryKind::Clawback | EntryKind::Freeze | EntryKind::Adjust
-            );
+            let is_older = matches!(entry.body, Body::Lot { lot, .. } if lot < first);
+            let takes_back = match entry.kind {
+                EntryKind::Clawback | EntryKind::Freeze => is_older,
+                kind => kind == EntryKind::Adjust,
+            };
             takes_back || entry.posted_delta.is_positive()
         };
         entries
@@ -276,7 +282,8 @@ pub fn brought_by(
     let invoices = facts::plan_invoices(tx, ledger.account, Some(invoice))?;
     let mut all = invoices.clone();
     for one in all.iter_mut().filter(|one| one.id == invoice) {
-        one.reversed = one.charged;
+        // An invoice that was read before charges were stored has none.
+        one.reversed = one.charged.max(1);
     }
     let mut brought = Vec::new();
     for command in reversals(tx, rules, ledger, &all)? {

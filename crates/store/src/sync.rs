@@ -297,8 +297,8 @@ pub fn with_findings(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> 
     )
 }
 
-/// The number of accounts whose last sync failed with an error that begins with `start`, which has
-/// no wildcards.
+/// The number of accounts whose last sync failed with an error that begins with `start`. In a
+/// pattern, `_` stands for any character, which finds no other error code.
 pub fn failing_with(tx: &mut Tx<'_>, start: &str) -> Result<i64> {
     tx.query_one(
         "select count(*) from account_sync where last_error like $1",

@@ -126,7 +126,10 @@ async fn end_overrides(app: &App) -> Result<usize> {
         .read(move |tx| store::due::overrides(tx, now, ACCOUNTS_MAX))
         .await?;
     for account in &over {
-        accounts::end_override(app, *account).await?;
+        // One account must not stop the sweep of the others.
+        if let Err(error) = accounts::end_override(app, *account).await {
+            tracing::error!(account, %error, "Failed to end an override");
+        }
     }
     Ok(over.len())
 }

@@ -152,6 +152,11 @@ pub async fn decide(app: &App, open: &OpenPayment, decision: &Decision, actor: &
     let subject = open.account.public_id.clone();
     let is_ours = decision != Decision::OtherProduct;
     app.write(account, move |tx| {
+        // Another operator may have decided since the payment was read.
+        let open = unexplained::of_account(tx, account, PAYMENTS_MAX)?;
+        if !open.iter().any(|one| one.id == row.id) {
+            return Err(store::Error::Conflict(format!("{payment} was decided")));
+        }
         match &decision {
             Decision::Pack(sold) => {
                 let order = order(&row, &payment, sold, now);
@@ -161,6 +166,7 @@ pub async fn decide(app: &App, open: &OpenPayment, decision: &Decision, actor: &
             }
             Decision::OtherProduct => {
                 store::foreign::put(tx, &foreign(&row, &payment, now))?;
+                store::disputes::take_out(tx, account, &payment)?;
                 unexplained::take_out(tx, account, &payment)?;
             }
             Decision::Accept => {

@@ -55,6 +55,10 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     if held.progress.until.is_none() || held.progress.backfill.is_some() {
         reader.unpaid_invoices().await?;
     }
+    let disputes: BTreeSet<&String> = held.open_disputes.iter().collect();
+    for dispute in disputes {
+        reader.named("dispute", dispute).await?;
+    }
     for named in &held.named {
         reader.named(&named.object_type, &named.object_id).await?;
     }
@@ -63,12 +67,16 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     reader.charges_of_payments().await
 }
 
-/// Charges whose dispute an event referred to. A charge no longer shows a dispute that was won.
+/// Charges whose dispute an event referred to, or that was open when it was last read: a charge may
+/// no longer show a dispute that was won.
 pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<String>> {
     let named = held.named.iter();
+    let named = named.filter(|named| named.object_type == "dispute");
+    let named = named.map(|named| &named.object_id);
+    let disputes: BTreeSet<&String> = named.chain(&held.open_disputes).collect();
     let mut charges = HashSet::new();
-    for dispute in named.filter(|named| named.object_type == "dispute") {
-        let dispute = found(app.stripe.retrieve_dispute(&dispute.object_id).await)?;
+    for dispute in disputes {
+        let dispute = found(app.stripe.retrieve_dispute(dispute).await)?;
         charges.extend(dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned)));
     }
     Ok(charges)

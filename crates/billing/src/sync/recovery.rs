@@ -218,6 +218,10 @@ async fn look_at_session(
     if session.mode != CheckoutMode::Payment || !session.is_paid() {
         return Ok(());
     }
+    // An operator has decided that it is another product's.
+    if held.foreign.get(payment).is_some_and(|row| row.is_decided) {
+        return Ok(());
+    }
     match content(app, session).await? {
         Content::Pack(pack) if pack.1.is_certain => {
             let (price, sold) = *pack;

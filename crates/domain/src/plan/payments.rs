@@ -103,7 +103,9 @@ pub(super) fn of_period(invoices: &[PlanInvoice], facts: &SubscriptionFacts) -> 
         PeriodInvoice::Failed
     } else if open(false) || has(InvoiceStatus::Draft) {
         PeriodInvoice::Pending
-    } else if any(&|invoice| invoice.is_paid() && !invoice.is_reversed()) {
+    } else if any(&|invoice| invoice.is_paid() && !invoice.is_reversed())
+        || (any(&PlanInvoice::is_paid) && is_changed_and_paid(invoices, facts))
+    {
         PeriodInvoice::Paid
     } else if any(&PlanInvoice::is_paid) {
         PeriodInvoice::Reversed
@@ -112,6 +114,21 @@ pub(super) fn of_period(invoices: &[PlanInvoice], facts: &SubscriptionFacts) -> 
     } else {
         PeriodInvoice::None
     }
+}
+
+/// Whether a change within the current period was paid for and its money stayed: it brings its
+/// difference also after the money for the period itself went back.
+fn is_changed_and_paid(invoices: &[PlanInvoice], facts: &SubscriptionFacts) -> bool {
+    invoices.iter().any(|invoice| {
+        invoice.subscription == facts.id
+            && invoice.is_change()
+            && invoice.is_paid()
+            && invoice.charged > 0
+            && !invoice.is_reversed()
+            && invoice
+                .period
+                .is_some_and(|(start, _)| start >= facts.period_start)
+    })
 }
 
 /// Whether the change to the plan's tier within the current month has an invoice that isn't paid:

@@ -2,6 +2,7 @@
 //! earlier purchases count here too. Shows what it would do unless `--apply` is given.
 
 use billing::app::App;
+use billing::binding;
 use billing::operators::adopt::{Found, link, named_customer, search};
 use billing::sync;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ pub struct AdoptArgs {
 
 /// Links customers, or shows which would be linked.
 pub async fn run(app: &App, args: &AdoptArgs, out: &mut Output) -> anyhow::Result<u8> {
+    binding::check(app).await?;
     let account = match &args.account {
         Some(name) => Some(access::account(app, name).await?),
         None => None,

@@ -134,12 +134,17 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => compared.accounts.push(Difference {
                 id,
-                account: account.public_id,
+                account: account.public_id.clone(),
                 lines,
             }),
+            Err(error) => compared
+                .failed
+                .push((account.public_id.clone(), error.to_string())),
+        }
+        match payments::open(app, id).await {
+            Ok(open) => compared.open.extend(open),
             Err(error) => compared.failed.push((account.public_id, error.to_string())),
         }
-        compared.open.extend(payments::open(app, id).await?);
     }
     Ok(compared)
 }

@@ -7,7 +7,8 @@ alter table invoice add column prorated integer not null default 0 check (prorat
 alter table invoice add column charged_minor integer not null default 0;
 alter table invoice add column reversed_minor integer not null default 0;
 alter table invoice add column disputed integer not null default 0 check (disputed in (0, 1));
--- Until the next sync says otherwise, a plan change was charged as a proration.
+-- Until the next sync says otherwise, what was paid was charged, and a plan change was a proration.
+update invoice set charged_minor = amount_paid where status = 'paid';
 update invoice set prorated = 1 where billing_reason = 'subscription_update';
 update invoice
    set tier = (select max(t.subscription_tier)

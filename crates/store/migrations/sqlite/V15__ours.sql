@@ -19,4 +19,7 @@ create index foreign_object_by_price on foreign_object (price_id) where price_id
 -- Payments that nothing explains, and accounts whose sync fails: the alerts look for both.
 create index transactions_unexplained on transactions (account_id, natural_key)
     where type = 'CREDIT_TOPUP' and credits_purchased_micros is null;
-create index account_sync_failing on account_sync (last_error) where last_error is not null;
+create index account_sync_failing on account_sync (account_id) where last_error is not null;
+-- Tier overrides that end by a date.
+create index account_override_ends on account (tier_override_until)
+    where tier_override_until is not null;

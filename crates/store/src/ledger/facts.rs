@@ -82,7 +82,8 @@ pub(super) fn facts_and_status(
     let facts = AccountFacts {
         account,
         anchor_at: row.anchor_at,
-        is_verified: row.email_verified_at.is_some(),
+        // A closed account earns nothing.
+        is_verified: row.email_verified_at.is_some() && row.status != AccountStatus::Closed,
         tier_override: row
             .tier_override
             .map(|tier| (tier, row.tier_override_until)),
@@ -153,13 +154,12 @@ pub(super) fn plan_invoices(
           where i.account_id = $1
             and s.account_id = $1
             and (coalesce(i.period_end, s.period_end) >= s.period_start
-                 or exists (select 1
-                              from invoice r
-                             where r.account_id = $1
-                               and r.subscription_id = i.subscription_id
-                               and (r.reversed_minor > 0
-                                    or r.disputed = 1
-                                    or r.invoice_id = $2)))
+                 or i.subscription_id in (select r.subscription_id
+                                            from invoice r
+                                           where r.account_id = $1
+                                             and (r.reversed_minor > 0
+                                                  or r.disputed = 1
+                                                  or r.invoice_id = $2)))
           order by i.created_at, i.invoice_id",
         args![account, named],
     )?;

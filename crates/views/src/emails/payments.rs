@@ -91,14 +91,14 @@ fn disputed(context: &Context<'_>, outcome: DisputeOutcome, amount: &str) -> Con
                  with it can't be spent until the bank has decided."
             ))
             .say(
-                "Don't recognize the dispute, or want to withdraw it? Tell your bank, and reply \
-                 to us.",
+                "If you didn't open this dispute or want to withdraw it, contact your bank and reply \
+                 to this email.",
             ),
         DisputeOutcome::Won => context
             .content(format!("The dispute about {amount} has ended"))
             .say(
                 "The bank decided that the payment stands. The credits that came with it can be \
-                 spent again, as far as they haven't expired.",
+                 spent again unless they have expired.",
             ),
         DisputeOutcome::Lost => context
             .content(format!("Your payment of {amount} was returned by your bank"))

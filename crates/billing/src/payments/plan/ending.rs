@@ -195,9 +195,13 @@ struct Earned {
 
 impl Earned {
     fn of(grants: &[Lot], period: Option<(Timestamp, Timestamp)>) -> Earned {
-        let is_within =
-            |start: Timestamp| period.is_some_and(|(from, until)| from <= start && start < until);
-        Earned::sum(grants, |key| allowance_start(key).is_some_and(is_within))
+        // Allowances of an override or of the free tier begin at other times.
+        let is_its = |start: Timestamp| {
+            period.is_some_and(|(from, until)| {
+                start < until && (0..MONTHS_MAX).any(|month| from.plus_months(month) == start)
+            })
+        };
+        Earned::sum(grants, |key| allowance_start(key).is_some_and(is_its))
     }
 
     /// Adds the allowances of months that have not begun.

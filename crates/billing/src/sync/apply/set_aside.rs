@@ -32,7 +32,10 @@ impl Plan {
                 ForeignKind::Subscription => {
                     store::foreign::take_out_subscription(tx, account, id)?
                 }
-                ForeignKind::Payment => unexplained::take_out(tx, account, id)?.is_some(),
+                ForeignKind::Payment => {
+                    store::disputes::take_out(tx, account, id)?;
+                    unexplained::take_out(tx, account, id)?.is_some()
+                }
                 ForeignKind::Customer => false,
             };
             if was_ours {

@@ -65,6 +65,12 @@ pub async fn dispute(
     request: OperatorRequest,
     Fields(typed): Fields<Deciding>,
 ) -> HttpResult<Response> {
+    let (account, dispute) = (request.account.id, typed.dispute.clone());
+    let found = request
+        .app
+        .read(move |tx| store::disputes::find(tx, account, &dispute))
+        .await?;
+    found.ok_or_else(|| Error::not_found("There is nothing to decide here."))?;
     let actor = (request.operator.public_id.as_str(), "");
     let decided = disputes::decide(&request.app, &typed.dispute, &typed.plan, actor).await;
     request

@@ -14,7 +14,7 @@ export interface Access {
   callsThisPeriod: number;
   /** The number of credits that the call would cost. */
   cost: number;
-  /** The time at which the current period ends (RFC 3339, UTC). */
+  /** The time at which the calls are counted from zero again (RFC 3339, UTC). */
   periodEnd: string;
   /** Why the call would be refused: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or `insufficient_credits`. Null if it would be admitted. */
   reason?: string | null;

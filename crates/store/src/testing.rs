@@ -454,6 +454,7 @@ fn run(command: &mut Command, name: &str) {
 pub fn forget_orders(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     for statement in [
         "delete from checkout_attempt where account_id = $1",
+        "delete from intent_step where account_id = $1",
         "delete from stripe_intent where account_id = $1",
     ] {
         tx.execute(statement, args![account])?;

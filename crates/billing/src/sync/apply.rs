@@ -335,6 +335,9 @@ impl Plan {
         if held.is_none() && wanted.is_nothing() {
             return Ok(());
         }
+        if self.is_explained(tx, wanted)? {
+            return Ok(());
+        }
         let earlier = self.replaced(tx, wanted)?;
         let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);

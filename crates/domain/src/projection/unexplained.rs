@@ -7,9 +7,20 @@ use super::transaction::{Transaction, TransactionStatus, TransactionType};
 use crate::money::MinorUnits;
 
 pub(super) fn project_unexplained(snapshot: &Snapshot, wanted: &mut Desired) {
+    // Stripe's lists are read one after the other: a payment that was made in between may be found
+    // without its purchase, and yet have a row.
+    let has_row = |charge: &Charge, wanted: &Desired| {
+        charge.payment_intent.is_some()
+            && wanted
+                .transactions
+                .iter()
+                .any(|row| row.payment_intent == charge.payment_intent)
+    };
     let charges = snapshot.charges.iter();
     for charge in charges.filter(|charge| snapshot.unexplained.contains(&charge.id)) {
-        wanted.transactions.push(payment(charge));
+        if !has_row(charge, wanted) {
+            wanted.transactions.push(payment(charge));
+        }
     }
 }
 
@@ -81,5 +92,21 @@ mod tests {
         );
         assert!(wanted.transactions.iter().all(|row| row.credits.is_none()));
         assert_eq!(wanted.commands, []);
+    }
+
+    #[test]
+    fn a_payment_whose_purchase_has_a_row_has_no_second_one() {
+        let paid = charge("pi_1", 700, 0);
+        let snapshot = Snapshot {
+            unexplained: [paid.id.clone()].into(),
+            charges: vec![paid.clone()],
+            ..Snapshot::default()
+        };
+        let mut wanted = Desired::default();
+        wanted.transactions.push(payment(&paid));
+
+        project_unexplained(&snapshot, &mut wanted);
+
+        assert_eq!(wanted.transactions.len(), 1);
     }
 }

@@ -34,6 +34,8 @@ const REFUSED: &[(&str, u16)] = &[
     // A payment that needs no decision.
     ("/admin/payments/{payment}", 409),
     ("/admin/accounts/{id}/forgive", 409),
+    // There is no dispute to decide.
+    ("/admin/accounts/{id}/dispute", 404),
     ("/invitation", 400),
     ("/login/confirm", 400),
 ];

@@ -84,6 +84,24 @@ impl Plan {
         unexplained::take_out(tx, self.lease.account_id, payment)
     }
 
+    /// Whether a payment that this sync could not explain has the row of its purchase already.
+    pub(super) fn is_explained(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &Transaction,
+    ) -> store::Result<bool> {
+        let Some(payment) = &wanted.payment_intent else {
+            return Ok(false);
+        };
+        if !wanted.natural_key.starts_with(unexplained::PREFIX) {
+            return Ok(false);
+        }
+        let row = store::transactions::about(tx, payment)?;
+        Ok(row.is_some_and(|row| {
+            row.account_id == self.lease.account_id && row.natural_key != wanted.natural_key
+        }))
+    }
+
     /// Whether a row is about a page that is still open or was never paid: until its sync writes
     /// the row, that is no difference.
     pub(super) fn is_unpaid_page(&self, wanted: &Transaction) -> bool {

@@ -133,7 +133,7 @@ pub fn grant_kind(kind: GrantKind) -> &'static str {
 }
 
 /// The actions of the audit log, each with its label.
-const ACTIONS: [(&str, &str); 40] = [
+const ACTIONS: [(&str, &str); 43] = [
     ("account.adopt", "Stripe customer linked"),
     ("account.close", "Account closed"),
     ("account.export", "Account data downloaded"),
@@ -141,6 +141,7 @@ const ACTIONS: [(&str, &str); 40] = [
     ("account.rebuild", "Balance rebuilt from the journal"),
     ("account.repair", "Account repaired from Stripe"),
     ("account.resume", "Account resumed"),
+    ("account.retire_customer", "Stripe customer dropped"),
     ("account.suspend", "Account suspended"),
     ("account.sync", "Account synced with Stripe"),
     ("account.tier_override", "Plan override changed"),
@@ -150,6 +151,7 @@ const ACTIONS: [(&str, &str); 40] = [
     ("credits.adjust", "Credits adjusted"),
     ("credits.grant", "Promotional credits granted"),
     ("debt.forgive", "Debt forgiven"),
+    ("dispute.decide", "Plan decided after a lost dispute"),
     ("event.replay", "Webhook event replayed"),
     ("export", "Tables exported"),
     ("grant.void", "Grant ended"),
@@ -163,6 +165,7 @@ const ACTIONS: [(&str, &str); 40] = [
     ("member.remove", "Member removed"),
     ("member.role", "Role changed"),
     ("member.withdraw", "Invitation withdrawn"),
+    ("payment.decide", "Payment decided"),
     ("payment.refund", "Payment refunded"),
     ("price.agree", "Price agreed"),
     ("price.end", "Agreed price ended"),

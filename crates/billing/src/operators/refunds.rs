@@ -21,7 +21,7 @@ use stripe::{Form, objects};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::intents::INTENT_KEY;
 use crate::intents::chain::{self, Progress};
 use crate::operators::refunds::earlier::finish_earlier;
@@ -180,7 +180,14 @@ async fn call(app: &App, intent: Intent) -> Result<String> {
         }
         _ => intent,
     };
-    let progress = chain::run::<OperatorRefund>(app, &intent).await?;
+    let progress = match chain::run::<OperatorRefund>(app, &intent).await {
+        // It continues by itself, so the operator must not ask for another one.
+        Err(error) if error.0.kind == Kind::Unavailable => {
+            tracing::warn!(account, intent = intent.id, %error, "A refund is delayed");
+            Progress::Owed
+        }
+        progress => progress?,
+    };
     let (account, id) = (intent.account_id, intent.id.clone());
     let now_known = app
         .read(move |tx| store::intents::find(tx, account, &id))
@@ -296,6 +303,12 @@ fn note_reason(reason: &str) -> &str {
         "requested_by_customer" => "order_change",
         other => other,
     }
+}
+
+fn unfinished_earlier() -> Error {
+    let detail = "An earlier refund of this account isn't finished. Try it again or end it on the \
+                  account's page.";
+    Error::conflict("refund_under_way", detail)
 }
 
 fn under_way() -> Error {

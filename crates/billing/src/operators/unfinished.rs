@@ -1,5 +1,7 @@
 //! Unfinished requests to Stripe that need an operator: what is owed, and why it was not done.
 
+use std::collections::HashSet;
+
 use domain::amounts::amount as money;
 use domain::time::Timestamp;
 use serde_json::json;
@@ -18,6 +20,9 @@ use crate::payments::owed;
 
 /// Maximum number of requests that are listed.
 pub const LISTED_MAX: i64 = 50;
+
+/// Maximum number of requests of which the accounts are alerted.
+const ALERTED_MAX: i64 = 5_000;
 
 /// A request to Stripe that needs attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +49,22 @@ pub fn all(tx: &mut Tx<'_>) -> store::Result<Vec<Unfinished>> {
     shown(tx, intents)
 }
 
-/// An account's requests that need attention, the oldest first.
+/// The number of requests of all accounts that need attention.
+pub fn count(tx: &mut Tx<'_>) -> store::Result<i64> {
+    unfinished::count_needing_attention(tx)
+}
+
+/// The oldest request of each account that needs attention.
+pub fn by_account(tx: &mut Tx<'_>) -> store::Result<Vec<Unfinished>> {
+    let mut intents = unfinished::needing_attention(tx, ALERTED_MAX)?;
+    let mut seen = HashSet::new();
+    intents.retain(|intent| seen.insert(intent.account_id));
+    shown(tx, intents)
+}
+
+/// An account's requests that need attention or of which an attempt failed, the oldest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Unfinished>> {
-    let mut intents = unfinished::owed(tx, account, LISTED_MAX)?;
-    intents.retain(|intent| intent.needs_attention);
+    let intents = unfinished::troubled(tx, account, LISTED_MAX)?;
     shown(tx, intents)
 }
 
@@ -135,7 +152,7 @@ pub async fn dismiss(
     let is_open = app
         .write_and_sync(number, move |tx| {
             let found = store::intents::find(tx, number, &id)?;
-            if !found.is_some_and(|intent| intent.needs_attention && intent.is_unfinished()) {
+            if !found.is_some_and(|intent| intent.is_troubled() && intent.is_unfinished()) {
                 return Ok(false);
             }
             for step in intent_steps::of_intent(tx, number, &id)? {

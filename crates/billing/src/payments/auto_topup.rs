@@ -192,6 +192,13 @@ async fn insert(
         if is_in_flight || !is_due || !auto_topup::claim(tx, account, now, now)? {
             return Ok(None);
         }
+        // The claimed setting can't change until this commit.
+        let spent = auto_topup::spent_since(tx, account, now.month_start())?;
+        let total = spent.saturating_add(pack.price.amount);
+        let held = auto_topup::of_account(tx, account)?;
+        if !held.is_some_and(|held| held.pack == row.pack && total <= held.month_max_minor) {
+            return Ok(None);
+        }
         let Some(intent) = chain::insert::<Purchase>(tx, &new, now)? else {
             return Ok(None);
         };
@@ -231,19 +238,27 @@ pub(crate) struct Purchase;
 impl Chain for Purchase {
     const KIND: IntentKind = IntentKind::AutoTopup;
 
+    /// After an unknown outcome it may be paid, so no refusal ends it.
+    fn is_owed(intent: &Intent) -> bool {
+        intent.attempts > 0
+    }
+
     fn steps(_: &Intent) -> Vec<NewStep> {
         vec![NewStep::call()]
     }
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
         let params = Form::decode(&intent.params);
-        if may_be_made(app, step) {
-            if let Some(payment) = made(app, intent, &params).await? {
+        let is_wanted = is_wanted(app, intent.account_id).await?;
+        if may_be_made(app, step) || !is_wanted {
+            // A look that is refused says nothing about the payment.
+            let made = made(app, intent, &params).await;
+            if let Some(payment) = made.map_err(|error| Trouble::Own(error.into()))? {
                 return Ok(outcome(app, intent, &payment).await?);
             }
-            if !is_wanted(app, intent.account_id).await? {
-                return Ok(drop_it(app, intent).await?);
-            }
+        }
+        if !is_wanted {
+            return Ok(drop_it(app, intent).await?);
         }
         let key = key_of(&intent.id, step);
         match app.stripe.create_payment_intent(&params, &key).await {
@@ -299,6 +314,9 @@ async fn outcome(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<
 
 /// Whether the account still wants a pack and may buy it.
 async fn is_wanted(app: &App, account: i64) -> Result<bool> {
+    if !app.settings.billing.enabled {
+        return Ok(false);
+    }
     app.read(move |tx| {
         let row = auto_topup::of_account(tx, account)?;
         let is_on = row.is_some_and(|row| row.state == AutoTopupState::On);

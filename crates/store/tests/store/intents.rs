@@ -223,6 +223,7 @@ fn what_is_owed_makes_room_for_the_next_intent_and_is_continued_until_it_ends(db
     let failure = intents::unfinished::Failure {
         error: "refused",
         needs_attention: true,
+        counts: true,
         next_attempt_at: at(50),
     };
     write(db, move |tx| {

@@ -45,7 +45,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// Runs one round. A kind whose round fails doesn't keep the others from theirs.
+/// Runs one round. A kind whose round hangs or fails doesn't keep the others from theirs.
 pub async fn once(app: &App) {
     // Nothing is sent to another account than the one that the database belongs to (G1).
     if let Err(error) = binding::check(app).await {
@@ -53,15 +53,21 @@ pub async fn once(app: &App) {
         note(close_abandoned(app).await);
         return;
     }
-    note(run_due::<PlanEnd>(app, ROUND_MAX).await);
-    note(run_due::<Undo>(app, ROUND_MAX).await);
-    note(run_due::<disputed_plan::End>(app, ROUND_MAX).await);
-    note(run_due::<OperatorRefund>(app, ROUND_MAX).await);
-    note(run_due::<Closing>(app, ROUND_MAX).await);
-    note(run_due::<Creation>(app, ROUND_MAX).await);
-    note(run_due::<Change>(app, ROUND_MAX).await);
-    note(run_due::<Purchase>(app, ROUND_MAX).await);
-    note(close_abandoned(app).await);
+    let rounds = tokio::join!(
+        run_due::<PlanEnd>(app, ROUND_MAX),
+        run_due::<Undo>(app, ROUND_MAX),
+        run_due::<disputed_plan::End>(app, ROUND_MAX),
+        run_due::<OperatorRefund>(app, ROUND_MAX),
+        run_due::<Closing>(app, ROUND_MAX),
+        run_due::<Creation>(app, ROUND_MAX),
+        run_due::<Change>(app, ROUND_MAX),
+        run_due::<Purchase>(app, ROUND_MAX),
+        close_abandoned(app),
+    );
+    let (a, b, c, d, e, f, g, h, i) = rounds;
+    for round in [a, b, c, d, e, f, g, h, i] {
+        note(round);
+    }
 }
 
 /// Continues one request now, whatever its kind.

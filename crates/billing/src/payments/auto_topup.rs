@@ -6,6 +6,8 @@
 //! after a pause, and after repeated declines automatic top-up is turned off; a payment that
 //! requires the cardholder's authentication is never retried automatically.
 
+mod unsettled;
+
 use domain::amounts::{amount as money, count};
 use domain::catalog::Pack;
 use domain::letters::Letter;
@@ -25,6 +27,7 @@ use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::{INTENT_KEY, is_refusal, key_of, may_be_made};
 use crate::letters;
 use crate::links::TOP_UP;
+use crate::payments::auto_topup::unsettled::is_unsettled;
 use crate::payments::saved_card;
 use crate::sync::mark;
 
@@ -71,47 +74,6 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
         Some(intent) => chain::run::<Purchase>(app, &intent).await.map(drop),
         None => put_off(app, account, LOOK_SECONDS).await,
     }
-}
-
-/// Whether an earlier purchase is still waiting for its credits: a bank debit takes days, and a
-/// sync may be late. Until they arrive, no other purchase is made; if the payment eventually fails,
-/// it counts as declined.
-async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
-    let earlier = app
-        .read(move |tx| store::intents::unused(tx, account, IntentKind::AutoTopup))
-        .await?;
-    let Some(intent) = earlier else {
-        return Ok(false);
-    };
-    let Some(payment) = intent.stripe_object_id.clone() else {
-        return Ok(false);
-    };
-    let payment = match app.stripe.retrieve_payment_intent(&payment).await {
-        Ok(payment) => payment,
-        // Created under other API keys, or Stripe's data was deleted: it will never be paid here.
-        Err(stripe::Error::NotFound { .. }) => {
-            bounced(app, &intent).await?;
-            return Ok(true);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    match payment.status {
-        PaymentIntentStatus::Succeeded => {
-            app.mark_for_sync(account).await?;
-            put_off(app, account, LOOK_SECONDS).await?;
-        }
-        PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
-            put_off(app, account, BACK_OFF_SECONDS).await?;
-        }
-        _ => bounced(app, &intent).await?,
-    }
-    Ok(true)
-}
-
-/// Handles a processing payment that eventually failed.
-async fn bounced(app: &App, intent: &Intent) -> Result<()> {
-    let end = after_decline(app, intent, "the payment failed after days".to_owned()).await?;
-    end_attempt(app, intent, end).await
 }
 
 /// Records what will be requested from Stripe, or turns automatic top-up off with the reason.

@@ -25,7 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::intents::INTENT_KEY;
 use crate::intents::chain::{self, Progress};
 use crate::operators::refunds::earlier::finish_earlier;
-use crate::operators::refunds::steps::with_request;
+use crate::operators::refunds::steps::{is_of_another, with_request};
 
 pub use crate::operators::refunds::preview::{Before, Preview, before, preview};
 pub(crate) use crate::operators::refunds::steps::OperatorRefund;
@@ -125,7 +125,12 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     let earlier = app
         .read(move |tx| store::operator_requests::find(tx, &asked.0, &asked.1))
         .await?;
-    if earlier.is_some_and(|earlier| earlier != hash_of(ask, &payment)) {
+    let is_reused = earlier.is_some_and(|earlier| earlier != hash_of(ask, &payment));
+    if is_reused
+        || known
+            .as_ref()
+            .is_some_and(|known| is_of_another(known, &ask.actor))
+    {
         return Err(Error::refused(
             &Refusal::KeyReused,
             &app.links_of(&account.public_id),

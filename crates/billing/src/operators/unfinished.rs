@@ -10,13 +10,16 @@ use store::accounts::Account;
 use store::intent_steps::{self, Step, StepKind, StepState};
 use store::intents::unfinished::{self, NEVER};
 use store::intents::{Intent, IntentKind};
+use stripe::Form;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::intents::chain::Progress;
+use crate::intents::refund::made;
 use crate::jobs::unfinished::go_on;
 use crate::operators::audit_log::{Action, Author};
 use crate::payments::owed;
+use crate::payments::plan::ending::refund_mark;
 
 /// Maximum number of requests that are listed.
 pub const LISTED_MAX: i64 = 50;
@@ -147,6 +150,7 @@ pub async fn dismiss(
     if reason.is_empty() {
         return Err(Error::field("reason", "Say how it was settled."));
     }
+    check_not_made(app, account, id).await?;
     let (author, subject) = (Author::new(app, actor), account.public_id.clone());
     let (number, id, now) = (account.id, id.to_owned(), app.now());
     let is_open = app
@@ -166,6 +170,35 @@ pub async fn dismiss(
         })
         .await?;
     if is_open { Ok(()) } else { Err(ended()) }
+}
+
+/// Refuses to end a request whose refund was made, although the answer was lost: otherwise it would
+/// be settled twice.
+async fn check_not_made(app: &App, account: &Account, id: &str) -> Result<()> {
+    let (number, name) = (account.id, id.to_owned());
+    let (intent, steps) = app
+        .read(move |tx| {
+            let intent = store::intents::find(tx, number, &name)?;
+            Ok((intent, intent_steps::of_intent(tx, number, &name)?))
+        })
+        .await?;
+    let intent = intent.ok_or_else(ended)?;
+    for step in &steps {
+        let is_refund = step.kind == StepKind::Refund && step.state == StepState::Due;
+        let Some(payment) = step.object_id.as_ref().filter(|_| is_refund) else {
+            continue;
+        };
+        let mark = match intent.kind {
+            IntentKind::PlanEnd => refund_mark(&intent, step),
+            _ => intent.id.clone(),
+        };
+        let filter = Form::new().push("payment_intent", payment);
+        if made(app, &filter, &mark).await?.is_some() {
+            let detail = "Stripe made this refund. Try it again, so that it is recorded.";
+            return Err(Error::conflict("refund_made", detail));
+        }
+    }
+    Ok(())
 }
 
 fn ended() -> Error {

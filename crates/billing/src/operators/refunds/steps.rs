@@ -34,6 +34,13 @@ pub(super) fn with_request(params: Form, ask: &NewRefund, payment: &Transaction)
         .push_opt(format!("{OWN}[note]"), note)
 }
 
+/// Whether a refund was requested by someone else, so that its key says nothing about this request.
+pub(super) fn is_of_another(intent: &Intent, actor: &str) -> bool {
+    let params = Form::decode(&intent.params);
+    let requested_by = params.get(&format!("{OWN}[actor]"));
+    requested_by.is_some_and(|requested_by| requested_by != actor)
+}
+
 /// A refund of a payment, or a credit note for its invoice that refunds.
 pub(crate) struct OperatorRefund;
 

@@ -329,6 +329,12 @@ async fn reserve(
     intent.ok_or_else(claimed)
 }
 
+/// The first idempotency key of a refund of a plan's end, by which it is found at Stripe.
+pub(crate) fn refund_mark(intent: &Intent, step: &Step) -> String {
+    let index = step.position - REFUNDS_FROM;
+    format!("{}-refund-{index}", intent.id)
+}
+
 /// Whether an earlier cancellation, settled or reopened, never canceled its plan: it failed before
 /// steps were recorded, or an operator ended it.
 fn ended_nothing(intent: &Intent, steps: &[Step]) -> bool {
@@ -391,8 +397,7 @@ impl Chain for PlanEnd {
             StepKind::Cancel => end_at_stripe(app, &params).await?,
             StepKind::Void => end_credits(app, intent, &params).await?,
             _ => {
-                let index = step.position - REFUNDS_FROM;
-                let mark = format!("{}-refund-{index}", intent.id);
+                let mark = refund_mark(intent, step);
                 return Ok(refund(app, step, &mark, "requested_by_customer", Less::IsMade).await?);
             }
         }

@@ -167,7 +167,7 @@ pub fn spent_since(tx: &mut Tx<'_>, account: i64, since: Timestamp) -> Result<i6
           where account_id = $1
             and kind = 'auto_topup'
             and state <> 'failed'
-            and created_at >= $2",
+            and (created_at >= $2 or state in ('open', 'calling'))",
         args![account, since],
     )
 }

@@ -144,6 +144,11 @@ impl Intent {
     pub fn is_unfinished(&self) -> bool {
         matches!(self.state, IntentState::Open | IntentState::Calling)
     }
+
+    /// Whether an attempt at it failed, or has to wait.
+    pub fn is_troubled(&self) -> bool {
+        self.needs_attention || self.attempts > 0 || self.error.is_some()
+    }
 }
 
 /// An intent to record.
@@ -365,18 +370,6 @@ pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Inten
         ),
         args![stripe_object_id],
     )
-}
-
-/// Updates the parameters before the request is sent, after a step of ours reduced them. `false` if
-/// the intent was already settled.
-pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute(
-        "update stripe_intent
-            set params = $2, updated_at = $3
-          where id = $1 and state in ('open', 'calling')",
-        args![id, &*tx.seal(params), now],
-    )?;
-    Ok(changed > 0)
 }
 
 /// The latest intent of a kind whose object was created and not used.

@@ -8,7 +8,7 @@
 
 use domain::backoff::UNFINISHED_REQUEST;
 use domain::time::Timestamp;
-use store::intent_steps::{self, NewStep, Step, StepState};
+use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
 use store::intents::unfinished::{self, Failure, NEVER};
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 
@@ -106,7 +106,8 @@ pub(crate) trait Chain {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Records an intent with its steps. `None` if one of its kind is in progress.
+/// Records an intent with its steps. `None` if one of its kind is in progress and not owed yet, or
+/// this one was recorded before.
 pub(crate) fn insert<C: Chain>(
     tx: &mut store::Tx<'_>,
     new: &NewIntent<'_>,
@@ -116,6 +117,10 @@ pub(crate) fn insert<C: Chain>(
     if let Some(intent) = &intent {
         let steps = C::steps(intent);
         intent_steps::put(tx, (intent.account_id, &intent.id), &steps, now, now)?;
+        // What is owed keeps no later one of its kind from being recorded.
+        if C::is_owed(intent) {
+            unfinished::set_owed(tx, &intent.id, now)?;
+        }
     }
     Ok(intent)
 }
@@ -131,10 +136,8 @@ pub(crate) async fn run<C: Chain>(app: &App, intent: &Intent) -> Result<Progress
     loop {
         let steps = recorded::<C>(app, intent).await?;
         let Some(step) = steps.iter().find(|step| step.state == StepState::Due) else {
-            C::finish(app, intent, &steps).await?;
-            return Ok(Progress::Finished);
+            return finish::<C>(app, intent, &steps).await;
         };
-        let is_done = |step: &Step| step.state == StepState::Done;
         let is_owed = C::is_owed(intent) || intent.is_owed || steps.iter().any(is_done);
         let trouble = match C::take(app, intent, step).await {
             Ok(Taken::Waits { why, seconds }) => {
@@ -151,9 +154,10 @@ pub(crate) async fn run<C: Chain>(app: &App, intent: &Intent) -> Result<Progress
             }
             Err(trouble) => trouble,
         };
-        note(app, intent, step, &trouble).await?;
         let is_saved = matches!(&trouble, Trouble::Stripe(error) if may_be_saved(error));
-        if is_saved && repeats < REPEATS_MAX {
+        let is_repeated = is_saved && repeats < REPEATS_MAX;
+        note(app, intent, step, &trouble, !is_repeated).await?;
+        if is_repeated {
             repeats += 1;
             continue;
         }
@@ -165,13 +169,49 @@ pub(crate) async fn run<C: Chain>(app: &App, intent: &Intent) -> Result<Progress
     }
 }
 
+fn is_done(step: &Step) -> bool {
+    step.state == StepState::Done
+}
+
+/// Ends an intent whose steps were all taken. If that fails, it is tried again like a step.
+async fn finish<C: Chain>(app: &App, intent: &Intent, steps: &[Step]) -> Result<Progress> {
+    let Err(error) = C::finish(app, intent, steps).await else {
+        return Ok(Progress::Finished);
+    };
+    let (id, text, now) = (intent.id.clone(), error.to_string(), app.now());
+    let (needs_attention, next_attempt_at) = retry_of(intent, now);
+    app.write(intent.account_id, move |tx| {
+        let failure = Failure {
+            error: &text,
+            needs_attention,
+            counts: true,
+            next_attempt_at,
+        };
+        unfinished::put_off(tx, &id, &failure, now)
+    })
+    .await?;
+    if steps.iter().any(is_done) {
+        tracing::warn!(intent = intent.id, %error, "A request to Stripe was made and is recorded later");
+        return Ok(Progress::Owed);
+    }
+    Err(error)
+}
+
+/// After another failed attempt: whether operators are alerted, and when the next one is made.
+fn retry_of(intent: &Intent, now: Timestamp) -> (bool, Timestamp) {
+    let attempts = intent.attempts + 1;
+    let wait = UNFINISHED_REQUEST.next_seconds(attempts);
+    let next_attempt_at = wait.map_or(NEVER, |seconds| now.plus_seconds(seconds));
+    (attempts >= ATTEMPTS_UNTIL_ALERT, next_attempt_at)
+}
+
 /// Continues the chain of the account's latest commit. A failure is only logged; the janitor
 /// retries it.
 pub(crate) async fn run_latest<C: Chain>(app: &App, account: i64) {
     let found = app
-        .read(move |tx| store::intents::under_way(tx, account, C::KIND))
+        .read(move |tx| store::intents::of_kind(tx, account, C::KIND, 1))
         .await;
-    let made = match found {
+    let made = match found.map(|found| found.into_iter().next()) {
         Ok(Some(intent)) if intent.state == IntentState::Open => {
             run::<C>(app, &intent).await.map(drop)
         }
@@ -200,7 +240,7 @@ pub(crate) async fn run_due<C: Chain>(app: &App, limit: i64) -> Result<()> {
             continue;
         }
         let id = &intent.id;
-        match run::<C>(app, &intent).await {
+        match go_on::<C>(app, &intent).await {
             Ok(Progress::Finished | Progress::Over) => {
                 tracing::info!(account, intent = id, "Finished a request to Stripe");
             }
@@ -213,6 +253,39 @@ pub(crate) async fn run_due<C: Chain>(app: &App, limit: i64) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Continues a chain without its caller, who was told to try again if nothing was done: a
+/// subscription is then not canceled later, when no one expects it. Whether it was canceled is
+/// looked up.
+async fn go_on<C: Chain>(app: &App, intent: &Intent) -> Result<Progress> {
+    let steps = recorded::<C>(app, intent).await?;
+    let is_owed = C::is_owed(intent) || intent.is_owed || steps.iter().any(is_done);
+    let first = steps.iter().find(|step| step.state == StepState::Due);
+    let Some(step) = first.filter(|step| step.kind == StepKind::Cancel && !is_owed) else {
+        return run::<C>(app, intent).await;
+    };
+    let subscription = step.object_id.as_deref().unwrap_or_default();
+    match app.stripe.retrieve_subscription(subscription).await {
+        Ok(held) if held.ended_at.is_none() => {
+            let (id, now) = (intent.id.clone(), app.now());
+            app.write(intent.account_id, move |tx| {
+                store::intents::set_failed(tx, &id, "the subscription was not canceled", now)
+            })
+            .await?;
+            Ok(Progress::Over)
+        }
+        Ok(_) | Err(stripe::Error::NotFound { .. }) => {
+            record(app, step, Taken::Done(None)).await?;
+            run::<C>(app, intent).await
+        }
+        Err(error) => {
+            // A look that is refused says nothing about the subscription.
+            let trouble = Trouble::Own(error.into());
+            note(app, intent, step, &trouble, true).await?;
+            Ok(Progress::Owed)
+        }
+    }
 }
 
 /// The steps as recorded. Those of an intent from before steps were recorded are recorded now.
@@ -270,6 +343,7 @@ async fn wait(app: &App, step: &Step, why: &'static str, seconds: i64) -> Result
         let failure = Failure {
             error: why,
             needs_attention: false,
+            counts: false,
             next_attempt_at: now.plus_seconds(seconds),
         };
         unfinished::put_off(tx, &step.intent_id, &failure, now)?;
@@ -279,8 +353,14 @@ async fn wait(app: &App, step: &Step, why: &'static str, seconds: i64) -> Result
 }
 
 /// Records a failed attempt. A key under which Stripe saved an answer, or that it may have
-/// forgotten, is replaced.
-async fn note(app: &App, intent: &Intent, step: &Step, trouble: &Trouble) -> Result<()> {
+/// forgotten, is replaced. `counts`: it uses up one of the retries.
+async fn note(
+    app: &App,
+    intent: &Intent,
+    step: &Step,
+    trouble: &Trouble,
+    counts: bool,
+) -> Result<()> {
     let (error, is_refused, is_saved) = match trouble {
         Trouble::Stripe(error) => {
             let is_refused = is_refusal(error);
@@ -291,16 +371,15 @@ async fn note(app: &App, intent: &Intent, step: &Step, trouble: &Trouble) -> Res
     };
     let now = app.now();
     let has_new_key = is_refused || is_saved || is_key_stale(step, now);
-    let attempts = intent.attempts + 1;
-    let wait = UNFINISHED_REQUEST.next_seconds(attempts);
-    let next_attempt_at = wait.map_or(NEVER, |seconds| now.plus_seconds(seconds));
-    let needs_attention = is_refused || attempts >= ATTEMPTS_UNTIL_ALERT;
+    let (is_late, next_attempt_at) = retry_of(intent, now);
+    let needs_attention = is_refused || is_late;
     let step = step.clone();
     app.write(step.account_id, move |tx| {
         let place = (&*step.intent_id, step.position);
         let failure = Failure {
             error: &error,
             needs_attention,
+            counts,
             next_attempt_at,
         };
         unfinished::put_off(tx, &step.intent_id, &failure, now)?;

@@ -19,7 +19,7 @@ use crate::binding::OTHER_ACCOUNT;
 use crate::error::Result;
 use crate::jobs::nightly;
 use crate::letters::enqueue;
-use crate::operators::unfinished;
+use crate::operators::unfinished::{self, Unfinished};
 use crate::sync::inbox::OTHER_MODE;
 use crate::sync::snapshot::CUSTOMER_MISSING;
 use crate::webhook_endpoints::BY_HAND;
@@ -406,19 +406,12 @@ impl Rules {
 /// Requests to Stripe that are unfinished after a refusal or several failures: one incident for each
 /// account.
 fn of_requests(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-    for request in unfinished::all(tx)? {
-        let account = request.account;
-        if !found
-            .iter()
-            .any(|one| one.rule == OWED && one.subject == account)
-        {
-            let what = request.what;
-            let summary = format!("{what} for {account} is overdue: Stripe didn't carry it out.");
-            found.push(Found {
-                subject: account,
-                ..critical(OWED, &summary)
-            });
-        }
+    for Unfinished { account, what, .. } in unfinished::by_account(tx)? {
+        let summary = format!("{what} for {account} is overdue: Stripe didn't carry it out.");
+        found.push(Found {
+            subject: account,
+            ..critical(OWED, &summary)
+        });
     }
     Ok(())
 }

@@ -8,12 +8,13 @@ use store::intents::{Intent, IntentKind};
 
 use crate::accounts::closing::Closing;
 use crate::app::App;
+use crate::binding;
 use crate::error::Result;
 use crate::intents::chain::{self, Progress, run_due};
 use crate::operators::refunds::OperatorRefund;
 use crate::payments::auto_topup::Purchase;
 use crate::payments::customer::{Change, Creation};
-use crate::payments::plan::ending::PlanEnd;
+use crate::payments::plan::ending::{self, PlanEnd};
 use crate::sync::disputed_plan;
 use crate::sync::duplicate_subscription::Undo;
 
@@ -37,23 +38,36 @@ const ABANDONED: [(IntentKind, i64); 3] = [
 
 /// Runs until the process stops.
 pub async fn run(app: App) {
+    note(ending::close_undone(&app).await);
     while !app.is_stopping.load(Ordering::SeqCst) {
         once(&app).await;
         tokio::time::sleep(EVERY).await;
     }
 }
 
-/// Runs one round. A kind whose round fails doesn't keep the others from theirs.
+/// Runs one round. A kind whose round hangs or fails doesn't keep the others from theirs.
 pub async fn once(app: &App) {
-    note(run_due::<PlanEnd>(app, ROUND_MAX).await);
-    note(run_due::<Undo>(app, ROUND_MAX).await);
-    note(run_due::<disputed_plan::End>(app, ROUND_MAX).await);
-    note(run_due::<OperatorRefund>(app, ROUND_MAX).await);
-    note(run_due::<Closing>(app, ROUND_MAX).await);
-    note(run_due::<Creation>(app, ROUND_MAX).await);
-    note(run_due::<Change>(app, ROUND_MAX).await);
-    note(run_due::<Purchase>(app, ROUND_MAX).await);
-    note(close_abandoned(app).await);
+    // Nothing is sent to another account than the one that the database belongs to (G1).
+    if let Err(error) = binding::check(app).await {
+        note(Err(error));
+        note(close_abandoned(app).await);
+        return;
+    }
+    let rounds = tokio::join!(
+        run_due::<PlanEnd>(app, ROUND_MAX),
+        run_due::<Undo>(app, ROUND_MAX),
+        run_due::<disputed_plan::End>(app, ROUND_MAX),
+        run_due::<OperatorRefund>(app, ROUND_MAX),
+        run_due::<Closing>(app, ROUND_MAX),
+        run_due::<Creation>(app, ROUND_MAX),
+        run_due::<Change>(app, ROUND_MAX),
+        run_due::<Purchase>(app, ROUND_MAX),
+        close_abandoned(app),
+    );
+    let (a, b, c, d, e, f, g, h, i) = rounds;
+    for round in [a, b, c, d, e, f, g, h, i] {
+        note(round);
+    }
 }
 
 /// Continues one request now, whatever its kind.

@@ -21,11 +21,11 @@ use stripe::{Form, objects};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::intents::INTENT_KEY;
 use crate::intents::chain::{self, Progress};
 use crate::operators::refunds::earlier::finish_earlier;
-use crate::operators::refunds::steps::with_request;
+use crate::operators::refunds::steps::{is_of_another, with_request};
 
 pub use crate::operators::refunds::preview::{Before, Preview, before, preview};
 pub(crate) use crate::operators::refunds::steps::OperatorRefund;
@@ -125,7 +125,12 @@ pub async fn make(app: &App, ask: &NewRefund, key: &str) -> Result<Made> {
     let earlier = app
         .read(move |tx| store::operator_requests::find(tx, &asked.0, &asked.1))
         .await?;
-    if earlier.is_some_and(|earlier| earlier != hash_of(ask, &payment)) {
+    let is_reused = earlier.is_some_and(|earlier| earlier != hash_of(ask, &payment));
+    if is_reused
+        || known
+            .as_ref()
+            .is_some_and(|known| is_of_another(known, &ask.actor))
+    {
         return Err(Error::refused(
             &Refusal::KeyReused,
             &app.links_of(&account.public_id),
@@ -180,7 +185,14 @@ async fn call(app: &App, intent: Intent) -> Result<String> {
         }
         _ => intent,
     };
-    let progress = chain::run::<OperatorRefund>(app, &intent).await?;
+    let progress = match chain::run::<OperatorRefund>(app, &intent).await {
+        // It continues by itself, so the operator must not ask for another one.
+        Err(error) if error.0.kind == Kind::Unavailable => {
+            tracing::warn!(account, intent = intent.id, %error, "A refund is delayed");
+            Progress::Owed
+        }
+        progress => progress?,
+    };
     let (account, id) = (intent.account_id, intent.id.clone());
     let now_known = app
         .read(move |tx| store::intents::find(tx, account, &id))
@@ -296,6 +308,12 @@ fn note_reason(reason: &str) -> &str {
         "requested_by_customer" => "order_change",
         other => other,
     }
+}
+
+fn unfinished_earlier() -> Error {
+    let detail = "An earlier refund of this account isn't finished. Try it again or end it on the \
+                  account's page.";
+    Error::conflict("refund_under_way", detail)
 }
 
 fn under_way() -> Error {

@@ -1,5 +1,7 @@
 //! Unfinished requests to Stripe that need an operator: what is owed, and why it was not done.
 
+use std::collections::HashSet;
+
 use domain::amounts::amount as money;
 use domain::time::Timestamp;
 use serde_json::json;
@@ -8,16 +10,22 @@ use store::accounts::Account;
 use store::intent_steps::{self, Step, StepKind, StepState};
 use store::intents::unfinished::{self, NEVER};
 use store::intents::{Intent, IntentKind};
+use stripe::Form;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::intents::chain::Progress;
+use crate::intents::refund::made;
 use crate::jobs::unfinished::go_on;
 use crate::operators::audit_log::{Action, Author};
 use crate::payments::owed;
+use crate::payments::plan::ending::refund_mark;
 
 /// Maximum number of requests that are listed.
 pub const LISTED_MAX: i64 = 50;
+
+/// Maximum number of requests of which the accounts are alerted.
+const ALERTED_MAX: i64 = 5_000;
 
 /// A request to Stripe that needs attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +52,22 @@ pub fn all(tx: &mut Tx<'_>) -> store::Result<Vec<Unfinished>> {
     shown(tx, intents)
 }
 
-/// An account's requests that need attention, the oldest first.
+/// The number of requests of all accounts that need attention.
+pub fn count(tx: &mut Tx<'_>) -> store::Result<i64> {
+    unfinished::count_needing_attention(tx)
+}
+
+/// The oldest request of each account that needs attention.
+pub fn by_account(tx: &mut Tx<'_>) -> store::Result<Vec<Unfinished>> {
+    let mut intents = unfinished::needing_attention(tx, ALERTED_MAX)?;
+    let mut seen = HashSet::new();
+    intents.retain(|intent| seen.insert(intent.account_id));
+    shown(tx, intents)
+}
+
+/// An account's requests that need attention or of which an attempt failed, the oldest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Unfinished>> {
-    let mut intents = unfinished::owed(tx, account, LISTED_MAX)?;
-    intents.retain(|intent| intent.needs_attention);
+    let intents = unfinished::troubled(tx, account, LISTED_MAX)?;
     shown(tx, intents)
 }
 
@@ -130,12 +150,13 @@ pub async fn dismiss(
     if reason.is_empty() {
         return Err(Error::field("reason", "Say how it was settled."));
     }
+    check_not_made(app, account, id).await?;
     let (author, subject) = (Author::new(app, actor), account.public_id.clone());
     let (number, id, now) = (account.id, id.to_owned(), app.now());
     let is_open = app
         .write_and_sync(number, move |tx| {
             let found = store::intents::find(tx, number, &id)?;
-            if !found.is_some_and(|intent| intent.needs_attention && intent.is_unfinished()) {
+            if !found.is_some_and(|intent| intent.is_troubled() && intent.is_unfinished()) {
                 return Ok(false);
             }
             for step in intent_steps::of_intent(tx, number, &id)? {
@@ -149,6 +170,35 @@ pub async fn dismiss(
         })
         .await?;
     if is_open { Ok(()) } else { Err(ended()) }
+}
+
+/// Refuses to end a request whose refund was made, although the answer was lost: otherwise it would
+/// be settled twice.
+async fn check_not_made(app: &App, account: &Account, id: &str) -> Result<()> {
+    let (number, name) = (account.id, id.to_owned());
+    let (intent, steps) = app
+        .read(move |tx| {
+            let intent = store::intents::find(tx, number, &name)?;
+            Ok((intent, intent_steps::of_intent(tx, number, &name)?))
+        })
+        .await?;
+    let intent = intent.ok_or_else(ended)?;
+    for step in &steps {
+        let is_refund = step.kind == StepKind::Refund && step.state == StepState::Due;
+        let Some(payment) = step.object_id.as_ref().filter(|_| is_refund) else {
+            continue;
+        };
+        let mark = match intent.kind {
+            IntentKind::PlanEnd => refund_mark(&intent, step),
+            _ => intent.id.clone(),
+        };
+        let filter = Form::new().push("payment_intent", payment);
+        if made(app, &filter, &mark).await?.is_some() {
+            let detail = "Stripe made this refund. Try it again, so that it is recorded.";
+            return Err(Error::conflict("refund_made", detail));
+        }
+    }
+    Ok(())
 }
 
 fn ended() -> Error {

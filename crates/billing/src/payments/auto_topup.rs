@@ -6,6 +6,8 @@
 //! after a pause, and after repeated declines automatic top-up is turned off; a payment that
 //! requires the cardholder's authentication is never retried automatically.
 
+mod unsettled;
+
 use domain::amounts::{amount as money, count};
 use domain::catalog::Pack;
 use domain::letters::Letter;
@@ -25,6 +27,7 @@ use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::{INTENT_KEY, is_refusal, key_of, may_be_made};
 use crate::letters;
 use crate::links::TOP_UP;
+use crate::payments::auto_topup::unsettled::is_unsettled;
 use crate::payments::saved_card;
 use crate::sync::mark;
 
@@ -71,47 +74,6 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
         Some(intent) => chain::run::<Purchase>(app, &intent).await.map(drop),
         None => put_off(app, account, LOOK_SECONDS).await,
     }
-}
-
-/// Whether an earlier purchase is still waiting for its credits: a bank debit takes days, and a
-/// sync may be late. Until they arrive, no other purchase is made; if the payment eventually fails,
-/// it counts as declined.
-async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
-    let earlier = app
-        .read(move |tx| store::intents::unused(tx, account, IntentKind::AutoTopup))
-        .await?;
-    let Some(intent) = earlier else {
-        return Ok(false);
-    };
-    let Some(payment) = intent.stripe_object_id.clone() else {
-        return Ok(false);
-    };
-    let payment = match app.stripe.retrieve_payment_intent(&payment).await {
-        Ok(payment) => payment,
-        // Created under other API keys, or Stripe's data was deleted: it will never be paid here.
-        Err(stripe::Error::NotFound { .. }) => {
-            bounced(app, &intent).await?;
-            return Ok(true);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    match payment.status {
-        PaymentIntentStatus::Succeeded => {
-            app.mark_for_sync(account).await?;
-            put_off(app, account, LOOK_SECONDS).await?;
-        }
-        PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
-            put_off(app, account, BACK_OFF_SECONDS).await?;
-        }
-        _ => bounced(app, &intent).await?,
-    }
-    Ok(true)
-}
-
-/// Handles a processing payment that eventually failed.
-async fn bounced(app: &App, intent: &Intent) -> Result<()> {
-    let end = after_decline(app, intent, "the payment failed after days".to_owned()).await?;
-    end_attempt(app, intent, end).await
 }
 
 /// Records what will be requested from Stripe, or turns automatic top-up off with the reason.
@@ -192,6 +154,13 @@ async fn insert(
         if is_in_flight || !is_due || !auto_topup::claim(tx, account, now, now)? {
             return Ok(None);
         }
+        // The claimed setting can't change until this commit.
+        let spent = auto_topup::spent_since(tx, account, now.month_start())?;
+        let total = spent.saturating_add(pack.price.amount);
+        let held = auto_topup::of_account(tx, account)?;
+        if !held.is_some_and(|held| held.pack == row.pack && total <= held.month_max_minor) {
+            return Ok(None);
+        }
         let Some(intent) = chain::insert::<Purchase>(tx, &new, now)? else {
             return Ok(None);
         };
@@ -231,19 +200,27 @@ pub(crate) struct Purchase;
 impl Chain for Purchase {
     const KIND: IntentKind = IntentKind::AutoTopup;
 
+    /// After an unknown outcome it may be paid, so no refusal ends it.
+    fn is_owed(intent: &Intent) -> bool {
+        intent.attempts > 0
+    }
+
     fn steps(_: &Intent) -> Vec<NewStep> {
         vec![NewStep::call()]
     }
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
         let params = Form::decode(&intent.params);
-        if may_be_made(app, step) {
-            if let Some(payment) = made(app, intent, &params).await? {
+        let is_wanted = is_wanted(app, intent.account_id).await?;
+        if may_be_made(app, step) || !is_wanted {
+            // A look that is refused says nothing about the payment.
+            let made = made(app, intent, &params).await;
+            if let Some(payment) = made.map_err(|error| Trouble::Own(error.into()))? {
                 return Ok(outcome(app, intent, &payment).await?);
             }
-            if !is_wanted(app, intent.account_id).await? {
-                return Ok(drop_it(app, intent).await?);
-            }
+        }
+        if !is_wanted {
+            return Ok(drop_it(app, intent).await?);
         }
         let key = key_of(&intent.id, step);
         match app.stripe.create_payment_intent(&params, &key).await {
@@ -299,6 +276,9 @@ async fn outcome(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<
 
 /// Whether the account still wants a pack and may buy it.
 async fn is_wanted(app: &App, account: i64) -> Result<bool> {
+    if !app.settings.billing.enabled {
+        return Ok(false);
+    }
     app.read(move |tx| {
         let row = auto_topup::of_account(tx, account)?;
         let is_on = row.is_some_and(|row| row.state == AutoTopupState::On);

@@ -40,7 +40,9 @@ pub(super) fn note_loss(
     let id = &dispute.dispute_id;
     if rule == AfterLostDispute::End && was_open {
         if store::disputes::decide(tx, account, id, Decision::Ended, None)? {
-            end(tx, account, subscription, (intent, now))?;
+            // One sync may find several lost disputes.
+            let intent = format!("{intent}_{id}");
+            end(tx, account, subscription, (&intent, now))?;
         }
     } else {
         store::disputes::decide(tx, account, id, Decision::Asked, None)?;

@@ -11,7 +11,7 @@ use stripe::Form;
 
 use crate::app::App;
 use crate::intents::chain::{Chain, Taken, Trouble};
-use crate::intents::refund::refund;
+use crate::intents::refund::{Less, refund};
 
 /// Our own entry in the frozen parameters: the subscription to cancel. Not sent with the refund.
 const SUBSCRIPTION: &str = "subscription";
@@ -53,7 +53,7 @@ impl Chain for Undo {
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> Result<Taken, Trouble> {
         if step.kind == StepKind::Refund {
-            return Ok(refund(app, step, &intent.id, "duplicate").await?);
+            return Ok(refund(app, step, &intent.id, "duplicate", Less::IsMade).await?);
         }
         cancel(app, step.object_id.as_deref().unwrap_or_default()).await?;
         Ok(Taken::Done(None))

@@ -39,6 +39,25 @@ update stripe_intent
  where state = 'failed'
    and kind in ('plan_end', 'second_subscription');
 
+-- What was decided is owed before its first step is taken.
+update stripe_intent
+   set is_owed = 1
+ where state in ('open', 'calling')
+   and kind in ('second_subscription', 'disputed_plan_end');
+
+-- An attempt to close an account that was interrupted was given up by its caller, who has not asked
+-- for it since.
+update stripe_intent
+   set state = 'closed'
+ where state in ('open', 'calling')
+   and kind = 'closing';
+
+-- A refund with an unknown outcome: the operator may have made it in another way since.
+update stripe_intent
+   set needs_attention = 1, next_attempt_at = 9223372036854775807
+ where state in ('open', 'calling')
+   and kind = 'refund';
+
 create index stripe_intent_due on stripe_intent (kind, next_attempt_at, id)
     where state in ('open', 'calling');
 create index stripe_intent_attention on stripe_intent (created_at, id)

@@ -48,6 +48,8 @@ pub struct Failure<'a> {
     pub error: &'a str,
     /// Whether operators are alerted.
     pub needs_attention: bool,
+    /// Whether it uses up one of the retries.
+    pub counts: bool,
     /// The time of the next attempt.
     pub next_attempt_at: Timestamp,
 }
@@ -56,7 +58,7 @@ pub struct Failure<'a> {
 pub fn put_off(tx: &mut Tx<'_>, id: &str, failure: &Failure<'_>, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
-            set attempts = attempts + 1,
+            set attempts = attempts + $6,
                 error = $2,
                 needs_attention = case when $3 > 0 then 1 else needs_attention end,
                 next_attempt_at = $4,
@@ -67,7 +69,8 @@ pub fn put_off(tx: &mut Tx<'_>, id: &str, failure: &Failure<'_>, now: Timestamp)
             failure.error,
             failure.needs_attention,
             failure.next_attempt_at,
-            now
+            now,
+            i64::from(failure.counts),
         ],
     )?;
     Ok(changed > 0)
@@ -102,7 +105,7 @@ pub fn try_now(tx: &mut Tx<'_>, account: i64, id: &str, now: Timestamp) -> Resul
 pub fn reopen(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
-            set state = 'open', next_attempt_at = $3, updated_at = $2
+            set state = 'open', error = null, next_attempt_at = $3, updated_at = $2
           where id = $1
             and state = 'failed'
             and not exists (select 1
@@ -129,6 +132,35 @@ pub fn needing_attention(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Intent>> {
               limit $1"
         ),
         args![limit],
+    )
+}
+
+/// The number of unfinished intents of any account that need an operator's attention.
+pub fn count_needing_attention(tx: &mut Tx<'_>) -> Result<i64> {
+    tx.query_one(
+        "select count(*)
+           from stripe_intent
+          where state in ('open', 'calling')
+            and needs_attention > 0",
+        args![],
+    )
+}
+
+/// The account's unfinished intents of which an attempt failed or has to wait, or that need
+/// attention: the oldest first.
+pub fn troubled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Intent>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+                and state in ('open', 'calling')
+                and (needs_attention > 0 or attempts > 0 or error is not null)
+              order by created_at, id
+              limit $2"
+        ),
+        args![account, limit],
     )
 }
 

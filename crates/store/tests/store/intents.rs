@@ -223,6 +223,7 @@ fn what_is_owed_makes_room_for_the_next_intent_and_is_continued_until_it_ends(db
     let failure = intents::unfinished::Failure {
         error: "refused",
         needs_attention: true,
+        counts: true,
         next_attempt_at: at(50),
     };
     write(db, move |tx| {
@@ -245,6 +246,31 @@ fn what_is_owed_makes_room_for_the_next_intent_and_is_continued_until_it_ends(db
     );
     write(db, |tx| intents::close(tx, "int_1", at(60)));
     assert!(read(db, move |tx| intents::unfinished::owed(tx, ann, 10)).is_empty());
+}
+
+on_both!(a_wait_uses_up_no_retry_and_is_listed);
+fn a_wait_uses_up_no_retry_and_is_listed(db: &Db) {
+    let ann = account(db, "ann").id;
+    started(db, "int_1", ann, IntentKind::Refund, 1);
+    let listed = || read(db, move |tx| intents::unfinished::troubled(tx, ann, 10));
+    assert!(listed().is_empty());
+    for (counts, attempts) in [(false, 0), (true, 1), (false, 1)] {
+        let failure = intents::unfinished::Failure {
+            error: "disputed",
+            needs_attention: false,
+            counts,
+            next_attempt_at: at(50),
+        };
+        write(db, move |tx| {
+            intents::unfinished::put_off(tx, "int_1", &failure, at(2))
+        });
+        assert_eq!(listed()[0].attempts, attempts);
+    }
+    assert_eq!(
+        read(db, intents::unfinished::count_needing_attention),
+        0,
+        "no one is alerted"
+    );
 }
 
 on_both!(an_abandoned_intent_is_closed_and_one_with_an_object_is_not);

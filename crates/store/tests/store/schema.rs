@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::intents::{self, IntentKind, IntentState, NewIntent, unfinished};
 use store::testing::{TestDatabase, sqlite};
 use store::{Db, Error, Options, args, export, migrate};
 
-use crate::help::{account, on_both, read, write};
+use crate::help::{account, at, on_both, read, write};
 
 /// What both databases must have in common: columns with type and nullability, keys, unique
 /// indexes.
@@ -270,6 +271,43 @@ fn the_schema_goes_up_and_down_and_up_again(database: TestDatabase) {
             .query_one::<i64>("select count(*) from account", args![])),
         0
     );
+}
+
+on_both!(unopened unfinished_requests_of_an_older_schema_are_not_sent_weeks_later);
+fn unfinished_requests_of_an_older_schema_are_not_sent_weeks_later(database: TestDatabase) {
+    use IntentKind::{Closing, CustomerChange, DisputedPlanEnd, PlanEnd, Refund};
+    let db = database.open();
+    let ann = account(&db, "ann").id;
+    let kinds = [Closing, CustomerChange, DisputedPlanEnd, PlanEnd, Refund];
+    write(&db, move |tx| {
+        for kind in kinds {
+            let new = NewIntent::new(kind.word(), ann, kind, "sub_1");
+            intents::insert(tx, &new, at(2))?;
+        }
+        intents::set_failed(tx, PlanEnd.word(), "refused", at(3))
+    });
+    db.close();
+    drop(db);
+    while migrate::status(&database.url).unwrap()[12]
+        .applied_at
+        .is_some()
+    {
+        migrate::down(&database.url, 1).unwrap();
+    }
+
+    migrate::up(&database.url).unwrap();
+
+    let db = database.open();
+    let due = |kind| read(&db, move |tx| unfinished::due(tx, kind, at(9_999), 9)).len();
+    assert_eq!(kinds.map(due), [0, 1, 1, 0, 0]);
+    let found = |kind: IntentKind| read(&db, move |tx| intents::find(tx, ann, kind.word()));
+    let closing = found(Closing).unwrap();
+    assert_eq!(closing.state, IntentState::Closed);
+    let refund = found(Refund).unwrap();
+    assert!(refund.is_unfinished() && refund.needs_attention && !refund.is_owed);
+    let end = found(PlanEnd).unwrap();
+    assert!(end.is_unfinished() && end.needs_attention && end.is_owed);
+    assert!(found(DisputedPlanEnd).unwrap().is_owed);
 }
 
 on_both!(unopened a_schema_that_is_not_migrated_is_refused_when_migrating_is_not_allowed);

@@ -1,9 +1,11 @@
 //! Finishes an earlier refund that is still in progress.
 
 use super::steps::OperatorRefund;
-use super::{KIND, under_way};
+use store::intents::unfinished::NEVER;
+
+use super::{KIND, under_way, unfinished_earlier};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::intents::chain::{self, Progress};
 use crate::operators::refunds::preview::Preview;
 
@@ -23,8 +25,18 @@ pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
             store::intents::unfinished::claim(tx, &id, now)
         })
         .await?;
-    if !is_mine || chain::run::<OperatorRefund>(app, &earlier).await? != Progress::Finished {
-        return Err(under_way());
+    if !is_mine {
+        let is_waiting = earlier.is_troubled() || earlier.next_attempt_at == NEVER;
+        return Err(if is_waiting {
+            unfinished_earlier()
+        } else {
+            under_way()
+        });
+    }
+    match chain::run::<OperatorRefund>(app, &earlier).await {
+        Ok(Progress::Finished) => {}
+        Err(error) if error.0.kind != Kind::Unavailable => return Err(error),
+        Ok(Progress::Owed | Progress::Over) | Err(_) => return Err(unfinished_earlier()),
     }
     let detail = "An earlier refund was made. Check the payment again.";
     Err(Error::conflict("changed_meanwhile", detail))

@@ -13,7 +13,7 @@ use super::{INVOICE, KIND, NewRefund, payment};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::chain::{Chain, Taken, Trouble};
-use crate::intents::refund::refund;
+use crate::intents::refund::{Less, refund};
 use crate::intents::{INTENT_KEY, key_of, may_be_made};
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 use crate::sync;
@@ -34,6 +34,13 @@ pub(super) fn with_request(params: Form, ask: &NewRefund, payment: &Transaction)
         .push_opt(format!("{OWN}[note]"), note)
 }
 
+/// Whether a refund was requested by someone else, so that its key says nothing about this request.
+pub(super) fn is_of_another(intent: &Intent, actor: &str) -> bool {
+    let params = Form::decode(&intent.params);
+    let requested_by = params.get(&format!("{OWN}[actor]"));
+    requested_by.is_some_and(|requested_by| requested_by != actor)
+}
+
 /// A refund of a payment, or a credit note for its invoice that refunds.
 pub(crate) struct OperatorRefund;
 
@@ -42,7 +49,7 @@ impl Chain for OperatorRefund {
 
     /// An operator sees the first refusal; a later one, after an unknown outcome, needs attention.
     fn is_owed(intent: &Intent) -> bool {
-        intent.attempts > 0
+        intent.is_troubled()
     }
 
     fn refused(error: stripe::Error) -> Error {
@@ -64,7 +71,7 @@ impl Chain for OperatorRefund {
         let params = Form::decode(&intent.params);
         let Some(invoice) = params.get(INVOICE) else {
             let reason = params.get("reason").unwrap_or_default();
-            return Ok(refund(app, step, &intent.id, reason).await?);
+            return Ok(refund(app, step, &intent.id, reason, Less::IsRefused).await?);
         };
         if may_be_made(app, step)
             && let Some(note) = note_made(app, invoice, &intent.id).await?

@@ -13,7 +13,7 @@ use domain::money::MinorUnits;
 use domain::plan::{SubscriptionStatus, allowance_start};
 use domain::time::Timestamp;
 use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
-use store::intents::{Intent, IntentKind, IntentState, NewIntent};
+use store::intents::{Intent, IntentKind, IntentState, NewIntent, unfinished};
 use store::subscriptions::Subscription;
 use store::transactions::Refundable;
 use stripe::Form;
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::claimed;
-use crate::intents::refund::refund;
+use crate::intents::refund::{Less, refund};
 use crate::payments::plan::quote::{is_fresh, money};
 use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback};
 use crate::sync;
@@ -52,6 +52,12 @@ const GRANTS_MAX: i64 = 500;
 
 /// Maximum number of an account's earlier cancellations that are searched for one of this plan.
 const ENDINGS_MAX: i64 = 100;
+
+/// Maximum number of cancellations from before steps were recorded that are checked at a start.
+const UNDONE_MAX: i64 = 5_000;
+
+/// Why a cancellation that did nothing ended.
+const NOTHING_ENDED: &str = "the plan was not canceled";
 
 /// The position of the step that voids the credits.
 const VOID_AT: i64 = 1;
@@ -303,13 +309,17 @@ async fn reserve(
     let intent = app
         .write(account, move |tx| {
             let earlier = store::intents::of_kind(tx, account, KIND, ENDINGS_MAX)?;
-            let earlier = earlier.into_iter().find(|earlier| {
+            let of_this = earlier.into_iter().filter(|earlier| {
                 let params = Form::decode(&earlier.params);
                 earlier.state != IntentState::Failed
                     && params.get(SUBSCRIPTION) == Some(&*subscription)
             });
-            if earlier.is_some() {
-                return Ok(earlier);
+            for earlier in of_this {
+                let steps = intent_steps::of_intent(tx, account, &earlier.id)?;
+                if !ended_nothing(&earlier, &steps) {
+                    return Ok(Some(earlier));
+                }
+                store::intents::set_failed(tx, &earlier.id, NOTHING_ENDED, now)?;
             }
             let new = NewIntent {
                 user_id: Some(user),
@@ -321,6 +331,37 @@ async fn reserve(
         })
         .await?;
     intent.ok_or_else(claimed)
+}
+
+/// The first idempotency key of a refund of a plan's end, by which it is found at Stripe.
+pub(crate) fn refund_mark(intent: &Intent, step: &Step) -> String {
+    let index = step.position - REFUNDS_FROM;
+    format!("{}-refund-{index}", intent.id)
+}
+
+/// Whether an earlier cancellation, settled or reopened, never canceled its plan: it failed before
+/// steps were recorded, or an operator ended it.
+fn ended_nothing(intent: &Intent, steps: &[Step]) -> bool {
+    match steps.first() {
+        Some(cancel) => cancel.state == StepState::Dropped,
+        None => intent.is_owed && Form::decode(&intent.params).get(SETTLED).is_none(),
+    }
+}
+
+/// Ends the cancellations from before steps were recorded that never canceled their plan: nothing
+/// is owed for them. Their parameters may be encrypted, so a migration can't tell.
+pub(crate) async fn close_undone(app: &App) -> Result<()> {
+    let now = app.now();
+    app.write(0, move |tx| {
+        for intent in unfinished::needing_attention(tx, UNDONE_MAX)? {
+            let steps = intent_steps::of_intent(tx, intent.account_id, &intent.id)?;
+            if intent.kind == KIND && steps.is_empty() && ended_nothing(&intent, &steps) {
+                store::intents::set_failed(tx, &intent.id, NOTHING_ENDED, now)?;
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Cancels a subscription immediately, voids its period's credits, and refunds its payments.
@@ -360,9 +401,8 @@ impl Chain for PlanEnd {
             StepKind::Cancel => end_at_stripe(app, &params).await?,
             StepKind::Void => end_credits(app, intent, &params).await?,
             _ => {
-                let index = step.position - REFUNDS_FROM;
-                let mark = format!("{}-refund-{index}", intent.id);
-                return Ok(refund(app, step, &mark, "requested_by_customer").await?);
+                let mark = refund_mark(intent, step);
+                return Ok(refund(app, step, &mark, "requested_by_customer", Less::IsMade).await?);
             }
         }
         Ok(Taken::Done(None))

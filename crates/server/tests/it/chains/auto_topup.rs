@@ -36,3 +36,32 @@ async fn an_automatic_top_up_is_bought_once_when_stripe_saves_an_error_for_it(st
         assert_eq!(settings["autoTopup"]["spentThisMonth"]["amount"], "5.00");
     }
 }
+
+on_both!(an_automatic_top_up_that_was_never_sent_is_not_bought_once_it_is_turned_off);
+async fn an_automatic_top_up_that_was_never_sent_is_not_bought_once_it_is_turned_off(
+    stage: &Stage,
+) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let account = maya.account;
+    let customer = stage.account(account).await.stripe_customer_id.unwrap();
+    let params = stripe::Form::new()
+        .push("amount", 500)
+        .push("currency", "usd")
+        .push("customer", &customer)
+        .encode();
+    let (kind, now) = (IntentKind::AutoTopup, stage.app.now());
+    stage
+        .write(account, move |tx| {
+            let new = store::intents::NewIntent::new("int_unsent", account, kind, &params);
+            store::intents::insert(tx, &new, now.plus_seconds(-120))
+        })
+        .await;
+
+    later(stage, "1m").await;
+
+    assert_eq!(states(stage, account, kind).await, [IntentState::Failed]);
+    let path = format!("/v1/payment_intents?limit=100&customer={customer}");
+    let all = stage.stripe_list(&path).await;
+    assert!(all.iter().all(|one| one["amount"] != 500), "{all:?}");
+}

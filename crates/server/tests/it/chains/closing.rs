@@ -51,3 +51,29 @@ async fn an_account_whose_plan_was_canceled_is_closed_even_if_stripe_fails_then(
         stage.read(|tx| store::audit_log::list(tx, None, None, Some("account.close"), None, 9));
     assert_eq!(acts.await.len(), 1);
 }
+
+on_both!(
+    an_account_whose_plan_was_not_canceled_is_not_closed_later,
+    stripe_proxy::install
+);
+async fn an_account_whose_plan_was_not_canceled_is_not_closed_later(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    let unavailable = json!({ "error": { "type": "api_error" } });
+    proxy.answer("DELETE", "/v1/subscriptions/", 20, 503, &unavailable);
+
+    let closed = Answer::of(maya.request(Method::DELETE, "/api/v1/account")).await;
+    proxy.forget();
+    later(stage, "2m").await;
+
+    assert_eq!(closed.status, 503, "{}", closed.body);
+    let account = stage.account(maya.account).await;
+    assert_eq!(account.status, AccountStatus::Active);
+    assert_eq!(stage.subscription().await["status"], "active");
+    let kind = IntentKind::Closing;
+    assert_eq!(
+        states(stage, maya.account, kind).await,
+        [IntentState::Failed]
+    );
+}

@@ -303,3 +303,30 @@ async fn case_d6_an_interrupted_cancellation_is_completed_once_and_abandoned_pag
         );
     }
 }
+
+on_both!(
+    a_plan_that_was_not_canceled_is_not_canceled_later,
+    stripe_proxy::install
+);
+async fn a_plan_that_was_not_canceled_is_not_canceled_later(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    let unavailable = json!({ "error": { "type": "api_error" } });
+    proxy.answer("DELETE", "/v1/subscriptions/", 20, 503, &unavailable);
+
+    let (_, (status, told)) = end_now(&maya).await;
+    proxy.forget();
+    later(stage, "2m").await;
+
+    assert_eq!(status, 503, "{told}");
+    assert_eq!(stage.subscription().await["status"], "active");
+    let kind = IntentKind::PlanEnd;
+    assert_eq!(
+        states(stage, maya.account, kind).await,
+        [IntentState::Failed]
+    );
+    let (_, (status, done)) = end_now(&maya).await;
+    assert_eq!((status, &done["state"]), (200, &json!("done")), "{done}");
+    assert_eq!(stage.subscription().await["status"], "canceled");
+}

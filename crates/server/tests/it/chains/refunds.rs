@@ -84,7 +84,17 @@ async fn a_refund_whose_operator_went_away_is_finished_in_the_background_with_it
     });
 
     let lost = refund(&boss, "lost", &body).await;
-    assert_eq!(lost.status, 503, "{}", lost.body);
+    let other = refund(&boss, "other", &body).await;
+    let home = format!("/admin/accounts/{}", maya.account_id().await);
+    let (_, page) = boss.page(&home).await;
+    assert_eq!(lost.refusal(), (503, "refund_delayed"), "{}", lost.body);
+    assert_eq!(other.refusal(), (409, "refund_under_way"));
+    let told = other.body["detail"].as_str().unwrap();
+    assert!(told.contains("end it on the account's page"), "{told}");
+    assert!(
+        page.contains("Needs attention: A refund of $2.00"),
+        "{page}"
+    );
     proxy.forget();
     later(stage, "2m").await;
 
@@ -107,4 +117,33 @@ async fn a_refund_whose_operator_went_away_is_finished_in_the_background_with_it
     );
     assert_eq!(refunded(stage).await, [200]);
     assert_eq!(stage.mails_with("refund").await, 1);
+}
+
+on_both!(
+    an_operators_refund_is_not_made_for_less_than_was_asked,
+    stripe_proxy::install
+);
+async fn an_operators_refund_is_not_made_for_less_than_was_asked(stage: &Stage) {
+    let (maya, payment) = buyer(stage, "maya@example.com").await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    let proxy = stripe_proxy::of(stage);
+    let unavailable = json!({ "error": { "type": "api_error" } });
+    proxy.answer("POST", "/v1/refunds", 20, 503, &unavailable);
+    let body = json!({ "payment": payment, "amount": "2.00", "reason": "duplicate" });
+    let delayed = refund(&boss, "a", &body).await;
+    proxy.forget();
+    let intent = stage.stripe_id("/v1/payment_intents").await;
+    let elsewhere = [("payment_intent", &*intent), ("amount", "400")];
+    stage.stripe_post("/v1/refunds", &elsewhere).await;
+
+    later(stage, "2m").await;
+
+    assert_eq!(delayed.refusal(), (503, "refund_delayed"));
+    assert_eq!(refunded(stage).await, [400]);
+    let home = format!("/admin/accounts/{}", maya.account_id().await);
+    let (_, page) = boss.page(&home).await;
+    assert!(
+        page.contains("Needs attention: A refund of $2.00"),
+        "{page}"
+    );
 }

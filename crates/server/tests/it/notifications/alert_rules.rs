@@ -100,6 +100,7 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     let new = NewIntent::new("int_owed", account, kind, "");
                     intents::insert(tx, &new, now)?;
                     let failure = unfinished::Failure {
+                        counts: true,
                         error: "Stripe refused",
                         needs_attention: true,
                         next_attempt_at: unfinished::NEVER,

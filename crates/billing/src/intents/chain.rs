@@ -391,3 +391,6 @@ async fn note(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,3 +92,37 @@ impl Chain for End {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::plan::AccountKind;
+    use store::accounts::NewAccount;
+
+    use super::*;
+
+    #[test]
+    fn the_plans_of_two_lost_disputes_are_both_ended() {
+        let db = store::testing::sqlite().opened();
+        let now = Timestamp::from_micros(1_000_000);
+        let new = NewAccount {
+            public_id: "acc_1",
+            external_id: None,
+            kind: AccountKind::Personal,
+            name: "Ann",
+            email: None,
+            tier: "FREE",
+            email_verified_at: None,
+        };
+        let account = db.write_blocking(0, move |tx| store::accounts::insert(tx, &new, now));
+        let account = account.expect("a new account").id;
+        let ended = db.write_blocking(account, move |tx| {
+            end(tx, account, "sub_1", ("int_1", now))?;
+            end(tx, account, "sub_2", ("int_2", now))?;
+            store::intents::unfinished::owed(tx, account, 10)
+        });
+        let ended = ended.expect("both are recorded");
+
+        let ids: Vec<&str> = ended.iter().map(|intent| &*intent.id).collect();
+        assert_eq!(ids, ["int_1", "int_2"]);
+    }
+}

@@ -330,3 +330,73 @@ async fn a_plan_that_was_not_canceled_is_not_canceled_later(stage: &Stage) {
     assert_eq!((status, &done["state"]), (200, &json!("done")), "{done}");
     assert_eq!(stage.subscription().await["status"], "canceled");
 }
+
+on_both!(a_cancellation_of_an_older_release_that_did_nothing_does_not_hide_the_next_one);
+async fn a_cancellation_of_an_older_release_that_did_nothing_does_not_hide_the_next_one(
+    stage: &Stage,
+) {
+    use store::intents::unfinished::{self, Failure, NEVER};
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let (account, kind) = (maya.account, IntentKind::PlanEnd);
+    let held = id_of(&stage.subscription().await);
+    let params = stripe::Form::new().push("subscription", &held).encode();
+    let long_ago = stage.app.now().plus_days(-9);
+    stage
+        .write(account, move |tx| {
+            let new = store::intents::NewIntent::new("int_old", account, kind, &params);
+            store::intents::insert(tx, &new, long_ago)?;
+            unfinished::set_owed(tx, "int_old", long_ago)?;
+            let failure = Failure {
+                error: "refused",
+                needs_attention: true,
+                counts: false,
+                next_attempt_at: NEVER,
+            };
+            unfinished::put_off(tx, "int_old", &failure, long_ago)
+        })
+        .await;
+
+    let (_, (status, done)) = end_now(&maya).await;
+
+    assert_eq!((status, &done["state"]), (200, &json!("done")), "{done}");
+    assert_eq!(stage.subscription().await["status"], "canceled");
+    assert_eq!(
+        states(stage, account, kind).await,
+        [IntentState::Closed, IntentState::Failed]
+    );
+}
+
+on_both!(
+    an_owed_refund_that_stripe_made_is_not_ended_but_recorded,
+    stripe_proxy::install
+);
+async fn an_owed_refund_that_stripe_made_is_not_ended_but_recorded(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    proxy.answer("POST", "/v1/refunds", 1, 400, &too_little());
+    let (quoted, _) = end_now(&maya).await;
+    let id = unfinished(stage, maya.account).await.remove(0);
+    let payment = stage.stripe_id("/v1/payment_intents").await;
+    let (amount, mark) = (quoted.to_string(), format!("{id}-refund-0"));
+    let form = [
+        ("payment_intent", &*payment),
+        ("amount", &*amount),
+        ("metadata[intent]", &*mark),
+    ];
+    stage.stripe_post("/v1/refunds", &form).await;
+
+    let home = format!("/admin/accounts/{}", maya.account_id().await);
+    let path = format!("{home}/requests/{id}/dismiss");
+    send(&boss, &path, &[("reason", "Paid by bank transfer")]).await;
+    assert_eq!(unfinished(stage, maya.account).await, [id]);
+    later(stage, "1d").await;
+
+    assert!(unfinished(stage, maya.account).await.is_empty());
+    assert_eq!(refunded(stage).await, [quoted]);
+    let acts =
+        stage.read(|tx| store::audit_log::list(tx, None, None, Some("request.dismiss"), None, 10));
+    assert!(acts.await.is_empty());
+}

@@ -44,6 +44,8 @@ async fn an_operators_refund_is_made_once_when_stripe_saves_an_error_or_refuses_
     let refused = refund(&boss, "c", &body).await;
     let again = refund(&boss, "c", &body).await;
     let replayed = refund(&boss, "c", &body).await;
+    let finance = stage.person_as("finance@example.com", "finance").await;
+    let others = refund(&finance, "c", &body).await;
     stage.settled().await;
 
     assert_eq!(
@@ -57,6 +59,7 @@ async fn an_operators_refund_is_made_once_when_stripe_saves_an_error_or_refuses_
         (replayed.status, &replayed.body["id"]),
         (201, &again.body["id"])
     );
+    assert_eq!(others.refusal(), (409, "idempotency_key_reused"));
     assert_eq!(refunded(stage).await, [100, 100, 100]);
     maya.balance_is(2_100).await;
     stage.audited().await;

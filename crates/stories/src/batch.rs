@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::story::{Ended, Story, kind_of};
 
+/// The stack of each thread: futures are large in debug builds.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// What many stories met, and what was broken in them.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -37,7 +40,8 @@ pub fn perform(seeds: Range<u64>, length: usize) -> Summary {
     let (next, summary) = (AtomicU64::new(seeds.start), Mutex::new(Summary::default()));
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let spawned = thread.spawn_scoped(scope, || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds.end {
@@ -48,6 +52,7 @@ pub fn perform(seeds: Range<u64>, length: usize) -> Summary {
                     summary.add(seed, ended);
                 }
             });
+            spawned.expect("a thread starts");
         }
     });
     summary.into_inner().unwrap_or_else(PoisonError::into_inner)

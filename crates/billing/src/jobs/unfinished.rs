@@ -53,16 +53,17 @@ pub async fn once(app: &App) {
         note(close_abandoned(app).await);
         return;
     }
+    // Boxed: together they are too large for a thread's stack.
     let rounds = tokio::join!(
-        run_due::<PlanEnd>(app, ROUND_MAX),
-        run_due::<Undo>(app, ROUND_MAX),
-        run_due::<disputed_plan::End>(app, ROUND_MAX),
-        run_due::<OperatorRefund>(app, ROUND_MAX),
-        run_due::<Closing>(app, ROUND_MAX),
-        run_due::<Creation>(app, ROUND_MAX),
-        run_due::<Change>(app, ROUND_MAX),
-        run_due::<Purchase>(app, ROUND_MAX),
-        close_abandoned(app),
+        Box::pin(run_due::<PlanEnd>(app, ROUND_MAX)),
+        Box::pin(run_due::<Undo>(app, ROUND_MAX)),
+        Box::pin(run_due::<disputed_plan::End>(app, ROUND_MAX)),
+        Box::pin(run_due::<OperatorRefund>(app, ROUND_MAX)),
+        Box::pin(run_due::<Closing>(app, ROUND_MAX)),
+        Box::pin(run_due::<Creation>(app, ROUND_MAX)),
+        Box::pin(run_due::<Change>(app, ROUND_MAX)),
+        Box::pin(run_due::<Purchase>(app, ROUND_MAX)),
+        Box::pin(close_abandoned(app)),
     );
     let (a, b, c, d, e, f, g, h, i) = rounds;
     for round in [a, b, c, d, e, f, g, h, i] {

@@ -344,7 +344,10 @@ async fn of_automatic(
     charge: &objects::Charge,
     payment: &str,
 ) -> Result<Option<Intent>> {
-    if !is_marked(app, &held.public_id, &charge.metadata) {
+    // An order that is there was not lost: its page was paid after the sessions were read.
+    let named = charge.metadata.get(INTENT_KEY);
+    let is_there = named.is_some_and(|id| held.intents.contains_key(id));
+    if is_there || !is_marked(app, &held.public_id, &charge.metadata) {
         return Ok(None);
     }
     let Some(currency) = Currency::parse(&charge.currency) else {

@@ -9,7 +9,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use payments::{Claim, PeriodInvoice, PlanInvoice, allowance_start, claims};
+pub use payments::{Claim, MONTHS_MAX, PeriodInvoice, PlanInvoice, allowance_start, claims};
 pub use status::{PlanStatus, SubscriptionStatus};
 
 use crate::catalog::{Catalog, Tier};

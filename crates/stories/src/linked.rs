@@ -357,3 +357,8 @@ fn refusal(status: u16, kind: &str) -> Reply {
     let body = serde_json::json!({"error": {"type": kind, "message": "An injected fault."}});
     reply(status, Vec::new(), &body)
 }
+
+/// A field of one of Stripe's objects as text; empty if it has none.
+pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or_default()
+}

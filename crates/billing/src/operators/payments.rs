@@ -130,7 +130,7 @@ async fn with_proposal(app: &App, row: Transaction, account: Account) -> Result<
     })
 }
 
-/// The terms of a pack of the catalog in force, for a decision by hand.
+/// The terms of a pack of the current catalog, for a manual decision.
 pub fn pack(app: &App, credits: i64) -> Result<Sold> {
     let pack: Option<Pack> = app.catalog().pack(credits).cloned();
     let pack = pack.ok_or_else(|| Error::field("pack", "There is no such pack."))?;

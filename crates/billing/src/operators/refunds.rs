@@ -186,7 +186,7 @@ async fn call(app: &App, intent: Intent) -> Result<String> {
         _ => intent,
     };
     let progress = match chain::run::<OperatorRefund>(app, &intent).await {
-        // It continues by itself, so the operator must not ask for another one.
+        // It is retried automatically, so the operator must not request another one.
         Err(error) if error.0.kind == Kind::Unavailable => {
             tracing::warn!(account, intent = intent.id, %error, "A refund is delayed");
             Progress::Owed

@@ -149,7 +149,7 @@ pub(super) fn awaits_change(invoices: &[PlanInvoice], plan: &Plan) -> bool {
 }
 
 /// The longest period that is sold has this many months.
-const MONTHS_MAX: i64 = 36;
+pub const MONTHS_MAX: i64 = 36;
 
 /// What the reversals of a plan's payments claim back of one allowance.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use billing::payments::plan;
 use billing::payments::plan::ending;
 use billing::people::users;
 use domain::money::Credits;
-use serde_json::Value;
 use twin::core::{PayError, Payment};
 
 use super::{Pay, person, said};
@@ -263,9 +262,4 @@ pub(super) async fn close(world: &mut World, who: u8) -> String {
         world.people[who].is_closed = true;
     }
     said(world, "close", done)
-}
-
-/// A field of an object as text.
-pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object[field].as_str().unwrap_or_default()
 }

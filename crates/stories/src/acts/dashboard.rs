@@ -4,8 +4,9 @@
 use serde_json::Value;
 use twin::core::{PayError, Payment};
 
-use super::customer::{card, text};
+use super::customer::card;
 use super::{Pay, person};
+use crate::linked::text;
 use crate::world::World;
 
 /// The person's objects of a kind that fit, newest first.

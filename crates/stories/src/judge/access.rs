@@ -1,14 +1,10 @@
 //! What an account may do follows from what Stripe says.
 
 use billing::summary;
-use serde_json::Value;
 
 use super::accounts;
+use crate::linked::text;
 use crate::world::World;
-
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object[field].as_str().unwrap_or_default()
-}
 
 pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     for (who, account) in accounts(world) {

@@ -1,14 +1,10 @@
 //! Allowances: earned by paid periods, once, and gone with their payment.
 
 use domain::ledger::{GrantKind, Lot};
-use serde_json::Value;
 
 use super::accounts;
+use crate::linked::text;
 use crate::world::World;
-
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object[field].as_str().unwrap_or_default()
-}
 
 /// The tier and the start of the period, in microseconds, in the key of an allowance.
 fn meaning(lot: &Lot) -> Option<(&str, i64)> {

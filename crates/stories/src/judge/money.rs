@@ -5,11 +5,8 @@ use domain::projection::TransactionType;
 use serde_json::Value;
 
 use super::accounts;
+use crate::linked::text;
 use crate::world::World;
-
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object[field].as_str().unwrap_or_default()
-}
 
 /// The succeeded charges of the person's customers, oldest first.
 async fn charges(world: &mut World, who: usize) -> Vec<Value> {

@@ -10,7 +10,7 @@
 use crate::config::CancelNow;
 use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
 use domain::money::MinorUnits;
-use domain::plan::{SubscriptionStatus, allowance_start};
+use domain::plan::{MONTHS_MAX, SubscriptionStatus, allowance_start};
 use domain::time::Timestamp;
 use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
 use store::intents::{Intent, IntentKind, IntentState, NewIntent, unfinished};
@@ -40,9 +40,6 @@ const SETTLED: &str = "settled";
 
 /// Parameter: the period's credits for months that have not begun, in micro-credits.
 const LATER: &str = "later";
-
-/// The longest period that is sold has this many months.
-const MONTHS_MAX: i64 = 36;
 
 /// Maximum number of payments of a period (for the plan and its changes) that are refunded.
 const PAYMENTS_MAX: i64 = 20;

@@ -33,8 +33,11 @@ const VIEWS = [
 const SCALE = 0.25;
 /** Pixels of the page per pixel of the picture. */
 const POINT = 8;
-/** Pages that are checked concurrently. */
+/** Browsers that check pages concurrently. In one browser, a page that isn't at the front may never be drawn. */
 const AT_ONCE = 2;
+/** How often a page is tried in a new browser: Chromium sometimes stops to draw, and never begins again. */
+const TRIES_MAX = 3;
+const DRAWN_WITHIN_MILLISECONDS = 15_000;
 const RENDERING_ARGS = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
 /** Emails and fragments of host pages are not complete pages, so fewer rules apply to them. */
 const RULES_OF_PARTS = RULES.filter((tag) => tag !== "best-practice");
@@ -42,7 +45,8 @@ const NOT_OF_PARTS = ["document-title", "html-has-lang"];
 /** The largest number of faults that are reported. The first ones usually explain the rest. */
 const REPORTED_MAX = 30;
 
-let browser, samples, found;
+const browsers = [];
+let samples, found;
 
 before(async () => {
   if (SHOTS && UPDATE) {
@@ -54,16 +58,12 @@ before(async () => {
     throw new Error("The pictures require the Debian package fonts-liberation.");
   });
   samples = await startSamples();
-  browser = await startBrowser({
-    args: RENDERING_ARGS,
-    env: { ...process.env, FONTCONFIG_FILE: FONTS },
-  });
   found = SHOTS ?? (await mkdtemp(path.join(tmpdir(), "lbx-states-other-")));
   await mkdir(found, { recursive: true });
 });
 
 after(async () => {
-  await browser?.close();
+  await Promise.all(browsers.map((browser) => browser.close()));
   await samples?.stop();
 });
 
@@ -72,13 +72,18 @@ test(RULE, async (context) => {
   const faults = [];
   const rest = samples.names.filter((name) => ONLY.test(name));
   const look = async () => {
-    const page = await browser.newPage({
-      deviceScaleFactor: SHOTS ? 1 : SCALE,
-      reducedMotion: "reduce",
-      locale: "en-US",
-    });
-    for (let name = rest.shift(); name; name = rest.shift()) {
-      faults.push(...(await faultsOfState(page, name)));
+    let view = await opened();
+    for (let name = rest.shift(), tries = 1; name; ) {
+      try {
+        faults.push(...(await faultsOfState(view.page, name)));
+        [name, tries] = [rest.shift(), 1];
+      } catch (error) {
+        if (error.name !== "TimeoutError" || tries === TRIES_MAX) throw error;
+        context.diagnostic(`${name}: ${error.message.split("\n")[0]} It is tried in a new browser.`);
+        await view.browser.close();
+        view = await opened();
+        tries += 1;
+      }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, look));
@@ -90,6 +95,22 @@ test(RULE, async (context) => {
   const reported = faults.sort().slice(0, REPORTED_MAX).join("\n");
   assert.ok(faults.length === 0, `${faults.length} faults:\n${reported}`);
 });
+
+/** A page in a browser of its own. */
+async function opened() {
+  const browser = await startBrowser({
+    args: RENDERING_ARGS,
+    env: { ...process.env, FONTCONFIG_FILE: FONTS },
+  });
+  browsers.push(browser);
+  const page = await browser.newPage({
+    deviceScaleFactor: SHOTS ? 1 : SCALE,
+    reducedMotion: "reduce",
+    locale: "en-US",
+  });
+  page.setDefaultTimeout(DRAWN_WITHIN_MILLISECONDS);
+  return { browser, page };
+}
 
 async function faultsOfState(page, name) {
   const faults = [];

@@ -108,7 +108,7 @@ pub static TABLES: &[Table] = &[
     table!("catalog_version", [version Int, digest Text, body Text, loaded_at Time],
         key [0], "where version > $1 order by version limit $2"),
     table!("price_map", [price_id Text, lookup_key Text, kind Text, name Text, currency Text,
-        amount_minor Int, first_version Int, archived_at Time],
+        amount_minor Int, billing_interval Text, first_version Int, archived_at Time],
         key [0], "where price_id > $1 order by price_id limit $2"),
     table!("addon_price", [price_id Text, lookup_key Text, name Text, currency Text,
         amount_minor Int, first_version Int],

@@ -6,7 +6,8 @@ pub mod ending;
 pub mod quote;
 pub mod schedule;
 
-use domain::money::MinorUnits;
+use domain::catalog::Terms;
+use domain::money::{Currency, MinorUnits};
 use domain::projection::PendingKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -21,6 +22,7 @@ use crate::error::{Error, Kind, Result};
 use crate::intents::{call_again, call_again_as, claimed, is_refusal, is_stale, note_failure};
 use crate::{rate_limit, sync};
 
+pub use crate::payments::plan::quote::Choice;
 pub use crate::payments::plan::quote::QUOTE_SECONDS;
 pub use crate::payments::plan::quote::Quote;
 pub use crate::payments::plan::quote::Way;
@@ -56,6 +58,17 @@ pub struct Pending {
     pub tier: String,
     /// When it takes effect, or expires if unpaid.
     at: String,
+    /// How often the new price is paid; `None` in a row of an earlier version.
+    pub interval: Option<String>,
+    /// The new price.
+    price: Option<PendingPrice>,
+}
+
+/// A price as the row keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct PendingPrice {
+    amount: String,
+    currency: String,
 }
 
 impl Pending {
@@ -67,6 +80,14 @@ impl Pending {
     /// Whether it waits for a payment.
     pub fn is_unpaid(&self) -> bool {
         PendingKind::from_word(&self.kind) == Some(PendingKind::Payment)
+    }
+
+    /// What the new plan costs, and how often; `None` if that isn't known.
+    pub fn terms(&self) -> Option<Terms> {
+        let price = self.price.as_ref()?;
+        let price = MinorUnits::parse(&price.amount, Currency::parse(&price.currency)?)?;
+        let interval = self.interval.clone()?;
+        Some(Terms { price, interval })
     }
 
     /// When it takes effect, or expires if unpaid.
@@ -170,9 +191,9 @@ pub struct Waiting {
 }
 
 /// Quotes a change to another plan. Changes nothing.
-pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
+pub async fn quote(app: &App, caller: &SignedIn, choice: Choice<'_>) -> Result<Quote> {
     let held = allowed(app, caller).await?;
-    quote::at(app, caller, held, plan, app.now().seconds()).await
+    quote::at(app, caller, held, choice, app.now().seconds()).await
 }
 
 /// Changes to another plan. An upgrade takes effect now, if it still costs what was `quoted`: the
@@ -182,7 +203,7 @@ pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
 pub async fn change(
     app: &App,
     caller: &SignedIn,
-    plan: &str,
+    choice: Choice<'_>,
     quoted: Option<(i64, i64)>,
 ) -> Result<Changed> {
     let held = allowed(app, caller).await?;
@@ -190,7 +211,7 @@ pub async fn change(
     // A caller who could choose the time could shrink the rest of the period at will.
     let fresh = quoted.filter(|(date, _)| quote::is_fresh(*date, now));
     let date = fresh.map_or(now, |(date, _)| date);
-    let quote = quote::at(app, caller, held, plan, date).await?;
+    let quote = quote::at(app, caller, held, choice, date).await?;
     if quote.way == Way::Down {
         return schedule::smaller(app, caller, &quote).await;
     }

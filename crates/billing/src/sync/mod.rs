@@ -36,6 +36,7 @@ use domain::backoff;
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Desired, Known, project};
 use domain::time::Timestamp;
+use store::account_prices::AccountPrice;
 use store::foreign::{Foreign, ForeignKind};
 use store::intents::{Intent, IntentKind};
 use store::sync::Lease;
@@ -198,6 +199,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
     let meaning = meaning::Meaning::of(app, held);
     let known = Known {
         tier_of_price: &meaning.tier_of_price,
+        terms_of_price: &meaning.terms_of_price,
         addon_prices: &meaning.addon_prices,
         undone: &held.undone,
         tier_held: &held.tiers,
@@ -255,8 +257,8 @@ pub struct Held {
     pub customers: Vec<store::customers::Customer>,
     /// Stored tier by subscription.
     pub tiers: HashMap<String, String>,
-    /// Tier by price, for prices agreed with the account.
-    pub agreed: HashMap<String, String>,
+    /// The prices agreed with the account, current and former ones.
+    pub agreed: Vec<AccountPrice>,
     /// The account's intents by id; Stripe objects refer to them in their metadata.
     pub intents: HashMap<String, Intent>,
     /// Subscriptions that were canceled as duplicate purchases.
@@ -354,10 +356,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         open_disputes: disputes.collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
-        agreed: store::account_prices::of_account(tx, account)?
-            .into_iter()
-            .map(|row| (row.price_id, row.tier))
-            .collect(),
+        agreed: store::account_prices::of_account(tx, account)?,
         intents: intents
             .into_iter()
             .map(|intent| (intent.id.clone(), intent))

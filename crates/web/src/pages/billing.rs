@@ -14,6 +14,7 @@ use billing::app::App;
 use billing::error::Error;
 use billing::export::csv::Csv;
 use billing::payments::plan;
+use billing::payments::plan::Choice;
 use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
@@ -92,6 +93,7 @@ pub struct Act {
     reason: Option<String>,
     #[serde(rename = "planId")]
     plan_id: Option<String>,
+    interval: Option<String>,
     quote: Option<String>,
 }
 
@@ -168,7 +170,12 @@ pub async fn act(
         Some("end") => return end(&app, &caller, &form).await,
         Some("change") => {
             let plan = form.plan_id.unwrap_or_default();
-            return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
+            let interval = crate::pages::offer::asked(form.interval.as_deref());
+            let choice = Choice {
+                plan: &plan,
+                interval,
+            };
+            return upgrade::change(&app, &caller, choice, form.quote.as_deref()).await;
         }
         _ => {
             return Err(

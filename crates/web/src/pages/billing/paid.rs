@@ -4,7 +4,7 @@ use domain::catalog::Catalog;
 use domain::plan::Plan;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
-use views::offer;
+use views::{format, offer};
 
 use crate::pages::billing::rows::Rows;
 use crate::rows::money::of_row;
@@ -29,12 +29,8 @@ pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>)
 
 /// How often the plan is charged: "monthly", "yearly".
 pub(super) fn often(live: Option<&Subscription>) -> &'static str {
-    match live.and_then(|row| row.billing_interval.as_deref()) {
-        Some("year") => "yearly",
-        Some("week") => "weekly",
-        Some("day") => "daily",
-        _ => "monthly",
-    }
+    let interval = live.and_then(|row| row.billing_interval.as_deref());
+    format::often(interval.unwrap_or("month"))
 }
 
 /// The name of the plan that is paid for, whether or not it grants access now.

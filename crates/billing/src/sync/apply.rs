@@ -193,6 +193,12 @@ impl Plan {
             let row = rows::subscription(account, customer, subscription, self.now);
             self.put(tx, &row, &mut report)?;
         }
+        for next in &self.fetched.next.fetched {
+            store::next_charges::put(tx, next)?;
+        }
+        for subscription in &self.fetched.next.none {
+            store::next_charges::remove(tx, account, subscription)?;
+        }
         for invoice in &self.wanted.invoices {
             self.put(tx, &rows::invoice(account, invoice), &mut report)?;
         }

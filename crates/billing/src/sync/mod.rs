@@ -11,6 +11,7 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+mod discounts;
 pub mod disputed_plan;
 pub mod duplicate_subscription;
 pub mod history;
@@ -19,6 +20,7 @@ pub mod invoice;
 pub mod lost;
 pub mod mark;
 pub mod meaning;
+mod next_charge;
 pub mod ours;
 pub mod owners;
 pub mod recovery;
@@ -39,6 +41,7 @@ use domain::time::Timestamp;
 use store::account_prices::AccountPrice;
 use store::foreign::{Foreign, ForeignKind};
 use store::intents::{Intent, IntentKind};
+use store::next_charges::NextCharge;
 use store::sync::Lease;
 use stripe::objects;
 
@@ -265,6 +268,8 @@ pub struct Held {
     pub undone: HashSet<String>,
     /// Disputes that are stored as open.
     pub open_disputes: HashSet<String>,
+    /// The stored previews of next invoices.
+    pub next_charges: Vec<NextCharge>,
     /// The number of the last event that this sync covers.
     pub last_event: i64,
     /// Objects that events referred to.
@@ -361,6 +366,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
             .into_iter()
             .map(|intent| (intent.id.clone(), intent))
             .collect(),
+        next_charges: store::next_charges::of_account(tx, account)?,
         last_event: store::events::last_of_account(tx, account)?,
         named: store::sync::named_objects(tx, account, NAMED_MAX)?,
         open,

@@ -54,8 +54,14 @@ pub async fn show(
     Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
-    let read = move |tx: &mut Tx<'_>, _: &View| {
-        rows::read(tx, account, query.after.as_deref(), now, real_now)
+    let read = move |tx: &mut Tx<'_>, view: &View| {
+        rows::read(
+            tx,
+            (account, &view.plan),
+            query.after.as_deref(),
+            now,
+            real_now,
+        )
     };
     let (view, rows) = view_with(&app, account, read).await?;
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;

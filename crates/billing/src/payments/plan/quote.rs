@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use domain::catalog::{Catalog, Interval, Tier, length_of};
-use domain::money::{Currency, MinorUnits};
+use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
@@ -13,6 +13,7 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::checkout::{self, PlanPrice};
+use crate::payments::preview;
 
 /// How long a quote can be confirmed, in seconds; its amount is calculated for its time.
 pub const QUOTE_SECONDS: i64 = 600;
@@ -173,36 +174,10 @@ async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, Minor
     if quote.held.status == SubscriptionStatus::Trialing {
         return Ok((quote.due, Vec::new()));
     }
-    Ok((
-        money(&preview.currency, preview.amount_due)?,
-        lines(&preview)?,
-    ))
-}
-
-pub(crate) fn money(currency: &str, amount: i64) -> Result<MinorUnits> {
-    let currency = Currency::parse(currency);
-    let currency = currency.ok_or_else(|| Error::bug("a preview without a currency"))?;
-    Ok(MinorUnits::new(amount, currency))
-}
-
-/// The lines of a preview, plus the tax, discount and balance lines that make up the amount due.
-fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>> {
-    let money = |amount| money(&preview.currency, amount);
-    let mut lines = Vec::new();
-    for line in &preview.lines.data {
-        let name = line.description.clone().unwrap_or_default();
-        lines.push((name, money(line.amount)?));
-    }
-    let sum: i64 = preview.lines.data.iter().map(|line| line.amount).sum();
-    for (name, rest) in [
-        ("Tax and discounts", preview.total - sum),
-        ("From your balance", preview.amount_due - preview.total),
-    ] {
-        if rest != 0 {
-            lines.push((name.to_owned(), money(rest)?));
-        }
-    }
-    Ok(lines)
+    let money = |minor| preview::money(&preview.currency, minor);
+    let lines = preview::lines(&preview).into_iter();
+    let lines = lines.map(|line| Ok((line.name, money(line.minor)?)));
+    Ok((money(preview.amount_due)?, lines.collect::<Result<_>>()?))
 }
 
 struct Target {

@@ -4,7 +4,7 @@ use domain::catalog::Catalog;
 use domain::plan::Plan;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
-use views::{format, offer};
+use views::offer;
 
 use crate::pages::billing::rows::Rows;
 use crate::rows::money::of_row;
@@ -20,17 +20,14 @@ pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>)
     match (paid, catalog.tier(&plan.tier)) {
         (Some((minor, currency)), _) => {
             let per = interval.unwrap_or("month");
-            format!("{} per {per}", amount(minor, currency))
+            let quantity = live.map_or(1, |row| row.quantity);
+            let times = (quantity != 1).then(|| format!("{quantity} \u{d7} "));
+            let times = times.unwrap_or_default();
+            format!("{times}{} per {per}", amount(minor, currency))
         }
         (None, Some(tier)) => offer::monthly(tier),
         (None, None) => String::new(),
     }
-}
-
-/// How often the plan is charged: "monthly", "yearly".
-pub(super) fn often(live: Option<&Subscription>) -> &'static str {
-    let interval = live.and_then(|row| row.billing_interval.as_deref());
-    format::often(interval.unwrap_or("month"))
 }
 
 /// The name of the plan that is paid for, whether or not it grants access now.

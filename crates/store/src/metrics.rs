@@ -135,13 +135,16 @@ record! {
         pub interval: String,
         /// The number of subscriptions.
         pub count: i64,
-        /// The sum of their prices per interval, in minor units.
+        /// The sum of their prices per interval, in minor units: of those that were not synced
+        /// since revenue a month is stored.
         pub amount_minor: i64,
+        /// The sum of what the others bring each month, after the discounts that recur.
+        pub monthly_minor: i64,
     }
 }
 
 // A subscription recurs while it is paid for: not in a trial, not while its collection is paused,
-// and not after the money for its current period went back.
+// and not after the money for its current period went back: all of it, if it was paid twice.
 macro_rules! recurs_at {
     ($moment:literal) => {
         concat!(
@@ -157,7 +160,15 @@ macro_rules! recurs_at {
                                   and i.prorated = 0
                                   and i.period_start >= subscription.period_start
                                   and i.charged_minor > 0
-                                  and i.reversed_minor >= i.charged_minor)"
+                                  and i.reversed_minor >= i.charged_minor
+                                  and not exists (select 1
+                                                    from invoice k
+                                                   where k.account_id = subscription.account_id
+                                                     and k.subscription_id =
+                                                         subscription.subscription_id
+                                                     and k.period_start >=
+                                                         subscription.period_start
+                                                     and k.charged_minor > k.reversed_minor))"
         )
     };
 }
@@ -167,7 +178,10 @@ macro_rules! recurs_at {
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         concat!(
-            "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
+            "select currency, billing_interval, count(*),
+                cast(coalesce(sum(amount_minor * quantity)
+                              filter (where monthly_minor is null), 0) as bigint),
+                cast(coalesce(sum(monthly_minor), 0) as bigint)
            from subscription
           where ",
             recurs_at!("$1"),

@@ -7,6 +7,7 @@ mod automatic;
 mod credit_notes;
 mod duplicates;
 mod endings;
+mod next_charge;
 mod portal;
 mod reversals;
 mod turn;

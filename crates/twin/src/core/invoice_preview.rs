@@ -38,10 +38,16 @@ struct Upcoming {
 pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     refuse_combinations(sent)?;
-    let invoice = core.rolled_back(|core| match opt(sent, "subscription") {
-        Some(id) => core.preview_subscription(id, sent),
-        None => core.preview_new(sent),
-    })?;
+    let now = core.now;
+    let invoice = core.rolled_back(|core| match opt(sent, "schedule") {
+        Some(id) => core.preview_schedule(id, sent),
+        None => match opt(sent, "subscription") {
+            Some(id) => core.preview_subscription(id, sent),
+            None => core.preview_new(sent),
+        },
+    });
+    core.now = now;
+    let invoice = invoice?;
     core.previews.keep(&invoice);
     Ok(invoice)
 }
@@ -74,6 +80,11 @@ impl Previews {
 }
 
 fn refuse_combinations(sent: &Value) -> Answer<()> {
+    let of_subscription = ["subscription", "subscription_details"];
+    if has(sent, "schedule") && of_subscription.iter().any(|name| has(sent, name)) {
+        let message = "You cannot pass `schedule` together with `subscription` parameters.";
+        return refuse_param("", "schedule", message);
+    }
     if text(sent, "subscription_details.billing_mode.type") == "classic" {
         let param = "subscription_details[billing_mode][type]";
         let message = "`billing_mode[type]=classic` is not served by this twin.";
@@ -137,6 +148,24 @@ impl Core {
         self.roll_back(savepoint);
         self.rng = rng;
         result
+    }
+
+    /// The next invoice of a subscription whose schedule begins another phase with it.
+    fn preview_schedule(&mut self, id: &str, sent: &Value) -> Answer {
+        let schedule = self.need("subscription_schedule", id, "schedule")?;
+        let subscription = opt(&schedule, "subscription").map(str::to_owned);
+        let Some(subscription) = subscription.filter(|_| status::is_live_schedule(&schedule))
+        else {
+            let message = "No upcoming invoices for customer: the schedule has no subscription.";
+            return Err(nothing_upcoming(message));
+        };
+        let row = self.need("subscription", &subscription, "schedule")?;
+        let (_, end) = period(get(&row, "items.data.0"));
+        if !status::has_ended(&row) {
+            self.now = self.now.max(end);
+            self.apply_current_phase(&subscription);
+        }
+        self.preview_subscription(&subscription, sent)
     }
 
     fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {

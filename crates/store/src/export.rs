@@ -205,7 +205,7 @@ pub static TABLES: &[Table] = &[
         currency Text, refunded_minor Int, product_type Text, subscription_tier Text,
         credits_purchased_micros Credits, description Text, metadata Text, failure Text,
         attempts Int, receipt_url Text, occurred_at Time, created_at Time, updated_at Time,
-        disputed Int],
+        disputed Int, tax_minor Int],
         key [0], "where id > $1 order by id limit $2",
         of "account_id = $3"),
     table!("payment_method", [account_id Int, brand Text, last4 Text, exp_month Int, exp_year Int,

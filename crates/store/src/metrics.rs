@@ -16,7 +16,7 @@ record! {
         pub paid: i64,
         /// Failed payments that did not succeed later.
         pub failed: i64,
-        /// The amount paid, less refunds, in minor units.
+        /// The amount paid, less refunds and without the tax in the rest, in minor units.
         pub net_minor: i64,
         /// The number of accounts that paid something that did not go back.
         pub accounts: i64,
@@ -29,7 +29,11 @@ pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Ve
         "select currency,
                 count(*) filter (where status <> 'FAILED'),
                 count(*) filter (where status = 'FAILED'),
-                cast(coalesce(sum(amount_minor - refunded_minor)
+                cast(coalesce(sum(amount_minor - refunded_minor - case
+                                  when amount_minor > 0 and tax_minor > 0
+                                  then (tax_minor * (amount_minor - refunded_minor) * 2
+                                        + amount_minor) / (amount_minor * 2)
+                                  else 0 end)
                               filter (where status <> 'FAILED'), 0) as bigint),
                 count(distinct case when status <> 'FAILED' and amount_minor > refunded_minor
                                     then account_id end)

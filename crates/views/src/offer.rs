@@ -190,7 +190,11 @@ pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom
         if tier.price.is_some() {
             let days = format::counted(days.unsigned_abs(), "day", "days");
             // The price of the card follows the trial.
-            let then = format!("{} {}", card.price, card.per);
+            let yearly = tier.price_yearly.filter(|_| card.per == "per year");
+            let then = match yearly {
+                Some(year) => format!("{} per year", money(year)),
+                None => monthly(tier),
+            };
             let other = std::mem::take(&mut card.tagline);
             let other = if other.is_empty() {
                 other

@@ -348,6 +348,7 @@ impl Plan {
         let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
+        store::transactions::note_tax(tx, account, &natural_key, wanted.tax_minor)?;
         let is_new = held.is_none();
         if self.is_dry && is_new && self.is_unpaid_page(wanted) {
             return Ok(());

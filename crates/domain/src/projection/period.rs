@@ -51,6 +51,7 @@ pub(super) fn project_invoices(
                 invoice.currency,
             ),
             refunded_minor: refunded,
+            tax_minor: invoice.tax,
             payment_intent: invoice.payment_intent.clone(),
             session: session.map(|session| session.id.clone()),
             invoice: Some(invoice.id.clone()),

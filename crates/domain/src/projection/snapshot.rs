@@ -164,6 +164,8 @@ pub struct Invoice {
     pub amount_paid: i64,
     /// The discount that codes and coupons gave, in minor units.
     pub discount: i64,
+    /// The tax in the amount, in minor units.
+    pub tax: i64,
     /// The currency of all amounts of the invoice.
     pub currency: Currency,
     /// The time at which the invoice was created.

@@ -86,6 +86,7 @@ pub(super) fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
         amount_due: 1_900,
         amount_paid: if status == "paid" { 1_900 } else { 0 },
         discount: 0,
+        tax: 0,
         currency: Currency::USD,
         created_at: now(),
         paid_at: None,

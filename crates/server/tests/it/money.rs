@@ -10,6 +10,7 @@ mod endings;
 mod next_charge;
 mod portal;
 mod reversals;
+mod tax;
 mod turn;
 
 use billing::config::Settings;

@@ -28,6 +28,9 @@ create table next_charge (
 );
 create index next_charge_by_account on next_charge (account_id);
 
+-- The part of a payment that is tax: revenue is what is left.
+alter table transactions add column tax_minor bigint not null default 0;
+
 -- The next sync of each plan fetches what is new here.
 update account_sync
    set dirty_gen = dirty_gen + 1

@@ -36,6 +36,14 @@ impl Client {
         self.list("/v1/subscriptions", &filter, items_max).await
     }
 
+    /// Resumes a subscription that is paused because its trial ended without a payment method. A new
+    /// period starts now; the subscription stays paused until its invoice is paid.
+    pub async fn resume_subscription(&self, id: &str, key: &str) -> Result<Subscription> {
+        let path = path_of("/v1/subscriptions", id, "/resume")?;
+        self.post(&path, &Form::new().push("billing_cycle_anchor", "now"), key)
+            .await
+    }
+
     /// Updates a subscription. If the change waits for a payment, `pending_update` is set on the
     /// answer.
     pub async fn update_subscription(

@@ -45,6 +45,7 @@ pub use expandable::Expandable;
 pub use invoice::{
     BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceParent, InvoicePayment,
     InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions, InvoiceSubscriptionDetails,
+    TaxAmount,
 };
 pub use invoice_line::{
     InvoiceLine, InvoiceLineParent, InvoiceLineSource, LinePriceDetails, LinePricing, Period,

@@ -177,7 +177,7 @@ fn endings() -> Vec<(&'static str, BillingPage)> {
     cancelling.plan.actions.truncate(1);
     let cancelling = uncharged(cancelling, "No upcoming charge: the plan ends.");
     let goes_on = "You're on Free until the plan resumes.";
-    let paused = on_free(pro("paused", goes_on, banners::paused("Pro")));
+    let paused = on_free(pro("paused", goes_on, banners::paused("Pro", true)));
     let paused = uncharged(paused, "No charge while the plan is paused.");
     let mut ended = free();
     ended.plan.badge = labels::subscription_badge("canceled");

@@ -7,7 +7,7 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::{QUOTE_SECONDS, Quote, Way};
-use billing::payments::plan::{Changed, Choice, ending, quote};
+use billing::payments::plan::{Changed, Choice, Waiting, ending, quote};
 use billing::payments::{checkout, plan};
 use domain::money::MinorUnits;
 use domain::time::Timestamp;
@@ -55,7 +55,8 @@ pub enum PlanAction {
     Undo,
     /// Ends the plan, at the end of the period or immediately.
     Cancel,
-    /// Reverses a cancellation while the plan is still running.
+    /// Reverses a cancellation while the plan is still running, or resumes a plan that is paused
+    /// because its trial ended without a payment method: a new period starts and is charged now.
     Resume,
 }
 
@@ -166,8 +167,8 @@ pub async fn create(
         }
         PlanAction::Cancel => cancel(&app, &caller, &body).await,
         PlanAction::Resume => {
-            plan::resume(&app, &caller).await?;
-            answer(&app, &caller, "done").await
+            let waiting = plan::resume(&app, &caller).await?;
+            waits_or_done(&app, &caller, waiting).await
         }
     }
 }
@@ -271,17 +272,27 @@ async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<
                 ..changed
             })))
         }
-        Changed::Waits(waiting) => {
-            let changed = changed(app, caller, "awaiting_payment").await?;
-            Ok(Json(json!(PlanChanged {
-                pay_url: waiting.url,
-                amount_due: Some(waiting.due.into()),
-                declined: waiting.declined,
-                ..changed
-            })))
-        }
+        Changed::Waits(waiting) => waits_or_done(app, caller, Some(waiting)).await,
         Changed::Differs(quote) => Err(differs(&of_quote(&quote)).into()),
     }
+}
+
+/// The answer for a change that waits for its payment, or for one that is done.
+async fn waits_or_done(
+    app: &App,
+    caller: &SignedIn,
+    waiting: Option<Waiting>,
+) -> HttpResult<Json<Value>> {
+    let Some(waiting) = waiting else {
+        return answer(app, caller, "done").await;
+    };
+    let changed = changed(app, caller, "awaiting_payment").await?;
+    Ok(Json(json!(PlanChanged {
+        pay_url: waiting.url,
+        amount_due: Some(waiting.due.into()),
+        declined: waiting.declined,
+        ..changed
+    })))
 }
 
 async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {

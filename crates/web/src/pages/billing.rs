@@ -171,7 +171,7 @@ pub async fn act(
 ) -> HttpResult<Response> {
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
-        Some("resume") => plan::resume(&app, &caller).await?,
+        Some("resume") => return upgrade::resume(&app, &caller).await,
         Some("undo") => plan::undo(&app, &caller).await?,
         Some("end") => return end(&app, &caller, &form).await,
         Some("change") => {

@@ -10,7 +10,7 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Kind as ErrorKind, Result, STRIPE_UNAVAILABLE};
 use billing::payments::plan::quote::{Quote, Way};
-use billing::payments::plan::{Changed, Choice, Pending, quote};
+use billing::payments::plan::{Changed, Choice, Pending, Waiting, quote};
 use billing::payments::{checkout, plan};
 use billing::summary::{View, view_with};
 use billing::trials;
@@ -85,14 +85,7 @@ pub(crate) async fn change(
             Ok(redirect(caller, "/dashboard/billing").into_response())
         }
         Ok(Changed::Waits(waiting)) => {
-            let url = waiting
-                .url
-                .unwrap_or_else(|| "/dashboard/billing".to_owned());
-            let due = offer::money(waiting.due);
-            plans.banners = vec![match waiting.declined {
-                Some(said) => banners::change_declined(&due, Some(&said), &url),
-                None => banners::confirm_with_bank(&due, &url),
-            }];
+            plans.banners = vec![waits(waiting)];
             page(StatusCode::OK, &plans)
         }
         Ok(Changed::Differs(quote)) => {
@@ -101,6 +94,34 @@ pub(crate) async fn change(
             page(StatusCode::CONFLICT, &plans)
         }
         Err(error) => refused(plans, error),
+    }
+}
+
+/// `POST /dashboard/billing/plan` with `act=resume`: keeps a plan that is set to end, or resumes a
+/// paused one. What could not be charged is shown with the way to pay it.
+pub(crate) async fn resume(app: &App, caller: &SignedIn) -> HttpResult<Response> {
+    let resumed = plan::resume(app, caller).await;
+    if let Ok(None) = resumed {
+        return Ok(redirect(caller, "/dashboard/billing").into_response());
+    }
+    let (mut plans, _) = chooser(app, caller, None).await?;
+    match resumed {
+        Ok(waiting) => {
+            plans.banners = waiting.map(waits).into_iter().collect();
+            page(StatusCode::OK, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// The banner about a payment that a change waits for.
+fn waits(waiting: Waiting) -> Banner {
+    let url = waiting.url;
+    let url = url.unwrap_or_else(|| "/dashboard/billing".to_owned());
+    let due = offer::money(waiting.due);
+    match waiting.declined {
+        Some(said) => banners::change_declined(&due, Some(&said), &url),
+        None => banners::confirm_with_bank(&due, &url),
     }
 }
 

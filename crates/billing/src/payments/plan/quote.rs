@@ -213,6 +213,10 @@ async fn wanted(
         let detail = "Your plan is set to end. Keep it first, then change it.";
         return Err(Error::conflict("plan_ends", detail));
     }
+    if held.status == SubscriptionStatus::Paused {
+        let detail = "Your plan is paused. Resume it first, then change it.";
+        return Err(Error::conflict("plan_paused", detail));
+    }
     if !matches!(
         held.status,
         SubscriptionStatus::Active | SubscriptionStatus::Trialing

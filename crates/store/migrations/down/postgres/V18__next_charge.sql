@@ -1,3 +1,4 @@
+alter table transactions drop column tax_minor;
 drop table next_charge;
 drop index subscription_discount_ends;
 alter table subscription drop column resumes_at;

@@ -123,7 +123,7 @@ fn check_changes(row: &Value, details: &Value) -> Answer<()> {
 }
 
 /// The error for a subscription that bills nothing more.
-fn nothing_upcoming(message: &str) -> Box<ApiError> {
+pub(super) fn nothing_upcoming(message: &str) -> Box<ApiError> {
     ApiError::bad("invoice_upcoming_none", "", message).with_status(404)
 }
 
@@ -150,25 +150,7 @@ impl Core {
         result
     }
 
-    /// The next invoice of a subscription whose schedule begins another phase with it.
-    fn preview_schedule(&mut self, id: &str, sent: &Value) -> Answer {
-        let schedule = self.need("subscription_schedule", id, "schedule")?;
-        let subscription = opt(&schedule, "subscription").map(str::to_owned);
-        let Some(subscription) = subscription.filter(|_| status::is_live_schedule(&schedule))
-        else {
-            let message = "No upcoming invoices for customer: the schedule has no subscription.";
-            return Err(nothing_upcoming(message));
-        };
-        let row = self.need("subscription", &subscription, "schedule")?;
-        let (_, end) = period(get(&row, "items.data.0"));
-        if !status::has_ended(&row) {
-            self.now = self.now.max(end);
-            self.apply_current_phase(&subscription);
-        }
-        self.preview_subscription(&subscription, sent)
-    }
-
-    fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {
+    pub(super) fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {
         let row = self.need("subscription", id, "subscription")?;
         if opt(sent, "customer").is_some_and(|one| one != text(&row, "customer")) {
             let message = "The subscription does not belong to the customer.";

@@ -7,6 +7,7 @@ use store::subscriptions::Subscription;
 use views::offer;
 
 use crate::pages::billing::rows::Rows;
+use crate::pages::standing::waiting_title;
 use crate::rows::money::of_row;
 
 pub(super) fn amount(minor: i64, currency: &str) -> String {
@@ -39,5 +40,7 @@ pub(super) fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscripti
 /// The name of the plan that starts with the next period, and when.
 pub(super) fn scheduled(catalog: &Catalog, rows: &Rows) -> Option<(String, Timestamp)> {
     let waiting = rows.waiting.as_ref().filter(|one| !one.is_unpaid())?;
-    Some((offer::title(catalog, &waiting.tier), waiting.at()?))
+    let here = rows.live.as_ref().and_then(|row| row.tier.as_deref());
+    let title = waiting_title(catalog, here.unwrap_or_default(), waiting);
+    Some((title, waiting.at()?))
 }

@@ -70,7 +70,7 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
 }
 
 /// Expires Checkout pages that could still be paid.
-async fn end_pages(app: &App, account: i64) -> Result<()> {
+pub(crate) async fn end_pages(app: &App, account: i64) -> Result<()> {
     let now = app.now();
     let intents = app
         .read(move |tx| store::intents::of_account(tx, account, PAGES_MAX))
@@ -177,6 +177,8 @@ impl Chain for Closing {
                 }
             }
             _ => {
+                // A page may have been opened since the closing began.
+                end_pages(app, intent.account_id).await?;
                 end_rest(app, intent.account_id).await?;
                 forget(app, intent).await?;
             }
@@ -247,6 +249,8 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         }
         let subject = row.public_id;
         let members = store::users::members(tx, account)?;
+        // While the owner's address is known: it has had its free allowance for this month (G9).
+        store::free_allowances::keep(tx, &rules, account, now)?;
         for member in &members {
             store::users::remove_member(tx, member.user_id, account)?;
         }

@@ -1,8 +1,9 @@
 //! What members may do in an account, by their role.
 
 use domain::people::MemberRole;
+use domain::plan::AccountStatus;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, NOT_ACTIVE, Result};
 
 /// Returns an error if the held role is below the one that an action needs.
 pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
@@ -20,8 +21,34 @@ pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
     })
 }
 
-/// The error for an action that a suspended account may not perform.
-pub fn suspended() -> Error {
-    let detail = "This account is suspended. Contact support. You can still view everything.";
-    Error::forbidden("account_not_active", detail)
+/// Returns an error unless the account is active: a suspended one neither spends nor buys, and a
+/// closed one does nothing any more (G10).
+pub fn ask_active(status: AccountStatus) -> Result<()> {
+    match inactive(status) {
+        None => Ok(()),
+        Some(detail) => Err(Error::forbidden(NOT_ACTIVE, detail)),
+    }
+}
+
+/// Returns an error if the account is closed: nothing of it is changed any more.
+pub fn ask_open(status: AccountStatus) -> Result<()> {
+    ask_active(match status {
+        AccountStatus::Suspended => AccountStatus::Active,
+        status => status,
+    })
+}
+
+/// Why an account that isn't active refuses, and what to do about it.
+pub fn inactive(status: AccountStatus) -> Option<&'static str> {
+    match status {
+        AccountStatus::Active => None,
+        AccountStatus::Suspended => Some(
+            "This account is suspended: it can't spend or buy, and nothing is charged. Contact \
+             support. You can still view everything.",
+        ),
+        AccountStatus::Closed => Some(
+            "This account is closed: it can't spend, earn or buy, and nothing is charged. To start \
+             again, sign in: you get a new account.",
+        ),
+    }
 }

@@ -43,8 +43,8 @@ pub fn inactive(status: AccountStatus) -> Option<&'static str> {
     match status {
         AccountStatus::Active => None,
         AccountStatus::Suspended => Some(
-            "This account is suspended: it can't spend or buy, and nothing is charged. Contact \
-             support. You can still view everything.",
+            "This account is suspended: it can't spend or buy. Contact support. You can still view \
+             everything.",
         ),
         AccountStatus::Closed => Some(
             "This account is closed: it can't spend, earn or buy, and nothing is charged. To start \

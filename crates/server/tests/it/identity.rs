@@ -75,6 +75,7 @@ async fn whatever_comes_first_makes_the_account_and_the_others_adopt_it(stage: &
     assert_eq!(json!(eve.account_id().await), made.body["id"]);
     let cookie = token("user-3", "eve@example.com");
     assert_eq!(accounts(stage, &cookie).await, [made.body["id"].clone()]);
+    assert_eq!(eve.billing().await["credits"]["balance"], 100);
     let (status, said) = eve.checkout(pack(500)).await;
     assert_eq!(status, 200, "{said}");
 

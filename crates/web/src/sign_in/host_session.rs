@@ -114,6 +114,26 @@ pub enum Refused {
     AddressTaken,
 }
 
+/// How the codes begin that say why a host session is not accepted.
+pub const WHY: &str = "host_session_";
+
+const ALL: [Refused; 7] = [
+    Refused::Signature,
+    Refused::Expired,
+    Refused::Unverified,
+    Refused::NoAddress,
+    Refused::SignedOut,
+    Refused::Disabled,
+    Refused::AddressTaken,
+];
+
+/// The reason with this code, in words.
+pub fn reason(code: &str) -> Option<&'static str> {
+    let all = ALL.into_iter().map(Refused::told);
+    all.into_iter()
+        .find_map(|(known, detail)| (known == code).then_some(detail))
+}
+
 impl Refused {
     /// The stable code, and the reason in words.
     pub const fn told(self) -> (&'static str, &'static str) {

@@ -24,7 +24,7 @@ fn rules() -> Arc<Rules> {
 }
 
 /// A user with this address, who owns this account.
-fn owner(db: &Db, name: &str, email: &'static str) -> (i64, i64) {
+fn owner(db: &Db, name: &'static str, email: &'static str) -> (i64, i64) {
     let account = account(db, name).id;
     let id = format!("usr_{name}");
     let user = write(db, move |tx| {

@@ -103,6 +103,20 @@ struct Inner {
     mode: Mode,
 }
 
+impl Inner {
+    /// Runs a job while the caller waits. The PostgreSQL driver runs its own small async runtime,
+    /// which must not be nested in the caller's.
+    fn waited(&self, work: impl FnOnce() + Send) {
+        match self.kind {
+            Kind::Sqlite => work(),
+            Kind::Postgres => std::thread::scope(|scope| {
+                // A job catches its own panics.
+                let _ = scope.spawn(work).join();
+            }),
+        }
+    }
+}
+
 enum Mode {
     Threads(Threads),
     /// Jobs run on the caller's thread, one at a time; used by the simulation.
@@ -152,6 +166,20 @@ impl Db {
         Ok(Db::inline(copy))
     }
 
+    /// A migrated PostgreSQL database, whose jobs run one at a time while their caller waits, as
+    /// those of [`Db::open_in_memory_inline`] do.
+    pub fn open_postgres_inline(address: &PostgresAddress) -> Result<Db> {
+        let address = address.clone();
+        on_own_thread(move || {
+            let mut migrator = db::open_postgres(&address, Role::Migrator, true)?;
+            migrate::up_on(&mut migrator)?;
+            let link = Link::new(None, move || {
+                db::open_postgres(&address, Role::Writer, true)
+            });
+            Ok(Db::inline_over(Kind::Postgres, link))
+        })
+    }
+
     fn inline(connection: Connection) -> Db {
         let first = Mutex::new(Some(connection));
         let link = Link::new(None, move || {
@@ -160,8 +188,12 @@ impl Db {
                 .take()
                 .ok_or_else(|| Error::Unavailable("the database was in memory".into()))
         });
+        Db::inline_over(Kind::Sqlite, link)
+    }
+
+    fn inline_over(kind: Kind, link: Link) -> Db {
         let inner = Inner {
-            kind: Kind::Sqlite,
+            kind,
             path: None,
             counters: Arc::default(),
             mode: Mode::Inline(Mutex::new(link)),
@@ -299,9 +331,11 @@ impl Db {
                 threads.writers[usize::try_from(shard).expect("there are few writers")].push(job)
             }
             Mode::Inline(link) => {
-                let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
                 self.inner.counters.jobs.fetch_add(1, Ordering::Relaxed);
-                writer::write_batch(&mut link, vec![job], &self.inner.counters);
+                self.inner.waited(|| {
+                    let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+                    writer::write_batch(&mut link, vec![job], &self.inner.counters);
+                });
                 Ok(())
             }
         }
@@ -328,8 +362,10 @@ impl Db {
         match &self.inner.mode {
             Mode::Threads(threads) => threads.readers.push(job),
             Mode::Inline(link) => {
-                let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
-                writer::read_one(&mut link, job);
+                self.inner.waited(|| {
+                    let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+                    writer::read_one(&mut link, job);
+                });
                 Ok(())
             }
         }

@@ -43,7 +43,7 @@ record! {
         pub period_start: Option<Timestamp>,
         /// The end of the period that the invoice is for.
         pub period_end: Option<Timestamp>,
-        /// The number of attempts by Stripe to collect the payment.
+        /// The number of attempts by Stripe to collect the payment, without one in progress.
         pub attempt_count: i64,
         /// The time of Stripe's next payment attempt.
         pub next_payment_attempt: Option<Timestamp>,

@@ -5,6 +5,7 @@ mod customer;
 mod dashboard;
 mod operator;
 mod program;
+mod terms;
 
 use crate::linked::Fate;
 use crate::world::{Delivery, World};
@@ -20,6 +21,8 @@ pub enum Pay {
     Confirmed,
     /// With a card that works once and is declined later.
     FailsLater,
+    /// With a card whose refunds fail later.
+    RefundFails,
     /// By a bank debit that settles.
     Bank,
     /// By a bank debit that fails.
@@ -29,11 +32,12 @@ pub enum Pay {
 }
 
 /// All ways to pay.
-pub const WAYS: [Pay; 7] = [
+pub const WAYS: [Pay; 8] = [
     Pay::Card,
     Pay::Declined,
     Pay::Confirmed,
     Pay::FailsLater,
+    Pay::RefundFails,
     Pay::Bank,
     Pay::BankFails,
     Pay::Leaves,
@@ -116,6 +120,26 @@ pub enum Act {
     CustomerBalance { who: u8, cents: i16 },
     /// An open invoice is voided, or marked uncollectible.
     EndInvoice { who: u8, void: bool },
+    /// Somebody changes the quantity of the plan at Stripe.
+    Quantity { who: u8, number: u8 },
+    /// Somebody changes the price of the plan at Stripe to that of another plan.
+    Price { who: u8, number: u8 },
+    /// Somebody gives the plan a discount at Stripe, in percent.
+    Discount { who: u8, percent: u8 },
+    /// Somebody adds an item to the plan's next invoice, in cents.
+    Item { who: u8, cents: i16 },
+    /// Somebody cancels the plan at a date.
+    CancelAt { who: u8, days: u8 },
+    /// Somebody gives the plan a trial at Stripe.
+    Trial { who: u8, days: u8 },
+    /// Somebody sends the plan's invoices instead of charging them.
+    ByInvoice { who: u8 },
+    /// An open invoice is paid outside Stripe.
+    PaidElsewhere { who: u8 },
+    /// The metadata of the customer or of the plan are lost.
+    LoseMetadata { who: u8, of_plan: bool },
+    /// A bank debit pays the plan from now on.
+    PayByDebit { who: u8, works: bool },
     /// An operator gives credits that expire.
     Promote { who: u8, credits: u32 },
     /// An operator overrides the tier for some days, or ends the override.
@@ -135,6 +159,8 @@ pub enum Act {
     Events { delivery: Delivery },
     /// The process ends and starts again.
     Restart,
+    /// A second process runs on the database from now on, or no longer.
+    Second { on: bool },
     /// The database is copied.
     Backup,
     /// The database is replaced by its copy.
@@ -148,6 +174,14 @@ impl Act {
     pub fn name(&self) -> String {
         let text = format!("{self:?}");
         text.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+
+    /// The number of the person whom the act is about; the first one's if it is about nobody.
+    pub fn who(&self) -> u8 {
+        let text = format!("{self:?}");
+        let number = text.split_once("who: ").map(|(_, rest)| rest);
+        let number = number.and_then(|rest| rest.split([',', ' ']).next()?.parse().ok());
+        number.unwrap_or(0)
     }
 
     /// Performs the act and says how it ended.
@@ -207,6 +241,16 @@ impl Act {
                 dashboard::customer_balance(world, who, cents).await
             }
             Act::EndInvoice { who, void } => dashboard::end_invoice(world, who, void).await,
+            Act::Quantity { who, number } => terms::quantity(world, who, number).await,
+            Act::Price { who, number } => terms::price(world, who, number).await,
+            Act::Discount { who, percent } => terms::discount(world, who, percent).await,
+            Act::Item { who, cents } => terms::item(world, who, cents).await,
+            Act::CancelAt { who, days } => terms::cancel_at(world, who, days).await,
+            Act::Trial { who, days } => terms::trial(world, who, days).await,
+            Act::ByInvoice { who } => terms::by_invoice(world, who).await,
+            Act::PaidElsewhere { who } => terms::paid_elsewhere(world, who).await,
+            Act::LoseMetadata { who, of_plan } => terms::lose_metadata(world, who, of_plan).await,
+            Act::PayByDebit { who, works } => terms::pay_by_debit(world, who, works).await,
             Act::Promote { who, credits } => operator::promote(world, who, credits).await,
             Act::Override { who, days } => operator::override_tier(world, who, days).await,
             Act::Pass { seconds } => {
@@ -233,6 +277,14 @@ impl Act {
                 world.restart().await;
                 "restarted".to_owned()
             }
+            Act::Second { on } => {
+                if on {
+                    world.start_second().await;
+                } else {
+                    world.second = None;
+                }
+                "from now on".to_owned()
+            }
             Act::Backup => {
                 world.backup = world.app.db.copy_in_memory().ok();
                 "copied".to_owned()
@@ -240,6 +292,7 @@ impl Act {
             Act::Restore => match world.backup.take() {
                 Some(db) => {
                     world.start_on(db).await;
+                    world.mark("restored");
                     "restored".to_owned()
                 }
                 None => "nothing to restore".to_owned(),

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::story::{Ended, Story, kind_of};
+use crate::linked::FATES;
+use crate::story::{Ended, Story, act_names, kind_of};
 
 /// The stack of each thread: futures are large in debug builds.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
@@ -71,7 +72,53 @@ fn perform_one(seed: u64, length: usize) -> Ended {
     })
 }
 
+/// How often each thing must be met in 3,000 stories.
+const MET_IN_3000: u64 = 50;
+
+/// From this many stories on, every act must have met every state of a plan.
+const PAIRS_FROM: u64 = 100_000;
+
+/// States of a plan that a long life meets.
+const STATES: [&str; 5] = ["none", "active", "trialing", "past_due", "canceled"];
+
+/// What must have been met for a rule, beside all acts and faults.
+const RULES: &[(&str, &str)] = &[
+    ("G1", "another product's plan done"),
+    ("G2", "restored"),
+    ("G3", "refund at Stripe done"),
+    ("G3", "dispute lost done"),
+    ("G3", "dispute won done"),
+    ("G4", "renewal"),
+    ("G5", "end with a refund"),
+    ("G6", "automatic top-up"),
+    ("G8", "pause done"),
+    ("G10", "close done"),
+    ("G10", "suspend done"),
+    ("G15", "debit done"),
+];
+
 impl Summary {
+    /// What these stories met too rarely to prove anything about it.
+    pub fn unmet(&self, stories: u64) -> Vec<String> {
+        let least = (MET_IN_3000 * stories / 3_000).max(1);
+        let times = |mark: &str| self.marks.get(mark).copied().unwrap_or_default();
+        let names = act_names();
+        let faults = FATES.map(|fate| format!("fault {fate:?}"));
+        let rules = RULES.iter().map(|(_, mark)| (*mark).to_owned());
+        let wanted = names.iter().cloned().chain(faults).chain(rules);
+        let rare = wanted.filter(|mark| times(mark) < least);
+        let mut unmet: Vec<String> = rare
+            .map(|mark| format!("{mark}: {} times, not {least}", times(&mark)))
+            .collect();
+        if stories >= PAIRS_FROM {
+            let pairs = names
+                .iter()
+                .flat_map(|name| STATES.map(|state| format!("{name} when {state}")));
+            unmet.extend(pairs.filter(|pair| times(pair) == 0));
+        }
+        unmet
+    }
+
     fn add(&mut self, seed: u64, ended: Ended) {
         for (mark, times) in ended.marks {
             *self.marks.entry(mark).or_default() += times;

@@ -10,6 +10,11 @@ use serde_json::Value;
 use stripe::{Carried, Carrier, Lost, Reply};
 use twin::core::{ApiRequest, Core, Failure, Times};
 
+use crate::chance::Chance;
+
+/// Maximum number of times that other tasks go first before a call is answered.
+const PAUSES_MAX: u64 = 4;
+
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -61,6 +66,7 @@ struct Planned {
 #[derive(Debug)]
 struct State {
     core: Core,
+    chance: Chance,
     now: i64,
     planned: VecDeque<Planned>,
     has_ended: bool,
@@ -77,11 +83,12 @@ struct State {
 pub struct Linked(Arc<Mutex<State>>);
 
 impl Linked {
-    /// Stripe with this state.
-    pub fn new(core: Core) -> Linked {
+    /// Stripe with this state; chance decides how long its answers take.
+    pub fn new(core: Core, seed: u64) -> Linked {
         let now = core.now();
         Linked(Arc::new(Mutex::new(State {
             core,
+            chance: Chance::new(seed ^ 0x11AC),
             now,
             planned: VecDeque::new(),
             has_ended: false,
@@ -305,7 +312,10 @@ async fn give_way() {
 impl Carrier for Linked {
     fn carry(&self, request: Request) -> Carried<'_> {
         Box::pin(async move {
-            give_way().await;
+            let pauses = self.state().chance.below(PAUSES_MAX);
+            for _ in 0..=pauses {
+                give_way().await;
+            }
             let lost = |may_have_arrived| Lost::Unreachable {
                 reason: "the connection ended".to_owned(),
                 may_have_arrived,

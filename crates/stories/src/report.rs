@@ -56,7 +56,10 @@ fn one(seed: u64, trace: bool, cut: bool) -> (Vec<String>, bool) {
 }
 
 fn many(summary: &Summary, count: u64) -> (Vec<String>, bool) {
-    let marks = summary.marks.iter();
+    let marks = summary
+        .marks
+        .iter()
+        .filter(|(mark, _)| !mark.contains(" when "));
     let mut lines: Vec<String> = marks
         .map(|(mark, times)| format!("{times:8}  {mark}"))
         .collect();
@@ -66,6 +69,8 @@ fn many(summary: &Summary, count: u64) -> (Vec<String>, bool) {
         let (times, seed, line) = (kind.times, kind.seed, &kind.line);
         format!("{times} times, first in seed {seed}: {line}")
     }));
+    let unmet = summary.unmet(count);
+    lines.extend(unmet.iter().map(|line| format!("met too rarely: {line}")));
     lines.push(format!("{} of {count} stories failed", summary.failed));
-    (lines, summary.failed == 0)
+    (lines, summary.failed == 0 && unmet.is_empty())
 }

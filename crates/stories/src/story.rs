@@ -1,12 +1,12 @@
 //! Stories: drawn from a seed, performed, and cut down when they fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::acts::{Act, WAYS};
 use crate::chance::Chance;
 use crate::judge;
 use crate::linked::FATES;
-use crate::world::{Delivery, World};
+use crate::world::{Delivery, Place, World};
 
 /// A list of acts and the seed of everything else that chance decides.
 #[derive(Clone, Debug)]
@@ -197,6 +197,56 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
             (1, |_, who| Act::Unpause { who }),
         ],
     ),
+    (
+        30,
+        &[
+            (2, |chance, who| Act::Quantity {
+                who,
+                number: small(chance),
+            }),
+            (2, |chance, who| Act::Price {
+                who,
+                number: small(chance),
+            }),
+            (1, |chance, who| Act::Discount {
+                who,
+                percent: percent(chance),
+            }),
+            (1, |chance, who| Act::Item {
+                who,
+                cents: i16::try_from(chance.between(-900, 900)).expect("small"),
+            }),
+        ],
+    ),
+    (
+        20,
+        &[
+            (1, |chance, who| Act::CancelAt {
+                who,
+                days: *chance.pick(&[1, 10, 40]),
+            }),
+            (1, |chance, who| Act::Trial {
+                who,
+                days: *chance.pick(&[1, 7, 40]),
+            }),
+            (1, |_, who| Act::ByInvoice { who }),
+            (1, |_, who| Act::PaidElsewhere { who }),
+        ],
+    ),
+    (
+        15,
+        &[(1, |chance, who| Act::LoseMetadata {
+            who,
+            of_plan: chance.one_in(2),
+        })],
+    ),
+    (
+        30,
+        &[(2, |chance, who| Act::PayByDebit {
+            who,
+            works: !chance.one_in(3),
+        })],
+    ),
     // Time.
     (
         100,
@@ -233,10 +283,23 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
         })],
     ),
     (20, &[(1, |_, _| Act::Restart)]),
+    (
+        40,
+        &[(2, |chance, _| Act::Second {
+            on: !chance.one_in(4),
+        })],
+    ),
     (10, &[(2, |_, _| Act::Backup), (1, |_, _| Act::Restore)]),
     (15, &[(1, |_, who| Act::SignIn { who })]),
     (100, &[(1, |_, _| Act::Rest)]),
 ];
+
+/// The names of all acts.
+pub fn act_names() -> BTreeSet<String> {
+    let chance = Chance::new(0);
+    let acts = KINDS.iter().flat_map(|(_, kind)| kind.iter());
+    acts.map(|(_, draw)| draw(&chance, 0).name()).collect()
+}
 
 fn small(chance: &Chance) -> u8 {
     u8::try_from(chance.below(8)).expect("small")
@@ -295,16 +358,21 @@ impl Story {
 
     /// Performs the story on a runtime of its own, whose clock stands still while anything runs.
     pub fn perform(&self) -> Ended {
+        self.perform_on(Place::Memory)
+    }
+
+    /// Performs the story on this database.
+    pub fn perform_on(&self, place: Place<'_>) -> Ended {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime");
-        runtime.block_on(self.live())
+        runtime.block_on(self.live(place))
     }
 
-    async fn live(&self) -> Ended {
-        let mut world = match World::new(self.seed, self.people).await {
+    async fn live(&self, place: Place<'_>) -> Ended {
+        let mut world = match World::new(self.seed, self.people, place).await {
             Ok(world) => world,
             Err(error) => {
                 return Ended {
@@ -316,6 +384,9 @@ impl Story {
         let mut broken = Vec::new();
         for act in &self.acts {
             world.note(format!("{act:?}"));
+            let who = usize::from(act.who()) % world.people.len();
+            let state = world.plan_state(who).await;
+            world.mark(format!("{} when {state}", act.name()));
             let said = act.perform(&mut world).await;
             world.note(format!("    {said}"));
             world.mark(act.name());

@@ -5,7 +5,7 @@ mod time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use billing::actors::{KeyCaller, SignedIn};
 use billing::app::{App, Parts};
@@ -16,9 +16,9 @@ use billing::operators::on_behalf;
 use billing::sync::{inbox, worker};
 use domain::ledger::Lot;
 use domain::time::{ManualClock, Timestamp};
-use store::Db;
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
+use store::{Db, PostgresAddress};
 use stripe::{Client, ClientConfig};
 use twin::core::Core;
 
@@ -47,6 +47,15 @@ pub enum Delivery {
     Lost,
 }
 
+/// Where the application keeps its data.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// In SQLite in memory.
+    Memory,
+    /// In an empty PostgreSQL database, which can't be copied: a story there has no backups.
+    Postgres(&'a PostgresAddress),
+}
+
 /// Somebody with an account.
 #[derive(Clone, Debug, Default)]
 pub struct Person {
@@ -62,8 +71,11 @@ pub struct Person {
     pub is_closed: bool,
     /// Whether an operator suspended the account.
     pub is_suspended: bool,
-    /// Whether the program has spent anything since the last automatic top-up.
+    /// Whether the program has spent anything, or wanted to, since automatic top-ups brought the
+    /// credits above their threshold.
     pub has_spent: bool,
+    /// How many automatic top-ups were charged.
+    pub topups: u64,
     /// All accounts that the address has had.
     pub lives: Vec<i64>,
     /// Refunds that were confirmed with the end of a plan: the subscription and the amount in minor
@@ -88,6 +100,8 @@ pub struct World {
     pub stripe: Linked,
     /// The application.
     pub app: App,
+    /// A second process on the same database, if one runs.
+    pub second: Option<App>,
     /// Chance for what isn't an act: the delivery of events, the order of work.
     pub chance: Chance,
     /// The people.
@@ -116,6 +130,9 @@ pub struct World {
     mail: VecDeque<(i64, String)>,
 }
 
+/// A piece of work that goes on, one step at a time.
+type Piece<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// A database and a Stripe after `setup`, from which every story begins.
 struct Beginning {
     db: Db,
@@ -128,17 +145,17 @@ impl World {
     /// # Errors
     ///
     /// Fails if the application does not start.
-    pub async fn new(seed: u64, people: usize) -> anyhow::Result<World> {
-        static BEGUN: OnceLock<Beginning> = OnceLock::new();
-        let begun = if let Some(begun) = BEGUN.get() {
-            begun
-        } else {
-            let begun = beginning().await?;
-            BEGUN.get_or_init(|| begun)
+    pub async fn new(seed: u64, people: usize, place: Place<'_>) -> anyhow::Result<World> {
+        let mut world = match place {
+            Place::Memory => World::in_memory(seed).await?,
+            Place::Postgres(address) => {
+                let stripe = Linked::new(Core::new(1, BEGINNING), seed);
+                let world = World::on(stripe, Db::open_postgres_inline(address)?, seed).await?;
+                billing::setup::run(&world.app, false).await?;
+                world.stripe.act(|core, _| core.take_new_events());
+                world
+            }
         };
-        let stripe = Linked::new(begun.core.clone());
-        let db = begun.db.copy_in_memory()?;
-        let mut world = World::on(stripe, db, seed).await?;
         world.people = (0..people)
             .map(|number| Person {
                 email: format!("person{number}@example.com"),
@@ -146,6 +163,19 @@ impl World {
             })
             .collect();
         Ok(world)
+    }
+
+    async fn in_memory(seed: u64) -> anyhow::Result<World> {
+        static BEGUN: OnceLock<Beginning> = OnceLock::new();
+        let begun = if let Some(begun) = BEGUN.get() {
+            begun
+        } else {
+            let begun = beginning().await?;
+            BEGUN.get_or_init(|| begun)
+        };
+        let stripe = Linked::new(begun.core.clone(), seed);
+        let db = begun.db.copy_in_memory()?;
+        World::on(stripe, db, seed).await
     }
 
     async fn on(stripe: Linked, db: Db, seed: u64) -> anyhow::Result<World> {
@@ -160,6 +190,7 @@ impl World {
         Ok(World {
             stripe,
             app,
+            second: None,
             chance: Chance::new(seed ^ 0x5EED),
             people: Vec::new(),
             delivery: Delivery::Prompt,
@@ -197,15 +228,28 @@ impl World {
     /// Runs a piece of the application until it is done, or until a fault ends the process. Then
     /// the application is started again on what was committed, and `None` is returned.
     pub async fn run<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work: Pin<Box<dyn Future<Output = T>>> = Box::pin(work);
-        let stripe = self.stripe.clone();
-        let done = std::future::poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if stripe.has_ended() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        let mut work: Option<Piece<'_, T>> = Some(Box::pin(work));
+        let mut beside = self.beside();
+        let (stripe, chance) = (self.stripe.clone(), &self.chance);
+        let mut done = None;
+        std::future::poll_fn(|context| {
+            let is_second_first = beside.is_some() && chance.one_in(2);
+            if is_second_first {
+                advance(&mut beside, context);
+            }
+            if let Some(value) = advance(&mut work, context) {
+                done = Some(value);
+            }
+            if !is_second_first {
+                advance(&mut beside, context);
+            }
+            if stripe.has_ended() || (work.is_none() && beside.is_none()) {
+                return Poll::Ready(());
+            }
+            Poll::Pending
         })
         .await;
-        drop(work);
+        drop((work, beside));
         for fate in self.stripe.take_met() {
             self.mark(format!("fault {fate:?}"));
             self.note(format!("    met the fault {fate:?}"));
@@ -213,12 +257,26 @@ impl World {
         for refused in self.stripe.take_refused() {
             self.note(format!("    Stripe refused {refused}"));
         }
-        if done.is_none() {
+        if self.stripe.has_ended() {
             self.note("    the process ended");
             self.restart().await;
         }
         self.collect_mail();
         done
+    }
+
+    /// What the second process does meanwhile: a piece of the work that is due.
+    fn beside(&self) -> Option<Piece<'static, ()>> {
+        let app = self.second.clone()?;
+        let piece = self.chance.below(6);
+        Some(Box::pin(async move {
+            match piece {
+                0 => drop(worker::one(&app, true).await),
+                1 => jobs::round(&app).await,
+                2 => drop(jobs::poll::once(&app).await),
+                _ => {}
+            }
+        }))
     }
 
     /// Ends the application and starts it again on what was committed.
@@ -240,6 +298,22 @@ impl World {
             self.now,
         );
         self.app = opened.await.expect("the application starts again");
+        if self.second.is_some() {
+            self.start_second().await;
+        }
+    }
+
+    /// Starts a second process on the database.
+    pub async fn start_second(&mut self) {
+        let opened = open(
+            &self.settings,
+            &self.stripe,
+            self.app.db.clone(),
+            &self.clock,
+            &self.rng,
+            self.now,
+        );
+        self.second = Some(opened.await.expect("a second process starts"));
     }
 
     /// The signed-in owner of a person's account.
@@ -266,6 +340,18 @@ impl World {
             .read(move |tx| store::customers::of_account(tx, account));
         let found = found.await.unwrap_or_default();
         found.into_iter().map(|one| one.customer_id).collect()
+    }
+
+    /// The status of the person's newest subscription at Stripe, or `none`.
+    pub async fn plan_state(&mut self, who: usize) -> String {
+        let customers = self.customers(who).await;
+        self.stripe.read(|core| {
+            let all = core.objects("subscription").into_iter().rev();
+            let mut theirs =
+                all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()));
+            let status = theirs.next().and_then(|one| one["status"].as_str());
+            status.unwrap_or("none").to_owned()
+        })
     }
 
     /// Stripe's id of the subscription that the application counts for the person.
@@ -396,6 +482,17 @@ impl World {
     }
 }
 
+/// Polls what is still going on, and forgets it when it is done.
+fn advance<T>(work: &mut Option<Piece<'_, T>>, context: &mut Context<'_>) -> Option<T> {
+    match work.as_mut()?.as_mut().poll(context) {
+        Poll::Ready(value) => {
+            *work = None;
+            Some(value)
+        }
+        Poll::Pending => None,
+    }
+}
+
 fn settings() -> anyhow::Result<Settings> {
     let mut settings =
         Settings::load(None, &|_| None).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
@@ -429,7 +526,7 @@ async fn open(
 
 async fn beginning() -> anyhow::Result<Beginning> {
     let core = Core::new(1, BEGINNING);
-    let world = World::on(Linked::new(core), Db::open_in_memory_inline()?, 1).await?;
+    let world = World::on(Linked::new(core, 1), Db::open_in_memory_inline()?, 1).await?;
     billing::setup::run(&world.app, false).await?;
     world.stripe.act(|core, _| core.take_new_events());
     Ok(Beginning {

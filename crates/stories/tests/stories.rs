@@ -1,11 +1,14 @@
 //! Stories as tests: the same story always ends the same way; what failed once never fails again;
 //! and many random ones.
 
+use store::DatabaseUrl;
+use store::testing;
 use stories::acts::{Act, Pay};
 use stories::batch;
 use stories::linked::Fate;
 use stories::report::LENGTH;
 use stories::story::Story;
+use stories::world::Place;
 
 /// Performs these acts of one person and checks that all is as it must be.
 #[track_caller]
@@ -176,4 +179,27 @@ fn random_stories_end_well() {
         .map(|kind| format!("seed {}: {} ({} times)", kind.seed, kind.line, kind.times))
         .collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert_eq!(summary.unmet(STORIES), [""; 0], "met too rarely");
+}
+
+/// How many of them are performed on PostgreSQL, too.
+const ON_POSTGRES: u64 = 12;
+
+#[test]
+fn random_stories_end_well_on_postgres() {
+    for seed in 0..ON_POSTGRES {
+        let database = testing::postgres();
+        let DatabaseUrl::Postgres(address) = &database.url else {
+            panic!("it is PostgreSQL");
+        };
+
+        let ended = Story::of_seed(seed, LENGTH).perform_on(Place::Postgres(address));
+
+        let trace = ended.trace.join("\n");
+        assert!(
+            ended.broken.is_empty(),
+            "seed {seed}: {:?}\n{trace}",
+            ended.broken
+        );
+    }
 }

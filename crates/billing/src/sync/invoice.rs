@@ -10,8 +10,9 @@ use crate::error::Result;
 use crate::sync::at;
 use crate::sync::meaning::Meaning;
 
-/// Checks whether the payment of an open invoice requires the cardholder's authentication, which
-/// the invoice itself doesn't say.
+/// Looks at the payment of an open invoice, for what the invoice itself doesn't say: whether it
+/// requires the cardholder's authentication, and whether the last attempt, such as a bank debit, is
+/// still in progress. Stripe counts such an attempt when it begins; it hasn't failed.
 pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     let Some(payment) = invoice.payment_intent.as_deref() else {
         return Ok(());
@@ -19,6 +20,9 @@ pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     if invoice.status() == Some(InvoiceStatus::Open) {
         let payment = app.stripe.retrieve_payment_intent(payment).await?;
         invoice.needs_confirmation = payment.status == PaymentIntentStatus::RequiresAction;
+        if payment.status == PaymentIntentStatus::Processing {
+            invoice.attempt_count = (invoice.attempt_count - 1).max(0);
+        }
     }
     Ok(())
 }

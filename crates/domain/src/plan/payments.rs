@@ -24,7 +24,7 @@ pub struct PlanInvoice {
     pub is_proration: bool,
     /// The amount that is due, in minor units.
     pub amount_due: i64,
-    /// Whether a payment was attempted.
+    /// Whether a payment was attempted and did not succeed at once; one still in progress does not count.
     pub is_tried: bool,
     /// What its line for the plan pays for: a period, or the rest of one after a change.
     pub period: Option<(Timestamp, Timestamp)>,

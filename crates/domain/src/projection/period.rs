@@ -35,6 +35,8 @@ pub(super) fn project_invoices(
             continue;
         };
         let tier = tier_of(invoice, known).or_else(|| known.tier_held.get(subscription).cloned());
+        // Money that arrived for a voided invoice, such as that of a bank debit, is a payment of its own.
+        let pays = status != TransactionStatus::Cancelled || charge.is_none();
         let row = Transaction {
             natural_key: match session {
                 Some(session) => format!("checkout:{}", session.id),
@@ -50,8 +52,8 @@ pub(super) fn project_invoices(
                 invoice.amount_due.max(invoice.amount_paid),
                 invoice.currency,
             ),
-            refunded_minor: refunded,
-            payment_intent: invoice.payment_intent.clone(),
+            refunded_minor: if pays { refunded } else { 0 },
+            payment_intent: invoice.payment_intent.clone().filter(|_| pays),
             session: session.map(|session| session.id.clone()),
             invoice: Some(invoice.id.clone()),
             refund: None,
@@ -65,7 +67,7 @@ pub(super) fn project_invoices(
             attempts: invoice.attempt_count,
             receipt_url: invoice.hosted_url.clone(),
             occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
-            is_disputed: charge.is_some_and(Charge::is_disputed),
+            is_disputed: pays && charge.is_some_and(Charge::is_disputed),
         };
         emails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);

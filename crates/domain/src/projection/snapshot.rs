@@ -157,7 +157,7 @@ pub struct Invoice {
     pub created_at: Timestamp,
     /// The time at which the invoice was paid; `None` while it is not.
     pub paid_at: Option<Timestamp>,
-    /// The number of payment attempts.
+    /// The number of payment attempts, without one whose outcome is not known yet.
     pub attempt_count: i64,
     /// The time of Stripe's next payment attempt.
     pub next_payment_attempt: Option<Timestamp>,

@@ -5,6 +5,7 @@ mod payment;
 mod period;
 mod plan;
 mod reversal;
+mod states;
 
 use super::*;
 use crate::ledger::{GrantKind, NewGrant};

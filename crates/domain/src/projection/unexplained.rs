@@ -1,8 +1,10 @@
 //! The fact of a payment that nothing explains: it is counted and can be refunded, and brings
-//! nothing until an operator decides what it was for (G2).
+//! nothing until an operator decides what it was for (G2). So is money that arrived for an invoice
+//! that had been voided, such as that of a bank debit.
 
 use super::Desired;
 use super::snapshot::{Charge, Snapshot};
+use super::states::InvoiceStatus;
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
 use crate::money::MinorUnits;
 
@@ -17,11 +19,23 @@ pub(super) fn project_unexplained(snapshot: &Snapshot, wanted: &mut Desired) {
                 .any(|row| row.payment_intent == charge.payment_intent)
     };
     let charges = snapshot.charges.iter();
-    for charge in charges.filter(|charge| snapshot.unexplained.contains(&charge.id)) {
+    let is_unexplained = |charge: &&Charge| {
+        snapshot.unexplained.contains(&charge.id) || pays_void_invoice(snapshot, charge)
+    };
+    for charge in charges.filter(is_unexplained) {
         if !has_row(charge, wanted) {
             wanted.transactions.push(payment(charge));
         }
     }
+}
+
+fn pays_void_invoice(snapshot: &Snapshot, charge: &Charge) -> bool {
+    charge.is_paid
+        && charge.payment_intent.is_some()
+        && snapshot.invoices.iter().any(|invoice| {
+            invoice.status() == Some(InvoiceStatus::Void)
+                && invoice.payment_intent == charge.payment_intent
+        })
 }
 
 fn payment(charge: &Charge) -> Transaction {

@@ -5,6 +5,7 @@
 mod addons;
 mod automatic;
 mod credit_notes;
+mod debits;
 mod duplicates;
 mod endings;
 mod portal;

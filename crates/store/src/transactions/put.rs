@@ -155,7 +155,8 @@ fn insert(
     )
 }
 
-/// Updates the record with what is new about its fact; `None` when its status is no longer the one
+/// Updates the record with what is new about its fact: what is no longer fetched stays, except for
+/// the payment of a canceled one, which may turn out to be a payment of its own. `None` when its status is no longer the one
 /// that was read.
 fn update(
     tx: &mut Tx<'_>,
@@ -167,7 +168,10 @@ fn update(
         sql!(
             "update transactions
                 set user_id = coalesce(user_id, $3),
-                    stripe_payment_intent_id = coalesce($4, stripe_payment_intent_id),
+                    stripe_payment_intent_id = case when $8 = 'CANCELLED'
+                                                    then $4
+                                                    else coalesce($4, stripe_payment_intent_id)
+                                               end,
                     stripe_checkout_session_id = coalesce($5, stripe_checkout_session_id),
                     stripe_invoice_id = coalesce($6, stripe_invoice_id),
                     stripe_refund_id = coalesce($7, stripe_refund_id),

@@ -118,6 +118,7 @@ pub(super) fn card(pay: Pay) -> &'static str {
         Pay::Declined => "pm_card_chargeDeclined",
         Pay::Confirmed => "pm_card_authenticationRequired",
         Pay::FailsLater => "pm_card_chargeCustomerFail",
+        Pay::RefundFails => "pm_card_refundFail",
         _ => "pm_card_visa",
     }
 }

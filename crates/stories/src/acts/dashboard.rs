@@ -10,7 +10,7 @@ use crate::linked::text;
 use crate::world::World;
 
 /// The person's objects of a kind that fit, newest first.
-async fn theirs(
+pub(super) async fn theirs(
     world: &mut World,
     who: u8,
     kind: &str,
@@ -31,7 +31,7 @@ fn nth(all: &[Value], number: u8) -> Option<&Value> {
     all.get(usize::from(number) % all.len().max(1))
 }
 
-fn told(world: &mut World, act: &str, done: Result<Value, String>) -> String {
+pub(super) fn told(world: &mut World, act: &str, done: Result<Value, String>) -> String {
     world.collect_mail();
     match done {
         Ok(_) => {
@@ -89,12 +89,14 @@ pub(super) async fn decide(world: &mut World, who: u8, won: bool) -> String {
     told(world, act, done.map_err(|error| error.to_string()))
 }
 
-async fn live_subscription(world: &mut World, who: u8) -> Option<String> {
+pub(super) async fn live_subscription(world: &mut World, who: u8) -> Option<String> {
+    let others = world.stripe.others();
     let all = theirs(world, who, "subscription", |one| {
-        !matches!(
-            text(one, "status"),
-            "canceled" | "incomplete_expired" | "incomplete"
-        )
+        !others.contains(text(one, "id"))
+            && !matches!(
+                text(one, "status"),
+                "canceled" | "incomplete_expired" | "incomplete"
+            )
     });
     all.await.first().map(|one| text(one, "id").to_owned())
 }

@@ -31,10 +31,15 @@ async fn caller(world: &mut World, who: usize) -> Option<KeyCaller> {
     Some(caller)
 }
 
-/// Notes what a call spent; a closed or suspended account spends nothing.
+/// Notes what a call spent, or wanted to; a closed or suspended account spends nothing.
 fn spent(world: &mut World, who: usize, act: &str, done: Option<&Result<Outcome, Error>>) {
-    let Some(Ok(outcome)) = done else {
-        return;
+    let outcome = match done {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) if error.0.code == "insufficient_credits" => {
+            world.people[who].has_spent = true;
+            return;
+        }
+        _ => return,
     };
     let person = &mut world.people[who];
     person.has_spent = true;

@@ -1,6 +1,7 @@
 //! Allowances: earned by paid periods, once, and gone with their payment.
 
 use domain::ledger::{GrantKind, Lot};
+use serde_json::Value;
 
 use super::accounts;
 use crate::linked::text;
@@ -20,7 +21,7 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             let Some((tier, start)) = meaning(lot) else {
                 continue;
             };
-            if tier == "FREE" || world.marks.contains_key("override done") {
+            if tier == "FREE" || lot.voided || world.marks.contains_key("override done") {
                 continue;
             }
             let paid = period_is_paid(world, &customers, start.div_euclid(1_000_000));
@@ -35,20 +36,22 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     judge_free(world, broken).await;
 }
 
-/// Whether an invoice of a period that begins then was paid, or is a trial's.
+/// Whether an invoice of a period that contains this moment was paid, or it is a trial's.
 fn period_is_paid(world: &World, customers: &[String], start: i64) -> bool {
+    let contains = |from: &Value, to: &Value| {
+        let (from, to) = (from.as_i64(), to.as_i64());
+        from.is_some_and(|from| from - 86_400 <= start) && to.is_some_and(|to| start < to)
+    };
+    let is_theirs = |one: &&Value| customers.iter().any(|id| one["customer"] == id.as_str());
     world.stripe.read(|core| {
-        let all = core.objects("invoice").into_iter();
-        all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()))
-            .filter(|one| text(one, "status") == "paid")
-            .any(|one| {
-                let lines = one["lines"]["data"].as_array();
-                let mut starts = lines
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|line| line["period"]["start"].as_i64());
-                starts.any(|at| (at - start).abs() <= 86_400)
-            })
+        let invoices = core.objects("invoice").into_iter().filter(is_theirs);
+        let mut paid = invoices.filter(|one| text(one, "status") == "paid");
+        let mut subscriptions = core.objects("subscription").into_iter().filter(is_theirs);
+        paid.any(|one| {
+            let lines = one["lines"]["data"].as_array();
+            let mut lines = lines.into_iter().flatten();
+            lines.any(|line| contains(&line["period"]["start"], &line["period"]["end"]))
+        }) || subscriptions.any(|one| contains(&one["trial_start"], &one["trial_end"]))
     })
 }
 

@@ -26,7 +26,8 @@ pub async fn watch(world: &mut World) -> Vec<String> {
     let mut broken: Vec<String> = trespasses
         .map(|call| format!("another product's object is changed: {call}"))
         .collect();
-    for (who, _) in accounts(world) {
+    for (who, account) in accounts(world) {
+        let before = world.people[who].topups;
         for charge in charges(world, who).await {
             let id = text(&charge, "id").to_owned();
             if !world.asked.charges.insert(id.clone()) {
@@ -37,8 +38,23 @@ pub async fn watch(world: &mut World) -> Vec<String> {
                 broken.push(format!("person {who} was charged {cents} ({id}): {why}"));
             }
         }
+        // One call buys until the credits are above the threshold again.
+        if world.people[who].topups > before && !is_low(world, account).await {
+            world.people[who].has_spent = false;
+        }
     }
     broken
+}
+
+/// Whether the account has fewer credits than its automatic top-up keeps.
+async fn is_low(world: &mut World, account: i64) -> bool {
+    let now = world.now();
+    let low = world.app.read(move |tx| {
+        let below = store::ledger::watch::thresholds(tx, account)?.1;
+        let available = store::ledger::loaded(tx, account)?.available(now);
+        Ok(below.is_some_and(|below| available < below))
+    });
+    low.await.unwrap_or(false)
 }
 
 /// Why a charge should not have been made, if it should not.
@@ -69,13 +85,14 @@ fn unasked(world: &mut World, who: usize, charge: &Value) -> Option<&'static str
     }
     world.mark("automatic top-up");
     let person = &mut world.people[who];
+    person.topups += 1;
     if person.is_closed {
         return Some("automatic top-up of a closed account");
     }
     if person.is_suspended {
         return Some("automatic top-up of a suspended account");
     }
-    if !std::mem::take(&mut person.has_spent) {
+    if !person.has_spent {
         return Some("automatic top-up although nothing was spent");
     }
     None

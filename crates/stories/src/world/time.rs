@@ -48,6 +48,9 @@ impl World {
         self.now = self.now.max(now);
         self.clock.set(self.now);
         self.app.clock.set(self.now);
+        if let Some(second) = &self.second {
+            second.clock.set(self.now);
+        }
         self.stripe.set_now(self.now.seconds());
         self.collect_mail();
     }

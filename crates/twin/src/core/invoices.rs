@@ -344,6 +344,21 @@ impl Core {
         }
     }
 
+    /// Counts an attempt whose outcome is not known yet, such as a bank debit: any attempt counts as the
+    /// first one, and afterwards automatic ones do (`attempt_count` in Stripe's description).
+    pub(super) fn invoice_attempt_began(&mut self, intent: &str, by: Initiator) {
+        let Some(id) = self.note_text(intent, "invoice") else {
+            return;
+        };
+        let attempts = int(self.row(&id), "attempt_count");
+        let counts = by == Initiator::Schedule || attempts == 0;
+        self.set_note(&id, "counted_at_start", counts);
+        self.modify(&id, |invoice| {
+            invoice["attempted"] = true.into();
+            invoice["attempt_count"] = (attempts + i64::from(counts)).into();
+        });
+    }
+
     /// Records a failed attempt to pay an invoice, plans the next one and updates the subscription.
     pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: Initiator) {
         let Some(id) = self.note_text(intent, "invoice") else {
@@ -362,7 +377,9 @@ impl Core {
         let retries = subscription
             .as_ref()
             .is_some_and(|row| self.is_dunned(row, &id));
-        let counted = int(&before, "attempt_count");
+        let began = self.note(&id, "counted_at_start") == true;
+        self.set_note(&id, "counted_at_start", false);
+        let counted = int(&before, "attempt_count") - i64::from(began);
         let counts = by == Initiator::Schedule || counted == 0;
         let attempts = if counts { counted + 1 } else { counted };
         let next = if !retries {

@@ -224,7 +224,7 @@ impl Core {
         let result = self.charge_intent(id, method, verdict);
         match &result {
             Ok(Paid::Now) => self.invoice_intent_paid(id),
-            Ok(Paid::Later) => {}
+            Ok(Paid::Later) => self.invoice_attempt_began(id, by),
             Ok(Paid::RequiresAction) => self.invoice_needs_customer(id),
             Err(error) => self.invoice_attempt_failed(id, error, by),
         }

@@ -250,3 +250,32 @@ fn a_coupon_is_used_up_by_a_renewal_that_is_never_paid() {
     assert_eq!(latest_invoice(&shop, &sub)["amount_remaining"], 1000);
     assert_eq!(shop.get("/v1/coupons/ONCE")["times_redeemed"], 1);
 }
+
+#[test]
+fn an_attempt_by_bank_debit_counts_when_it_begins_and_once() {
+    let mut shop = Shop::open();
+    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
+    let debit = "type=sepa_debit&sepa_debit[iban]=DE62370400440532013001&billing_details[name]=Maya&billing_details[email]=maya@example.com";
+    let debit = string(&shop.post("/v1/payment_methods", debit)["id"]);
+    shop.give_card(&customer, &debit);
+
+    shop.wait(31 * DAY);
+    shop.wait(HOUR);
+    let begun = latest_invoice(&shop, &sub);
+    let status = shop.see(&sub)["status"].clone();
+    shop.wait(5);
+    let failed = latest_invoice(&shop, &sub);
+
+    assert_eq!(
+        (
+            &begun["status"],
+            &begun["attempted"],
+            &begun["attempt_count"]
+        ),
+        (&json!("open"), &json!(true), &json!(1))
+    );
+    assert_eq!(status, "active", "it has not failed");
+    assert_eq!(failed["attempt_count"], 1);
+    assert!(failed["next_payment_attempt"].is_i64());
+    assert_eq!(shop.see(&sub)["status"], "past_due");
+}

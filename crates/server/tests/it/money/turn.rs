@@ -9,7 +9,7 @@ async fn past_the_end(stage: &Stage, seconds: i64) {
     past(stage, &held, seconds).await;
 }
 
-async fn past(stage: &Stage, held: &Value, seconds: i64) {
+pub(super) async fn past(stage: &Stage, held: &Value, seconds: i64) {
     let end = &held["items"]["data"][0]["current_period_end"];
     let end = end.as_i64().unwrap();
     let wait = end + seconds - stage.app.now().seconds();
@@ -20,7 +20,7 @@ async fn past(stage: &Stage, held: &Value, seconds: i64) {
 }
 
 /// The allowances that have credits left: when they were granted for, and what is left.
-async fn allowances(person: &Person<'_>) -> Vec<i64> {
+pub(super) async fn allowances(person: &Person<'_>) -> Vec<i64> {
     let account = person.account;
     credits(person).await;
     let grants = person

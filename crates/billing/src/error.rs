@@ -8,7 +8,6 @@ use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::actors::access::inactive;
 use crate::links::AccountLinks;
 
 /// The error code when billing is off.
@@ -279,6 +278,21 @@ impl Error {
                 "That is more credits than an account can hold.",
             ),
         }
+    }
+}
+
+/// Why an account that isn't active refuses, and what to do about it.
+pub fn inactive(status: AccountStatus) -> Option<&'static str> {
+    match status {
+        AccountStatus::Active => None,
+        AccountStatus::Suspended => Some(
+            "This account is suspended: it can't spend or buy. Contact support. You can still view \
+             everything.",
+        ),
+        AccountStatus::Closed => Some(
+            "This account is closed: it can't spend, earn or buy, and nothing is charged. To start \
+             again, sign in: you get a new account.",
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     crate::accounts::anonymize(tx, account, now)?;
-    crate::free_allowances::forget_account(tx, account)?;
+    crate::ledger::free_allowances::forget_account(tx, account)?;
     crate::invitations::close_all(tx, account, now)?;
     crate::payment_methods::remove(tx, account)?;
     for statement in [

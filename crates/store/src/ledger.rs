@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod facts;
+pub mod free_allowances;
 mod job;
 pub mod limits;
 mod load;
@@ -43,12 +44,12 @@ pub use usage::{
 };
 pub use wallet::{WalletRow, wallet};
 
+use free_allowances::Mailboxes;
 use loaded::Loaded;
 
 use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::free_allowances::{self, Mailboxes};
 
 /// The result of a request: an answer or a refusal.
 pub type Decision = std::result::Result<Outcome, Refusal>;

@@ -25,7 +25,6 @@ pub mod events;
 pub mod export;
 mod files;
 pub mod foreign;
-pub mod free_allowances;
 mod handle;
 pub mod intent_steps;
 pub mod intents;

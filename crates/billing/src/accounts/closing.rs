@@ -250,7 +250,7 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         let subject = row.public_id;
         let members = store::users::members(tx, account)?;
         // While the owner's address is known: it has had its free allowance for this month (G9).
-        store::free_allowances::keep(tx, &rules, account, now)?;
+        store::ledger::free_allowances::keep(tx, &rules, account, now)?;
         for member in &members {
             store::users::remove_member(tx, member.user_id, account)?;
         }

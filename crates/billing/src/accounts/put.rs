@@ -227,7 +227,7 @@ impl Put {
             }
         }
         if is_new {
-            store::free_allowances::continue_months(tx, rules, row.id, now)?;
+            store::ledger::free_allowances::continue_months(tx, rules, row.id, now)?;
         }
         let Some(email) = &self.email else {
             return Ok(Moved::Yes);

@@ -3,7 +3,7 @@
 use domain::people::MemberRole;
 use domain::plan::AccountStatus;
 
-use crate::error::{Error, NOT_ACTIVE, Result};
+use crate::error::{Error, NOT_ACTIVE, Result, inactive};
 
 /// Returns an error if the held role is below the one that an action needs.
 pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
@@ -36,19 +36,4 @@ pub fn ask_open(status: AccountStatus) -> Result<()> {
         AccountStatus::Suspended => AccountStatus::Active,
         status => status,
     })
-}
-
-/// Why an account that isn't active refuses, and what to do about it.
-pub fn inactive(status: AccountStatus) -> Option<&'static str> {
-    match status {
-        AccountStatus::Active => None,
-        AccountStatus::Suspended => Some(
-            "This account is suspended: it can't spend or buy. Contact support. You can still view \
-             everything.",
-        ),
-        AccountStatus::Closed => Some(
-            "This account is closed: it can't spend, earn or buy, and nothing is charged. To start \
-             again, sign in: you get a new account.",
-        ),
-    }
 }

@@ -3,6 +3,7 @@
 
 pub mod figures;
 pub mod keys;
+pub mod mailboxes;
 mod prices;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -26,7 +27,6 @@ use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::links;
 use crate::links::AccountLinks;
-use crate::people::free_allowance;
 use crate::tracing::within;
 
 pub use crate::app::prices::{PackPrice, Prices};
@@ -159,7 +159,7 @@ impl App {
             catalog,
             plan: settings.billing.plan_rules(),
             listener: crate::reactions::listener(security_clock.clone()),
-            mailboxes: free_allowance::mailboxes(&settings, &db, (&security_clock, &rng)).await?,
+            mailboxes: mailboxes::mailboxes(&settings, &db, (&security_clock, &rng)).await?,
         };
         let instance = instance(&db, &security_clock, &rng).await?;
         let twin_url =
@@ -193,7 +193,7 @@ impl App {
             "The database holds addresses sealed with a key that LBX_ENCRYPTION_KEYS does not name."
         );
         app.load_catalog().await?;
-        free_allowance::carry_over(&app).await?;
+        mailboxes::carry_over(&app).await?;
         app.load_prices().await?;
         app.load_webhook_secret().await?;
         Ok(app)

@@ -167,7 +167,7 @@ async fn tidy(app: &App) -> Result<()> {
         store::login_links::sweep(tx, now.plus_days(-1))?;
         store::invitations::sweep(tx, now.plus_days(-1))?;
         store::used_tokens::sweep(tx, now)?;
-        store::free_allowances::sweep(tx, billing_now)?;
+        store::ledger::free_allowances::sweep(tx, billing_now)?;
         store::rate_limit::sweep(tx, now)?;
         Ok(())
     })

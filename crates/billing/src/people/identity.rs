@@ -228,7 +228,7 @@ fn settle_in(
     };
     let account = accounts::insert(tx, &new, now)?;
     users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
-    store::free_allowances::continue_months(tx, rules, account.id, now)
+    store::ledger::free_allowances::continue_months(tx, rules, account.id, now)
 }
 
 /// What became of a change of address.
@@ -258,7 +258,7 @@ pub(crate) fn move_address(
     }
     for place in users::places(tx, user.id)? {
         if place.role == MemberRole::Owner {
-            store::free_allowances::keep(tx, rules, place.account_id, now)?;
+            store::ledger::free_allowances::keep(tx, rules, place.account_id, now)?;
         }
     }
     if !users::set_email(tx, user.id, email)? {

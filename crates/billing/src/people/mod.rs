@@ -1,6 +1,5 @@
 //! People: users, members, sign-in links and sessions.
 
-pub mod free_allowance;
 pub(crate) mod identity;
 pub mod members;
 pub mod sessions;

@@ -147,7 +147,7 @@ async fn the_hash_of_an_address_is_deleted_with_its_month_and_names_no_erased_ac
     pass(stage, "32d").await;
     let now = stage.app.now();
     stage
-        .write(0, move |tx| store::free_allowances::sweep(tx, now))
+        .write(0, move |tx| store::ledger::free_allowances::sweep(tx, now))
         .await;
     assert_eq!(rows().await.len(), 0);
     assert_eq!(balance(&stage.person("maya@example.com").await).await, 100);
@@ -169,7 +169,7 @@ async fn an_allowance_from_before_addresses_were_remembered_counts_too(stage: &S
 
     // Erased before the program was started again: recorded with the erasure.
     close(&maya).await;
-    billing::people::free_allowance::carry_over(&stage.app)
+    billing::app::mailboxes::carry_over(&stage.app)
         .await
         .unwrap();
 

@@ -8,10 +8,10 @@ use domain::plan::{
 };
 use domain::time::Timestamp;
 
+use super::free_allowances::{self, Mailboxes};
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
-use crate::free_allowances::{self, Mailboxes};
 
 /// Source keys and amounts of the allowances granted for the plan's month.
 pub(super) fn allowances_since(

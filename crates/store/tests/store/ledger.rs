@@ -22,7 +22,7 @@ fn rules() -> Arc<Rules> {
         catalog,
         plan: PlanRules::default(),
         listener: store::ledger::Listener::default(),
-        mailboxes: store::free_allowances::Mailboxes::default(),
+        mailboxes: store::ledger::free_allowances::Mailboxes::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use domain::catalog::Catalog;
 use domain::people::{MemberRole, UserRole};
 use domain::plan::PlanRules;
 use store::api_keys::{self, KeyMode, KeyScope, NewApiKey, RevokedBecause};
-use store::free_allowances::Mailboxes;
+use store::ledger::free_allowances::Mailboxes;
 use store::ledger::{Listener, Rules};
 use store::testing::TestDatabase;
 use store::{Db, accounts, args, migrate, users};

@@ -10,10 +10,10 @@ use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::Rules;
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
-use crate::ledger::Rules;
 
 /// Which addresses are one mailbox, and the secret of this database that they are hashed with.
 #[derive(Clone, Default)]

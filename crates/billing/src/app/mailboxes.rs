@@ -7,7 +7,7 @@ use domain::ids::Rng;
 use domain::mailbox::MailboxRules;
 use domain::time::Clock;
 use store::Db;
-use store::free_allowances::Mailboxes;
+use store::ledger::free_allowances::Mailboxes;
 
 use crate::app::App;
 use crate::config::Settings;
@@ -59,10 +59,11 @@ pub async fn carry_over(app: &App) -> Result<()> {
         let (rules, now) = (app.rules(), app.now());
         let last = app
             .write(0, move |tx| {
-                let all =
-                    store::free_allowances::accounts_with_allowance(tx, after, now, PER_COMMIT)?;
+                let all = store::ledger::free_allowances::accounts_with_allowance(
+                    tx, after, now, PER_COMMIT,
+                )?;
                 for account in &all {
-                    store::free_allowances::keep(tx, &rules, *account, now)?;
+                    store::ledger::free_allowances::keep(tx, &rules, *account, now)?;
                 }
                 Ok(all.last().copied())
             })

@@ -351,7 +351,10 @@ fn plan_facts(view: &View, rows: &Rows) -> Vec<Fact> {
         facts.push(Fact::new("Next charge", text));
     }
     if view.plan.is_paused {
-        let behavior = rows.live.as_ref().and_then(|row| row.pause_behavior.as_deref());
+        let behavior = rows
+            .live
+            .as_ref()
+            .and_then(|row| row.pause_behavior.as_deref());
         let behavior = behavior.map(|word| format!(": {}", word.replace('_', " ")));
         let text = format!("Paused at Stripe{}", behavior.unwrap_or_default());
         facts.push(Fact::new("Collection", text));

@@ -26,6 +26,9 @@ const KIND: IntentKind = IntentKind::Closing;
 /// Maximum number of Checkout pages that are checked; far more than are ever open.
 const PAGES_MAX: i64 = 100;
 
+/// Maximum number of unpaid invoices that are voided; far more than Stripe leaves open.
+const INVOICES_MAX: i64 = 100;
+
 /// Maximum number of an account's unfinished requests that are searched for an earlier closing.
 const OWED_MAX: i64 = 20;
 
@@ -70,7 +73,7 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
 }
 
 /// Expires Checkout pages that could still be paid.
-async fn end_pages(app: &App, account: i64) -> Result<()> {
+pub(crate) async fn end_pages(app: &App, account: i64) -> Result<()> {
     let now = app.now();
     let intents = app
         .read(move |tx| store::intents::of_account(tx, account, PAGES_MAX))
@@ -177,7 +180,10 @@ impl Chain for Closing {
                 }
             }
             _ => {
+                // A page may have been opened since the closing began.
+                end_pages(app, intent.account_id).await?;
                 end_rest(app, intent.account_id).await?;
+                void_unpaid(app, intent, step).await?;
                 forget(app, intent).await?;
             }
         }
@@ -228,6 +234,29 @@ async fn end_rest(app: &App, account: i64) -> std::result::Result<(), Trouble> {
     Ok(())
 }
 
+/// Voids the invoices of plans that were not paid: their pages at Stripe could still be paid, for an
+/// account that nobody can use.
+async fn void_unpaid(app: &App, intent: &Intent, step: &Step) -> std::result::Result<(), Trouble> {
+    let account = intent.account_id;
+    let unpaid = app
+        .read(move |tx| store::invoices::unsettled(tx, account, INVOICES_MAX))
+        .await?;
+    let mut is_changed = false;
+    for invoice in &unpaid {
+        let key = key_of(&format!("{}-void-{invoice}", intent.id), step);
+        match app.stripe.void_invoice(invoice, &key).await {
+            Ok(_) => is_changed = true,
+            // It was paid or voided in the meantime, or it is a draft, which nobody can pay.
+            Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if is_changed {
+        sync::account(app, account).await?;
+    }
+    Ok(())
+}
+
 /// In one commit: removes the members, erases the account's personal data, and erases users who now
 /// belong to no account. Operators are kept, since they belong to the service.
 async fn forget(app: &App, intent: &Intent) -> Result<()> {
@@ -247,6 +276,8 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         }
         let subject = row.public_id;
         let members = store::users::members(tx, account)?;
+        // While the owner's address is known: it has had its free allowance for this month (G9).
+        store::ledger::free_allowances::keep(tx, &rules, account, now)?;
         for member in &members {
             store::users::remove_member(tx, member.user_id, account)?;
         }

@@ -2,6 +2,8 @@
 //! it no longer holds, the incident is closed. Operators are notified of both by email, the host
 //! application by webhook.
 
+mod closed;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::alerts::{Alert, AlertState, NewAlert, Severity};
@@ -79,6 +81,7 @@ pub const RULES: &[&str] = &[
     "unexplained-payments",
     "dispute",
     "lost-dispute",
+    closed::RULE,
     REVENUE,
 ];
 
@@ -263,6 +266,7 @@ impl Rules {
         of_requests(tx, &mut found)?;
         self.of_what_is_ours(tx, &mut found)?;
         disputes(tx, &mut found)?;
+        closed::accounts(tx, &mut found)?;
         Ok(found)
     }
 

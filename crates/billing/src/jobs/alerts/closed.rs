@@ -1,0 +1,26 @@
+//! Money that reached a closed account: a payment that was on its way when the account was closed, or
+//! a plan that someone started at Stripe. Nothing of it can be used, so it is to be refunded (G10).
+
+use store::{Tx, alerts};
+
+use super::{Found, critical};
+
+/// The name of the rule; its subject is an account.
+pub(super) const RULE: &str = "closed-account";
+
+/// Maximum number of accounts that are alerted at once.
+const ACCOUNTS_MAX: i64 = 200;
+
+pub(super) fn accounts(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+    for account in alerts::closed_and_charged(tx, ACCOUNTS_MAX)? {
+        let summary = format!(
+            "The account {account} is closed and was charged, or has a plan that can charge it. \
+             Refund the payment on its page, and cancel the plan at Stripe."
+        );
+        found.push(Found {
+            subject: account,
+            ..critical(RULE, &summary)
+        });
+    }
+    Ok(())
+}

@@ -24,7 +24,8 @@ pub async fn start_checkout(
     app.billing_is_on_for(&account)?;
     access::ask_active(account.status)?;
     let what = match purchase {
-        Purchase::Plan(plan) => json!(plan),
+        Purchase::Plan(plan, Some(interval)) => json!(format!("{plan} by the {interval}")),
+        Purchase::Plan(plan, None) => json!(plan),
         Purchase::Pack(credits) => json!(credits),
     };
     let author = Author::new(app, actor).with_request(Some(request_id));

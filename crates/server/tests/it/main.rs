@@ -36,6 +36,7 @@ mod pages;
 mod people;
 mod plans;
 mod privacy;
+mod problems;
 mod questions;
 mod reads;
 mod recovery;

@@ -7,6 +7,7 @@
 pub mod amounts;
 pub mod backoff;
 pub mod catalog;
+pub mod decimal;
 pub mod deferred;
 pub mod dunning;
 pub mod figures;
@@ -20,6 +21,7 @@ pub mod people;
 pub mod plan;
 pub mod projection;
 pub mod time;
+pub mod units;
 mod words;
 
 #[doc(hidden)]

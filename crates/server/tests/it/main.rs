@@ -28,6 +28,7 @@ mod mistakes;
 mod money;
 mod notices;
 mod notifications;
+mod numbers;
 mod on_behalf;
 mod operators;
 mod ours;

@@ -58,6 +58,21 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "stripe",
+        "price_id_pro_yearly",
+        &["STRIPE_PRICE_ID_PRO_YEARLY"],
+    ),
+    (
+        "stripe",
+        "price_id_pro_plus_yearly",
+        &["STRIPE_PRICE_ID_PRO_PLUS_YEARLY"],
+    ),
+    (
+        "stripe",
+        "price_id_enterprise_yearly",
+        &["STRIPE_PRICE_ID_ENTERPRISE_YEARLY"],
+    ),
+    (
+        "stripe",
         "price_id_credits_500",
         &["STRIPE_PRICE_ID_CREDITS_500"],
     ),

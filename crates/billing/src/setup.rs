@@ -1,7 +1,9 @@
 //! Brings Stripe in line with the catalog: products, prices, the portal configuration, the webhook
 //! endpoint. Finds them by lookup key and metadata, so a second run changes nothing.
 
-use domain::catalog::{Addon, Pack, Tier};
+mod portal;
+
+use domain::catalog::{Addon, Interval, Pack, Tier};
 use domain::money::MinorUnits;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use stripe::objects::{Price, WebhookEndpoint};
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
-use crate::payments::portal::CONFIGURATION;
+use crate::setup::portal::fingerprint;
 
 /// Metadata key that marks objects created by setup.
 const MARK: &str = "localboxs";
@@ -39,9 +41,7 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
     let catalog = app.catalog();
     let mut plans = Vec::new();
     for tier in &catalog.tiers {
-        if let Some(price) = tier.price.filter(|price| price.amount > 0) {
-            plans.extend(tier_price(app, tier, price, check, &mut report).await?);
-        }
+        plans.extend(tier_prices(app, tier, check, &mut report).await?);
     }
     for pack in &catalog.packs {
         pack_price(app, pack, check, &mut report).await?;
@@ -53,7 +53,7 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
     if !check {
         app.load_prices().await.map_err(Error::bug)?;
     }
-    portal(app, &plans, check, &mut report).await?;
+    portal::run(app, &plans, check, &mut report).await?;
     webhook(app, check, &mut report).await?;
     Ok(report)
 }
@@ -66,31 +66,50 @@ struct PriceDefinition {
     title: String,
     lookup_key: String,
     price: MinorUnits,
-    is_monthly: bool,
+    /// How often it is paid; `None` for what is paid once.
+    interval: Option<Interval>,
+    /// The product at Stripe that another price of the same plan has.
+    product: Option<String>,
 }
 
-/// A price at Stripe and its product.
+/// A product at Stripe with its prices.
 struct Sold {
     product: String,
-    price: String,
+    prices: Vec<String>,
 }
 
-async fn tier_price(
+/// The prices of a plan by the month and by the year, on one product.
+async fn tier_prices(
     app: &App,
     tier: &Tier,
-    price: MinorUnits,
     check: bool,
     report: &mut Report,
-) -> Result<Option<Sold>> {
-    let wanted = PriceDefinition {
-        kind: Some(PriceKind::Tier),
-        name: tier.name.clone(),
-        title: format!("{} {}", app.settings.service.name, tier.title),
-        lookup_key: tier.lookup_key(),
-        price,
-        is_monthly: true,
-    };
-    one_price(app, &wanted, check, report).await
+) -> Result<Vec<Sold>> {
+    let mut sold: Vec<Sold> = Vec::new();
+    for interval in Interval::ALL {
+        let price = tier.price_by(interval);
+        let Some(price) = price.filter(|price| price.amount > 0) else {
+            continue;
+        };
+        let wanted = PriceDefinition {
+            kind: Some(PriceKind::Tier),
+            name: tier.name.clone(),
+            title: format!("{} {}", app.settings.service.name, tier.title),
+            lookup_key: tier.lookup_key_by(interval),
+            price,
+            interval: Some(interval),
+            product: sold.first().map(|sold| sold.product.clone()),
+        };
+        let Some(found) = one_price(app, &wanted, check, report).await? else {
+            continue;
+        };
+        // A price that was made by hand may have a product of its own.
+        match sold.iter_mut().find(|one| one.product == found.product) {
+            Some(known) => known.prices.extend(found.prices),
+            None => sold.push(found),
+        }
+    }
+    Ok(sold)
 }
 
 async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) -> Result<()> {
@@ -100,7 +119,8 @@ async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) ->
         title: format!("{} credits", pack.credits),
         lookup_key: pack.lookup_key(),
         price: pack.price,
-        is_monthly: false,
+        interval: None,
+        product: None,
     };
     one_price(app, &wanted, check, report).await?;
     Ok(())
@@ -113,7 +133,8 @@ async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report)
         title: format!("{} {}", app.settings.service.name, addon.title),
         lookup_key: addon.lookup_key(),
         price: addon.price,
-        is_monthly: true,
+        interval: Some(Interval::Month),
+        product: None,
     };
     one_price(app, &wanted, check, report).await?;
     Ok(())
@@ -134,13 +155,14 @@ async fn one_price(
         price.active
             && price.unit_amount == Some(wanted.price.amount)
             && price.currency.as_deref() == Some(wanted.price.currency.code())
-            && price.recurring.is_some() == wanted.is_monthly
+            && has_interval(price, wanted.interval)
     };
     if let Some(price) = found.iter().find(fits) {
         keep_price(app, wanted, &price.id, check).await?;
         let product = price.product.id().map(ToOwned::to_owned);
         let price = price.id.clone();
-        return Ok(product.map(|product| Sold { product, price }));
+        let prices = vec![price];
+        return Ok(product.map(|product| Sold { product, prices }));
     }
     if !check {
         let archived: Vec<_> = found
@@ -160,7 +182,8 @@ async fn one_price(
         return Ok(None);
     }
     let kind = wanted.kind.map_or("addon", PriceKind::word);
-    let product = if let Some(product) = found.first().and_then(|price| price.product.id()) {
+    let known = found.first().and_then(|price| price.product.id());
+    let product = if let Some(product) = known.or(wanted.product.as_deref()) {
         product.to_owned()
     } else {
         let form = Form::new()
@@ -176,8 +199,8 @@ async fn one_price(
         .push("lookup_key", &wanted.lookup_key)
         .push("transfer_lookup_key", "true")
         .metadata(MARK, format!("{kind}:{}", wanted.name));
-    if wanted.is_monthly {
-        form = form.push("recurring[interval]", "month");
+    if let Some(interval) = wanted.interval {
+        form = form.push("recurring[interval]", interval.word());
     }
     let install = &app.instance;
     // The current price is part of the key; otherwise, after a price was archived, Stripe could
@@ -189,8 +212,15 @@ async fn one_price(
     );
     let price = app.stripe.create_price(&form, &key).await?;
     keep_price(app, wanted, &price.id, false).await?;
-    let price = price.id;
-    Ok(Some(Sold { product, price }))
+    let prices = vec![price.id];
+    Ok(Some(Sold { product, prices }))
+}
+
+/// Whether a price is paid as often as wanted: once in each interval, or once if there is none.
+fn has_interval(price: &Price, wanted: Option<Interval>) -> bool {
+    let recurring = price.recurring.as_ref();
+    let found = recurring.map(|recurring| (recurring.interval.as_str(), recurring.interval_count));
+    found == wanted.map(|interval| (interval.word(), 1))
 }
 
 /// Stops selling prices that were archived at Stripe.
@@ -218,6 +248,10 @@ async fn keep_price(app: &App, wanted: &PriceDefinition, id: &str, check: bool) 
         name: wanted.name.clone(),
         currency: wanted.price.currency.code().to_owned(),
         amount_minor: wanted.price.amount,
+        billing_interval: wanted
+            .interval
+            .filter(|_| wanted.kind == Some(PriceKind::Tier))
+            .map(|interval| interval.word().to_owned()),
         first_version: app.catalog().version,
         archived_at: None,
     };
@@ -247,140 +281,6 @@ fn warn_of_fee(pack: &Pack, report: &mut Report) {
             pack.price.decimal_text()
         ));
     }
-}
-
-/// Sets up what customers can do in the portal: switch plans, cancel at the period's end, change
-/// the card, see invoices.
-async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> Result<()> {
-    let wanted = portal_form(app, plans);
-    let fingerprint = fingerprint(&wanted);
-    let known = app
-        .stripe
-        .list_portal_configurations(&Form::new(), ITEMS_MAX)
-        .await?
-        .data;
-    let ours = known
-        .into_iter()
-        .find(|one| one.active && one.metadata.contains_key(MARK));
-    // Changes made in Stripe's dashboard differ, too, although the metadata is still ours.
-    let same = ours.as_ref().is_some_and(|one| {
-        one.metadata.get(MARK) == Some(&fingerprint) && allows(&one.features, &wanted)
-    });
-    if !same {
-        report.changes.push("portal configuration".to_owned());
-    }
-    if check {
-        return Ok(());
-    }
-    let form = wanted.metadata(MARK, &fingerprint);
-    let install = &app.instance;
-    let id = match ours {
-        Some(one) if same => one.id,
-        Some(one) => {
-            let key = app.new_id("setup");
-            app.stripe
-                .update_portal_configuration(&one.id, &form, &key)
-                .await?
-                .id
-        }
-        None => {
-            let key = format!("setup-portal-{install}-{fingerprint}");
-            app.stripe
-                .create_portal_configuration(&form, &key)
-                .await?
-                .id
-        }
-    };
-    let now = app.now();
-    app.write(0, move |tx| {
-        store::settings::put(tx, CONFIGURATION, &id, now)
-    })
-    .await?;
-    Ok(())
-}
-
-fn portal_form(app: &App, plans: &[Sold]) -> Form {
-    let origin = &app.settings.service.base_url;
-    let form = Form::new()
-        .push("business_profile[headline]", &app.settings.service.name)
-        .push("default_return_url", format!("{origin}/dashboard/billing"))
-        .push("features[subscription_cancel][enabled]", "true")
-        .push("features[subscription_cancel][mode]", "at_period_end")
-        .push("features[payment_method_update][enabled]", "true")
-        .push("features[invoice_history][enabled]", "true")
-        .push("features[customer_update][enabled]", "true")
-        .push("features[customer_update][allowed_updates][0]", "email")
-        .push("features[customer_update][allowed_updates][1]", "address");
-    // Switching needs at least two plans.
-    if plans.len() < 2 {
-        return form;
-    }
-    let update = "features[subscription_update]";
-    let form = form
-        .push(format!("{update}[enabled]"), "true")
-        .push(format!("{update}[default_allowed_updates][0]"), "price")
-        // An upgrade during a trial must be paid for, so it ends the trial.
-        .push(format!("{update}[trial_update_behavior]"), "end_trial")
-        // An upgrade is paid immediately; a downgrade waits for the end of the paid period.
-        .push(format!("{update}[proration_behavior]"), "always_invoice")
-        .push(
-            format!("{update}[schedule_at_period_end][conditions][0][type]"),
-            "decreasing_item_amount",
-        );
-    plans.iter().enumerate().fold(form, |form, (index, plan)| {
-        form.push(
-            format!("{update}[products][{index}][product]"),
-            &plan.product,
-        )
-        .push(
-            format!("{update}[products][{index}][prices][0]"),
-            &plan.price,
-        )
-    })
-}
-
-/// Whether a configuration has the wanted features. Products may be in any order.
-fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
-    let mut sold = Vec::new();
-    for (name, value) in wanted.iter() {
-        let Some(path) = name.strip_prefix("features[") else {
-            continue;
-        };
-        let path: Vec<&str> = path.trim_end_matches(']').split("][").collect();
-        if path.get(1) == Some(&"products") {
-            sold.push(value.to_owned());
-            continue;
-        }
-        let found = features.pointer(&format!("/{}", path.join("/")));
-        let is_same = found.is_some_and(|found| match found.as_str() {
-            Some(text) => text == value,
-            None => {
-                serde_json::from_str(value).is_ok_and(|value: serde_json::Value| value == *found)
-            }
-        });
-        if !is_same {
-            return false;
-        }
-    }
-    // Stripe may omit the list; then only the fingerprint is compared.
-    let Some(products) = features["subscription_update"]["products"].as_array() else {
-        return true;
-    };
-    let mut offered: Vec<String> = Vec::new();
-    for product in products {
-        let prices = product["prices"].as_array();
-        let prices = prices.map_or(&[][..], Vec::as_slice);
-        let ids = std::iter::once(&product["product"]).chain(prices);
-        offered.extend(ids.filter_map(|id| id.as_str().map(ToOwned::to_owned)));
-    }
-    sold.sort();
-    offered.sort();
-    sold == offered
-}
-
-fn fingerprint(form: &Form) -> String {
-    let digest = crate::secrets::hash(&form.encode());
-    hex::encode(&digest[..8])
 }
 
 /// The id of the Stripe account that the configured key belongs to.

@@ -4,8 +4,12 @@
 //! together.
 
 mod operations;
+mod yearly;
+
 #[cfg(test)]
 mod tests;
+
+pub use yearly::{Interval, Saving, Terms, length_of};
 
 use serde::Deserialize;
 
@@ -45,9 +49,11 @@ pub struct Tier {
     pub rank: usize,
     /// The price of a month; `None` where the price is negotiated individually.
     pub price: Option<MinorUnits>,
-    /// Calls allowed per period; `None` for no limit.
+    /// The price of a year; `None` where it is only sold by the month.
+    pub price_yearly: Option<MinorUnits>,
+    /// Calls allowed per month; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Credits that are granted each period.
+    /// Credits that are granted each month.
     pub allowance: Credits,
     /// How much of an unspent allowance is carried into the next period; `None` for nothing.
     pub rollover: Option<Rollover>,
@@ -61,12 +67,6 @@ impl Tier {
     /// Whether this is the tier that every account has without paying.
     pub fn is_free(&self) -> bool {
         self.price.is_some_and(|price| price.amount == 0)
-    }
-
-    /// The lookup key of its price at Stripe; it is transferred to the new price when the amount
-    /// changes.
-    pub fn lookup_key(&self) -> String {
-        format!("lbx_tier_{}", self.name.to_ascii_lowercase())
     }
 }
 
@@ -138,6 +138,7 @@ struct TierText {
     name: String,
     title: String,
     price: Option<String>,
+    price_yearly: Option<String>,
     calls_limit: Option<i64>,
     allowance: String,
     rollover_cap: Option<String>,
@@ -253,14 +254,17 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
                 "tier {name:?}: trial_days must be between 1 and {TRIAL_DAYS_MAX}"
             ));
         }
+        let price = text.price.as_ref().map(|price| {
+            let amount = read_money(price, currency, &format!("tier {name:?}"), faults);
+            MinorUnits::new(amount, currency)
+        });
+        let yearly = text.price_yearly.as_deref();
         tiers.push(Tier {
             name: name.clone(),
             title: text.title.clone(),
             rank,
-            price: text.price.as_ref().map(|price| {
-                let amount = read_money(price, currency, &format!("tier {name:?}"), faults);
-                MinorUnits::new(amount, currency)
-            }),
+            price,
+            price_yearly: yearly::read(name, yearly, price, currency, faults),
             calls_limit: text.calls_limit,
             allowance: read_credits(&text.allowance, &format!("tier {name:?}"), faults),
             rollover: read_rollover(text, faults),

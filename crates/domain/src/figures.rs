@@ -49,7 +49,7 @@ pub struct Figures {
     pub churn: Share,
     /// Accounts that paid within the period.
     pub paying: i64,
-    /// What they paid, less refunds.
+    /// What they paid, less refunds, without tax.
     pub revenue: MinorUnits,
     /// Revenue per paying account in the period.
     pub arpu: Option<MinorUnits>,

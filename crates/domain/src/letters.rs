@@ -107,6 +107,10 @@ pub enum Letter {
         tier: String,
         /// The time, in microseconds since 1970.
         at: i64,
+        /// The first charge, in minor units and its currency, by Stripe's preview; `None` if it isn't
+        /// known.
+        #[serde(default)]
+        charge: Option<(i64, String)>,
     },
     /// The balance fell below the account's threshold.
     CreditsLow {

@@ -20,6 +20,7 @@ pub mod money;
 pub mod people;
 pub mod plan;
 pub mod projection;
+pub mod recurring;
 pub mod time;
 pub mod units;
 mod words;

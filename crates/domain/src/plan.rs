@@ -169,6 +169,8 @@ pub struct Plan {
     pub grace_until: Option<Timestamp>,
     /// Calls allowed per month; `None` for no limit.
     pub calls_limit: Option<i64>,
+    /// The tier whose allowance the month grants: that before a change which isn't paid.
+    pub earned_tier: String,
     /// Credits that the month grants; zero while they are not earned.
     pub allowance: Credits,
     /// The earliest time at which this answer may change.
@@ -197,6 +199,14 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
     let earned = subscribed.map_or(facts.is_verified, |chosen| {
         chosen.earns_allowance(rules, now)
     });
+    let earned_tier = subscribed.map_or(Some(tier), |chosen| {
+        let (invoices, held) = (&facts.invoices, chosen.facts);
+        if !payments::awaits_change(invoices, &held.id, &tier.name, month.0) {
+            return Some(tier);
+        }
+        let before = payments::tier_before_change(invoices, held);
+        before.and_then(|name| catalog.tier(name))
+    });
     let of_live = || chosen.as_ref().filter(|c| c.facts.status.is_live());
     Plan {
         tier: shown_tier(chosen.as_ref(), tier),
@@ -218,10 +228,10 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
             .and_then(|c| c.facts.trial_end),
         grace_until: chosen.as_ref().and_then(|chosen| chosen.grace_until),
         calls_limit: tier.calls_limit,
-        allowance: if earned {
-            tier.allowance
-        } else {
-            Credits::ZERO
+        earned_tier: earned_tier.unwrap_or(tier).name.clone(),
+        allowance: match earned_tier {
+            Some(tier) if earned => tier.allowance,
+            _ => Credits::ZERO,
         },
         valid_until: valid_until(
             facts,
@@ -245,7 +255,7 @@ pub fn allowance_due(
     granted_in_month: &[(String, Credits)],
     now: Timestamp,
 ) -> Option<NewGrant> {
-    let source_key = allowance_key(facts.account, &plan.access_tier, plan.month_start);
+    let source_key = allowance_key(facts.account, &plan.earned_tier, plan.month_start);
     let known = granted_in_month.iter().any(|(key, _)| *key == source_key);
     if known || !plan.allowance.is_positive() || now >= plan.month_end {
         return None;
@@ -258,8 +268,6 @@ pub fn allowance_due(
         .sum::<Credits>();
     let amount = if before == Credits::ZERO {
         plan.allowance
-    } else if payments::awaits_change(&facts.invoices, plan) {
-        Credits::ZERO
     } else {
         let more = (plan.allowance - before).max(Credits::ZERO);
         let left = plan.month_end.micros() - now.micros();

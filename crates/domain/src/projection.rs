@@ -42,6 +42,7 @@ pub use states::{
 };
 pub use transaction::{Transaction, TransactionStatus, TransactionType};
 
+use crate::catalog::Terms;
 use crate::ledger::Command;
 use crate::plan::SubscriptionFacts;
 use crate::time::Timestamp;
@@ -117,6 +118,8 @@ pub struct Desired {
 pub struct Known<'a> {
     /// Tier by price id, old prices included.
     pub tier_of_price: &'a HashMap<String, String>,
+    /// What a plan's price costs and how often, by price id.
+    pub terms_of_price: &'a HashMap<String, Terms>,
     /// Prices of the catalog's add-ons, including old ones.
     pub addon_prices: &'a HashSet<String>,
     /// Stripe's ids of subscriptions that were canceled as duplicates.

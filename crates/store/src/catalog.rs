@@ -1,5 +1,6 @@
 //! Catalog versions, and what each price at Stripe sells. Old prices stay mapped.
 
+use domain::catalog::Interval;
 use domain::time::Timestamp;
 use domain::words;
 
@@ -47,10 +48,21 @@ record! {
         pub currency: String,
         /// The amount, in minor units.
         pub amount_minor: i64,
+        /// How often a tier's price is paid: `month` or `year`; `None` for a pack.
+        pub billing_interval: Option<String>,
         /// The first catalog version that has the price.
         pub first_version: i64,
         /// The time at which it was found to be archived at Stripe; it isn't sold after that.
         pub archived_at: Option<Timestamp>,
+    }
+}
+
+impl Price {
+    /// How often it is paid; a price from before yearly ones is paid each month.
+    pub fn interval(&self) -> Interval {
+        let word = self.billing_interval.as_deref();
+        word.and_then(Interval::from_word)
+            .unwrap_or(Interval::Month)
     }
 }
 
@@ -98,8 +110,9 @@ pub fn latest(tx: &mut Tx<'_>) -> Result<Option<CatalogVersion>> {
 pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     tx.execute(
         "insert into price_map
-                (price_id, lookup_key, kind, name, currency, amount_minor, first_version)
-         values ($1, $2, $3, $4, $5, $6, $7)
+                (price_id, lookup_key, kind, name, currency, amount_minor, billing_interval,
+                 first_version)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
              on conflict (price_id) do update
             set lookup_key = excluded.lookup_key,
                 archived_at = null",
@@ -110,6 +123,7 @@ pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
             &price.name,
             &price.currency,
             price.amount_minor,
+            &price.billing_interval,
             price.first_version,
         ],
     )
@@ -126,8 +140,8 @@ pub fn archive_price(tx: &mut Tx<'_>, price_id: &str, now: Timestamp) -> Result<
 /// Finds what this price sells.
 pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
     tx.query_opt(
-        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,
-                archived_at
+        "select price_id, lookup_key, kind, name, currency, amount_minor, billing_interval,
+                first_version, archived_at
            from price_map
           where price_id = $1",
         args![price_id],
@@ -137,8 +151,8 @@ pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
 /// All mapped prices, from the newest catalog version to the oldest.
 pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
     tx.query(
-        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,
-                archived_at
+        "select price_id, lookup_key, kind, name, currency, amount_minor, billing_interval,
+                first_version, archived_at
            from price_map
           order by first_version desc, price_id",
         args![],

@@ -36,6 +36,7 @@ pub mod ledger;
 pub mod login_links;
 pub mod metrics;
 pub mod migrate;
+pub mod next_charges;
 pub mod operator_requests;
 pub mod operator_views;
 pub mod outbox;

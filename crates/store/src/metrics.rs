@@ -16,7 +16,7 @@ record! {
         pub paid: i64,
         /// Failed payments that did not succeed later.
         pub failed: i64,
-        /// The amount paid, less refunds, in minor units.
+        /// The amount paid, less refunds and without the tax in the rest, in minor units.
         pub net_minor: i64,
         /// The number of accounts that paid something that did not go back.
         pub accounts: i64,
@@ -31,7 +31,14 @@ pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Ve
                 count(*) filter (where status <> 'FAILED'),
                 count(*) filter (where status = 'FAILED'),
                 ",
-            total!("case when status <> 'FAILED' then amount_minor - refunded_minor else 0 end"),
+            total!(
+                "case when status = 'FAILED' then 0
+                      else amount_minor - refunded_minor
+                           - case when amount_minor > 0 and tax_minor > 0
+                                  then (tax_minor * (amount_minor - refunded_minor) * 2
+                                        + amount_minor) / (amount_minor * 2)
+                                  else 0 end end"
+            ),
             ",
                 count(distinct case when status <> 'FAILED' and amount_minor > refunded_minor
                                     then account_id end)
@@ -140,13 +147,16 @@ record! {
         pub interval: String,
         /// The number of subscriptions.
         pub count: i64,
-        /// The sum of their prices per interval, in minor units.
+        /// The sum of their prices per interval, in minor units: of those that were not synced
+        /// since revenue a month is stored.
         pub amount_minor: i64,
+        /// The sum of what the others bring each month, after the discounts that recur.
+        pub monthly_minor: i64,
     }
 }
 
 // A subscription recurs while it is paid for: not in a trial, not while its collection is paused,
-// and not after the money for its current period went back.
+// and not after the money for its current period went back: all of it, if it was paid twice.
 macro_rules! recurs_at {
     ($moment:literal) => {
         concat!(
@@ -162,7 +172,15 @@ macro_rules! recurs_at {
                                   and i.prorated = 0
                                   and i.period_start >= subscription.period_start
                                   and i.charged_minor > 0
-                                  and i.reversed_minor >= i.charged_minor)"
+                                  and i.reversed_minor >= i.charged_minor
+                                  and not exists (select 1
+                                                    from invoice k
+                                                   where k.account_id = subscription.account_id
+                                                     and k.subscription_id =
+                                                         subscription.subscription_id
+                                                     and k.period_start >=
+                                                         subscription.period_start
+                                                     and k.charged_minor > k.reversed_minor))"
         )
     };
 }
@@ -173,7 +191,9 @@ pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         concat!(
             "select currency, billing_interval, count(*), ",
-            total!("amount_minor"),
+            total!("case when monthly_minor is null then amount_minor * quantity else 0 end"),
+            ", ",
+            total!("coalesce(monthly_minor, 0)"),
             " from subscription
           where ",
             recurs_at!("$1"),

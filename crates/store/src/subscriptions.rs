@@ -13,7 +13,7 @@ macro_rules! columns {
          amount_minor, billing_interval, period_start, period_end, cancel_at,
          cancel_at_period_end, canceled_at, ended_at, trial_end, paused, past_due_since,
          pending_change, schedule_id, live, created_at, synced_at, items,
-         anchor_at"
+         anchor_at, quantity, monthly_minor, discount_ends_at, pause_behavior, resumes_at"
     };
 }
 
@@ -70,6 +70,17 @@ record! {
         pub items: Option<String>,
         /// The time from which Stripe counts the periods; `None` until the next sync.
         pub anchor_at: Option<Timestamp>,
+        /// How many units of the plan are paid for.
+        pub quantity: i64,
+        /// What the subscription brings each month, after the discounts that recur, in minor units;
+        /// `None` until the next sync.
+        pub monthly_minor: Option<i64>,
+        /// When the first of these discounts ends.
+        pub discount_ends_at: Option<Timestamp>,
+        /// What Stripe does with invoices while the collection is paused, in its word.
+        pub pause_behavior: Option<String>,
+        /// When the paused collection resumes by itself.
+        pub resumes_at: Option<Timestamp>,
     }
 }
 
@@ -82,7 +93,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             columns!(),
             ")
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20, $21, $22, $23, $24, $25)
+                     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
                  on conflict (subscription_id) do update
                 set customer_id = excluded.customer_id,
                     status = excluded.status,
@@ -106,7 +117,12 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
                     created_at = excluded.created_at,
                     synced_at = excluded.synced_at,
                     items = excluded.items,
-                    anchor_at = excluded.anchor_at
+                    anchor_at = excluded.anchor_at,
+                    quantity = excluded.quantity,
+                    monthly_minor = excluded.monthly_minor,
+                    discount_ends_at = excluded.discount_ends_at,
+                    pause_behavior = excluded.pause_behavior,
+                    resumes_at = excluded.resumes_at
               where subscription.account_id = excluded.account_id"
         ),
         args![
@@ -135,6 +151,11 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             row.synced_at,
             &row.items,
             row.anchor_at,
+            row.quantity,
+            row.monthly_minor,
+            row.discount_ends_at,
+            &row.pause_behavior,
+            row.resumes_at,
         ],
     )?;
     if changed == 0 {

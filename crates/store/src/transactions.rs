@@ -5,7 +5,7 @@ mod put;
 pub mod unexplained;
 
 pub use list::{Cursor, Filter, Sum, list, of_account, sums};
-pub use put::{NewTransaction, put};
+pub use put::{NewTransaction, note_tax, put};
 
 use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;

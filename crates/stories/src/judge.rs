@@ -5,6 +5,7 @@ mod allowances;
 mod books;
 mod ends;
 mod money;
+mod next_charge;
 
 pub use money::watch;
 
@@ -23,6 +24,7 @@ pub async fn judge(world: &mut World) -> Vec<String> {
     money::judge_promises(world, &mut broken).await;
     allowances::judge(world, &mut broken).await;
     access::judge(world, &mut broken).await;
+    next_charge::judge(world, &mut broken).await;
     broken
 }
 

@@ -1,8 +1,10 @@
 //! Stories as tests: the same story always ends the same way; what failed once never fails again;
 //! and many random ones.
 
+use std::path::Path;
 use store::DatabaseUrl;
 use store::testing;
+
 use stories::acts::{Act, Pay};
 use stories::batch;
 use stories::linked::Fate;
@@ -201,5 +203,19 @@ fn random_stories_end_well_on_postgres() {
             "seed {seed}: {:?}\n{trace}",
             ended.broken
         );
+    }
+}
+
+#[test]
+fn each_planted_fault_has_its_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let planted: toml::Table = include_str!("../planted.toml").parse().unwrap();
+    let faults = planted["fault"].as_array().unwrap();
+
+    for fault in faults {
+        let text = |field: &str| fault[field].as_str().unwrap();
+        let code = std::fs::read_to_string(root.join(text("file"))).unwrap();
+
+        assert_eq!(code.matches(text("old")).count(), 1, "{}", text("name"));
     }
 }

@@ -168,11 +168,22 @@ pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banne
         .with(Action::post(format!("Stay on {from}"), PLAN).field("act", "undo"))
 }
 
-/// The operator or the customer paused payments.
-pub fn paused(plan: &str) -> Banner {
-    let text = "You're on Free until it resumes. Nothing is charged in the meantime.";
-    Banner::new(Kind::Warn, format!("{plan} is paused"), text)
-        .with(portal("Manage subscription").primary())
+/// The trial ended without a payment method. With one, the plan can be resumed.
+pub fn paused(plan: &str, has_card: bool) -> Banner {
+    let title = format!("{plan} is paused");
+    if !has_card {
+        let text = "Your trial ended without a payment method, so you're on Free. Nothing is \
+                    charged until you add one and resume the plan.";
+        return Banner::new(Kind::Warn, title, text).with(portal("Add a payment method").primary());
+    }
+    let text = "You're on Free until it resumes. A new period starts then, and is charged at once.";
+    Banner::new(Kind::Warn, title, text)
+        .with(
+            Action::post(format!("Resume {plan}"), PLAN)
+                .field("act", "resume")
+                .primary(),
+        )
+        .with(portal("Manage subscription"))
 }
 
 pub fn ended(plan: &str, on: When) -> Banner {

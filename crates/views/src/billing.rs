@@ -69,6 +69,8 @@ pub struct NextCharge {
     /// The lines of the invoice; empty when nothing will be charged.
     pub lines: Vec<Fact>,
     pub none: String,
+    /// When Stripe was asked, if that is long ago.
+    pub note: String,
     pub method: Option<PaymentMethod>,
 }
 

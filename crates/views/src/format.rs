@@ -212,6 +212,16 @@ fn month(date: Date) -> &'static str {
     NAMES[usize::try_from(date.month() - 1).expect("months count from one")]
 }
 
+/// How often something is paid: "monthly", "yearly".
+pub fn often(interval: &str) -> &'static str {
+    match interval {
+        "year" => "yearly",
+        "week" => "weekly",
+        "day" => "daily",
+        _ => "monthly",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

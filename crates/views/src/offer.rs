@@ -1,9 +1,9 @@
 //! What is sold: converts the catalog to the text and cards on pages.
 
-use domain::catalog::{Catalog, Pack, Tier};
+use domain::catalog::{Catalog, Interval, Pack, Saving, Terms, Tier};
 use domain::money::{Credits, MICROS_PER_CREDIT, MinorUnits};
 
-use crate::components::{Action, Badge};
+use crate::components::{Action, Badge, Tab};
 use crate::format;
 use crate::plans::{CompareRow, Comparison, Mark, PlanCard};
 
@@ -22,6 +22,57 @@ pub fn monthly(tier: &Tier) -> String {
         Some(price) => format!("{} per month", money(price)),
         None => "as agreed".to_owned(),
     }
+}
+
+/// For example "$190.00 per year".
+pub fn per(terms: &Terms) -> String {
+    format!("{} per {}", money(terms.price), terms.interval)
+}
+
+/// For example "2 months free" or "saves $29.00"; `None` if a year isn't cheaper.
+fn saves(tier: &Tier) -> Option<String> {
+    Some(match tier.saving()? {
+        Saving::Months(months) => {
+            format!(
+                "{} free",
+                format::counted(months.unsigned_abs(), "month", "months")
+            )
+        }
+        Saving::Amount(amount) => format!("saves {}", money(amount)),
+    })
+}
+
+/// What the other interval costs: "$190.00 a year, 2 months free" or "$19.00 a month".
+fn other(tier: &Tier, interval: Interval) -> String {
+    match (interval, tier.price, tier.price_yearly) {
+        (Interval::Month, _, Some(year)) => {
+            let saves = saves(tier).map(|saves| format!(", {saves}"));
+            format!("{} a year{}", money(year), saves.unwrap_or_default())
+        }
+        (Interval::Year, Some(month), Some(_)) => match saves(tier) {
+            Some(saves) => format!("{saves}, instead of {} a month", money(month)),
+            None => format!("{} a month", money(month)),
+        },
+        _ => String::new(),
+    }
+}
+
+/// The choice of how often plans are paid, if any is sold by the year. `path` is the page's own
+/// address.
+pub fn intervals(catalog: &Catalog, shown: Interval, path: &str) -> Vec<Tab> {
+    if catalog.tiers.iter().all(|tier| tier.price_yearly.is_none()) {
+        return Vec::new();
+    }
+    let tab = |interval: Interval| Tab {
+        label: match interval {
+            Interval::Month => "Monthly".to_owned(),
+            Interval::Year => "Yearly".to_owned(),
+        },
+        count: None,
+        href: format!("{path}?interval={interval}"),
+        current: interval == shown,
+    };
+    Interval::ALL.map(tab).to_vec()
 }
 
 /// For example "$19", with cents only if there are any.
@@ -64,23 +115,49 @@ pub fn note(catalog: &Catalog) -> String {
     format!("Prices in {currency}, tax added where it applies.")
 }
 
-/// The cards of all tiers; `pick` is the suggested one.
+/// Which plans are shown, and to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The interval whose prices are shown.
+    pub interval: Interval,
+    /// The reader's tier, and how often it is paid, if that is known.
+    pub current: Option<(&'a str, Option<Interval>)>,
+    /// The suggested tier.
+    pub pick: Option<&'a str>,
+}
+
+impl Shown<'_> {
+    /// Whether this is what the reader has. A plan that is sold by one interval only is the same in
+    /// every view.
+    fn is_here(&self, tier: &Tier) -> bool {
+        self.current.is_some_and(|(name, interval)| {
+            let interval = interval.unwrap_or(Interval::Month);
+            let has_both = tier.price.is_some() && tier.price_yearly.is_some();
+            name == tier.name && (!has_both || interval == self.interval)
+        })
+    }
+}
+
+/// The cards of all tiers.
 pub fn plan_cards(
     catalog: &Catalog,
-    current: Option<&str>,
-    pick: Option<&str>,
+    shown: Shown<'_>,
     action: impl Fn(&Tier) -> Action,
 ) -> Vec<PlanCard> {
     let card = |tier: &Tier| {
-        let is_here = current == Some(tier.name.as_str());
-        let is_pick = !is_here && pick == Some(tier.name.as_str());
-        let price = tier.price;
+        let is_here = shown.is_here(tier);
+        let is_pick = !is_here && shown.pick == Some(tier.name.as_str());
+        let yearly = tier
+            .price_yearly
+            .filter(|_| shown.interval == Interval::Year);
+        let price = yearly.or(tier.price);
+        let per = yearly.map_or("per month", |_| "per year");
         PlanCard {
             id: tier.name.clone(),
             name: tier.title.clone(),
             price: price.map_or_else(|| "Custom".to_owned(), short),
-            per: price.map_or("custom price", |_| "per month").to_owned(),
-            tagline: String::new(),
+            per: price.map_or("custom price", |_| per).to_owned(),
+            tagline: other(tier, shown.interval),
             ticks: tier.features.clone(),
             badge: match (is_here, is_pick) {
                 (true, _) => Some(Badge::accent("Current")),
@@ -112,7 +189,19 @@ pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom
         };
         if tier.price.is_some() {
             let days = format::counted(days.unsigned_abs(), "day", "days");
-            card.tagline = format!("{days} free{whom}, then {}.", monthly(tier));
+            // The price of the card follows the trial.
+            let yearly = tier.price_yearly.filter(|_| card.per == "per year");
+            let then = match yearly {
+                Some(year) => format!("{} per year", money(year)),
+                None => monthly(tier),
+            };
+            let other = std::mem::take(&mut card.tagline);
+            let other = if other.is_empty() {
+                other
+            } else {
+                format!(" Or {other}.")
+            };
+            card.tagline = format!("{days} free{whom}, then {then}.{other}");
         }
     }
 }
@@ -184,8 +273,48 @@ mod tests {
     }
 
     #[test]
+    fn a_card_says_what_the_year_saves_and_marks_the_readers_interval() {
+        let cards = |interval, held| {
+            let current = Some(("PRO", Some(held)));
+            let shown = Shown {
+                interval,
+                current,
+                pick: None,
+            };
+            plan_cards(&catalog(), shown, |_| Action::link("x", "/"))
+        };
+
+        let months = cards(Interval::Month, Interval::Month);
+        let years = cards(Interval::Year, Interval::Month);
+
+        assert_eq!(months[1].tagline, "$190.00 a year, 2 months free");
+        assert_eq!(
+            (months[1].mark, months[1].price.as_str()),
+            (Mark::Current, "$19")
+        );
+        assert_eq!(years[1].tagline, "2 months free, instead of $19.00 a month");
+        assert_eq!(
+            (years[1].mark, years[1].price.as_str()),
+            (Mark::None, "$190")
+        );
+        assert_eq!(
+            (years[1].per.as_str(), years[0].per.as_str()),
+            ("per year", "per month")
+        );
+        assert_eq!(cards(Interval::Year, Interval::Year)[1].mark, Mark::Current);
+    }
+
+    #[test]
     fn a_plan_without_a_price_is_agreed_in_person() {
-        let cards = plan_cards(&catalog(), Some("PRO"), None, |_| Action::link("x", "/"));
+        let cards = {
+            let current = Some(("PRO", Some(Interval::Month)));
+            let shown = Shown {
+                interval: Interval::Month,
+                current,
+                pick: None,
+            };
+            plan_cards(&catalog(), shown, |_| Action::link("x", "/"))
+        };
         let enterprise = cards.iter().find(|card| card.id == "ENTERPRISE").unwrap();
 
         assert_eq!(enterprise.price, "Custom");

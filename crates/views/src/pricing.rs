@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::components::Tab;
 use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::plans::{Comparison, PlanCard};
@@ -15,6 +16,8 @@ pub struct PricingPage {
     /// The frame; for a signed-in reader, their plan is marked.
     pub shell: Shell,
     pub lead: String,
+    /// The choice of how often plans are paid; empty if there is none.
+    pub intervals: Vec<Tab>,
     pub plans: Vec<PlanCard>,
     pub packs: Vec<PackLine>,
     /// What a credit buys: "One standard API call costs 1 credit."

@@ -1,8 +1,9 @@
 //! `/dashboard/billing/upgrade`: choosing a plan and reviewing the change.
 
 use askama::Template;
+use domain::catalog::Interval;
 
-use crate::components::{Action, Badge, Banner, Fact, Prose};
+use crate::components::{Action, Badge, Banner, Fact, Prose, Tab};
 use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::plans::{Comparison, PlanCard};
@@ -18,6 +19,8 @@ pub struct UpgradePage {
     /// For example "You are on Pro. Upgrades start now; downgrades start on 15 Dec 2026.".
     pub lead: Prose,
     pub banners: Vec<Banner>,
+    /// The choice of how often plans are paid; empty if there is none.
+    pub intervals: Vec<Tab>,
     /// The plans. Choosing one posts `planId`, or leads to the review of the change.
     pub plans: Vec<PlanCard>,
     /// The currency, and why a plan is suggested.
@@ -56,4 +59,13 @@ pub fn choose(label: impl Into<String>, plan_id: &str) -> Action {
     Action::post(label, UPGRADE)
         .field("planId", plan_id)
         .block()
+}
+
+/// Like [`choose`], for a plan that is sold by several intervals.
+pub fn choose_by(label: impl Into<String>, plan_id: &str, interval: Option<Interval>) -> Action {
+    let action = choose(label, plan_id);
+    match interval {
+        Some(interval) => action.field("interval", interval.word()),
+        None => action,
+    }
 }

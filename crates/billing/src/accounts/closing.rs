@@ -26,6 +26,9 @@ const KIND: IntentKind = IntentKind::Closing;
 /// Maximum number of Checkout pages that are checked; far more than are ever open.
 const PAGES_MAX: i64 = 100;
 
+/// Maximum number of unpaid invoices that are voided; far more than Stripe leaves open.
+const INVOICES_MAX: i64 = 100;
+
 /// Maximum number of an account's unfinished requests that are searched for an earlier closing.
 const OWED_MAX: i64 = 20;
 
@@ -178,6 +181,7 @@ impl Chain for Closing {
             }
             _ => {
                 end_rest(app, intent.account_id).await?;
+                void_unpaid(app, intent, step).await?;
                 forget(app, intent).await?;
             }
         }
@@ -224,6 +228,29 @@ async fn end_rest(app: &App, account: i64) -> std::result::Result<(), Trouble> {
             let detail = "A subscription started in the meantime. It is canceled first.";
             return Err(Error::unavailable("still_subscribed", detail).into());
         }
+    }
+    Ok(())
+}
+
+/// Voids the invoices of plans that were not paid: their pages at Stripe could still be paid, for an
+/// account that nobody can use.
+async fn void_unpaid(app: &App, intent: &Intent, step: &Step) -> std::result::Result<(), Trouble> {
+    let account = intent.account_id;
+    let unpaid = app
+        .read(move |tx| store::invoices::unsettled(tx, account, INVOICES_MAX))
+        .await?;
+    let mut is_changed = false;
+    for invoice in &unpaid {
+        let key = key_of(&format!("{}-void-{invoice}", intent.id), step);
+        match app.stripe.void_invoice(invoice, &key).await {
+            Ok(_) => is_changed = true,
+            // It was paid or voided in the meantime, or it is a draft, which nobody can pay.
+            Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if is_changed {
+        sync::account(app, account).await?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use domain::catalog::{Catalog, Interval, Terms};
 use domain::money::{Currency, MinorUnits};
 use store::Tx;
 use store::catalog::PriceKind;
@@ -14,8 +15,12 @@ use crate::app::App;
 pub struct Prices {
     /// Tier by price id.
     pub tier_of_price: HashMap<String, String>,
-    /// Price id at which new customers buy a tier, by tier.
+    /// Price id at which new customers buy a tier by the month, by tier.
     pub price_of_tier: HashMap<String, String>,
+    /// Price id at which new customers buy a tier by the year, by tier.
+    pub yearly_price_of_tier: HashMap<String, String>,
+    /// What each tier's price costs and how often, including archived prices.
+    pub terms_of_price: HashMap<String, Terms>,
     /// Price id of a pack, by its credits.
     pub price_of_pack: HashMap<i64, String>,
     /// Pack by price id.
@@ -34,6 +39,42 @@ pub struct PackPrice {
 }
 
 impl Prices {
+    /// The price id at which new customers buy a tier by this interval.
+    pub fn sold(&self, tier: &str, interval: Interval) -> Option<&String> {
+        match interval {
+            Interval::Month => self.price_of_tier.get(tier),
+            Interval::Year => self.yearly_price_of_tier.get(tier),
+        }
+    }
+
+    /// The interval of a tier's price, if it is one of the catalog's.
+    pub fn interval_of(&self, price: &str) -> Option<Interval> {
+        Interval::from_word(&self.terms_of_price.get(price)?.interval)
+    }
+
+    fn sell(&mut self, tier: &str, interval: Interval, id: &str) {
+        let sold = match interval {
+            Interval::Month => &mut self.price_of_tier,
+            Interval::Year => &mut self.yearly_price_of_tier,
+        };
+        sold.insert(tier.to_owned(), id.to_owned());
+    }
+
+    /// Sells a tier at a price that was made by hand.
+    fn sell_named(&mut self, catalog: &Catalog, tier: &str, interval: Interval, id: &str) {
+        let price = catalog.tier(tier).and_then(|tier| tier.price_by(interval));
+        self.sell(tier, interval, id);
+        self.know(tier, id, price.map(|price| Terms::new(price, interval)));
+    }
+
+    /// Maps a price. Of one that was made by hand and isn't sold, the amount is unknown.
+    fn know(&mut self, tier: &str, id: &str, terms: Option<Terms>) {
+        self.tier_of_price.insert(id.to_owned(), tier.to_owned());
+        if let Some(terms) = terms {
+            self.terms_of_price.insert(id.to_owned(), terms);
+        }
+    }
+
     /// Whether the catalog sells or ever sold something at this price.
     pub fn knows(&self, price: &str) -> bool {
         self.tier_of_price.contains_key(price)
@@ -56,14 +97,18 @@ impl App {
         rows.sort_by_key(|row| row.first_version);
         for row in rows {
             if row.kind == PriceKind::Tier {
-                let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
+                let interval = row.interval();
+                let wanted = catalog.tier(&row.name);
+                let wanted = wanted.and_then(|tier| tier.price_by(interval));
                 let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
                 if fits && row.archived_at.is_none() {
-                    prices
-                        .price_of_tier
-                        .insert(row.name.clone(), row.price_id.clone());
+                    prices.sell(&row.name, interval, &row.price_id);
                 }
-                prices.tier_of_price.insert(row.price_id, row.name);
+                let currency = Currency::parse(&row.currency);
+                let terms = currency.map(|currency| {
+                    Terms::new(MinorUnits::new(row.amount_minor, currency), interval)
+                });
+                prices.know(&row.name, &row.price_id, terms);
             } else if let Ok(credits) = row.name.parse::<i64>() {
                 let wanted = catalog.pack(credits).map(|pack| pack.price.amount);
                 if wanted == Some(row.amount_minor) && row.archived_at.is_none() {
@@ -85,9 +130,11 @@ impl App {
                     prices.pack_of_price.insert(id.to_owned(), sold);
                 }
             } else {
-                prices.price_of_tier.insert(name.to_owned(), id.to_owned());
-                prices.tier_of_price.insert(id.to_owned(), name.to_owned());
+                prices.sell_named(&catalog, name, Interval::Month, id);
             }
+        }
+        for (name, id) in self.settings.stripe.named_yearly_prices() {
+            prices.sell_named(&catalog, name, Interval::Year, id);
         }
         *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
         self.wake_those_who_waited_for_prices().await

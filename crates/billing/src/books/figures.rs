@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use domain::figures::{DAYS, Figures, Share};
 use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::recurring::of_month;
 use domain::time::Timestamp;
 use store::Tx;
 use store::metrics::{Payments, Recurring};
@@ -122,14 +123,10 @@ impl Facts<'_> {
     }
 }
 
-/// Monthly revenue of subscriptions with one interval. A year has 12 months, 52 weeks or 365 days.
+/// Monthly revenue of subscriptions with one interval, each rounded once.
 fn monthly(row: &Recurring) -> i64 {
-    match row.interval.as_str() {
-        "year" => share_of(row.amount_minor, 1, 12),
-        "week" => share_of(row.amount_minor, 52, 12),
-        "day" => share_of(row.amount_minor, 365, 12),
-        _ => row.amount_minor,
-    }
+    let listed = of_month(row.amount_minor, &row.interval, 1);
+    listed.saturating_add(row.monthly_minor)
 }
 
 /// The metrics, at most a minute old on either clock: they also follow a billing clock that a twin
@@ -195,6 +192,7 @@ mod tests {
             interval: interval.to_owned(),
             count: 1,
             amount_minor,
+            monthly_minor: 0,
         };
 
         assert_eq!(monthly(&row("month", 1_900)), 1_900);

@@ -197,6 +197,12 @@ pub struct Stripe {
     pub price_id_pro_plus: String,
     /// As above, for the tier ENTERPRISE.
     pub price_id_enterprise: String,
+    /// As above, for the year of PRO.
+    pub price_id_pro_yearly: String,
+    /// As above, for the year of `PRO_PLUS`.
+    pub price_id_pro_plus_yearly: String,
+    /// As above, for the year of ENTERPRISE.
+    pub price_id_enterprise_yearly: String,
     /// As above, for the pack of 500 credits.
     pub price_id_credits_500: String,
     /// As above, for the pack of 1000 credits.
@@ -235,7 +241,17 @@ impl Stripe {
         }
     }
 
-    /// Manually created prices, as (tier or pack, price id).
+    /// Manually created prices of years, as (tier, price id).
+    pub fn named_yearly_prices(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("PRO", self.price_id_pro_yearly.as_str()),
+            ("PRO_PLUS", &self.price_id_pro_plus_yearly),
+            ("ENTERPRISE", &self.price_id_enterprise_yearly),
+        ];
+        all.into_iter().filter(|(_, id)| !id.is_empty()).collect()
+    }
+
+    /// Manually created prices, as (tier or pack, price id), those of years aside.
     pub fn named_prices(&self) -> Vec<(&'static str, &str)> {
         let all = [
             ("FREE", self.price_id_free.as_str()),

@@ -27,7 +27,8 @@ pub async fn start_checkout(
         return Err(access::suspended());
     }
     let what = match purchase {
-        Purchase::Plan(plan) => json!(plan),
+        Purchase::Plan(plan, Some(interval)) => json!(format!("{plan} by the {interval}")),
+        Purchase::Plan(plan, None) => json!(plan),
         Purchase::Pack(credits) => json!(credits),
     };
     let author = Author::new(app, actor).with_request(Some(request_id));

@@ -2,7 +2,7 @@
 
 mod session;
 
-use domain::catalog::{Catalog, Pack, Tier};
+use domain::catalog::{Catalog, Interval, Pack, Tier};
 use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
 use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
@@ -23,8 +23,9 @@ use crate::{rate_limit, trials};
 /// What the caller wants to buy, already checked to be for sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purchase {
-    /// A tier, by name.
-    Plan(String),
+    /// A tier, by name, and how often it is paid: what was agreed with the account, or else each
+    /// month, if the caller doesn't say.
+    Plan(String, Option<Interval>),
     /// A pack, by its credits.
     Pack(i64),
 }
@@ -183,15 +184,36 @@ async fn answered(
 }
 
 /// Reads which plan a client wants to buy. Prices, credits, customers and URLs that it sends are
-/// ignored (F1, F2).
-pub fn read_plan(catalog: &Catalog, app: &App, plan: &str) -> Result<Purchase> {
+/// ignored (F1, F2). A price id names the interval, too.
+pub fn read_plan(
+    catalog: &Catalog,
+    app: &App,
+    plan: &str,
+    interval: Option<&str>,
+) -> Result<Purchase> {
+    let prices = app.prices();
     let tier = catalog.tier(plan).map(|tier| tier.name.clone());
-    let tier = tier.or_else(|| app.prices().tier_of_price.get(plan).cloned());
+    let tier = tier.or_else(|| prices.tier_of_price.get(plan).cloned());
     let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
     if catalog.free().name == tier {
         return Err(Error::field("planId", "The free plan needs no payment."));
     }
-    Ok(Purchase::Plan(tier))
+    let of_price = prices.interval_of(plan);
+    let interval = read_interval(interval)?;
+    if interval.is_some() && of_price.is_some() && interval != of_price {
+        let detail = "This price has another interval. Leave the interval out, or name the plan.";
+        return Err(Error::field("interval", detail));
+    }
+    Ok(Purchase::Plan(tier, interval.or(of_price)))
+}
+
+/// Reads how often a plan is to be paid; `None` if the caller doesn't say.
+pub fn read_interval(interval: Option<&str>) -> Result<Option<Interval>> {
+    let Some(word) = interval else {
+        return Ok(None);
+    };
+    let wrong = || Error::field("interval", "interval is month or year.");
+    Interval::from_word(word).map(Some).ok_or_else(wrong)
 }
 
 /// Like [`read_plan`], for a pack.
@@ -249,12 +271,12 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 success_query: "type=credits&",
             })
         }
-        Purchase::Plan(name) => {
+        Purchase::Plan(name, interval) => {
             refuse_second_plan(app, caller.account.id).await?;
             let tier = catalog
                 .tier(name)
                 .expect("a purchase is of what is for sale");
-            let sold = plan_price(app, caller.account.id, tier).await?;
+            let sold = plan_price(app, caller.account.id, tier, *interval, Interval::Month).await?;
             Ok(Order {
                 kind: IntentKind::CheckoutSubscription,
                 mode: SessionMode::Subscription,
@@ -283,9 +305,20 @@ pub struct PlanPrice {
 }
 
 /// The price of a plan for this account: the one agreed with it, or else the list price. A plan
-/// with neither is sold by the sales team (U14).
-pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<PlanPrice> {
+/// with neither is sold by the sales team (U14). An agreed price has one interval; another one that
+/// the caller asks for is refused. `usual` is the interval of a caller who asks for none.
+pub async fn plan_price(
+    app: &App,
+    account: i64,
+    tier: &Tier,
+    asked: Option<Interval>,
+    usual: Interval,
+) -> Result<PlanPrice> {
     if let Some(own) = agreed(app, account, &tier.name).await? {
+        if asked.is_some_and(|asked| asked.word() != own.interval) {
+            let detail = format!("The price agreed for this plan is per {}.", own.interval);
+            return Err(Error::conflict("agreed_interval", detail));
+        }
         return Ok(own);
     }
     let contact = || {
@@ -293,12 +326,20 @@ pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<PlanPric
         Error::conflict("contact_sales", detail)
             .with("contactUrl", json!(app.settings.billing.contact_url))
     };
-    let price = tier.price.ok_or_else(contact)?;
-    let id = app.prices().price_of_tier.get(&tier.name).cloned();
+    let month = tier.price.ok_or_else(contact)?;
+    let usual = tier.price_by(usual).map_or(Interval::Month, |_| usual);
+    let interval = asked.unwrap_or(usual);
+    let price = match interval {
+        Interval::Month => month,
+        Interval::Year => tier
+            .price_yearly
+            .ok_or_else(|| Error::field("interval", "This plan is only sold by the month."))?,
+    };
+    let id = app.prices().sold(&tier.name, interval).cloned();
     Ok(PlanPrice {
         id: id.ok_or_else(setup_missing)?,
         price,
-        interval: "month".to_owned(),
+        interval: interval.word().to_owned(),
     })
 }
 

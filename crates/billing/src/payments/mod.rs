@@ -10,9 +10,11 @@ pub mod auto_topup;
 pub mod checkout;
 pub mod checkout_progress;
 pub mod customer;
+pub mod next_charge;
 pub mod owed;
 pub mod plan;
 pub mod portal;
+pub mod preview;
 
 use crate::app::App;
 use crate::error::{Error, Result};

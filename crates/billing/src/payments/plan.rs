@@ -6,7 +6,9 @@ pub mod ending;
 pub mod quote;
 pub mod schedule;
 
-use domain::money::MinorUnits;
+use domain::catalog::Terms;
+use domain::money::{Currency, MinorUnits};
+use domain::plan::SubscriptionStatus;
 use domain::projection::PendingKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -19,8 +21,10 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{call_again, call_again_as, claimed, is_refusal, is_stale, note_failure};
+use crate::payments::preview;
 use crate::{rate_limit, sync};
 
+pub use crate::payments::plan::quote::Choice;
 pub use crate::payments::plan::quote::QUOTE_SECONDS;
 pub use crate::payments::plan::quote::Quote;
 pub use crate::payments::plan::quote::Way;
@@ -56,6 +60,17 @@ pub struct Pending {
     pub tier: String,
     /// When it takes effect, or expires if unpaid.
     at: String,
+    /// How often the new price is paid; `None` in a row of an earlier version.
+    pub interval: Option<String>,
+    /// The new price.
+    price: Option<PendingPrice>,
+}
+
+/// A price as the row keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct PendingPrice {
+    amount: String,
+    currency: String,
 }
 
 impl Pending {
@@ -67,6 +82,14 @@ impl Pending {
     /// Whether it waits for a payment.
     pub fn is_unpaid(&self) -> bool {
         PendingKind::from_word(&self.kind) == Some(PendingKind::Payment)
+    }
+
+    /// What the new plan costs, and how often; `None` if that isn't known.
+    pub fn terms(&self) -> Option<Terms> {
+        let price = self.price.as_ref()?;
+        let price = MinorUnits::parse(&price.amount, Currency::parse(&price.currency)?)?;
+        let interval = self.interval.clone()?;
+        Some(Terms { price, interval })
     }
 
     /// When it takes effect, or expires if unpaid.
@@ -92,16 +115,67 @@ pub async fn cancel(app: &App, caller: &SignedIn, feedback: Option<&str>) -> Res
     apply(app, caller, &held, change).await.map(|_| ())
 }
 
-/// Undoes a cancellation while the plan is still running.
-pub async fn resume(app: &App, caller: &SignedIn) -> Result<()> {
+/// Undoes a cancellation while the plan is still running, or resumes a plan that is paused because
+/// its trial ended without a payment method. The latter starts a period that is charged now; returns
+/// the payment that it waits for, if it could not be charged.
+pub async fn resume(app: &App, caller: &SignedIn) -> Result<Option<Waiting>> {
     let held = allowed(app, caller).await?;
+    if held.status == SubscriptionStatus::Paused {
+        return resume_paused(app, caller, &held).await;
+    }
     // A date that was set in Stripe is cleared through its own field.
     let change = match (held.cancel_at_period_end, held.cancel_at) {
         (true, _) => Form::new().push("cancel_at_period_end", "false"),
         (false, Some(_)) => Form::new().push("cancel_at", ""),
-        (false, None) => return Ok(()),
+        (false, None) => return Ok(None),
     };
-    apply(app, caller, &held, change).await.map(|_| ())
+    apply(app, caller, &held, change).await.map(|_| None)
+}
+
+/// Starts a new period of a paused plan. It stays paused until its invoice is paid.
+async fn resume_paused(
+    app: &App,
+    caller: &SignedIn,
+    held: &Subscription,
+) -> Result<Option<Waiting>> {
+    let account = caller.account.id;
+    let card = app
+        .read(move |tx| store::payment_methods::of_account(tx, account))
+        .await?;
+    if card.is_none() {
+        let detail = "Add a payment method first; then resume the plan.";
+        return Err(Error::conflict("no_payment_method", detail));
+    }
+    let params = Form::new()
+        .push(SUBSCRIPTION, &held.subscription_id)
+        .push("resume", "true")
+        .encode();
+    let intent = reserve(app, caller, &params).await?;
+    let id = &held.subscription_id;
+    let called = call_again(&intent, |key| async move {
+        app.stripe.resume_subscription(id, &key).await
+    });
+    let resumed = match called.await {
+        Ok(resumed) => resumed,
+        Err(error) => {
+            note_failure(app, &intent, &error).await?;
+            return Err(declined(error));
+        }
+    };
+    settle(app, account, intent).await?;
+    // The answer may come before the charge; what is stored now is the last word.
+    let now = live(app, account).await?;
+    if now.is_none_or(|now| now.status != SubscriptionStatus::Paused) {
+        return Ok(None);
+    }
+    let currency = app.catalog().currency;
+    let nothing = MinorUnits::new(0, currency);
+    let mut waiting = waiting(app, resumed.latest_invoice.id(), nothing).await?;
+    if let Some(invoice) = resumed.latest_invoice.id() {
+        let invoice = app.stripe.retrieve_invoice(invoice).await?;
+        waiting.due = preview::money(&invoice.currency, invoice.amount_due)?;
+    }
+    Ok(Some(waiting))
 }
 
 /// Undoes the pending change: a downgrade at the period's end, or an upgrade that waits for its
@@ -170,9 +244,9 @@ pub struct Waiting {
 }
 
 /// Quotes a change to another plan. Changes nothing.
-pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
+pub async fn quote(app: &App, caller: &SignedIn, choice: Choice<'_>) -> Result<Quote> {
     let held = allowed(app, caller).await?;
-    quote::at(app, caller, held, plan, app.now().seconds()).await
+    quote::at(app, caller, held, choice, app.now().seconds()).await
 }
 
 /// Changes to another plan. An upgrade takes effect now, if it still costs what was `quoted`: the
@@ -182,7 +256,7 @@ pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
 pub async fn change(
     app: &App,
     caller: &SignedIn,
-    plan: &str,
+    choice: Choice<'_>,
     quoted: Option<(i64, i64)>,
 ) -> Result<Changed> {
     let held = allowed(app, caller).await?;
@@ -190,7 +264,7 @@ pub async fn change(
     // A caller who could choose the time could shrink the rest of the period at will.
     let fresh = quoted.filter(|(date, _)| quote::is_fresh(*date, now));
     let date = fresh.map_or(now, |(date, _)| date);
-    let quote = quote::at(app, caller, held, plan, date).await?;
+    let quote = quote::at(app, caller, held, choice, date).await?;
     if quote.way == Way::Down {
         return schedule::smaller(app, caller, &quote).await;
     }

@@ -194,6 +194,12 @@ impl Plan {
             let row = rows::subscription(account, customer, subscription, self.now);
             self.put(tx, &row, &mut report)?;
         }
+        for next in &self.fetched.next.fetched {
+            store::next_charges::put(tx, next)?;
+        }
+        for subscription in &self.fetched.next.none {
+            store::next_charges::remove(tx, account, subscription)?;
+        }
         for invoice in &self.wanted.invoices {
             self.put(tx, &rows::invoice(account, invoice), &mut report)?;
         }
@@ -342,6 +348,7 @@ impl Plan {
         let id = earlier.as_deref().unwrap_or(id);
         let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
+        store::transactions::note_tax(tx, account, &natural_key, wanted.tax_minor)?;
         let is_new = held.is_none();
         if self.is_dry && is_new && self.is_unpaid_page(wanted) {
             return Ok(());

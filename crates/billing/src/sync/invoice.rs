@@ -62,6 +62,7 @@ pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
         amount_due: object.amount_due.max(0),
         amount_paid: object.amount_paid.max(0),
         discount: object.discount().max(0),
+        tax: object.tax().max(0),
         currency: Currency::parse(&object.currency)?,
         created_at: at(object.created),
         paid_at: object.paid_at().map(at),

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::catalog::Terms;
+use domain::money::{Currency, MinorUnits};
 use domain::projection::plan_among;
 
 use crate::app::App;
@@ -13,6 +15,8 @@ use crate::sync::Held;
 pub struct Meaning {
     /// Tier by price, from the catalog and the prices agreed with the account.
     pub tier_of_price: HashMap<String, String>,
+    /// What each of these prices costs, and how often.
+    pub terms_of_price: HashMap<String, Terms>,
     /// Rank by tier name.
     pub rank_of_tier: HashMap<String, usize>,
     /// Price ids of add-ons.
@@ -24,11 +28,20 @@ impl Meaning {
     pub fn of(app: &App, held: &Held) -> Meaning {
         let prices = app.prices();
         let mut tier_of_price = prices.tier_of_price.clone();
-        tier_of_price.extend(held.agreed.clone());
+        let mut terms_of_price = prices.terms_of_price.clone();
+        for row in &held.agreed {
+            tier_of_price.insert(row.price_id.clone(), row.tier.clone());
+            if let Some(currency) = Currency::parse(&row.currency) {
+                let price = MinorUnits::new(row.amount_minor, currency);
+                let interval = row.billing_interval.clone();
+                terms_of_price.insert(row.price_id.clone(), Terms { price, interval });
+            }
+        }
         let catalog = app.catalog();
         let ranks = catalog.tiers.iter();
         Meaning {
             tier_of_price,
+            terms_of_price,
             rank_of_tier: ranks.map(|tier| (tier.name.clone(), tier.rank)).collect(),
             addon_prices: prices.addon_of_price.keys().cloned().collect(),
         }

@@ -11,6 +11,7 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+mod discounts;
 pub mod disputed_plan;
 pub mod duplicate_subscription;
 pub mod history;
@@ -19,6 +20,7 @@ pub mod invoice;
 pub mod lost;
 pub mod mark;
 pub mod meaning;
+mod next_charge;
 pub mod ours;
 pub mod owners;
 pub mod recovery;
@@ -36,8 +38,10 @@ use domain::backoff;
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Desired, Known, project};
 use domain::time::Timestamp;
+use store::account_prices::AccountPrice;
 use store::foreign::{Foreign, ForeignKind};
 use store::intents::{Intent, IntentKind};
+use store::next_charges::NextCharge;
 use store::sync::Lease;
 use stripe::objects;
 
@@ -202,6 +206,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
     let meaning = meaning::Meaning::of(app, held);
     let known = Known {
         tier_of_price: &meaning.tier_of_price,
+        terms_of_price: &meaning.terms_of_price,
         addon_prices: &meaning.addon_prices,
         undone: &held.undone,
         tier_held: &held.tiers,
@@ -259,14 +264,16 @@ pub struct Held {
     pub customers: Vec<store::customers::Customer>,
     /// Stored tier by subscription.
     pub tiers: HashMap<String, String>,
-    /// Tier by price, for prices agreed with the account.
-    pub agreed: HashMap<String, String>,
+    /// The prices agreed with the account, current and former ones.
+    pub agreed: Vec<AccountPrice>,
     /// The account's intents by id; Stripe objects refer to them in their metadata.
     pub intents: HashMap<String, Intent>,
     /// Subscriptions that were canceled as duplicate purchases.
     pub undone: HashSet<String>,
     /// Disputes that are stored as open.
     pub open_disputes: HashSet<String>,
+    /// The stored previews of next invoices.
+    pub next_charges: Vec<NextCharge>,
     /// The number of the last event that this sync covers.
     pub last_event: i64,
     /// Objects that events referred to.
@@ -358,14 +365,12 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         open_disputes: disputes.collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
-        agreed: store::account_prices::of_account(tx, account)?
-            .into_iter()
-            .map(|row| (row.price_id, row.tier))
-            .collect(),
+        agreed: store::account_prices::of_account(tx, account)?,
         intents: intents
             .into_iter()
             .map(|intent| (intent.id.clone(), intent))
             .collect(),
+        next_charges: store::next_charges::of_account(tx, account)?,
         last_event: store::events::last_of_account(tx, account)?,
         named: store::sync::named_objects(tx, account, NAMED_MAX)?,
         open,

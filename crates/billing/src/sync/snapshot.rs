@@ -1,6 +1,6 @@
 //! Fetches everything about an account that a projection reads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::projection::Snapshot;
 use store::customers::CustomerState;
@@ -9,8 +9,10 @@ use stripe::objects;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::sync::discounts::Discounts;
 use crate::sync::history::{Progress, Raw};
 use crate::sync::meaning::Meaning;
+use crate::sync::next_charge::{self, NextCharges};
 use crate::sync::ours::Aside;
 use crate::sync::{
     Held, by_id, charge, checkout_session, credit_note, history, invoice, mark, ours, owners,
@@ -34,6 +36,8 @@ pub struct Fetched {
     pub aside: Aside,
     /// Orders that were lost and were recovered.
     pub recovered: Vec<Intent>,
+    /// The previews of next invoices.
+    pub next: NextCharges,
     /// Customers of ours that don't carry our mark.
     pub unmarked: Vec<objects::Customer>,
 }
@@ -53,6 +57,7 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
     };
     let mut raw = Raw::default();
     let mut current = None;
+    let mut customers = HashMap::new();
     for customer in &held.customers {
         let object = customer_of(app, &customer.customer_id).await?;
         let left = history::read(app, &object, &held.progress, &mut raw).await?;
@@ -62,6 +67,7 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
             continue;
         }
         fetched.unmarked.extend(unmarked(app, held, &object));
+        customers.insert(object.id.clone(), object.clone());
         if customer.state == CustomerState::Current {
             current = Some(object);
         }
@@ -76,7 +82,13 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
     if let Some(customer) = current {
         fetched.card = card(app, &customer, &raw.subscriptions).await?;
     }
-    fetched.snapshot = translate(app, &held, &raw).await?;
+    let mut discounts = Discounts::default();
+    customers
+        .values()
+        .for_each(|one| discounts.add_customer(one));
+    discounts.read(app, &raw.subscriptions).await?;
+    fetched.next = next_charge::read(app, &held, &raw, &customers).await;
+    fetched.snapshot = translate(app, &held, &raw, (&discounts, &fetched.next)).await?;
     tracing::debug!(
         account = held.account,
         subscriptions = fetched.snapshot.subscriptions.len(),
@@ -236,14 +248,23 @@ async fn with_intents(app: &App, held: &Held, raw: &Raw) -> Result<Held> {
     Ok(held)
 }
 
-async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
+async fn translate(
+    app: &App,
+    held: &Held,
+    raw: &Raw,
+    (discounts, next): (&Discounts, &NextCharges),
+) -> Result<Snapshot> {
+    let now = app.now();
     let meaning = Meaning::of(app, held);
     let subscriptions = raw.subscriptions.iter();
     let invoices = raw.invoices.iter();
     let schedules = raw.schedules.iter();
     let mut snapshot = Snapshot {
         subscriptions: subscriptions
-            .map(|one| subscription::read(one, &meaning))
+            .map(|one| {
+                let monthly = discounts.monthly(one, now);
+                subscription::read(one, &meaning, monthly, next.of(&one.id))
+            })
             .collect(),
         invoices: invoices
             .filter_map(|one| invoice::read(one, &meaning))

@@ -4,9 +4,11 @@ use domain::money::{Currency, MinorUnits};
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Addon, Subscription};
 use domain::time::Timestamp;
+use store::next_charges::NextCharge;
 use stripe::objects;
 
 use crate::sync::at;
+use crate::sync::discounts::Monthly;
 use crate::sync::meaning::Meaning;
 
 /// The price that a pending update changes to, and when the update expires.
@@ -50,9 +52,15 @@ fn addons(object: &objects::Subscription, plan: Option<usize>) -> Vec<Addon> {
 }
 
 /// Converts a subscription of any API version.
-pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
+pub fn read(
+    object: &objects::Subscription,
+    meaning: &Meaning,
+    monthly: Monthly,
+    next: Option<&NextCharge>,
+) -> Subscription {
     let place = meaning.plan(object.items.data.iter().map(price_id));
     let item = place.and_then(|place| object.items.data.get(place));
+    let pause = object.pause_collection.as_ref();
     let start = object.current_period_start().unwrap_or(object.created);
     Subscription {
         id: object.id.clone(),
@@ -61,6 +69,13 @@ pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
         price_id: item.and_then(price_id).map(str::to_owned),
         price: item.and_then(|item| unit(item, object.currency.as_deref())),
         interval: item.and_then(interval),
+        quantity: item.and_then(|item| item.quantity).unwrap_or(1),
+        monthly_minor: monthly.minor,
+        discount_ends_at: monthly.until,
+        next_charge: next.and_then(|next| {
+            let currency = Currency::parse(next.currency.as_deref()?)?;
+            Some(MinorUnits::new(next.amount_minor?, currency))
+        }),
         addons: addons(object, place),
         period_start: at(start),
         period_end: at(object.current_period_end().unwrap_or(start)),
@@ -70,6 +85,8 @@ pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
         ended_at: object.ended_at.map(at),
         trial_end: object.trial_end.map(at),
         is_paused: object.pause_collection.is_some(),
+        pause_behavior: pause.and_then(|pause| pause.behavior.clone()),
+        resumes_at: pause.and_then(|pause| pause.resumes_at).map(at),
         anchor_at: object.billing_cycle_anchor.map(at),
         schedule_id: object.schedule.id().map(str::to_owned),
         pending_update: object

@@ -28,6 +28,8 @@ fn case_k21_a_price_that_stripe_cannot_charge_is_a_fault() {
         let text = TEXT.replace("\"usd\"", &format!("{currency:?}"));
         let text = text.replace("\"19.00\"", &format!("{price:?}"));
         let mut text = text.replace("\"49.00\"", &format!("{other:?}"));
+        text = text.replace("\"190.00\"", &format!("{price:?}"));
+        text = text.replace("\"490.00\"", &format!("{other:?}"));
         for pack in ["0.50", "1.00", "5.00", "10.00"] {
             text = text.replace(&format!("{pack:?}"), &format!("{other:?}"));
         }
@@ -43,8 +45,13 @@ fn case_k21_a_price_that_stripe_cannot_charge_is_a_fault() {
         ("kwd", "5.755", "14.99"),
     ] {
         let faults = in_currency(currency, price, other).unwrap_err();
-        assert_eq!(faults.len(), 1, "{faults:?}");
-        assert!(faults[0].contains("PRO"), "{faults:?}");
+        // The price of a month and that of a year.
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults.iter().all(|fault| fault.contains("\"PRO\"")),
+            "{faults:?}"
+        );
+        assert!(faults[1].contains("price_yearly"), "{faults:?}");
     }
 }
 
@@ -86,4 +93,60 @@ fn a_call_of_too_much_or_of_an_unknown_operation_has_no_price() {
     }
     let unknown = PriceError::UnknownOperation("x".to_owned());
     assert_eq!(catalog.price("x", None), Err(unknown));
+}
+
+#[test]
+fn a_plan_is_sold_by_the_month_and_by_the_year() {
+    let catalog = Catalog::parse(TEXT).unwrap();
+    let pro = catalog.tier("PRO").unwrap();
+    let dollars = |cents| Some(MinorUnits::new(cents, Currency::USD));
+
+    assert_eq!(pro.price_by(Interval::Month), dollars(1_900));
+    assert_eq!(pro.price_by(Interval::Year), dollars(19_000));
+    assert_eq!(pro.lookup_key_by(Interval::Month), "lbx_tier_pro");
+    assert_eq!(pro.lookup_key_by(Interval::Year), "lbx_tier_pro_yearly");
+    // A catalog without yearly prices stays valid.
+    let old = TEXT.replace("price_yearly = \"190.00\"\n", "");
+    let old = Catalog::parse(&old).unwrap();
+    assert_eq!(old.tier("PRO").unwrap().price_by(Interval::Year), None);
+    assert_eq!(old.free().price_by(Interval::Year), None);
+}
+
+#[test]
+fn months_are_free_only_if_they_are_by_computation() {
+    let saving = |year: &str| {
+        let text = TEXT.replace("\"190.00\"", &format!("{year:?}"));
+        Catalog::parse(&text).unwrap().tier("PRO").unwrap().saving()
+    };
+
+    assert_eq!(saving("190.00"), Some(Saving::Months(2)));
+    assert_eq!(saving("209.00"), Some(Saving::Months(1)));
+    let rest = MinorUnits::new(2_900, Currency::USD);
+    assert_eq!(saving("199.00"), Some(Saving::Amount(rest)));
+    assert_eq!(saving("228.00"), None);
+    assert_eq!(saving("240.00"), None);
+}
+
+#[test]
+fn a_faulty_yearly_price_names_its_tier() {
+    for (from, to, tier) in [
+        ("\"190.00\"", "\"0\"", "PRO"),
+        ("\"190.00\"", "\"abc\"", "PRO"),
+        ("\"190.00\"", "\"-5\"", "PRO"),
+        (
+            "price = \"0\"",
+            "price = \"0\"\nprice_yearly = \"10.00\"",
+            "FREE",
+        ),
+        (
+            "allowance = \"50000\"",
+            "allowance = \"50000\"\nprice_yearly = \"9.00\"",
+            "ENTERPRISE",
+        ),
+    ] {
+        let faults = Catalog::parse(&TEXT.replace(from, to)).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let name = format!("tier \"{tier}\": price_yearly");
+        assert!(faults[0].contains(&name), "{faults:?}");
+    }
 }

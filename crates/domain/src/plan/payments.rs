@@ -1,7 +1,7 @@
 //! What the invoices of a plan say about its periods: whether a period was paid for, and which of
 //! its credits went back with the money.
 
-use super::{Plan, SubscriptionFacts};
+use super::SubscriptionFacts;
 use crate::catalog::Catalog;
 use crate::invoices::{BillingReason, InvoiceStatus};
 use crate::money::{Credits, share_of};
@@ -131,21 +131,44 @@ fn is_changed_and_paid(invoices: &[PlanInvoice], facts: &SubscriptionFacts) -> b
     })
 }
 
-/// Whether the change to the plan's tier within the current month has an invoice that isn't paid:
-/// the difference is not earned then.
-pub(super) fn awaits_change(invoices: &[PlanInvoice], plan: &Plan) -> bool {
+/// Whether the change to a subscription's tier, within the period of this month, has an invoice that
+/// isn't paid: the difference is not earned then, in any month of the period.
+pub(super) fn awaits_change(
+    invoices: &[PlanInvoice],
+    subscription: &str,
+    tier: &str,
+    month_start: Timestamp,
+) -> bool {
     let changes = || {
         invoices.iter().filter(|invoice| {
-            plan.subscription_id.as_ref() == Some(&invoice.subscription)
+            invoice.subscription == subscription
                 && invoice.is_change()
-                && invoice.tier.as_ref() == Some(&plan.access_tier)
-                && invoice
-                    .period
-                    .is_some_and(|period| period.1 > plan.month_start)
+                && invoice.tier.as_deref() == Some(tier)
+                && invoice.period.is_some_and(|period| period.1 > month_start)
         })
     };
     changes().any(PlanInvoice::is_unpaid)
         && !changes().any(|one| one.is_paid() && !one.is_reversed())
+}
+
+/// The tier that was paid for last in the current period of a subscription.
+pub(super) fn tier_before_change<'a>(
+    invoices: &'a [PlanInvoice],
+    facts: &SubscriptionFacts,
+) -> Option<&'a str> {
+    let paid = invoices.iter().filter(|invoice| {
+        invoice.subscription == facts.id
+            && (invoice.is_for_period() || invoice.is_change())
+            && invoice.is_paid()
+            && !invoice.is_reversed()
+    });
+    let of_period = paid.filter_map(|invoice| {
+        let starts = invoice.period.map_or(facts.period_start, |period| period.0);
+        (starts >= facts.period_start).then_some((starts, invoice.tier.as_deref()?))
+    });
+    of_period
+        .max_by_key(|(starts, _)| *starts)
+        .map(|(_, tier)| tier)
 }
 
 /// The longest period that is sold has this many months.

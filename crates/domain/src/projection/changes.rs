@@ -3,6 +3,7 @@
 use super::snapshot::{Schedule, Snapshot, Subscription};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};
 use super::{Desired, Known};
+use crate::catalog::Terms;
 use crate::money::Currency;
 use crate::time::Timestamp;
 use crate::words::words;
@@ -17,6 +18,8 @@ pub struct PendingChange {
     /// The time of the change or, for one that is waiting for its payment, the time at which it
     /// lapses.
     pub at: Timestamp,
+    /// What the plan costs after the change, and how often; `None` if that isn't known.
+    pub terms: Option<Terms>,
 }
 
 words! {
@@ -44,17 +47,20 @@ pub(super) fn pending(
             kind: PendingKind::Payment,
             tier: known.tier_of_price.get(price)?.clone(),
             at: *expires_at,
+            terms: known.terms_of_price.get(price).cloned(),
         });
     }
     let id = fetched.schedule_id.as_ref()?;
     let schedule = snapshot.schedules.iter().find(|one| one.id == *id)?;
     let next = schedule.phases.iter().find(|phase| phase.starts_at > now);
     let next = next.filter(|_| schedule.ended_at.is_none())?;
-    let tier = known.tier_of_price.get(next.price_id.as_ref()?)?;
+    let price = next.price_id.as_ref()?;
+    let tier = known.tier_of_price.get(price)?;
     (next.price_id != fetched.price_id).then(|| PendingChange {
         kind: PendingKind::Scheduled,
         tier: tier.clone(),
         at: next.starts_at,
+        terms: known.terms_of_price.get(price).cloned(),
     })
 }
 

@@ -31,6 +31,9 @@ pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted:
             letter: Letter::TrialEnds {
                 tier,
                 at: at.micros(),
+                charge: fetched
+                    .next_charge
+                    .map(|charge| (charge.amount, charge.currency.code().to_owned())),
             },
         });
     }

@@ -68,6 +68,7 @@ impl Account {
         let open_disputes = HashSet::from(["dp_1".to_owned()]);
         let known = Known {
             tier_of_price: &tier_of_price,
+            terms_of_price: &HashMap::new(),
             tier_held: &self.tiers,
             rank_of_tier: &rank_of_tier,
             grace_days: 7,

@@ -53,6 +53,7 @@ pub(super) fn project_invoices(
                 invoice.currency,
             ),
             refunded_minor: if pays { refunded } else { 0 },
+            tax_minor: invoice.tax,
             payment_intent: invoice.payment_intent.clone().filter(|_| pays),
             session: session.map(|session| session.id.clone()),
             invoice: Some(invoice.id.clone()),

@@ -79,6 +79,15 @@ pub struct Subscription {
     pub price: Option<MinorUnits>,
     /// The billing interval of the price: `month` or `year`.
     pub interval: Option<String>,
+    /// How many units of the plan are paid for.
+    pub quantity: i64,
+    /// What the subscription brings each month ([`monthly`](crate::recurring::monthly)), in minor
+    /// units.
+    pub monthly_minor: i64,
+    /// When the first of the discounts in that amount ends.
+    pub discount_ends_at: Option<Timestamp>,
+    /// What will be charged next, according to Stripe's preview; `None` if that isn't known.
+    pub next_charge: Option<MinorUnits>,
     /// Its items besides the plan.
     pub addons: Vec<Addon>,
     /// The start of the current period.
@@ -97,6 +106,10 @@ pub struct Subscription {
     pub trial_end: Option<Timestamp>,
     /// Whether Stripe has paused the collection of payments.
     pub is_paused: bool,
+    /// What Stripe does with invoices while the collection is paused, in its word.
+    pub pause_behavior: Option<String>,
+    /// When the paused collection resumes by itself.
+    pub resumes_at: Option<Timestamp>,
     /// The time from which Stripe counts the periods; `None` when unknown.
     pub anchor_at: Option<Timestamp>,
     /// Stripe's id of the schedule that will change it.
@@ -151,6 +164,8 @@ pub struct Invoice {
     pub amount_paid: i64,
     /// The discount that codes and coupons gave, in minor units.
     pub discount: i64,
+    /// The tax in the amount, in minor units.
+    pub tax: i64,
     /// The currency of all amounts of the invoice.
     pub currency: Currency,
     /// The time at which the invoice was created.

@@ -98,6 +98,8 @@ pub struct Transaction {
     pub amount: MinorUnits,
     /// The refunded part, in minor units.
     pub refunded_minor: i64,
+    /// The tax in the amount, in minor units.
+    pub tax_minor: i64,
     /// Stripe's id of the payment intent.
     pub payment_intent: Option<String>,
     /// Stripe's id of the Checkout session.
@@ -144,6 +146,7 @@ pub(super) fn free_of_charge(kind: TransactionType, currency: Currency) -> Trans
         status: TransactionStatus::Completed,
         amount: MinorUnits::new(0, currency),
         refunded_minor: 0,
+        tax_minor: 0,
         payment_intent: None,
         session: None,
         invoice: None,

@@ -51,6 +51,7 @@ fn payment(charge: &Charge) -> Transaction {
         },
         amount: MinorUnits::new(charge.amount, charge.currency),
         refunded_minor: charge.reversed(),
+        tax_minor: 0,
         payment_intent: charge.payment_intent.clone(),
         session: None,
         invoice: None,

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::args;
 
-use crate::stage::{Person, Stage, answer, id_of, on_both};
+use crate::stage::{Person, Stage, answer, id_of, is, on_both};
 
 async fn close(person: &Person<'_>) -> (u16, Value) {
     answer(person.request(Method::DELETE, "/api/v1/account")).await
@@ -84,6 +84,27 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
             .as_str()
             .is_none_or(str::is_empty)
     );
+}
+
+on_both!(a_closed_accounts_unpaid_invoices_are_voided_so_that_nobody_pays_them);
+async fn a_closed_accounts_unpaid_invoices_are_voided_so_that_nobody_pays_them(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.decline_next("insufficient_funds").await;
+    stage.twin.advance("31d").await.unwrap();
+    stage.twin.advance("2h").await.unwrap();
+    maya.billing_when(is("PRO", "PAST_DUE")).await;
+    let invoice = stage.subscription().await["latest_invoice"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let (status, body) = close(&maya).await;
+
+    assert_eq!(status, 200, "{body}");
+    let invoice = stage.stripe_get(&format!("/v1/invoices/{invoice}")).await;
+    assert_eq!(invoice["status"], "void");
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows.last().unwrap().1, "CANCELLED", "{rows:?}");
 }
 
 on_both!(case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_continues);

@@ -8,8 +8,10 @@ mod credit_notes;
 mod debits;
 mod duplicates;
 mod endings;
+mod next_charge;
 mod portal;
 mod reversals;
+mod tax;
 mod turn;
 
 use billing::config::Settings;

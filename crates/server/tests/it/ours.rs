@@ -194,6 +194,7 @@ async fn a_subscription_becomes_ours_with_its_payments_when_the_catalog_learns_i
                 name: "PRO".to_owned(),
                 currency: "usd".to_owned(),
                 amount_minor: 1_500,
+                billing_interval: Some("month".to_owned()),
                 first_version: 1,
                 archived_at: None,
             };

@@ -7,6 +7,7 @@ mod pages;
 mod scheduled;
 mod trials;
 mod upgrades;
+mod yearly;
 
 use billing::config::Settings;
 use serde_json::{Value, json};

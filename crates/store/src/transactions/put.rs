@@ -222,3 +222,15 @@ fn update(
         ],
     )
 }
+
+/// Records how much of a payment is tax.
+pub fn note_tax(tx: &mut Tx<'_>, account: i64, natural_key: &str, tax_minor: i64) -> Result<u64> {
+    tx.execute(
+        "update transactions
+            set tax_minor = $3
+          where account_id = $1
+            and natural_key = $2
+            and tax_minor <> $3",
+        args![account, natural_key, tax_minor],
+    )
+}

@@ -37,6 +37,11 @@ fn subscription(account: i64, id: &'static str, from_day: i64) -> Subscription {
         synced_at: at(from_day * DAY),
         items: None,
         anchor_at: None,
+        quantity: 1,
+        monthly_minor: None,
+        discount_ends_at: None,
+        pause_behavior: None,
+        resumes_at: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn a_catalog_is_appended_once_for_each_text_and_prices_stay_mapped(db: &Db) {
         name: "PRO".into(),
         currency: "usd".into(),
         amount_minor: 1900,
+        billing_interval: Some("month".into()),
         first_version: 1,
         archived_at: None,
     };

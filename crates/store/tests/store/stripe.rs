@@ -275,6 +275,11 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
         synced_at: at(2),
         items: Some("[]".into()),
         anchor_at: None,
+        quantity: 1,
+        monthly_minor: None,
+        discount_ends_at: None,
+        pause_behavior: None,
+        resumes_at: None,
     }
 }
 

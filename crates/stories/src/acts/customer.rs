@@ -4,9 +4,10 @@ use billing::accounts::closing;
 use billing::accounts::preferences::{self, AutoChange, Change};
 use billing::accounts::put::{self, PutAccount};
 use billing::payments::checkout::{self, Purchase};
-use billing::payments::plan;
 use billing::payments::plan::ending;
+use billing::payments::plan::{self, Choice};
 use billing::people::users;
+use domain::catalog::Interval;
 use domain::money::Credits;
 use twin::core::{PayError, Payment};
 
@@ -56,9 +57,20 @@ pub(super) async fn put(world: &mut World, who: u8) -> String {
     said(world, "put", done)
 }
 
+/// A plan by a number, and how often it is paid: one of three pays by the year.
+fn plan_of(number: u8) -> (&'static str, Interval) {
+    let number = usize::from(number);
+    let interval = match (number / PLANS.len()) % 3 {
+        2 => Interval::Year,
+        _ => Interval::Month,
+    };
+    (PLANS[number % PLANS.len()], interval)
+}
+
 pub(super) async fn buy_plan(world: &mut World, who: u8, plan: u8, pay: Pay) -> String {
-    let name = PLANS[usize::from(plan) % PLANS.len()];
-    buy(world, who, Purchase::Plan(name.to_owned()), pay).await
+    let (name, interval) = plan_of(plan);
+    let purchase = Purchase::Plan(name.to_owned(), Some(interval));
+    buy(world, who, purchase, pay).await
 }
 
 pub(super) async fn buy_pack(world: &mut World, who: u8, pack: u8, pay: Pay) -> String {
@@ -125,12 +137,14 @@ pub(super) fn card(pay: Pay) -> &'static str {
 
 pub(super) async fn change(world: &mut World, who: u8, plan: u8) -> String {
     let who = person(world, who);
-    let name = PLANS[usize::from(plan) % PLANS.len()];
+    let (plan, interval) = plan_of(plan);
+    let interval = Some(interval);
+    let choice = Choice { plan, interval };
     let Some(caller) = world.signed_in(who).await else {
         return "no account".to_owned();
     };
     let (app, asking) = (world.app.clone(), caller.clone());
-    let quoted = world.run(async move { plan::quote(&app, &asking, name).await });
+    let quoted = world.run(async move { plan::quote(&app, &asking, choice).await });
     let quote = match quoted.await {
         Some(Ok(quote)) => quote,
         other => return said(world, "quote", other),
@@ -138,7 +152,8 @@ pub(super) async fn change(world: &mut World, who: u8, plan: u8) -> String {
     let subscription = quote.held.subscription_id.clone();
     let app = world.app.clone();
     let name_of_quote = plan::Quote::read(&quote.name());
-    let changed = world.run(async move { plan::change(&app, &caller, name, name_of_quote).await });
+    let changed =
+        world.run(async move { plan::change(&app, &caller, choice, name_of_quote).await });
     let changed = changed.await;
     // Whatever the answer was, the customer has confirmed the price.
     world

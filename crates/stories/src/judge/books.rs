@@ -43,7 +43,10 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     if let Err(error) = alerts::once(&world.app).await {
         broken.push(format!("the alert rules fail: {error}"));
     }
-    let open = world.app.read(|tx| store::alerts::all_open(tx, 1_000)).await;
+    let open = world
+        .app
+        .read(|tx| store::alerts::all_open(tx, 1_000))
+        .await;
     let open = open.unwrap_or_default().into_iter();
     let failing = open.filter(|alert| alert.rule == alerts::UNEVALUATED);
     broken.extend(failing.map(|alert| alert.summary));

@@ -3,9 +3,18 @@
 use crate::client::{Client, path_of};
 use crate::error::Result;
 use crate::form::Form;
-use crate::objects::{List, Price, Product};
+use crate::objects::{Coupon, List, Price, Product};
 
 impl Client {
+    /// Reads a coupon with the products that it is limited to, or fails with `NotFound`.
+    pub async fn retrieve_coupon(&self, id: &str) -> Result<Coupon> {
+        self.get(
+            &path_of("/v1/coupons", id, "")?,
+            &Form::new().expand("applies_to"),
+        )
+        .await
+    }
+
     /// Creates a product. The caller may choose its `id`.
     pub async fn create_product(&self, params: &Form, key: &str) -> Result<Product> {
         self.post("/v1/products", params, key).await

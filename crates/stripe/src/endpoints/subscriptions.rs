@@ -6,27 +6,42 @@ use crate::form::Form;
 use crate::objects::{List, Subscription, SubscriptionSchedule};
 
 impl Client {
-    /// Reads a subscription with its schedule, even if it has ended.
+    /// Reads a subscription with its schedule and discounts, even if it has ended.
     pub async fn retrieve_subscription(&self, id: &str) -> Result<Subscription> {
         self.get(
             &path_of("/v1/subscriptions", id, "")?,
-            &Form::new().expand("schedule"),
+            &Form::new()
+                .expand("schedule")
+                .expand("discounts")
+                .expand("items.data.discounts"),
         )
         .await
     }
 
-    /// Lists subscriptions with their schedules, newest first. Subscriptions that have ended are
+    /// Lists subscriptions with their schedules and discounts, newest first. Subscriptions that have ended are
     /// included unless `status` excludes them. Filters: `customer`, `price`, `created[gte]`.
     pub async fn list_subscriptions(
         &self,
         filter: &Form,
         items_max: usize,
     ) -> Result<List<Subscription>> {
-        let mut filter = filter.clone().expand("data.schedule");
+        let mut filter = filter
+            .clone()
+            .expand("data.schedule")
+            .expand("data.discounts")
+            .expand("data.items.data.discounts");
         if filter.get("status").is_none() {
             filter = filter.push("status", "all");
         }
         self.list("/v1/subscriptions", &filter, items_max).await
+    }
+
+    /// Resumes a subscription that is paused because its trial ended without a payment method. A new
+    /// period starts now; the subscription stays paused until its invoice is paid.
+    pub async fn resume_subscription(&self, id: &str, key: &str) -> Result<Subscription> {
+        let path = path_of("/v1/subscriptions", id, "/resume")?;
+        self.post(&path, &Form::new().push("billing_cycle_anchor", "now"), key)
+            .await
     }
 
     /// Updates a subscription. If the change waits for a payment, `pending_update` is set on the

@@ -1,6 +1,6 @@
 //! A customer: the object at Stripe that belongs to an account.
 
-use super::{Expandable, Metadata, PaymentMethod, or_default};
+use super::{Discount, Expandable, Metadata, PaymentMethod, or_default};
 use serde::Deserialize;
 
 /// A customer. For a deleted one, Stripe sends a stub with `deleted` set and little else.
@@ -25,6 +25,8 @@ pub struct Customer {
     pub currency: Option<String>,
     /// Whether the payment of the latest invoice failed.
     pub delinquent: Option<bool>,
+    /// The discount of all subscriptions that have none of their own.
+    pub discount: Option<Discount>,
     /// The settings for the customer's invoices.
     pub invoice_settings: Option<CustomerInvoiceSettings>,
     /// The metadata that we set on the object.

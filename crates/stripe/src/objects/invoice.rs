@@ -36,6 +36,11 @@ pub struct Invoice {
     /// The amount of each discount.
     #[serde(default, deserialize_with = "or_default")]
     pub total_discount_amounts: Vec<DiscountAmount>,
+    /// The amount of each tax, since basil.
+    #[serde(default, deserialize_with = "or_default")]
+    pub total_taxes: Vec<TaxAmount>,
+    #[serde(default, deserialize_with = "or_default")]
+    total_tax_amounts: Vec<TaxAmount>,
     /// The customer's balance before the invoice. A negative balance is credit that was used.
     pub starting_balance: Option<i64>,
     /// The customer's balance after the invoice.
@@ -102,6 +107,15 @@ impl Invoice {
             .iter()
             .map(|one| one.amount)
             .sum()
+    }
+
+    /// The sum of all taxes in minor units, included in prices or added to them, wherever the version
+    /// keeps it.
+    #[must_use]
+    pub fn tax(&self) -> i64 {
+        let taxes = [&self.total_taxes, &self.total_tax_amounts];
+        let known = taxes.into_iter().find(|taxes| !taxes.is_empty());
+        known.map_or(0, |taxes| taxes.iter().map(|one| one.amount).sum())
     }
 
     /// The subscription that the invoice was created for, wherever the version keeps it.
@@ -176,6 +190,13 @@ impl Invoice {
 /// The amount of one discount on an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DiscountAmount {
+    /// The amount in minor units.
+    pub amount: i64,
+}
+
+/// The amount of one tax on an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TaxAmount {
     /// The amount in minor units.
     pub amount: i64,
 }

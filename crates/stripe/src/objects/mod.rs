@@ -10,6 +10,7 @@ mod charge;
 mod checkout_session;
 mod credit_note;
 mod customer;
+mod discount;
 mod dispute;
 mod error_body;
 mod event;
@@ -36,6 +37,7 @@ pub use checkout_session::{
 };
 pub use credit_note::{CreditNote, CreditNoteRefund};
 pub use customer::{Customer, CustomerInvoiceSettings};
+pub use discount::{Coupon, CouponProducts, Discount};
 pub use dispute::{Dispute, DisputeEvidenceDetails, DisputeStatus};
 pub use error_body::{ApiError, ApiErrorBody};
 pub use event::Event;
@@ -43,6 +45,7 @@ pub use expandable::Expandable;
 pub use invoice::{
     BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceParent, InvoicePayment,
     InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions, InvoiceSubscriptionDetails,
+    TaxAmount,
 };
 pub use invoice_line::{
     InvoiceLine, InvoiceLineParent, InvoiceLineSource, LinePriceDetails, LinePricing, Period,
@@ -89,6 +92,8 @@ macro_rules! identified {
 identified!(
     Account,
     Charge,
+    Coupon,
+    Discount,
     CheckoutLineItem,
     CheckoutSession,
     CreditNote,

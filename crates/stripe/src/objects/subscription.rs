@@ -2,8 +2,8 @@
 
 use super::string_enum::string_enum;
 use super::{
-    Customer, Expandable, Invoice, List, Metadata, PaymentMethod, Price, SubscriptionSchedule,
-    or_default,
+    Customer, Discount, Expandable, Invoice, List, Metadata, PaymentMethod, Price,
+    SubscriptionSchedule, or_default,
 };
 use serde::Deserialize;
 
@@ -51,6 +51,9 @@ pub struct Subscription {
     pub trial_start: Option<i64>,
     /// The end of the trial, in seconds since 1970.
     pub trial_end: Option<i64>,
+    /// The discounts of the whole subscription, as ids or expanded.
+    #[serde(default, deserialize_with = "or_default")]
+    pub discounts: Vec<Expandable<Discount>>,
     /// The pause of collection, if any. It doesn't change the status.
     pub pause_collection: Option<PauseCollection>,
     /// The change that is waiting for its payment, if any.
@@ -121,6 +124,9 @@ pub struct SubscriptionItem {
     pub price: Option<Price>,
     /// The quantity, if the price has one.
     pub quantity: Option<i64>,
+    /// The discounts of the item, as ids or expanded.
+    #[serde(default, deserialize_with = "or_default")]
+    pub discounts: Vec<Expandable<Discount>>,
     /// The start of the period, in seconds since 1970. Versions before basil omit it.
     pub current_period_start: Option<i64>,
     /// The end of the period, in seconds since 1970. Versions before basil omit it.

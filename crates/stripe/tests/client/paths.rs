@@ -136,6 +136,7 @@ async fn call_customers_and_catalog(client: &Client, made: &mut Vec<&'static str
         create_price(&price, "k");
         update_price("price_1", &Form::new().push("active", false).push("lookup_key", ""), "k");
         retrieve_price("price_1");
+        retrieve_coupon("half");
         list_prices(&Form::new().push("lookup_keys[]", "pro_monthly").push("active", true), MAX);
         retrieve_account();
     );
@@ -177,6 +178,7 @@ async fn call_checkout_and_subscriptions(client: &Client, made: &mut Vec<&'stati
         list_subscriptions(&Form::new().push("status", "active"), MAX);
         update_subscription("sub_1", &upgrade, "k");
         update_subscription("sub_1", &cancel, "k");
+        resume_subscription("sub_1", "k");
         cancel_subscription("sub_1", &ended_at_once);
         create_subscription_schedule(&Form::new().push("from_subscription", "sub_1"), "k");
         retrieve_subscription_schedule("sub_sched_1");

@@ -38,10 +38,16 @@ struct Upcoming {
 pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     refuse_combinations(sent)?;
-    let invoice = core.rolled_back(|core| match opt(sent, "subscription") {
-        Some(id) => core.preview_subscription(id, sent),
-        None => core.preview_new(sent),
-    })?;
+    let now = core.now;
+    let invoice = core.rolled_back(|core| match opt(sent, "schedule") {
+        Some(id) => core.preview_schedule(id, sent),
+        None => match opt(sent, "subscription") {
+            Some(id) => core.preview_subscription(id, sent),
+            None => core.preview_new(sent),
+        },
+    });
+    core.now = now;
+    let invoice = invoice?;
     core.previews.keep(&invoice);
     Ok(invoice)
 }
@@ -74,6 +80,11 @@ impl Previews {
 }
 
 fn refuse_combinations(sent: &Value) -> Answer<()> {
+    let of_subscription = ["subscription", "subscription_details"];
+    if has(sent, "schedule") && of_subscription.iter().any(|name| has(sent, name)) {
+        let message = "You cannot pass `schedule` together with `subscription` parameters.";
+        return refuse_param("", "schedule", message);
+    }
     if text(sent, "subscription_details.billing_mode.type") == "classic" {
         let param = "subscription_details[billing_mode][type]";
         let message = "`billing_mode[type]=classic` is not served by this twin.";
@@ -112,7 +123,7 @@ fn check_changes(row: &Value, details: &Value) -> Answer<()> {
 }
 
 /// The error for a subscription that bills nothing more.
-fn nothing_upcoming(message: &str) -> Box<ApiError> {
+pub(super) fn nothing_upcoming(message: &str) -> Box<ApiError> {
     ApiError::bad("invoice_upcoming_none", "", message).with_status(404)
 }
 
@@ -139,7 +150,7 @@ impl Core {
         result
     }
 
-    fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {
+    pub(super) fn preview_subscription(&mut self, id: &str, sent: &Value) -> Answer {
         let row = self.need("subscription", id, "subscription")?;
         if opt(sent, "customer").is_some_and(|one| one != text(&row, "customer")) {
             let message = "The subscription does not belong to the customer.";

@@ -72,6 +72,7 @@ mod render;
 mod routes;
 mod schedule_phases;
 mod schedule_plans;
+mod schedule_preview;
 mod schedules;
 mod search;
 mod setup;

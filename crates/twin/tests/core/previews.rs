@@ -269,7 +269,8 @@ fn parameters_of_previews_that_are_not_served_are_refused_by_name() {
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 2000, 5000);
     let id = string(&sub["id"]);
 
-    let (_, schedule) = shop.refused("POST", PREVIEW, "schedule=sub_sched_1");
+    let details = "schedule_details[end_behavior]=release";
+    let (_, schedule) = shop.refused("POST", PREVIEW, details);
     let body = format!(
         "subscription={id}&subscription_details[start_date]={}",
         shop.now
@@ -278,7 +279,7 @@ fn parameters_of_previews_that_are_not_served_are_refused_by_name() {
 
     assert_eq!(
         schedule["message"],
-        "`schedule` is not served by this twin."
+        "`schedule_details` is not served by this twin."
     );
     assert_eq!(start["param"], "subscription_details[start_date]");
 }
@@ -425,4 +426,47 @@ fn a_cancellation_within_the_period_is_previewed_with_its_credit() {
     assert_eq!(past["param"], "subscription_details[cancel_at]");
     assert_eq!(missing["param"], "subscription_details[items][0][id]");
     assert!(shop.see(&json!(id))["cancel_at"].is_null());
+}
+
+#[test]
+fn a_preview_of_a_schedule_shows_what_its_next_phase_charges_and_changes_nothing() {
+    for (interval, amount) in [("month", 1900), ("year", 19_000)] {
+        let mut shop = Shop::open();
+        let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 500);
+        let more = format!("&recurring[interval]={interval}");
+        let cheap = shop.price("CHEAP", amount, &more);
+        let id = string(&sub["id"]);
+        let item = &sub["items"]["data"][0];
+        let (old, end) = (string(&item["price"]["id"]), &item["current_period_end"]);
+        let schedule = shop.post(
+            "/v1/subscription_schedules",
+            &format!("from_subscription={id}"),
+        );
+        let start = &schedule["phases"][0]["start_date"];
+        let path = format!("/v1/subscription_schedules/{}", string(&schedule["id"]));
+        shop.post(&path, &format!(
+            "end_behavior=release&phases[0][items][0][price]={old}&phases[0][start_date]={start}&phases[0][end_date]={end}&phases[1][items][0][price]={cheap}&phases[1][duration][interval]={interval}&phases[1][proration_behavior]=none"
+        ));
+        shop.wait(1);
+        let before = state(&shop);
+
+        let body = format!("schedule={}", string(&schedule["id"]));
+        let preview = shop.post(PREVIEW, &body);
+        let after = state(&shop);
+        shop.wait(31 * DAY + 2 * crate::shop::HOUR);
+
+        let differs = |name: &&String| before[name.as_str()] != after[name.as_str()];
+        let changed: Vec<&String> = before.as_object().unwrap().keys().filter(differs).collect();
+        assert_eq!(changed, Vec::<&String>::new());
+        assert_eq!(amounts(&preview), [amount]);
+        assert_eq!(preview["period_end"], *end);
+        let latest = shop.see(&shop.see(&sub["id"])["latest_invoice"]);
+        assert_eq!(
+            (&latest["amount_paid"], &latest["amount_due"]),
+            (&json!(amount), &preview["amount_due"])
+        );
+    }
+    let mut shop = Shop::open();
+    let both = "schedule=sub_sched_1&subscription=sub_1";
+    assert_eq!(shop.refused("POST", PREVIEW, both).1["param"], "schedule");
 }

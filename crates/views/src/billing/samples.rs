@@ -177,7 +177,7 @@ fn endings() -> Vec<(&'static str, BillingPage)> {
     cancelling.plan.actions.truncate(1);
     let cancelling = uncharged(cancelling, "No upcoming charge: the plan ends.");
     let goes_on = "You're on Free until the plan resumes.";
-    let paused = on_free(pro("paused", goes_on, banners::paused("Pro")));
+    let paused = on_free(pro("paused", goes_on, banners::paused("Pro", true)));
     let paused = uncharged(paused, "No charge while the plan is paused.");
     let mut ended = free();
     ended.plan.badge = labels::subscription_badge("canceled");
@@ -312,10 +312,11 @@ fn active() -> BillingPage {
         next: NextCharge {
             when: Some(day(23)),
             lines: vec![
-                Fact::new("Pro, monthly", "$19.00"),
-                Fact::total("Total before tax", "$19.00"),
+                Fact::new("1 × Pro (at $19.00 / month)", "$19.00"),
+                Fact::total("Total", "$19.00"),
             ],
             none: String::new(),
+            note: String::new(),
             method: Some(PaymentMethod {
                 name: "Visa ending 4242".to_owned(),
                 expires: "Expires 08/2028".to_owned(),
@@ -391,6 +392,7 @@ fn nothing_next(why: &str) -> NextCharge {
         when: None,
         lines: Vec::new(),
         none: why.to_owned(),
+        note: String::new(),
         method: None,
     }
 }

@@ -171,7 +171,9 @@ fn content(letter: &Letter, context: &Context<'_>) -> Content {
         | Letter::PaymentRecovered { .. } => payments::content(letter, context),
         Letter::PlanEnding { tier, at } => plans::ending(context, tier, *at),
         Letter::PlanEnded { tier } => plans::ended(context, Some(tier), "It was canceled."),
-        Letter::TrialEnds { tier, at } => plans::trial_ending(context, tier, *at),
+        Letter::TrialEnds { tier, at, charge } => {
+            plans::trial_ending(context, tier, *at, charge.as_ref())
+        }
         Letter::CreditsLow { .. }
         | Letter::CreditsGone {}
         | Letter::AutoTopupDone { .. }

@@ -1,5 +1,7 @@
 //! The emails about plans.
 
+use domain::money::{Currency, MinorUnits};
+
 use crate::emails::{Content, Context};
 use crate::{format, offer};
 
@@ -28,12 +30,18 @@ pub(super) fn ended(context: &Context<'_>, tier: Option<&str>, because: &str) ->
         .button(format!("Restart {plan}"), context.billing())
 }
 
-pub(super) fn trial_ending(context: &Context<'_>, tier: &str, at: i64) -> Content {
+pub(super) fn trial_ending(
+    context: &Context<'_>,
+    tier: &str,
+    at: i64,
+    charge: Option<&(i64, String)>,
+) -> Content {
     let (plan, ends) = (context.plan(Some(tier)), format::day(at).text);
-    let price = context.catalog.tier(tier).and_then(|tier| tier.price);
-    let then = match price {
-        Some(price) => format!("Then it costs {} per month.", offer::short(price)),
-        None => "Then it costs the price agreed with you.".to_owned(),
+    let charge = charge
+        .and_then(|(minor, currency)| Some(MinorUnits::new(*minor, Currency::parse(currency)?)));
+    let then = match charge {
+        Some(amount) => format!("The first charge is {} on that day.", offer::money(amount)),
+        None => "The first charge is made on that day.".to_owned(),
     };
     context
         .content(format!("Your {plan} trial ends on {ends}"))

@@ -121,6 +121,7 @@ fn of_plans() -> Vec<Named> {
     let trial_ending = Letter::TrialEnds {
         tier: tier(),
         at: NOW + 7 * DAY,
+        charge: Some((1_900, "usd".to_owned())),
     };
     vec![
         ("plan-ending", ending),

@@ -110,9 +110,13 @@ fn a_trial_that_ends_names_the_day_and_the_price() {
     let letter = Letter::TrialEnds {
         tier: "PRO".to_owned(),
         at,
+        charge: Some((950, "usd".to_owned())),
     };
 
-    says(&letter, &["Pro", &format::day(at).text, "$19 per month"]);
+    says(
+        &letter,
+        &["Pro", &format::day(at).text, "The first charge is $9.50"],
+    );
 }
 
 #[test]

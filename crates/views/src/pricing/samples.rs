@@ -3,6 +3,7 @@
 use super::*;
 use crate::components::Action;
 use crate::components::Badge;
+use crate::components::Tab;
 use crate::layout::Nav;
 use crate::layout::Shell;
 use crate::plans::CompareRow;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<(&'static str, PricingPage)> {
     let mine = page(samples::customer(Nav::Pricing), Some("PRO"));
     let mut bare = page(Shell::public("LocalBoxs"), None);
     bare.packs.clear();
+    bare.intervals.clear();
     bare.compare = Comparison::default();
     bare.plans.truncate(1);
     let mut worst = page(samples::worst(Nav::Pricing), Some("FREE"));
@@ -33,8 +35,16 @@ pub fn all() -> Vec<(&'static str, PricingPage)> {
         plan.ticks = vec![EVIL.to_owned(); 8];
         plan.price = "KWD 92,233,720,368,547,758.070".to_owned();
     }
+    let mut yearly = page(samples::public(), None);
+    yearly.intervals = intervals("/pricing", true);
+    for (plan, price) in yearly.plans.iter_mut().skip(1).zip(["$190", "$490"]) {
+        plan.price = price.to_owned();
+        plan.per = "per year".to_owned();
+        plan.tagline = "2 months free".to_owned();
+    }
     vec![
         ("public", public),
+        ("yearly", yearly),
         ("signed-in", mine),
         ("bare", bare),
         ("worst", worst),
@@ -51,6 +61,7 @@ fn page(shell: Shell, current: Option<&str>) -> PricingPage {
         shell,
         lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
+        intervals: intervals("/pricing", false),
         plans: plans(current, "/login?next=/dashboard/billing/upgrade"),
         packs: vec![
             pack("500 credits", "$0.50"),
@@ -63,6 +74,20 @@ fn page(shell: Shell, current: Option<&str>) -> PricingPage {
         compare: compare(current),
         note: "Prices in US dollars, tax added where it applies.".to_owned(),
     }
+}
+
+/// The choice of how often plans are paid.
+pub fn intervals(path: &str, is_yearly: bool) -> Vec<Tab> {
+    let tab = |label: &str, word: &str, current: bool| Tab {
+        label: label.to_owned(),
+        count: None,
+        href: format!("{path}?interval={word}"),
+        current,
+    };
+    vec![
+        tab("Monthly", "month", !is_yearly),
+        tab("Yearly", "year", is_yearly),
+    ]
 }
 
 /// The four plans as seen by a reader on `current`.

@@ -6,6 +6,7 @@ use crate::components::{Action, Badge, Fact, Prose};
 use crate::layout::Nav;
 use crate::layout::Shell;
 use crate::pricing::samples::compare;
+use crate::pricing::samples::intervals;
 use crate::pricing::samples::plans;
 use crate::samples;
 use crate::samples::EVIL;
@@ -69,6 +70,7 @@ fn page(shell: Shell, current: &str) -> UpgradePage {
             .time(day(23))
             .text("."),
         banners: Vec::new(),
+        intervals: intervals(UPGRADE, false),
         plans,
         note: "Prices in US dollars, tax added where it applies. Suggested because you used \
                79% of your Pro call limit this period."

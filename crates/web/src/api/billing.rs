@@ -7,6 +7,7 @@ use billing::app::App;
 use billing::error::Result;
 use billing::exact::Exact;
 use billing::payments::addons;
+use billing::payments::next_charge::{self, Next};
 use billing::payments::owed::{self, OwedRefund};
 use billing::summary::{View, view_with};
 use domain::plan::{Plan, PlanStatus};
@@ -18,7 +19,7 @@ use store::Tx;
 use store::subscriptions::Subscription;
 
 use crate::http::error::HttpResult;
-use crate::rows::money::of_row;
+use crate::rows::money::{Money, of_row};
 
 /// Maximum number of invoices in the response.
 const INVOICES_MAX: i64 = 12;
@@ -39,7 +40,7 @@ const INVOICES_MAX: i64 = 12;
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {
     let account = caller.account.id;
     let read = move |tx: &mut Tx<'_>, view: &View| {
-        let held = held(tx, account, &view.plan)?;
+        let held = held(tx, account, &view.plan, view.at)?;
         let invoices = store::invoices::of_account(tx, account, INVOICES_MAX)?;
         let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
         let owed = owed::refunds(tx, account)?;
@@ -68,29 +69,83 @@ pub struct Billing {
     owed_refunds: Vec<Value>,
 }
 
-/// The subscription that provides the plan.
-fn held(tx: &mut Tx<'_>, account: i64, plan: &Plan) -> store::Result<Option<Subscription>> {
-    match &plan.subscription_id {
-        Some(id) => store::subscriptions::find(tx, account, id),
-        None => Ok(None),
-    }
+/// The subscription that provides the plan, and what is charged next.
+fn held(
+    tx: &mut Tx<'_>,
+    account: i64,
+    plan: &Plan,
+    now: Timestamp,
+) -> store::Result<(Option<Subscription>, Next)> {
+    let held = match &plan.subscription_id {
+        Some(id) => store::subscriptions::find(tx, account, id)?,
+        None => None,
+    };
+    let live = held.as_ref().filter(|held| held.live);
+    let next = next_charge::of(tx, plan, live, now)?;
+    Ok((held, next))
 }
 
 /// The plan of an account as JSON.
 pub(crate) async fn plan_of(app: &App, account: i64) -> Result<Value> {
-    let read = move |tx: &mut Tx<'_>, view: &View| held(tx, account, &view.plan);
+    let read = move |tx: &mut Tx<'_>, view: &View| held(tx, account, &view.plan, view.at);
     let (view, held) = view_with(app, account, read).await?;
     Ok(subscription(app, &view.plan, held))
 }
 
 /// The plan as JSON, with its pending change.
-fn subscription(app: &App, plan: &Plan, held: Option<Subscription>) -> Value {
+fn subscription(app: &App, plan: &Plan, (held, next): (Option<Subscription>, Next)) -> Value {
     let addons = held.as_ref().filter(|held| held.live);
     let addons = addons.map_or_else(Vec::new, |held| addons::of(app, held));
+    let paid = held.as_ref().filter(|held| held.live).map(paid);
     let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
     let mut json = plan_json(plan, pending);
     json["addOns"] = addons.iter().map(addon).collect();
+    let paid = paid.unwrap_or_default();
+    json["interval"] = json!(paid.interval);
+    json["quantity"] = json!(paid.quantity);
+    json["price"] = json!(paid.price);
+    json["collectionPause"] = json!(paid.pause);
+    json["nextCharge"] = next_json(&next);
     json
+}
+
+/// What the live subscription costs.
+#[derive(Default)]
+struct Paid {
+    interval: Option<String>,
+    quantity: Option<i64>,
+    price: Option<Money>,
+    pause: Option<Value>,
+}
+
+fn paid(held: &Subscription) -> Paid {
+    let price = held.amount_minor.zip(held.currency.as_deref());
+    Paid {
+        interval: held.billing_interval.clone(),
+        quantity: Some(held.quantity),
+        price: price.map(|(minor, currency)| of_row(minor, currency).into()),
+        pause: held.paused.then(|| {
+            let resumes = held.resumes_at.map(Timestamp::rfc3339);
+            json!({ "behavior": held.pause_behavior, "resumesAt": resumes })
+        }),
+    }
+}
+
+/// The next charge as JSON; null if none is coming.
+fn next_json(next: &Next) -> Value {
+    let Next::Charge(charge) = next else {
+        return Value::Null;
+    };
+    let lines = charge.lines.iter();
+    let lines: Vec<Value> = lines
+        .map(|(name, amount)| json!({ "description": name, "amount": amount.decimal_text() }))
+        .collect();
+    json!({
+        "at": charge.at.rfc3339(),
+        "amount": Money::from(charge.amount),
+        "lines": lines,
+        "asOf": charge.as_of.rfc3339(),
+    })
 }
 
 fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {

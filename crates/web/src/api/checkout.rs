@@ -28,6 +28,9 @@ pub struct NewCheckout {
     kind: String,
     /// The plan to buy. Required for a subscription.
     plan_id: Option<String>,
+    /// How often the plan is paid: `month` or `year`. The default is `month`, or what was agreed with
+    /// the account.
+    interval: Option<String>,
     /// The pack to buy, by its number of credits such as 500. Required for a top-up.
     #[schema(value_type = Option<u64>)]
     amount: Option<Box<RawValue>>,
@@ -71,6 +74,9 @@ pub struct NewCheckoutFor {
     kind: String,
     /// The plan to buy. Required for a subscription.
     plan_id: Option<String>,
+    /// How often the plan is paid: `month` or `year`. The default is `month`, or what was agreed with
+    /// the account.
+    interval: Option<String>,
     /// The pack to buy, by its number of credits such as 500. Required for a top-up.
     #[schema(value_type = Option<u64>)]
     amount: Option<Box<RawValue>>,
@@ -106,6 +112,7 @@ pub async fn create_for(
     let wanted = NewCheckout {
         kind: body.kind,
         plan_id: body.plan_id,
+        interval: body.interval,
         amount: body.amount,
         currency: None,
     };
@@ -137,7 +144,7 @@ fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
         Some(Sold::Subscription) => {
             let plan = body.plan_id.as_deref();
             let plan = plan.ok_or_else(|| Error::field("planId", "Name the plan."))?;
-            checkout::read_plan(&catalog, app, plan)
+            checkout::read_plan(&catalog, app, plan, body.interval.as_deref())
         }
         Some(Sold::Topup) => {
             let amount = body.amount.as_deref();

@@ -5,10 +5,10 @@ use axum::extract::State;
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::payments::plan;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::{QUOTE_SECONDS, Quote, Way};
-use billing::payments::plan::{Changed, ending, quote};
+use billing::payments::plan::{Changed, Choice, Waiting, ending, quote};
+use billing::payments::{checkout, plan};
 use domain::money::MinorUnits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,10 @@ pub struct PlanChange {
     /// The plan to change to. Required for `preview` and `confirm`; the free plan ends the current
     /// one.
     plan_id: Option<String>,
+    /// How often the plan is paid, for `preview` and `confirm`: `month` or `year`. The default is
+    /// that of the current plan, or what was agreed with the account. A longer interval starts now,
+    /// a shorter one with the next period.
+    interval: Option<String>,
     /// The `quote` of the preview to confirm. Required if the preview returned one.
     quote: Option<String>,
     /// When the plan ends, for `cancel` and for changes to the free plan. The default is
@@ -51,7 +55,8 @@ pub enum PlanAction {
     Undo,
     /// Ends the plan, at the end of the period or immediately.
     Cancel,
-    /// Reverses a cancellation while the plan is still running.
+    /// Reverses a cancellation while the plan is still running, or resumes a plan that is paused
+    /// because its trial ended without a payment method: a new period starts and is charged now.
     Resume,
 }
 
@@ -92,6 +97,8 @@ pub struct Preview {
     refund: Money,
     /// The price of each billing period after the change.
     price: Option<Money>,
+    /// How often that price is paid: `month` or `year`; null for the free plan.
+    interval: Option<String>,
     /// The lines that add up to `amountDue`.
     lines: Vec<Line>,
     /// The quote to send when confirming, or null if no amount needs to be confirmed.
@@ -160,8 +167,8 @@ pub async fn create(
         }
         PlanAction::Cancel => cancel(&app, &caller, &body).await,
         PlanAction::Resume => {
-            plan::resume(&app, &caller).await?;
-            answer(&app, &caller, "done").await
+            let waiting = plan::resume(&app, &caller).await?;
+            waits_or_done(&app, &caller, waiting).await
         }
     }
 }
@@ -170,7 +177,8 @@ async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Prev
     let plan_id = body.plan_id.as_deref();
     let plan_id = plan_id.ok_or_else(|| Error::field("planId", "Name the plan."))?;
     if app.catalog().free().name != plan_id {
-        return Ok(of_quote(&quote(app, caller, plan_id).await?));
+        let choice = choice(plan_id, body)?;
+        return Ok(of_quote(&quote(app, caller, choice).await?));
     }
     if body.when == Some(When::Now) {
         return Ok(of_ending(app, &ending::quote(app, caller).await?));
@@ -193,6 +201,7 @@ fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -
         amount_due: nothing(),
         refund: refund.into(),
         price: Some(nothing()),
+        interval: None,
         lines: Vec::new(),
         quote: None,
         quote_expires_at: None,
@@ -215,6 +224,7 @@ fn of_quote(quote: &Quote) -> Preview {
         amount_due: quote.due.into(),
         refund: MinorUnits::new(0, quote.due.currency).into(),
         price: Some(quote.price.into()),
+        interval: Some(quote.interval.clone()),
         lines: quote
             .lines
             .iter()
@@ -253,7 +263,7 @@ async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<
         return cancel(app, caller, body).await;
     }
     let quoted = read_quote(body.quote.as_deref())?;
-    match plan::change(app, caller, plan_id, quoted).await? {
+    match plan::change(app, caller, choice(plan_id, body)?, quoted).await? {
         Changed::Done => answer(app, caller, "done").await,
         Changed::Scheduled(at) => {
             let changed = changed(app, caller, "scheduled").await?;
@@ -262,17 +272,27 @@ async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<
                 ..changed
             })))
         }
-        Changed::Waits(waiting) => {
-            let changed = changed(app, caller, "awaiting_payment").await?;
-            Ok(Json(json!(PlanChanged {
-                pay_url: waiting.url,
-                amount_due: Some(waiting.due.into()),
-                declined: waiting.declined,
-                ..changed
-            })))
-        }
+        Changed::Waits(waiting) => waits_or_done(app, caller, Some(waiting)).await,
         Changed::Differs(quote) => Err(differs(&of_quote(&quote)).into()),
     }
+}
+
+/// The answer for a change that waits for its payment, or for one that is done.
+async fn waits_or_done(
+    app: &App,
+    caller: &SignedIn,
+    waiting: Option<Waiting>,
+) -> HttpResult<Json<Value>> {
+    let Some(waiting) = waiting else {
+        return answer(app, caller, "done").await;
+    };
+    let changed = changed(app, caller, "awaiting_payment").await?;
+    Ok(Json(json!(PlanChanged {
+        pay_url: waiting.url,
+        amount_due: Some(waiting.due.into()),
+        declined: waiting.declined,
+        ..changed
+    })))
 }
 
 async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {
@@ -287,6 +307,11 @@ async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<J
         None => answer(app, caller, "done").await,
         Some(ending) => Err(differs(&of_ending(app, &ending)).into()),
     }
+}
+
+fn choice<'a>(plan: &'a str, body: &PlanChange) -> Result<Choice<'a>> {
+    let interval = checkout::read_interval(body.interval.as_deref())?;
+    Ok(Choice { plan, interval })
 }
 
 fn read_quote(quote: Option<&str>) -> Result<Option<(i64, i64)>> {

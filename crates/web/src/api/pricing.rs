@@ -81,6 +81,7 @@ fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
             "name": tier.title,
             "price": tier.price.map(money),
             "interval": "month",
+            "priceYearly": tier.price_yearly.map(money),
             "contactUrl": tier.price.is_none().then_some(contact_url),
             "limits": { "calls": tier.calls_limit },
             "trialDays": tier.trial_days,

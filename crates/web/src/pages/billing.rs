@@ -14,6 +14,7 @@ use billing::app::App;
 use billing::error::Error;
 use billing::export::csv::Csv;
 use billing::payments::plan;
+use billing::payments::plan::Choice;
 use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
@@ -53,8 +54,14 @@ pub async fn show(
     Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
-    let read = move |tx: &mut Tx<'_>, _: &View| {
-        rows::read(tx, account, query.after.as_deref(), now, real_now)
+    let read = move |tx: &mut Tx<'_>, view: &View| {
+        rows::read(
+            tx,
+            (account, &view.plan),
+            query.after.as_deref(),
+            now,
+            real_now,
+        )
     };
     let (view, rows) = view_with(&app, account, read).await?;
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
@@ -92,6 +99,7 @@ pub struct Act {
     reason: Option<String>,
     #[serde(rename = "planId")]
     plan_id: Option<String>,
+    interval: Option<String>,
     quote: Option<String>,
 }
 
@@ -163,12 +171,17 @@ pub async fn act(
 ) -> HttpResult<Response> {
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
-        Some("resume") => plan::resume(&app, &caller).await?,
+        Some("resume") => return upgrade::resume(&app, &caller).await,
         Some("undo") => plan::undo(&app, &caller).await?,
         Some("end") => return end(&app, &caller, &form).await,
         Some("change") => {
             let plan = form.plan_id.unwrap_or_default();
-            return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
+            let interval = crate::pages::offer::asked(form.interval.as_deref());
+            let choice = Choice {
+                plan: &plan,
+                interval,
+            };
+            return upgrade::change(&app, &caller, choice, form.quote.as_deref()).await;
         }
         _ => {
             return Err(

@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::response::Html;
 use billing::app::App;
-use domain::catalog::{Catalog, Operation, Tier};
+use domain::catalog::{Catalog, Interval, Operation, Tier};
 use domain::money::Credits;
+use serde::Deserialize;
 use views::components::Action;
 use views::format;
 use views::layout::Nav;
@@ -13,43 +14,70 @@ use views::pricing::{PackLine, PricingPage};
 use crate::frame::{html, public_shell};
 use crate::http::callers::MaybeVisitor;
 use crate::http::error::HttpResult;
+use crate::http::params::Params;
 use crate::pages::offer;
 
-/// `GET /pricing`
+/// The page's own address.
+const PRICING: &str = "/pricing";
+
+/// Which prices to show.
+#[derive(Debug, Deserialize)]
+pub struct Query {
+    interval: Option<String>,
+}
+
+/// `GET /pricing`; with `interval=year`, the prices of a year.
 pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let catalog = app.catalog();
-    let current = match &visitor {
+    let held = match &visitor {
         Some(visitor) => offer::tier_of(&app, visitor).await?,
         None => None,
     };
-    let current = current.as_deref();
+    let current = held
+        .as_ref()
+        .map(|(tier, interval)| (tier.as_str(), *interval));
+    let asked = offer::asked(query.interval.as_deref());
+    let interval = asked.or(current.and_then(|held| held.1));
+    let interval = interval.unwrap_or(Interval::Month);
+    let shown = views::offer::Shown {
+        interval,
+        current,
+        pick: None,
+    };
     let is_known = visitor.is_some();
-    let mut plans =
-        views::offer::plan_cards(&catalog, current, None, |tier| choose(&app, tier, is_known));
+    let mut plans = views::offer::plan_cards(&catalog, shown, |tier| {
+        choose(&app, tier, interval, is_known)
+    });
     views::offer::say_trials(&mut plans, &catalog, true, " for new accounts");
     let page = PricingPage {
         shell: public_shell(&app, visitor.as_ref(), Nav::Pricing),
         lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
+        intervals: views::offer::intervals(&catalog, interval, PRICING),
         plans,
         packs: packs(&catalog),
         packs_note: packs_note(&catalog),
-        compare: views::offer::comparison(&catalog, current),
+        compare: views::offer::comparison(&catalog, current.map(|held| held.0)),
         note: views::offer::note(&catalog),
     };
     html(&page)
 }
 
-fn choose(app: &App, tier: &Tier, is_known: bool) -> Action {
+fn choose(app: &App, tier: &Tier, interval: Interval, is_known: bool) -> Action {
     let label = format!("Choose {}", tier.title);
+    let upgrade = match tier.price_by(interval) {
+        Some(_) if interval == Interval::Year => "/dashboard/billing/upgrade?interval=year",
+        _ => "/dashboard/billing/upgrade",
+    };
     match (tier.price, is_known) {
         (None, _) => offer::contact(app),
-        (Some(_), true) => Action::link(label, "/dashboard/billing/upgrade"),
+        (Some(_), true) => Action::link(label, upgrade),
         (Some(_), false) if tier.is_free() => Action::link("Start free", "/login"),
-        (Some(_), false) => Action::link(label, "/login?next=/dashboard/billing/upgrade"),
+        (Some(_), false) => Action::link(label, format!("/login?next={upgrade}")),
     }
 }
 

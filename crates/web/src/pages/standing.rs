@@ -49,13 +49,27 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
         return Vec::new();
     };
     let to = catalog.tier(&waiting.tier);
-    let price = to.map(offer::monthly).unwrap_or_default();
+    let price = match waiting.terms() {
+        Some(terms) => offer::per(&terms),
+        None => to.map(offer::monthly).unwrap_or_default(),
+    };
     vec![banners::downgrade_scheduled(
         &offer::title(catalog, here),
-        &offer::title(catalog, &waiting.tier),
+        &waiting_title(catalog, here, waiting),
         day(at),
         &price,
     )]
+}
+
+/// The name of the plan that a pending change leads to; with its interval, if only that changes.
+pub fn waiting_title(catalog: &Catalog, here: &str, waiting: &Pending) -> String {
+    let title = offer::title(catalog, &waiting.tier);
+    match waiting.interval.as_deref() {
+        Some(interval) if waiting.tier == here => {
+            format!("{title}, {}", format::often(interval))
+        }
+        _ => title,
+    }
 }
 
 /// The state of an account's credits.

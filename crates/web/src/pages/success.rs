@@ -9,6 +9,7 @@ use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::payments::checkout_progress::{Progress, progress};
+use billing::payments::next_charge::{self, Next};
 use billing::summary::{View, view_of};
 use billing::sync;
 use domain::projection::TransactionStatus;
@@ -27,6 +28,7 @@ use crate::frame::{account_shell, page};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::cancel;
+use crate::rows::money::of_row;
 
 /// How long the page waits for the sync it started; the sync itself continues.
 const SYNC_WAIT: Duration = Duration::from_secs(8);
@@ -80,6 +82,8 @@ struct Found {
     row: Option<Transaction>,
     has_customer: bool,
     view: View,
+    /// What is charged next.
+    next: Next,
 }
 
 impl Found {
@@ -114,7 +118,8 @@ async fn find(app: &App, user: &Visitor, query: &Query) -> Result<Option<Found>>
         let own = account.filter(|own| places.iter().any(|place| place.account_id == own.id));
         Ok(own.map(|account| (account.id, (account, places, intent))))
     };
-    let read = |tx: &mut Tx<'_>, _: &View, found: (Account, Vec<Place>, Option<Intent>)| {
+    let now = app.now();
+    let read = move |tx: &mut Tx<'_>, view: &View, found: (Account, Vec<Place>, Option<Intent>)| {
         let account = found.0.id;
         let session = found
             .2
@@ -126,10 +131,12 @@ async fn find(app: &App, user: &Visitor, query: &Query) -> Result<Option<Found>>
         };
         let row = row.filter(|row| row.account_id == account);
         let has_customer = store::customers::current(tx, account)?.is_some();
-        Ok((found, row, has_customer))
+        let live = store::subscriptions::live(tx, account)?;
+        let next = next_charge::of(tx, &view.plan, live.first(), now)?;
+        Ok((found, row, has_customer, next))
     };
     let found = view_of(app, find, read).await?;
-    Ok(found.and_then(|(view, (found, row, has_customer))| {
+    Ok(found.and_then(|(view, (found, row, has_customer, next))| {
         let (account, places, intent) = found;
         Some(Found {
             caller: SignedIn::new(user.clone(), account, places)?,
@@ -137,6 +144,7 @@ async fn find(app: &App, user: &Visitor, query: &Query) -> Result<Option<Found>>
             row,
             has_customer,
             view,
+            next,
         })
     }))
 }
@@ -173,7 +181,11 @@ async fn outcome(app: &App, found: &Found, intent: &Intent, query: &Query) -> Re
     let retry = Action::link("Try again", back);
     Ok(match status {
         TransactionStatus::Completed => {
-            arrived(app, shell, intent, &found.view, &brings, &paid, facts)
+            // A promotion code may have reduced the price.
+            let paid = row.map_or(paid, |row| {
+                offer::money(of_row(row.amount_minor, &row.currency))
+            });
+            arrived(app, shell, intent, found, &brings, &paid, facts)
         }
         TransactionStatus::Refunded => SuccessPage::refunded(shell, &brings, &paid, facts),
         TransactionStatus::Failed => {
@@ -210,11 +222,12 @@ fn arrived(
     app: &App,
     shell: Shell,
     intent: &Intent,
-    view: &View,
+    found: &Found,
     brings: &str,
     paid: &str,
     mut facts: Vec<Fact>,
 ) -> SuccessPage {
+    let view = &found.view;
     if intent.tier.is_none() {
         let balance = format::credits(view.available.micros());
         return SuccessPage::credits_added(shell, brings, paid, &balance, facts);
@@ -223,14 +236,18 @@ fn arrived(
         let text = format!("{} a month", format::count(limit.unsigned_abs()));
         facts.insert(0, Fact::new("Calls", text));
     }
-    let catalog = app.catalog();
-    let tier = intent.tier.as_deref().and_then(|tier| catalog.tier(tier));
-    let monthly = tier.map_or_else(|| paid.to_owned(), offer::monthly);
-    if view.plan.cancel_at.is_none() {
-        let on = Prose::new(format!("{paid} on ")).time(format::day(view.plan.period_end.micros()));
+    let prices = app.prices();
+    let terms = intent
+        .price_id
+        .as_ref()
+        .and_then(|id| prices.terms_of_price.get(id));
+    let price = terms.map_or_else(|| paid.to_owned(), offer::per);
+    if let Next::Charge(charge) = &found.next {
+        let amount = offer::money(charge.amount);
+        let on = Prose::new(format!("{amount} on ")).time(format::day(charge.at.micros()));
         facts.insert(0, Fact::new("Next charge", on));
     }
-    SuccessPage::plan_active(shell, brings, &monthly, facts)
+    SuccessPage::plan_active(shell, brings, &price, facts)
 }
 
 /// The page's own URL with the number of reloads, and whether it reloads again.

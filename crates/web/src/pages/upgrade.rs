@@ -1,6 +1,8 @@
 //! `/dashboard/billing/upgrade`: the plans, the preview of a change with the amount due now, and
 //! the comparison of plans.
 
+use std::cmp::Ordering;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,11 +10,11 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Kind as ErrorKind, Result, STRIPE_UNAVAILABLE};
 use billing::payments::plan::quote::{Quote, Way};
-use billing::payments::plan::{Changed, Pending, quote};
+use billing::payments::plan::{Changed, Choice, Pending, Waiting, quote};
 use billing::payments::{checkout, plan};
 use billing::summary::{View, view_with};
 use billing::trials;
-use domain::catalog::{Catalog, Tier};
+use domain::catalog::{Catalog, Interval, Tier};
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
 use store::Tx;
@@ -20,13 +22,14 @@ use store::account_prices::AccountPrice;
 use store::payment_methods::PaymentMethod as Card;
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
-use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
+use views::upgrade::{Review, UPGRADE, UpgradePage, choose_by};
 use views::{banners, format, offer};
 
 use crate::frame::{account_shell, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
+use crate::pages::offer::{asked, interval_of};
 use crate::pages::standing;
 
 /// From this percentage of the plan's calls on, the next plan is suggested.
@@ -37,6 +40,8 @@ const SUGGEST_FROM_PERCENT: i64 = 70;
 pub struct Query {
     #[serde(rename = "planId")]
     plan_id: Option<String>,
+    /// How often the plans are paid; as often as the current one, if it isn't said.
+    interval: Option<String>,
 }
 
 /// `GET /dashboard/billing/upgrade`; with `planId`, previews what changing to it costs today.
@@ -45,11 +50,16 @@ pub async fn show(
     caller: SignedIn,
     Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    let (mut plans, card) = chooser(&app, &caller).await?;
+    let interval = asked(query.interval.as_deref());
+    let (mut plans, card) = chooser(&app, &caller, interval).await?;
     let Some(plan_id) = query.plan_id.filter(|_| plans.has_live) else {
         return page(StatusCode::OK, &plans);
     };
-    match quote(&app, &caller, &plan_id).await {
+    let choice = Choice {
+        plan: &plan_id,
+        interval,
+    };
+    match quote(&app, &caller, choice).await {
         Ok(quote) => {
             plans.review = Some(review(&app.catalog(), card.as_ref(), &quote));
             page(StatusCode::OK, &plans)
@@ -64,25 +74,18 @@ pub async fn show(
 pub(crate) async fn change(
     app: &App,
     caller: &SignedIn,
-    plan_id: &str,
+    choice: Choice<'_>,
     quote: Option<&str>,
 ) -> HttpResult<Response> {
     let quoted = quote.and_then(Quote::read);
-    let changed = plan::change(app, caller, plan_id, quoted).await;
-    let (mut plans, card) = chooser(app, caller).await?;
+    let changed = plan::change(app, caller, choice, quoted).await;
+    let (mut plans, card) = chooser(app, caller, choice.interval).await?;
     match changed {
         Ok(Changed::Done | Changed::Scheduled(_)) => {
             Ok(redirect(caller, "/dashboard/billing").into_response())
         }
         Ok(Changed::Waits(waiting)) => {
-            let url = waiting
-                .url
-                .unwrap_or_else(|| "/dashboard/billing".to_owned());
-            let due = offer::money(waiting.due);
-            plans.banners = vec![match waiting.declined {
-                Some(said) => banners::change_declined(&due, Some(&said), &url),
-                None => banners::confirm_with_bank(&due, &url),
-            }];
+            plans.banners = vec![waits(waiting)];
             page(StatusCode::OK, &plans)
         }
         Ok(Changed::Differs(quote)) => {
@@ -91,6 +94,34 @@ pub(crate) async fn change(
             page(StatusCode::CONFLICT, &plans)
         }
         Err(error) => refused(plans, error),
+    }
+}
+
+/// `POST /dashboard/billing/plan` with `act=resume`: keeps a plan that is set to end, or resumes a
+/// paused one. What could not be charged is shown with the way to pay it.
+pub(crate) async fn resume(app: &App, caller: &SignedIn) -> HttpResult<Response> {
+    let resumed = plan::resume(app, caller).await;
+    if let Ok(None) = resumed {
+        return Ok(redirect(caller, "/dashboard/billing").into_response());
+    }
+    let (mut plans, _) = chooser(app, caller, None).await?;
+    match resumed {
+        Ok(waiting) => {
+            plans.banners = waiting.map(waits).into_iter().collect();
+            page(StatusCode::OK, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// The banner about a payment that a change waits for.
+fn waits(waiting: Waiting) -> Banner {
+    let url = waiting.url;
+    let url = url.unwrap_or_else(|| "/dashboard/billing".to_owned());
+    let due = offer::money(waiting.due);
+    match waiting.declined {
+        Some(said) => banners::change_declined(&due, Some(&said), &url),
+        None => banners::confirm_with_bank(&due, &url),
     }
 }
 
@@ -108,14 +139,14 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
         return review_down(catalog, quote);
     }
     let here = quote.held.tier.as_deref().unwrap_or_default();
-    let (from, to) = (offer::title(catalog, here), &quote.tier.title);
+    let (from, to) = titles(catalog, quote);
     let due = offer::money(quote.due);
     let mut text = Prose::new(format!(
         "{to} starts as soon as this is paid. After that {} per {}",
         offer::money(quote.price),
         quote.interval
     ));
-    if let Some(end) = quote.held.period_end {
+    if let Some(end) = quote.next_at() {
         text = text.text(", from ").time(format::day(end.micros()));
     }
     let mut lines: Vec<Fact> = quote
@@ -133,11 +164,12 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
         title: format!("Review your change: {from} to {to}"),
         badge: Badge::info("Valid for 10 minutes"),
         text: text.text("."),
-        points: points(catalog, here, &quote.tier),
+        points: points(catalog, here, &quote.tier, quote.begins_period()),
         lines,
         confirm: Action::post(label, banners::PLAN)
             .field("act", "change")
             .field("planId", &quote.tier.name)
+            .field("interval", &quote.interval)
             .field("quote", quote.name())
             .primary()
             .block(),
@@ -151,7 +183,7 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
 /// The preview of a downgrade: it costs nothing today and starts with the next period.
 fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let here = quote.held.tier.as_deref().unwrap_or_default();
-    let (from, to) = (offer::title(catalog, here), &quote.tier.title);
+    let (from, to) = titles(catalog, quote);
     let starts = format::day(quote.starts_at().micros());
     let price = format!("{} per {}", offer::money(quote.price), quote.interval);
     let text = Prose::new(format!("{from} stays until "))
@@ -159,7 +191,11 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
         .text(format!(
             ", the end of the period you paid for. After that {price}."
         ));
-    let mut points = standing::what_ends(catalog.tier(here), &quote.tier);
+    let mut points = if here == quote.tier.name {
+        vec!["Your credits and limits stay as they are.".to_owned()]
+    } else {
+        standing::what_ends(catalog.tier(here), &quote.tier)
+    };
     points.push("You can undo this at any time until then.".to_owned());
     Review {
         title: format!("Review your change: {from} to {to}"),
@@ -173,44 +209,65 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
         confirm: Action::post(format!("Move to {to} on {}", starts.text), banners::PLAN)
             .field("act", "change")
             .field("planId", &quote.tier.name)
+            .field("interval", &quote.interval)
             .primary()
             .block(),
         note: "Nothing is charged or refunded today.".into(),
     }
 }
 
-fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
+/// The names of the plans before and after; with their intervals if those differ: "Pro, yearly".
+fn titles(catalog: &Catalog, quote: &Quote) -> (String, String) {
+    let here = quote.held.tier.as_deref().unwrap_or_default();
+    let (from, to) = (offer::title(catalog, here), quote.tier.title.clone());
+    let interval = quote.held.billing_interval.as_deref().unwrap_or("month");
+    if interval == quote.interval {
+        return (from, to);
+    }
+    let named = |title: String, interval: &str| format!("{title}, {}", format::often(interval));
+    (named(from, interval), named(to, &quote.interval))
+}
+
+fn points(catalog: &Catalog, here: &str, to: &Tier, is_new_period: bool) -> Vec<String> {
     let mut points = Vec::new();
     let from = catalog.tier(here).and_then(|tier| tier.calls_limit);
-    if let (Some(from), Some(to)) = (from, to.calls_limit) {
+    if let (Some(from), Some(to)) = (from, to.calls_limit)
+        && from < to
+    {
         let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
         let (from, to) = (format::count(from), format::count(to));
         points.push(format!(
             "Your call limit rises from {from} to {to} immediately."
         ));
     }
-    points.push(format!(
-        "You keep your credits. We add {} each month from the next period, and a share for the \
-         remaining days now.",
-        format::credits_worded(to.allowance.micros())
-    ));
+    let credits = format::credits_worded(to.allowance.micros());
+    points.push(if is_new_period {
+        format!("You keep your credits. We add {credits} now, and each month.")
+    } else {
+        format!(
+            "You keep your credits. We add {credits} each month from the next one, and a share \
+             for the remaining days now."
+        )
+    });
     points
 }
 
 /// The plan that was chosen. Anything else that a client sends is ignored.
 #[derive(Debug, Deserialize)]
-pub struct Choice {
+pub struct Chosen {
     #[serde(rename = "planId")]
     plan_id: String,
+    interval: Option<String>,
 }
 
 /// `POST /dashboard/billing/upgrade`: redirects to Checkout, or shows the plans with the error.
 pub async fn start(
     State(app): State<App>,
     caller: SignedIn,
-    Fields(choice): Fields<Choice>,
+    Fields(chosen): Fields<Chosen>,
 ) -> HttpResult<Response> {
-    let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
+    let interval = chosen.interval.as_deref();
+    let started = match checkout::read_plan(&app.catalog(), &app, &chosen.plan_id, interval) {
         Ok(purchase) => checkout::start(&app, &caller, &purchase, None).await,
         Err(error) => Err(error),
     };
@@ -221,7 +278,7 @@ pub async fn start(
     let Some(banner) = refusal(&error, UPGRADE) else {
         return Err(error.into());
     };
-    let (mut plans, _) = chooser(&app, &caller).await?;
+    let (mut plans, _) = chooser(&app, &caller, asked(interval)).await?;
     plans.banners = vec![banner];
     page(status_of(error.0.kind), &plans)
 }
@@ -245,7 +302,11 @@ pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
 }
 
 /// The plans to choose from, and the card that a change is charged to.
-async fn chooser(app: &App, caller: &SignedIn) -> Result<(UpgradePage, Option<Card>)> {
+async fn chooser(
+    app: &App,
+    caller: &SignedIn,
+    asked: Option<Interval>,
+) -> Result<(UpgradePage, Option<Card>)> {
     let account = caller.account.id;
     let one_trial = app.settings.billing.trial_once_per_account;
     let read = move |tx: &mut Tx<'_>, _: &View| {
@@ -272,16 +333,25 @@ async fn chooser(app: &App, caller: &SignedIn) -> Result<(UpgradePage, Option<Ca
         .and_then(|tier| catalog.tier(tier))
         .map(|tier| tier.rank);
     let rank = rank.or(has_live.then_some(usize::MAX));
-    let mut plans =
-        offer::plan_cards(
-            &catalog,
-            Some(current),
-            pick.as_deref(),
-            |tier| match &waiting {
-                Some(pending) if pending.tier == tier.name => Action::off("Scheduled"),
-                _ => change_to(app, tier, rank, may_try),
-            },
-        );
+    let held_interval = live.first().and_then(interval_of);
+    let interval = asked.or(held_interval).unwrap_or(Interval::Month);
+    let shown = offer::Shown {
+        interval,
+        current: Some((current, held_interval)),
+        pick: pick.as_deref(),
+    };
+    let from = From {
+        rank,
+        interval: held_interval,
+        shown: interval,
+        may_try,
+    };
+    let mut plans = offer::plan_cards(&catalog, shown, |tier| match &waiting {
+        Some(pending) if pending.tier == tier.name && is_shown(pending, tier, interval) => {
+            Action::off("Scheduled")
+        }
+        _ => change_to(app, tier, from),
+    });
     offer::say_trials(&mut plans, &catalog, may_try, "");
     crate::pages::offer::say_years(&mut plans, &agreed);
     for plan in &mut plans {
@@ -296,6 +366,7 @@ async fn chooser(app: &App, caller: &SignedIn) -> Result<(UpgradePage, Option<Ca
             Some(pending) => standing::waiting_banner(&catalog, &live, &pending),
             None => Vec::new(),
         },
+        intervals: offer::intervals(&catalog, interval, UPGRADE),
         plans,
         note,
         review: None,
@@ -316,6 +387,8 @@ fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
             .filter(|tier| tier.name == row.tier)
         {
             tier.price = price.or(tier.price);
+            // The agreed price is the only one.
+            tier.price_yearly = None;
         }
     }
     catalog
@@ -357,22 +430,54 @@ fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
     Some((next.name.clone(), why))
 }
 
-/// The button of a plan, for an account whose plan has rank `held`.
-fn change_to(app: &App, tier: &Tier, held: Option<usize>, may_try: bool) -> Action {
+/// Whether a scheduled change is to the price that the card of its tier shows.
+fn is_shown(pending: &Pending, tier: &Tier, shown: Interval) -> bool {
+    let to = pending.interval.as_deref();
+    tier.price_yearly.is_none() || to.is_none_or(|to| to == shown.word())
+}
+
+/// What an account has, and what is shown to it.
+#[derive(Clone, Copy)]
+struct From {
+    /// The rank of its plan, if it has one that can be changed.
+    rank: Option<usize>,
+    /// How often that is paid.
+    interval: Option<Interval>,
+    /// The interval whose prices are shown.
+    shown: Interval,
+    may_try: bool,
+}
+
+/// The button of a plan.
+fn change_to(app: &App, tier: &Tier, from: From) -> Action {
     let to = format!("to {}", tier.title);
-    let review = format!("{UPGRADE}?planId={}#review", tier.name);
-    match (tier.price, held) {
+    // A price that was agreed, or the only one, needs no interval.
+    let interval = tier.price_yearly.map(|_| from.shown);
+    let by = interval.map_or_else(String::new, |interval| format!("&interval={interval}"));
+    let review = format!("{UPGRADE}?planId={}{by}#review", tier.name);
+    match (tier.price, from.rank) {
         (None, _) => crate::pages::offer::contact(app),
         (Some(_), Some(_)) if tier.is_free() => {
             Action::link("Downgrade", format!("{}?act=cancel", banners::PLAN)).spoken(to)
         }
         (Some(_), None) if tier.is_free() => Action::off("Included"),
-        (Some(_), None) => match tier.trial_days.filter(|_| may_try) {
-            Some(days) => choose(format!("Try {days} days free"), &tier.name)
+        (Some(_), None) => match tier.trial_days.filter(|_| from.may_try) {
+            Some(days) => choose_by(format!("Try {days} days free"), &tier.name, interval)
                 .spoken(format!("of {}", tier.title)),
-            None => choose("Upgrade", &tier.name).spoken(to),
+            None => choose_by("Upgrade", &tier.name, interval).spoken(to),
         },
-        (Some(_), Some(rank)) if tier.rank > rank => Action::link("Upgrade", review).spoken(to),
-        (Some(_), Some(_)) => Action::link("Downgrade", review).spoken(to),
+        (Some(_), Some(rank)) => {
+            let here = from.interval.unwrap_or(Interval::Month);
+            let way = interval.unwrap_or(here).cmp(&here);
+            let label = match (tier.rank.cmp(&rank), way) {
+                (Ordering::Greater, Ordering::Less) => "Change",
+                (Ordering::Greater, _) => "Upgrade",
+                (Ordering::Less, _) => "Downgrade",
+                (Ordering::Equal, Ordering::Greater) => "Pay yearly",
+                (Ordering::Equal, Ordering::Less) => "Pay monthly",
+                (Ordering::Equal, Ordering::Equal) => "Change",
+            };
+            Action::link(label, review).spoken(to)
+        }
     }
 }

@@ -24,8 +24,9 @@ use crate::error::{Error, Result};
 use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::claimed;
 use crate::intents::refund::{Less, refund};
-use crate::payments::plan::quote::{is_fresh, money};
+use crate::payments::plan::quote::is_fresh;
 use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback};
+use crate::payments::preview::money;
 use crate::sync;
 
 const KIND: IntentKind = IntentKind::PlanEnd;

@@ -1,7 +1,9 @@
 //! What a change to another plan costs today, according to Stripe's invoice preview.
 
-use domain::catalog::{Catalog, Tier};
-use domain::money::{Currency, MinorUnits};
+use std::cmp::Ordering;
+
+use domain::catalog::{Catalog, Interval, Tier, length_of};
+use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
@@ -10,10 +12,20 @@ use stripe::Form;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::payments::checkout;
+use crate::payments::checkout::{self, PlanPrice};
+use crate::payments::preview;
 
 /// How long a quote can be confirmed, in seconds; its amount is calculated for its time.
 pub const QUOTE_SECONDS: i64 = 600;
+
+/// The plan that a caller chose.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// The name of the tier.
+    pub plan: &'a str,
+    /// How often it is paid: as often as the current plan, if the caller doesn't say.
+    pub interval: Option<Interval>,
+}
 
 /// The direction of a plan change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +80,23 @@ impl Quote {
         }
     }
 
+    /// Whether an upgrade begins a new period, because its interval differs.
+    pub fn begins_period(&self) -> bool {
+        let interval = self.held.billing_interval.as_deref();
+        self.way == Way::Up
+            && self.held.status != SubscriptionStatus::Trialing
+            && interval.is_some_and(|interval| interval != self.interval)
+    }
+
+    /// When the new plan is charged next, after what is due today.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        if !self.begins_period() {
+            return self.held.period_end;
+        }
+        let months = if self.interval == "year" { 12 } else { 1 };
+        Some(Timestamp::from_seconds(self.date).plus_months(months))
+    }
+
     /// The subscription update that makes the change. Until it is paid, the old plan stays in
     /// effect and the change is pending.
     pub(crate) fn change(&self) -> Form {
@@ -90,10 +119,10 @@ pub(crate) async fn at(
     app: &App,
     caller: &SignedIn,
     held: Subscription,
-    plan: &str,
+    choice: Choice<'_>,
     date: i64,
 ) -> Result<Quote> {
-    let wanted = wanted(app, caller, &held, plan).await?;
+    let wanted = wanted(app, caller, &held, choice).await?;
     let at_stripe = app
         .stripe
         .retrieve_subscription(&held.subscription_id)
@@ -145,36 +174,10 @@ async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, Minor
     if quote.held.status == SubscriptionStatus::Trialing {
         return Ok((quote.due, Vec::new()));
     }
-    Ok((
-        money(&preview.currency, preview.amount_due)?,
-        lines(&preview)?,
-    ))
-}
-
-pub(crate) fn money(currency: &str, amount: i64) -> Result<MinorUnits> {
-    let currency = Currency::parse(currency);
-    let currency = currency.ok_or_else(|| Error::bug("a preview without a currency"))?;
-    Ok(MinorUnits::new(amount, currency))
-}
-
-/// The lines of a preview, plus the tax, discount and balance lines that make up the amount due.
-fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>> {
-    let money = |amount| money(&preview.currency, amount);
-    let mut lines = Vec::new();
-    for line in &preview.lines.data {
-        let name = line.description.clone().unwrap_or_default();
-        lines.push((name, money(line.amount)?));
-    }
-    let sum: i64 = preview.lines.data.iter().map(|line| line.amount).sum();
-    for (name, rest) in [
-        ("Tax and discounts", preview.total - sum),
-        ("From your balance", preview.amount_due - preview.total),
-    ] {
-        if rest != 0 {
-            lines.push((name.to_owned(), money(rest)?));
-        }
-    }
-    Ok(lines)
+    let money = |minor| preview::money(&preview.currency, minor);
+    let lines = preview::lines(&preview).into_iter();
+    let lines = lines.map(|line| Ok((line.name, money(line.minor)?)));
+    Ok((money(preview.amount_due)?, lines.collect::<Result<_>>()?))
 }
 
 struct Target {
@@ -186,19 +189,33 @@ struct Target {
 }
 
 /// The plan to change to and its price, if the current subscription can be changed to it now.
-async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Target> {
+async fn wanted(
+    app: &App,
+    caller: &SignedIn,
+    held: &Subscription,
+    choice: Choice<'_>,
+) -> Result<Target> {
     let catalog = app.catalog();
-    let tier = catalog.tier(plan).cloned();
+    let tier = catalog.tier(choice.plan).cloned();
     let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
     if tier.is_free() {
         let detail = "To move to the free plan, cancel the one you have.";
         return Err(Error::conflict("plan_is_free", detail));
     }
-    let sold = checkout::plan_price(app, caller.account.id, &tier).await?;
-    let way = way(&catalog, held, &tier, &sold.id, sold.price)?;
+    let usual = held.billing_interval.as_deref();
+    let usual = usual
+        .and_then(Interval::from_word)
+        .unwrap_or(Interval::Month);
+    let (account, asked) = (caller.account.id, choice.interval);
+    let sold = checkout::plan_price(app, account, &tier, asked, usual).await?;
+    let way = way(&catalog, held, &tier, &sold)?;
     if held.cancel_at.is_some() || held.cancel_at_period_end {
         let detail = "Your plan is set to end. Keep it first, then change it.";
         return Err(Error::conflict("plan_ends", detail));
+    }
+    if held.status == SubscriptionStatus::Paused {
+        let detail = "Your plan is paused. Resume it first, then change it.";
+        return Err(Error::conflict("plan_paused", detail));
     }
     if !matches!(
         held.status,
@@ -222,25 +239,23 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
     })
 }
 
-/// The direction of a change, by the rank of the tiers and, within a tier, by the price.
-fn way(
-    catalog: &Catalog,
-    held: &Subscription,
-    tier: &Tier,
-    price_id: &str,
-    price: MinorUnits,
-) -> Result<Way> {
+/// The direction of a change: up to a higher tier or a longer interval, and down to a lower tier or a
+/// shorter interval, which wait for the end of what was paid. Within a tier and interval, the price
+/// decides.
+fn way(catalog: &Catalog, held: &Subscription, tier: &Tier, sold: &PlanPrice) -> Result<Way> {
     let here = held.tier.as_deref().and_then(|name| catalog.tier(name));
     let paid = held.amount_minor.unwrap_or(0);
+    let interval = held.billing_interval.as_deref().unwrap_or("month");
+    let longer = length_of(&sold.interval).cmp(&length_of(interval));
     match here {
-        Some(here) if tier.rank < here.rank => Ok(Way::Down),
-        Some(here) if tier.rank == here.rank => {
-            let is_other = held.price_id.as_deref() != Some(price_id) && paid != price.amount;
+        Some(here) if tier.rank < here.rank || longer == Ordering::Less => Ok(Way::Down),
+        Some(here) if tier.rank == here.rank && longer == Ordering::Equal => {
+            let is_other = held.price_id.as_deref() != Some(&sold.id) && paid != sold.price.amount;
             if !is_other {
                 let detail = "This is already your plan.";
                 return Err(Error::conflict("same_plan", detail));
             }
-            Ok(if price.amount < paid {
+            Ok(if sold.price.amount < paid {
                 Way::Down
             } else {
                 Way::Up

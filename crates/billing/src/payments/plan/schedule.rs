@@ -1,6 +1,7 @@
 //! Downgrades at the end of the period, through a Stripe subscription schedule that can be
 //! released.
 
+use domain::catalog::Interval;
 use domain::plan::SubscriptionStatus;
 use store::subscriptions::Subscription;
 use stripe::Form;
@@ -10,7 +11,7 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
 use crate::intents::{call_again, note_failure};
-use crate::payments::plan::quote::{self, Quote, Way, plan_item};
+use crate::payments::plan::quote::{self, Choice, Quote, Way, plan_item};
 use crate::payments::plan::{Changed, Pending, SUBSCRIPTION, reserve, settle};
 use crate::sync::checkout_session::INTENT_KEY;
 
@@ -42,7 +43,11 @@ pub(crate) async fn restore(app: &App, caller: &SignedIn, held: &Subscription) {
     };
     let restored = async {
         let date = app.now().seconds();
-        let quote = quote::at(app, caller, held.clone(), &pending.tier, date).await?;
+        let choice = Choice {
+            plan: &pending.tier,
+            interval: pending.interval.as_deref().and_then(Interval::from_word),
+        };
+        let quote = quote::at(app, caller, held.clone(), choice, date).await?;
         if quote.way == Way::Down {
             smaller(app, caller, &quote).await?;
         }
@@ -100,7 +105,7 @@ fn phases(
             now.trial_end.filter(|_| is_trial(quote)),
         )
         // Long enough to start; the released subscription then renews as usual.
-        .push("phases[1][duration][interval]", "month")
+        .push("phases[1][duration][interval]", &quote.interval)
         .push("phases[1][duration][interval_count]", 1)
         .push("phases[1][proration_behavior]", "none")
 }

@@ -167,7 +167,14 @@ pub(super) fn subscription(
         past_due_since: facts.past_due_since,
         pending_change: wanted.pending.as_ref().map(|change| {
             let (kind, tier, at) = (change.kind.word(), &change.tier, change.at.rfc3339());
-            json!({ "kind": kind, "tier": tier, "at": at }).to_string()
+            let terms = change.terms.as_ref();
+            let price = terms.map(|terms| {
+                let (amount, currency) = (terms.price.decimal_text(), terms.price.currency.code());
+                json!({ "amount": amount, "currency": currency })
+            });
+            let interval = terms.map(|terms| &terms.interval);
+            json!({ "kind": kind, "tier": tier, "at": at, "interval": interval, "price": price })
+                .to_string()
         }),
         schedule_id: fetched.schedule_id.clone(),
         live: facts.status.is_live(),
@@ -175,6 +182,11 @@ pub(super) fn subscription(
         synced_at: now,
         items: items_json(&fetched.addons),
         anchor_at: fetched.anchor_at,
+        quantity: fetched.quantity,
+        monthly_minor: Some(fetched.monthly_minor),
+        discount_ends_at: fetched.discount_ends_at,
+        pause_behavior: fetched.pause_behavior.clone(),
+        resumes_at: fetched.resumes_at,
     }
 }
 

@@ -116,3 +116,51 @@ fn a_yearly_plan_turns_at_the_end_of_its_year() {
         days("2027-01-31", "2027-02-28")
     );
 }
+
+#[test]
+fn an_unpaid_upgrade_of_a_yearly_plan_brings_the_larger_allowance_in_no_month() {
+    let yearly = SubscriptionFacts {
+        tier: Some("PRO_PLUS".into()),
+        ..with("year", ("2026-01-15", "2027-01-15"), "2026-01-15")
+    };
+    let paid = PlanInvoice {
+        tier: Some("PRO".into()),
+        period: Some((at("2026-01-15"), at("2027-01-15"))),
+        ..invoice(InvoiceStatus::Paid, true, "2026-01-15")
+    };
+    let change = |status| PlanInvoice {
+        id: "in_change".into(),
+        tier: Some("PRO_PLUS".into()),
+        billing_reason: "subscription_update".into(),
+        is_proration: true,
+        period: Some((at("2026-03-20"), at("2027-01-15"))),
+        ..invoice(status, true, "2026-03-20")
+    };
+    let facts = |status| AccountFacts {
+        invoices: vec![paid.clone(), change(status)],
+        ..account(vec![yearly.clone()])
+    };
+    let due = |status, granted: &[(String, Credits)], now: &str| {
+        let facts = facts(status);
+        let due = allowance_due(&facts, &plan(&facts, at(now)), granted, at(now));
+        due.map(|due| (due.source_key, due.amount))
+    };
+    let pro = |start: &str| (allowance_key(1, "PRO", at(start)), Credits::new(1_000));
+
+    for status in [
+        InvoiceStatus::Open,
+        InvoiceStatus::Uncollectible,
+        InvoiceStatus::Void,
+    ] {
+        let march = [pro("2026-03-15")];
+        assert_eq!(due(status, &march, "2026-03-21"), None, "{status:?}");
+        // The months after it bring what was paid for.
+        assert_eq!(due(status, &march, "2026-04-20"), Some(pro("2026-04-15")));
+        assert_eq!(due(status, &march, "2026-12-20"), Some(pro("2026-12-15")));
+    }
+    // Paid in the middle of a month of 30 days, it brings the difference for what is left.
+    let april = [pro("2026-04-15")];
+    let (key, amount) = due(InvoiceStatus::Paid, &april, "2026-04-30").unwrap();
+    assert_eq!(key, allowance_key(1, "PRO_PLUS", at("2026-04-15")));
+    assert_eq!(amount, Credits::new(2_500));
+}

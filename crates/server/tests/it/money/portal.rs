@@ -115,4 +115,75 @@ async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(sta
         .billing_when(|body| body["subscription"]["status"] == "PAUSED")
         .await;
     assert_eq!(body["subscription"]["accessTier"], "FREE", "{body}");
+    let (_, page) = noah.page("/dashboard/billing").await;
+    assert!(page.contains("Add a payment method"), "{page}");
+    let resume = json!({ "action": "resume" });
+    let (status, refused) = noah.post(CHANGES, resume.clone()).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (409, &json!("no_payment_method")),
+        "{refused}"
+    );
+
+    // With a card, it can be resumed: a new period starts and is paid.
+    let customer = customer["id"].as_str().unwrap();
+    let card = stage.attach("pm_card_visa", customer).await;
+    stage.pays_with(customer, &card).await;
+    let page = async || noah.page("/dashboard/billing").await.1;
+    eventually(page, |page| page.contains("Resume Pro")).await;
+    let (status, resumed) = noah.post(CHANGES, resume).await;
+    assert_eq!(
+        (status, &resumed["state"]),
+        (200, &json!("done")),
+        "{resumed}"
+    );
+    let body = noah.billing_when(is("PRO", "ACTIVE")).await;
+    assert_eq!(body["invoices"][0]["amount"], "19.00", "{body}");
+    assert_eq!(
+        body["subscription"]["nextCharge"]["amount"]["amount"], "19.00",
+        "{body}"
+    );
+    noah.balance_is(1_600).await;
+}
+
+on_both!(a_paused_plan_whose_card_is_declined_stays_paused_and_says_how_to_pay);
+async fn a_paused_plan_whose_card_is_declined_stays_paused_and_says_how_to_pay(stage: &Stage) {
+    let noah = stage.person("noah@example.com").await;
+    noah.buy_pack(500).await;
+    let customer = stage.stripe_list("/v1/customers").await[0].clone();
+    let customer = customer["id"].as_str().unwrap();
+    let pro = stage.price("PRO");
+    let form = [
+        ("customer", customer),
+        ("items[0][price]", &pro),
+        ("trial_period_days", "5"),
+        (
+            "trial_settings[end_behavior][missing_payment_method]",
+            "pause",
+        ),
+    ];
+    stage.stripe_post("/v1/subscriptions", &form).await;
+    stage.twin.advance("6d").await.unwrap();
+    noah.billing_when(|body| body["subscription"]["status"] == "PAUSED")
+        .await;
+    let card = stage.attach("pm_card_chargeCustomerFail", customer).await;
+    stage.pays_with(customer, &card).await;
+    let page = async || noah.page("/dashboard/billing").await.1;
+    eventually(page, |page| page.contains("Resume Pro")).await;
+
+    let (status, answer) = noah.post(CHANGES, json!({ "action": "resume" })).await;
+
+    let is_told = status == 402 || answer["payUrl"].is_string();
+    assert!(
+        is_told && !answer["declined"].is_null() || status == 402,
+        "{status} {answer}"
+    );
+    let body = noah.billing().await;
+    assert_eq!(body["subscription"]["status"], "PAUSED", "{body}");
+    let form = [("act", "resume")];
+    let posted = noah
+        .request(Method::POST, "/dashboard/billing/plan")
+        .form(&form);
+    let text = posted.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("declined"), "{text}");
 }

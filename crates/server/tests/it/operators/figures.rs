@@ -89,6 +89,11 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         synced_at: now,
         items: None,
         anchor_at: None,
+        quantity: 1,
+        monthly_minor: None,
+        discount_ends_at: None,
+        pause_behavior: None,
+        resumes_at: None,
     };
     stage
         .write(0, move |tx| {

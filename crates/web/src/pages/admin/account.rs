@@ -11,6 +11,7 @@ use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Result;
 use billing::operators::unfinished::Unfinished;
+use billing::payments::next_charge::{self, Next};
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
@@ -26,6 +27,7 @@ use store::accounts::Account;
 use store::audit_log::Act;
 use store::disputes::{Decision, Dispute};
 use store::foreign::Foreign;
+use store::subscriptions::Subscription;
 use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -108,6 +110,9 @@ fn flash(done: &str) -> Option<Banner> {
 /// What the page reads in one database transaction.
 struct Rows {
     customer: Option<String>,
+    /// The subscription that can be charged, and its next charge.
+    live: Option<Subscription>,
+    next: Next,
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
     disputes: Vec<Dispute>,
@@ -125,7 +130,13 @@ struct Rows {
 const ENTRIES_MAX: i64 = 200;
 
 impl Rows {
-    fn read(tx: &mut store::Tx<'_>, account: i64, subject: &str) -> store::Result<Rows> {
+    fn read(
+        tx: &mut store::Tx<'_>,
+        account: i64,
+        subject: &str,
+        view: &View,
+    ) -> store::Result<Rows> {
+        let live = store::subscriptions::live(tx, account)?.into_iter().next();
         let filter = store::events::Filter {
             account_id: Some(account),
             ..Default::default()
@@ -136,6 +147,8 @@ impl Rows {
         let acts = store::audit_log::list(tx, Some(subject), None, None, None, LINES * 2)?;
         Ok(Rows {
             customer: store::customers::current(tx, account)?,
+            next: next_charge::of(tx, &view.plan, live.as_ref(), view.at)?,
+            live,
             sync: store::sync::of_account(tx, account)?,
             transactions: store::transactions::of_account(
                 tx,
@@ -158,9 +171,9 @@ impl Rows {
 
 pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
     let (number, subject) = (account.id, account.public_id.clone());
-    let read = move |tx: &mut Tx<'_>, _: &View| {
+    let read = move |tx: &mut Tx<'_>, view: &View| {
         Ok((
-            Rows::read(tx, number, &subject)?,
+            Rows::read(tx, number, &subject, view)?,
             compare::ours(tx, number)?,
         ))
     };
@@ -291,7 +304,7 @@ fn disputed(account: &Account, dispute: &Dispute) -> Option<Banner> {
 
 fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
     let catalog = app.catalog();
-    let mut facts = plan_facts(view);
+    let mut facts = plan_facts(view, rows);
     if let Some(tier) = &account.tier_override {
         let why = account.tier_override_reason.clone().unwrap_or_default();
         let mut text = Prose::new(format!("{}, {why}", offer::title(&catalog, tier)));
@@ -320,7 +333,7 @@ fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
     }
 }
 
-fn plan_facts(view: &View) -> Vec<Fact> {
+fn plan_facts(view: &View, rows: &Rows) -> Vec<Fact> {
     let time = |at: Timestamp| Prose::new("").time(format::day(at.micros()));
     let mut facts = vec![
         Fact::new("Period ends", time(view.plan.period_end)),
@@ -329,8 +342,22 @@ fn plan_facts(view: &View) -> Vec<Fact> {
             format::count(view.calls_this_period.unsigned_abs()),
         ),
     ];
+    if let Some(price) = rows.live.as_ref().and_then(price_of) {
+        facts.push(Fact::new("Price", price));
+    }
+    if let Next::Charge(charge) = &rows.next {
+        let amount = offer::money(charge.amount);
+        let text = Prose::new(format!("{amount} on ")).time(format::day(charge.at.micros()));
+        facts.push(Fact::new("Next charge", text));
+    }
     if view.plan.is_paused {
-        facts.push(Fact::new("Collection", "Paused at Stripe"));
+        let behavior = rows
+            .live
+            .as_ref()
+            .and_then(|row| row.pause_behavior.as_deref());
+        let behavior = behavior.map(|word| format!(": {}", word.replace('_', " ")));
+        let text = format!("Paused at Stripe{}", behavior.unwrap_or_default());
+        facts.push(Fact::new("Collection", text));
     }
     facts.extend(view.plan.cancel_at.map(|at| Fact::new("Ends", time(at))));
     facts.extend(
@@ -339,6 +366,15 @@ fn plan_facts(view: &View) -> Vec<Fact> {
             .map(|at| Fact::new("Grace until", time(at))),
     );
     facts
+}
+
+/// For example "3 × $19.00 per month".
+fn price_of(row: &Subscription) -> Option<String> {
+    let price = of_row(row.amount_minor?, row.currency.as_deref()?);
+    let interval = row.billing_interval.as_deref().unwrap_or("month");
+    let times = (row.quantity != 1).then(|| format!("{} \u{d7} ", row.quantity));
+    let times = times.unwrap_or_default();
+    Some(format!("{times}{} per {interval}", offer::money(price)))
 }
 
 fn credits(view: &View, rows: &Rows) -> Panel {

@@ -47,7 +47,7 @@ pub(super) fn plan_banners(
             banners::past_due(&title, &due, reason, day(until), retry.map(day), pay)
         }
         (PlanStatus::PastDue | PlanStatus::Unpaid, ..) => banners::unpaid(&title, &due, pay),
-        (PlanStatus::Paused, ..) => banners::paused(&title),
+        (PlanStatus::Paused, ..) => banners::paused(&title, rows.card.is_some()),
         (PlanStatus::Active | PlanStatus::Trialing, ..) if waits_for_payment(rows) => {
             let pay = pay.unwrap_or_else(|| BILLING.to_owned());
             match &rows.failure {

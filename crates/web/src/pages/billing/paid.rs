@@ -7,6 +7,7 @@ use store::subscriptions::Subscription;
 use views::offer;
 
 use crate::pages::billing::rows::Rows;
+use crate::pages::standing::waiting_title;
 use crate::rows::money::of_row;
 
 pub(super) fn amount(minor: i64, currency: &str) -> String {
@@ -20,20 +21,13 @@ pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>)
     match (paid, catalog.tier(&plan.tier)) {
         (Some((minor, currency)), _) => {
             let per = interval.unwrap_or("month");
-            format!("{} per {per}", amount(minor, currency))
+            let quantity = live.map_or(1, |row| row.quantity);
+            let times = (quantity != 1).then(|| format!("{quantity} \u{d7} "));
+            let times = times.unwrap_or_default();
+            format!("{times}{} per {per}", amount(minor, currency))
         }
         (None, Some(tier)) => offer::monthly(tier),
         (None, None) => String::new(),
-    }
-}
-
-/// How often the plan is charged: "monthly", "yearly".
-pub(super) fn often(live: Option<&Subscription>) -> &'static str {
-    match live.and_then(|row| row.billing_interval.as_deref()) {
-        Some("year") => "yearly",
-        Some("week") => "weekly",
-        Some("day") => "daily",
-        _ => "monthly",
     }
 }
 
@@ -46,5 +40,7 @@ pub(super) fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscripti
 /// The name of the plan that starts with the next period, and when.
 pub(super) fn scheduled(catalog: &Catalog, rows: &Rows) -> Option<(String, Timestamp)> {
     let waiting = rows.waiting.as_ref().filter(|one| !one.is_unpaid())?;
-    Some((offer::title(catalog, &waiting.tier), waiting.at()?))
+    let here = rows.live.as_ref().and_then(|row| row.tier.as_deref());
+    let title = waiting_title(catalog, here.unwrap_or_default(), waiting);
+    Some((title, waiting.at()?))
 }

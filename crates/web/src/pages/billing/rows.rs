@@ -1,7 +1,9 @@
 //! What the billing page reads about an account, in one database read.
 
+use billing::payments::next_charge::{self, Next};
 use billing::payments::owed::OwedRefund;
 use billing::payments::plan::Pending;
+use domain::plan::Plan;
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use store::Tx;
@@ -31,6 +33,8 @@ const FRESH_SECONDS: i64 = 10;
 /// What the page reads about an account.
 pub struct Rows {
     pub(super) live: Option<Subscription>,
+    /// What is charged next.
+    pub(super) next: Next,
     /// The pending change of the subscription.
     pub(super) waiting: Option<Pending>,
     /// The newest subscription was a trial, refused because the account had one before.
@@ -58,7 +62,7 @@ pub struct Rows {
 /// Reads it; `None` if the history is to begin after a payment that isn't this account's.
 pub fn read(
     tx: &mut Tx<'_>,
-    account: i64,
+    (account, plan): (i64, &Plan),
     after: Option<&str>,
     now: Timestamp,
     real_now: Timestamp,
@@ -86,6 +90,7 @@ pub fn read(
     Ok(Some(Rows {
         failure: failure(tx, account, unpaid.as_ref())?,
         disputes: open_disputes(tx, account)?,
+        next: next_charge::of(tx, plan, live.as_ref(), now)?,
         waiting: live.as_ref().and_then(Pending::of),
         trial_was_refused,
         live,

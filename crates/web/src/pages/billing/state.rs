@@ -3,6 +3,7 @@
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::payments::addons;
+use billing::payments::next_charge::Next;
 use billing::summary::View;
 use domain::catalog::Catalog;
 use domain::plan::{Plan, PlanStatus};
@@ -18,7 +19,7 @@ use crate::pages::billing::banners::{
     card_banner, exception_banners, limit_banner, owed_banners, pending_banners, plan_banners,
 };
 use crate::pages::billing::history::history;
-use crate::pages::billing::paid::{amount, often, paid_title, price, scheduled};
+use crate::pages::billing::paid::{paid_title, price, scheduled};
 use crate::pages::billing::rows::{CHART_DAYS, Rows};
 use crate::pages::standing::{CreditState, credit_banner, credit_state, day, ending, method};
 use crate::pages::usage_chart;
@@ -62,7 +63,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         banners,
         plan: plan_panel(&catalog, view, rows, addons, now),
         credits: credits_panel(&catalog, view, rows),
-        next: next_charge(&catalog, view, rows, now),
+        next: next_charge(rows, now),
         usage,
         history: history(&catalog, rows),
         manage,
@@ -203,57 +204,56 @@ fn expiry(view: &View) -> Option<String> {
     })
 }
 
-fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> NextCharge {
-    let plan = &view.plan;
+fn next_charge(rows: &Rows, now: Timestamp) -> NextCharge {
     let method = rows.card.as_ref().map(|card| method(card, now));
-    let nothing = |why: &str| NextCharge {
+    let nothing = |why: String| NextCharge {
         when: None,
         lines: Vec::new(),
-        none: why.to_owned(),
+        none: why,
+        note: String::new(),
         method: method.clone(),
     };
-    let live = rows.live.as_ref();
-    let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
-    if let Some((title, at)) = scheduled(catalog, rows)
-        && plan.cancel_at.is_none()
-    {
-        let tier = rows
-            .waiting
-            .as_ref()
-            .and_then(|one| catalog.tier(&one.tier));
-        let price = tier.and_then(|tier| tier.price).map(offer::money);
-        let price = price.unwrap_or_else(|| "as agreed".to_owned());
-        return NextCharge {
-            when: Some(day(at)),
-            lines: vec![
-                Fact::new(format!("{title}, from then on"), price.clone()),
-                Fact::total("Total before tax", price),
-            ],
-            none: String::new(),
-            method,
-        };
-    }
-    match (plan.status, plan.cancel_at, paid) {
-        (_, Some(_), _) => nothing("No upcoming charge: the plan ends."),
-        (PlanStatus::Active, ..) if plan.is_paused => {
-            nothing("No upcoming charge: payments are paused.")
-        }
-        (PlanStatus::Active | PlanStatus::Trialing, None, Some((minor, currency))) => {
-            let price = amount(minor, currency);
-            let title = paid_title(catalog, plan, live);
-            let when = plan.trial_end.unwrap_or(plan.period_end);
+    match &rows.next {
+        Next::Charge(charge) => {
+            let lines = charge.lines.iter();
+            let mut lines: Vec<Fact> = lines
+                .map(|(name, amount)| Fact::new(name.clone(), offer::money(*amount)))
+                .collect();
+            lines.push(Fact::total("Total", offer::money(charge.amount)));
+            let note = charge
+                .is_old
+                .then(|| format!("As of {}.", day(charge.as_of).text));
             NextCharge {
-                when: Some(day(when)),
-                lines: vec![
-                    Fact::new(format!("{title}, {}", often(live)), price.clone()),
-                    Fact::total("Total before tax", price),
-                ],
+                when: Some(day(charge.at)),
+                lines,
                 none: String::new(),
-                method: method.clone(),
+                note: note.unwrap_or_default(),
+                method,
             }
         }
-        (PlanStatus::PastDue | PlanStatus::Unpaid, ..) => nothing("Pay the open invoice first."),
-        (PlanStatus::Paused, ..) => nothing("No charge while the plan is paused."),
-        _ => nothing("No upcoming charge."),
+        other => nothing(why_nothing(other)),
+    }
+}
+
+/// Why nothing is charged next.
+fn why_nothing(next: &Next) -> String {
+    match next {
+        Next::Ends => "No upcoming charge: the plan ends.".to_owned(),
+        Next::CollectionPaused(behavior, resumes) => {
+            let what = match behavior.as_str() {
+                "keep_as_draft" => {
+                    "Invoices are kept as drafts, and may be charged when payments continue."
+                }
+                "mark_uncollectible" => "Invoices are written off.",
+                _ => "Invoices are voided.",
+            };
+            let until = resumes.map(|at| format!(" Payments continue on {}.", day(at).text));
+            let until = until.unwrap_or_default();
+            format!("No upcoming charge: payments are paused. {what}{until}")
+        }
+        Next::PlanPaused => "No charge while the plan is paused.".to_owned(),
+        Next::Unpaid => "Pay the open invoice first.".to_owned(),
+        Next::Unknown => "The amount is being fetched from Stripe.".to_owned(),
+        Next::Nothing | Next::Charge(_) => "No upcoming charge.".to_owned(),
     }
 }

@@ -432,7 +432,7 @@ class Billing(Core):
         """Returns an account's credits"""
         return self._call("GET", "/api/v1/balance", query={"account": account})
 
-    def access(self, *, account: Optional[str] = None, operation: Optional[str] = None, units: Optional[str] = None) -> Access:
+    def access(self, *, account: Optional[str] = None, operation: Optional[str] = None, units: Optional[Union[Number, str]] = None) -> Access:
         """Reports whether a call would be admitted now, and why not"""
         return self._call("GET", "/api/v1/access", query={"account": account, "operation": operation, "units": units})
 

@@ -310,7 +310,7 @@ export class Billing {
   /** Returns an account's credits */
   balance(query?: { account?: string }): Promise<Balance>;
   /** Reports whether a call would be admitted now, and why not */
-  access(query?: { account?: string; operation?: string; units?: string }): Promise<Access>;
+  access(query?: { account?: string; operation?: string; units?: number | string }): Promise<Access>;
   /** Returns the plans, credit packs and operations on sale */
   pricing(): Promise<Record<string, unknown>>;
 }

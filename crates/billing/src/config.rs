@@ -18,7 +18,7 @@ use serde::Deserialize;
 pub use crate::config::check::Fault;
 pub use crate::config::sections::{
     AfterLostDispute, Alerts, Billing, CancelNow, ClockSource, Database, Durability, Encryption,
-    Limits, Mail, Oidc, Operators, Service, Session, Stripe, Telemetry, Webhooks,
+    Host, Limits, Mail, Oidc, Operators, Service, Session, Stripe, Telemetry, Unverified, Webhooks,
 };
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");
@@ -103,6 +103,9 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("session", "hand_over_secret", &["LBX_HAND_OVER_SECRET"]),
     ("session", "hand_over_jwks", &["LBX_HAND_OVER_JWKS"]),
     ("session", "admins", &["LBX_ADMINS"]),
+    ("host", "identity_claim", &["HOST_IDENTITY_CLAIM"]),
+    ("host", "cookie_name", &["HOST_COOKIE_NAME"]),
+    ("host", "unverified", &["HOST_UNVERIFIED"]),
     ("oidc", "issuer", &["LBX_OIDC_ISSUER"]),
     ("oidc", "client_id", &["LBX_OIDC_CLIENT_ID"]),
     ("oidc", "client_secret", &["LBX_OIDC_CLIENT_SECRET"]),
@@ -139,6 +142,8 @@ pub struct Settings {
     pub billing: Billing,
     /// How users sign in, and how long sessions last.
     pub session: Session,
+    /// The host application's sessions.
+    pub host: Host,
     /// Sign-in with an OpenID provider.
     pub oidc: Oidc,
     /// Where traces are sent.

@@ -2,8 +2,9 @@
 //!
 //! Errors carry no HTTP status; the handler that answers a request chooses it.
 
-use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal};
+use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal, WalletStatus};
 use domain::money::{CREDITS_MAX, Credits};
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,9 @@ pub const INVALID_FIELD: &str = "invalid_field";
 
 /// The error code when the account doesn't have enough credits.
 pub const INSUFFICIENT_CREDITS: &str = "insufficient_credits";
+
+/// The error code when an account is suspended or closed.
+pub const NOT_ACTIVE: &str = "account_not_active";
 
 /// The error code when an operator tries to forgive more debt than is owed.
 pub const DEBT_EXCEEDED: &str = "debt_exceeded";
@@ -273,12 +277,31 @@ impl Error {
             Refusal::DebtExceeded { debt } => {
                 Error::conflict(DEBT_EXCEEDED, format!("The debt is {debt} credits."))
             }
-            Refusal::NotActive { status } => Error::forbidden(
-                "account_not_active",
-                format!("This account is {}. Contact support.", status.word()),
-            ),
+            Refusal::NotActive { status } => {
+                let status = match status {
+                    WalletStatus::Active => AccountStatus::Active,
+                    WalletStatus::Frozen => AccountStatus::Suspended,
+                    WalletStatus::Closed => AccountStatus::Closed,
+                };
+                Error::forbidden(NOT_ACTIVE, inactive(status).unwrap_or_default())
+            }
             Refusal::TooLarge => Error::too_many_credits(),
         }
+    }
+}
+
+/// Why an account that isn't active refuses, and what to do about it.
+pub fn inactive(status: AccountStatus) -> Option<&'static str> {
+    match status {
+        AccountStatus::Active => None,
+        AccountStatus::Suspended => Some(
+            "This account is suspended: it can't spend or buy. Contact support. You can still view \
+             everything.",
+        ),
+        AccountStatus::Closed => Some(
+            "This account is closed: it can't spend, earn or buy, and nothing is charged. To start \
+             again, sign in: you get a new account.",
+        ),
     }
 }
 

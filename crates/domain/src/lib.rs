@@ -15,6 +15,7 @@ pub mod ids;
 pub mod invoices;
 pub mod ledger;
 pub mod letters;
+pub mod mailbox;
 pub mod method_types;
 pub mod money;
 pub mod people;

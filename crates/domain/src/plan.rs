@@ -3,12 +3,14 @@
 //! Changes over time need no event: the end of a grace period, a cancellation that takes effect and
 //! a new allowance are visible on the next read (`docs/reference/sync.md`, Status to access).
 
+mod free;
 mod payments;
 mod status;
 
 #[cfg(test)]
 mod tests;
 
+pub use free::FreeClaim;
 pub use payments::{Claim, MONTHS_MAX, PeriodInvoice, PlanInvoice, allowance_start, claims};
 pub use status::{PlanStatus, SubscriptionStatus};
 
@@ -100,6 +102,10 @@ pub struct AccountFacts {
     pub anchor_at: Timestamp,
     /// Whether a user has verified the email address.
     pub is_verified: bool,
+    /// Whether the account was closed: it earns nothing.
+    pub is_closed: bool,
+    /// The latest free allowance of the account's address, whichever account it was granted to.
+    pub free_claim: Option<FreeClaim>,
     /// A tier set by the operator, and when that expires.
     pub tier_override: Option<(String, Option<Timestamp>)>,
     /// The account's subscriptions, including ended ones.
@@ -196,9 +202,14 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
     });
     let turn = subscribed.and_then(|chosen| chosen.turn(now));
     let month = subscribed.map_or(free_period, |chosen| chosen.facts.month_at(now));
-    let earned = subscribed.map_or(facts.is_verified, |chosen| {
-        chosen.earns_allowance(rules, now)
-    });
+    let is_claimed = tier.is_free()
+        && facts
+            .free_claim
+            .is_some_and(|claim| claim.bars(month.0, month.1));
+    let earned = !facts.is_closed
+        && subscribed.map_or(facts.is_verified && !is_claimed, |chosen| {
+            chosen.earns_allowance(rules, now)
+        });
     let earned_tier = subscribed.map_or(Some(tier), |chosen| {
         let (invoices, held) = (&facts.invoices, chosen.facts);
         if !payments::awaits_change(invoices, &held.id, &tier.name, month.0) {

@@ -137,6 +137,15 @@ pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Re
     )
 }
 
+/// Locks the account's row until the commit, on PostgreSQL: changes of its members and of what they
+/// may do take turns.
+pub fn lock(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
+    tx.execute(
+        "update account set updated_at = updated_at where id = $1",
+        args![account],
+    )
+}
+
 /// Finds the account with this number.
 pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
     tx.query_opt(
@@ -158,6 +167,18 @@ pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
               limit 1"
         ),
         args![name],
+    )
+}
+
+/// The account that the host application knows by this id.
+pub fn by_external_id(tx: &mut Tx<'_>, external_id: &str) -> Result<Option<Account>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from account where external_id = $1"
+        ),
+        args![external_id],
     )
 }
 
@@ -371,6 +392,22 @@ pub fn rename(
     )
 }
 
+/// Records the host application's id of an account that has none. Returns `false` if it has one.
+pub fn set_external_id(
+    tx: &mut Tx<'_>,
+    account: i64,
+    external_id: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = tx.execute(
+        "update account
+            set external_id = $2, updated_at = $3
+          where id = $1 and external_id is null",
+        args![account, external_id, now],
+    )?;
+    Ok(changed > 0)
+}
+
 /// Records that the email address was verified, keeping the first time. Returns whether this was
 /// the first.
 pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
@@ -391,6 +428,7 @@ pub fn anonymize(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
                 email = null,
                 external_id = null,
                 status = 'closed',
+                closed_at = $2,
                 updated_at = $2
           where id = $1",
         args![account, now],

@@ -305,3 +305,35 @@ pub fn oldest_message(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
         args![],
     )
 }
+
+/// Public ids of closed accounts that were charged after they were closed and not refunded, or that
+/// have a plan that can still charge.
+pub fn closed_and_charged(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>> {
+    tx.query(
+        "select a.public_id
+           from account a
+          where a.closed_at is not null
+            and (exists (select 1
+                           from credit_grant g
+                          where g.account_id = a.id
+                            and g.kind = 'purchase'
+                            and g.effective_at > a.closed_at
+                            and g.voided = 0
+                            and g.amount > g.used + g.expired + g.clawed)
+                 or exists (select 1
+                              from transactions t
+                             where t.account_id = a.id
+                               and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE')
+                               and t.status = 'COMPLETED'
+                               and t.amount_minor > 0
+                               and t.occurred_at > a.closed_at)
+                 or exists (select 1
+                              from subscription s
+                             where s.account_id = a.id
+                               and s.ended_at is null
+                               and s.status not in ('canceled', 'incomplete_expired')))
+          order by a.id
+          limit $1",
+        args![limit],
+    )
+}

@@ -4,13 +4,13 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql, word_column};
+use crate::db::{Column, Row, Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
     () => {
         "id, public_id, account_id, name, prefix, scope, mode, created_by, created_at,
-         last_used_at, revoked_at, user_id"
+         last_used_at, revoked_at, user_id, revoked_because"
     };
 }
 
@@ -35,6 +35,26 @@ words! {
     }
 }
 word_column!(KeyMode);
+
+words! {
+    /// Why a key stopped working, unless someone revoked it.
+    pub enum RevokedBecause {
+        /// The member who created it no longer belongs to the account.
+        MemberLeft = "member_left",
+        /// The member who created it may no longer create keys.
+        RoleChanged = "role_changed",
+        /// The account was closed.
+        AccountClosed = "account_closed",
+    }
+}
+word_column!(RevokedBecause);
+
+impl Column for Option<RevokedBecause> {
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        let word: Option<String> = row.get(index)?;
+        Ok(word.and_then(|word| RevokedBecause::from_word(&word)))
+    }
+}
 
 record! {
     /// An API key, without its secret.
@@ -63,6 +83,8 @@ record! {
         pub revoked_at: Option<Timestamp>,
         /// The member who created it: its spending counts toward their limits.
         pub user_id: Option<i64>,
+        /// Why it stopped working; `None` while it is valid, and if someone revoked it.
+        pub revoked_because: Option<RevokedBecause>,
     }
 }
 
@@ -113,13 +135,33 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewApiKey<'_>, now: Timestamp) -> Result<Ap
     )
 }
 
-/// The key with this secret, unless it was revoked.
+/// The key with this secret, unless it was revoked or its creator is disabled. A server key belongs
+/// to the host application, whoever created it.
 pub fn by_secret(tx: &mut Tx<'_>, secret_hash: &[u8]) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(
             "select ",
             columns!(),
-            " from api_key where secret_hash = $1 and revoked_at is null"
+            "  from api_key
+              where secret_hash = $1
+                and revoked_at is null
+                and (account_id is null
+                     or not exists (select 1
+                                      from user_account u
+                                     where u.id = api_key.user_id
+                                       and u.disabled_at is not null))"
+        ),
+        args![secret_hash],
+    )
+}
+
+/// The key with this secret, whether or not it was revoked.
+pub fn any_by_secret(tx: &mut Tx<'_>, secret_hash: &[u8]) -> Result<Option<ApiKey>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from api_key where secret_hash = $1"
         ),
         args![secret_hash],
     )
@@ -203,6 +245,25 @@ pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Resul
             columns!()
         ),
         args![public_id, now],
+    )
+}
+
+/// Revokes the keys that a member created for the account. Returns their public ids.
+pub fn revoke_of_member(
+    tx: &mut Tx<'_>,
+    user: i64,
+    account: i64,
+    because: RevokedBecause,
+    now: Timestamp,
+) -> Result<Vec<String>> {
+    tx.query(
+        "update api_key
+            set revoked_at = $3, revoked_because = $4
+          where account_id = $1
+            and user_id = $2
+            and revoked_at is null
+         returning public_id",
+        args![account, user, now, because],
     )
 }
 

@@ -11,10 +11,16 @@ use crate::error::Result;
 /// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     crate::accounts::anonymize(tx, account, now)?;
+    crate::ledger::free_allowances::forget_account(tx, account)?;
     crate::invitations::close_all(tx, account, now)?;
     crate::payment_methods::remove(tx, account)?;
     for statement in [
-        "update api_key set revoked_at = coalesce(revoked_at, $2), name = '' where account_id = $1",
+        "update api_key
+            set revoked_because = case when revoked_at is null then 'account_closed'
+                                       else revoked_because end,
+                revoked_at = coalesce(revoked_at, $2),
+                name = ''
+          where account_id = $1",
         "update auto_topup set state = 'off', user_id = null, updated_at = $2 where account_id = $1",
     ] {
         tx.execute(statement, args![account, now])?;
@@ -50,10 +56,10 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymize(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
+    crate::login_links::delete_of(tx, email)?;
     // The address may be encrypted with any key, or stored as plain text.
     let forms = tx.forms(email);
     for statement in [
-        "delete from login_link where email = $1",
         "update invitation
             set email = null, closed_at = coalesce(closed_at, created_at)
           where email = $1",

@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod facts;
+pub mod free_allowances;
 mod job;
 pub mod limits;
 mod load;
@@ -44,6 +45,7 @@ pub use usage::{
 };
 pub use wallet::{WalletRow, wallet};
 
+use free_allowances::Mailboxes;
 use loaded::Loaded;
 
 use crate::args;
@@ -62,6 +64,8 @@ pub struct Rules {
     pub plan: PlanRules,
     /// The listener that is called when credits are added.
     pub listener: Listener,
+    /// Which addresses are one mailbox, for free allowances.
+    pub mailboxes: Mailboxes,
 }
 
 type OnEntry = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
@@ -143,7 +147,7 @@ pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> R
 
 /// The plan of an account, computed from the current rows.
 pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
-    let plan_facts = facts::account_facts(tx, account)?;
+    let plan_facts = facts::account_facts(tx, &rules.mailboxes, account)?;
     Ok(plan_at(&plan_facts, &rules.catalog, rules.plan, now))
 }
 
@@ -187,11 +191,17 @@ fn pass_time(
     }
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
-    let (plan_facts, status) = facts::facts_and_status(tx, account)?;
+    let (plan_facts, status) = facts::facts_and_status(tx, &rules.mailboxes, account)?;
     let plan = plan_at(&plan_facts, &rules.catalog, rules.plan, now);
     loaded.ledger.terms.status = status;
     let granted = facts::allowances_since(tx, account, plan.month_start)?;
-    let due = allowance_due(&plan_facts, &plan, &granted, now);
+    let mut due = allowance_due(&plan_facts, &plan, &granted, now);
+    let is_free = rules.catalog.free().name == plan.access_tier;
+    let month = (plan.month_start, plan.month_end);
+    // Another account of the same address may have got it since the plan was read.
+    if is_free && due.is_some() && !free_allowances::claim(tx, &rules.mailboxes, account, month)? {
+        due = None;
+    }
     loaded.ledger.terms.period_start = plan.month_start;
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;

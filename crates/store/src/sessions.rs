@@ -30,6 +30,8 @@ record! {
         pub last_seen_at: Timestamp,
         /// The user agent that started the session, shortened.
         pub user_agent: String,
+        /// Whether it was used beside a session of the host application, with which it ends.
+        pub beside_host: bool,
     }
 }
 
@@ -55,7 +57,7 @@ pub fn insert(
 pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<Session>> {
     tx.query_opt(
         "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
-                s.expires_at, s.last_seen_at, s.user_agent
+                s.expires_at, s.last_seen_at, s.user_agent, s.beside_host
            from session s
            join user_account u on u.id = s.user_id
           where s.token_hash = $1
@@ -69,7 +71,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option
 pub fn of_user(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<Vec<Session>> {
     tx.query(
         "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
-                s.expires_at, s.last_seen_at, s.user_agent
+                s.expires_at, s.last_seen_at, s.user_agent, s.beside_host
            from session s
            join user_account u on u.id = s.user_id
           where s.user_id = $1
@@ -84,6 +86,14 @@ pub fn touch(tx: &mut Tx<'_>, session: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update session set last_seen_at = $2 where id = $1",
         args![session, now],
+    )
+}
+
+/// Records that the session was used beside a session of the host application.
+pub fn mark_beside_host(tx: &mut Tx<'_>, session: i64) -> Result<u64> {
+    tx.execute(
+        "update session set beside_host = 1 where id = $1",
+        args![session],
     )
 }
 

@@ -11,13 +11,18 @@ pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>> {
     tx.query_opt("select value from setting where name = $1", args![name])
 }
 
-/// Sets `name` to `value`, encrypted if the name marks it as a secret and a key is configured.
-pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u64> {
-    let sealed = if name.ends_with("secret") {
+/// The value as it is stored.
+fn sealed(tx: &Tx<'_>, name: &str, value: &str) -> String {
+    if name.ends_with("secret") {
         tx.seal(value).into_owned()
     } else {
         value.to_owned()
-    };
+    }
+}
+
+/// Sets `name` to `value`, encrypted if the name marks it as a secret and a key is configured.
+pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u64> {
+    let sealed = sealed(tx, name, value);
     tx.execute(
         "insert into setting (name, value, updated_at)
          values ($1, $2, $3)
@@ -30,13 +35,14 @@ pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u
 /// Sets `name` to `value` unless it is already set; returns the resulting value. If several
 /// processes start at once, all get the same value.
 pub fn put_once(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<String> {
+    let value = sealed(tx, name, value);
     tx.query_one(
         "insert into setting (name, value, updated_at)
          values ($1, $2, $3)
              on conflict (name) do update
             set updated_at = setting.updated_at
          returning value",
-        args![name, value, now],
+        args![name, &value, now],
     )
 }
 

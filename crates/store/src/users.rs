@@ -10,7 +10,7 @@ use crate::error::Result;
 
 macro_rules! columns {
     () => {
-        "id, public_id, email, name, role, created_at, disabled_at"
+        "id, public_id, email, name, role, created_at, disabled_at, external_id"
     };
 }
 
@@ -31,6 +31,8 @@ record! {
         pub created_at: Timestamp,
         /// The time since which the user may not sign in; `None` while they may.
         pub disabled_at: Option<Timestamp>,
+        /// The host application's id of the user, if it has named one.
+        pub external_id: Option<String>,
     }
 }
 
@@ -81,6 +83,41 @@ pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<User>> {
         ),
         args![&forms[0], &forms[1], &forms[2], &forms[3]],
     )
+}
+
+/// The user whom the host application knows by this id.
+pub fn by_external_id(tx: &mut Tx<'_>, external_id: &str) -> Result<Option<User>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from user_account where external_id = $1"
+        ),
+        args![external_id],
+    )
+}
+
+/// Records the host application's id of a user who has none.
+pub fn set_external_id(tx: &mut Tx<'_>, user: i64, external_id: &str) -> Result<u64> {
+    tx.execute(
+        "update user_account set external_id = $2 where id = $1 and external_id is null",
+        args![user, external_id],
+    )
+}
+
+/// Gives the user another address, in lower case. Returns `false` if another user has it.
+pub fn set_email(tx: &mut Tx<'_>, user: i64, email: &str) -> Result<bool> {
+    let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
+    let changed = tx.execute(
+        "update user_account
+            set email = $2
+          where id = $1
+            and not exists (select 1
+                              from user_account o
+                             where o.id <> $1 and o.email in ($3, $4, $5, $6))",
+        args![user, &*sealed, &forms[0], &forms[1], &forms[2], &forms[3]],
+    )?;
+    Ok(changed > 0)
 }
 
 /// The user with this public id.
@@ -152,6 +189,7 @@ pub fn anonymize(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
         "update user_account
             set email = lower(public_id) || '@deleted.invalid',
                 name = '',
+                external_id = null,
                 role = 'user',
                 disabled_at = $2
           where id = $1",
@@ -278,10 +316,7 @@ pub fn places(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Place>> {
 /// The number of owners of an account. Locks the account's row first, so that two concurrent
 /// changes of its members can't each rely on the other owner.
 pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
-    tx.execute(
-        "update account set updated_at = updated_at where id = $1",
-        args![account],
-    )?;
+    crate::accounts::lock(tx, account)?;
     tx.query_one(
         "select count(*) from membership where account_id = $1 and role = 'owner'",
         args![account],

@@ -14,6 +14,8 @@ mod intents;
 mod ledger;
 #[path = "store/operators.rs"]
 mod operators;
+#[path = "store/people.rs"]
+mod people;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/service.rs"]

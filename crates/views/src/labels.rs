@@ -133,11 +133,12 @@ pub fn grant_kind(kind: GrantKind) -> &'static str {
 }
 
 /// The actions of the audit log, each with its label.
-const ACTIONS: [(&str, &str); 43] = [
+const ACTIONS: [(&str, &str); 46] = [
     ("account.adopt", "Stripe customer linked"),
     ("account.close", "Account closed"),
     ("account.export", "Account data downloaded"),
     ("account.found", "Organization created"),
+    ("account.identify", "Account named by the host application"),
     ("account.rebuild", "Balance rebuilt from the journal"),
     ("account.repair", "Account repaired from Stripe"),
     ("account.resume", "Account resumed"),
@@ -172,6 +173,11 @@ const ACTIONS: [(&str, &str); 43] = [
     ("request.dismiss", "Unfinished request settled"),
     ("request.retry", "Unfinished request tried again"),
     ("settings.change", "Settings changed"),
+    (
+        "user.address",
+        "Email address changed by the host application",
+    ),
+    ("user.sign_out", "Signed out by the host application"),
     ("webhook_endpoint.create", "Webhook endpoint created"),
     ("webhook_endpoint.delete", "Webhook endpoint deleted"),
     ("webhook_endpoint.resend", "Webhook delivery sent again"),

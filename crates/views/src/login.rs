@@ -92,6 +92,11 @@ impl LoginPage {
         )
     }
 
+    /// The application's session was not accepted, for this reason.
+    pub fn host_session(why: &str) -> Banner {
+        Banner::new(Kind::Warn, "Sign in to continue", why)
+    }
+
     fn is_sent(&self) -> bool {
         self.step == LoginStep::Sent
     }

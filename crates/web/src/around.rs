@@ -12,6 +12,7 @@ use crate::http::accept::accepted;
 use crate::http::error::{HttpError, PROBLEM};
 use crate::http::origin::is_cross_site;
 use crate::http::request_id::RequestId;
+use crate::sign_in::host_session::WHY;
 
 /// Allows only our own scripts, no framing, and forms only to us and to the Stripe pages that a
 /// form's response redirects to.
@@ -116,7 +117,12 @@ async fn word_error(
     };
     if wants_page && error.status == StatusCode::UNAUTHORIZED {
         let next: String = form_urlencoded::byte_serialize(here.as_bytes()).collect();
-        return axum::response::Redirect::to(&format!("/login?next={next}")).into_response();
+        let why = match error.error.0.code {
+            code if code.starts_with(WHY) => format!("&why={code}"),
+            _ => String::new(),
+        };
+        let login = format!("/login?next={next}{why}");
+        return axum::response::Redirect::to(&login).into_response();
     }
     let (mut parts, _) = response.into_parts();
     let (kind, body) = if wants_page {

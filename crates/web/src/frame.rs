@@ -2,10 +2,9 @@
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use billing::actors::{SignedIn, Visitor, access};
+use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
-use billing::error::{BILLING_OFF, Error};
-use domain::plan::AccountStatus;
+use billing::error::{BILLING_OFF, Error, inactive};
 use views::Template;
 use views::components::{Action, Banner, Kind};
 use views::error::ErrorPage;
@@ -62,13 +61,9 @@ pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
     dress(app, &mut shell);
     shell.links = links(caller);
     shell.billing_enabled = app.settings.billing.is_on_for(&caller.account);
-    if caller.account.status == AccountStatus::Suspended {
-        let told = access::suspended();
-        shell.flash = Some(Banner::new(
-            Kind::Bad,
-            "This account is suspended",
-            told.0.detail.as_str(),
-        ));
+    if let Some(told) = inactive(caller.account.status) {
+        let title = format!("This account is {}", caller.account.status);
+        shell.flash = Some(Banner::new(Kind::Bad, title, told));
     }
     shell
 }

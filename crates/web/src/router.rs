@@ -144,6 +144,8 @@ fn people() -> OpenApiRouter<Site> {
         .routes(routes!(sessions::list, sessions::end_all))
         // DELETE /api/v1/sessions/{id}
         .routes(routes!(sessions::end))
+        // DELETE /api/v1/users/{externalId}/sessions
+        .routes(routes!(sessions::end_of_user))
 }
 
 /// Spending credits.

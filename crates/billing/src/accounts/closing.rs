@@ -73,7 +73,7 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
 }
 
 /// Expires Checkout pages that could still be paid.
-async fn end_pages(app: &App, account: i64) -> Result<()> {
+pub(crate) async fn end_pages(app: &App, account: i64) -> Result<()> {
     let now = app.now();
     let intents = app
         .read(move |tx| store::intents::of_account(tx, account, PAGES_MAX))
@@ -180,6 +180,8 @@ impl Chain for Closing {
                 }
             }
             _ => {
+                // A page may have been opened since the closing began.
+                end_pages(app, intent.account_id).await?;
                 end_rest(app, intent.account_id).await?;
                 void_unpaid(app, intent, step).await?;
                 forget(app, intent).await?;
@@ -274,6 +276,8 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         }
         let subject = row.public_id;
         let members = store::users::members(tx, account)?;
+        // While the owner's address is known: it has had its free allowance for this month (G9).
+        store::ledger::free_allowances::keep(tx, &rules, account, now)?;
         for member in &members {
             store::users::remove_member(tx, member.user_id, account)?;
         }

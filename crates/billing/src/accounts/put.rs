@@ -1,17 +1,21 @@
 //! Creates or changes an account for the host application.
 
-use domain::people::UserRole;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::people::{MemberRole, UserRole};
 use domain::plan::{AccountKind, AccountStatus};
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use store::accounts::{Account as Row, NewAccount, TierOverride};
+use store::users::User;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::payments::customer;
+use crate::people::identity::{self, Meeting, Moved};
 use crate::people::users;
 use crate::text::is_line;
 
@@ -92,95 +96,265 @@ impl Put {
         })
     }
 
-    /// Whether it would create an account.
-    pub fn is_new(&self, tx: &mut store::Tx<'_>) -> store::Result<bool> {
-        let known = store::accounts::named(tx, &self.id)?;
-        Ok(known.is_none() && !self.id.starts_with(OWN_PREFIX))
+    /// The host application's id of the account.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
-    /// Saves the account and returns whether it is new. `None` if the id has our own format but
-    /// doesn't exist, or if the account is closed: erased data must not be written again.
+    /// What it would do, without doing it.
+    pub fn preview(&self, tx: &mut store::Tx<'_>) -> store::Result<Outcome> {
+        if let Some(row) = store::accounts::named(tx, &self.id)? {
+            return Ok(match row.status {
+                AccountStatus::Closed => Outcome::Absent,
+                _ => Outcome::Saved(Saved::of(row)),
+            });
+        }
+        if self.id.starts_with(OWN_PREFIX) {
+            return Ok(Outcome::Absent);
+        }
+        Ok(match identity::meet(tx, &self.id, self.email.as_deref())? {
+            Meeting::Known(row) => Outcome::Saved(Saved::of(row)),
+            Meeting::Adopt(row) => Outcome::Saved(Saved {
+                adopted: true,
+                ..Saved::of(row)
+            }),
+            Meeting::Make(_) => Outcome::Made,
+            Meeting::Taken => Outcome::Taken,
+        })
+    }
+
+    /// Saves the account: the one with this id, or else the lone personal account of the same
+    /// verified address, or else a new one.
     pub fn save(
         &self,
         tx: &mut store::Tx<'_>,
         rules: &store::ledger::Rules,
         (now, real_now): (Timestamp, Timestamp),
-    ) -> store::Result<Option<(bool, Row)>> {
-        let known = store::accounts::named(tx, &self.id)?;
-        let is_new = known.is_none();
-        let row = match known {
-            Some(row) if row.status == AccountStatus::Closed => return Ok(None),
-            Some(row) => {
-                let email = self.email.as_deref().or(row.email.as_deref());
-                store::accounts::rename(tx, row.id, &self.name, email, now)?;
-                let is_same = row.name == self.name && email == row.email.as_deref();
-                if !is_same && store::customers::current(tx, row.id)?.is_some() {
-                    let (id, name) = (&self.change_id, &self.name);
-                    customer::note_change(tx, row.id, id, name, email, now)?;
+    ) -> store::Result<Outcome> {
+        let (mut saved, owner) = if let Some(row) = store::accounts::named(tx, &self.id)? {
+            (Saved::of(row), None)
+        } else if self.id.starts_with(OWN_PREFIX) {
+            return Ok(Outcome::Absent);
+        } else {
+            match identity::meet(tx, &self.id, self.email.as_deref())? {
+                Meeting::Known(row) => (Saved::of(row), None),
+                Meeting::Taken => return Ok(Outcome::Taken),
+                Meeting::Adopt(row) => {
+                    let adopted = identity::adopt(tx, &row, &self.id, &self.author, now)?;
+                    let saved = Saved::of(row);
+                    (Saved { adopted, ..saved }, None)
                 }
-                row
+                Meeting::Make(owner) => {
+                    let row = self.insert(tx, now)?;
+                    let saved = Saved::of(row);
+                    (
+                        Saved {
+                            is_new: true,
+                            ..saved
+                        },
+                        owner,
+                    )
+                }
             }
-            None if self.id.starts_with(OWN_PREFIX) => return Ok(None),
-            None => store::accounts::put_external(
-                tx,
-                &NewAccount {
-                    public_id: &self.public_id,
-                    external_id: Some(&self.id),
-                    kind: AccountKind::Organisation,
-                    name: &self.name,
-                    email: self.email.as_deref(),
-                    tier: &self.free_tier,
-                    // The host application vouches for the addresses of its accounts.
-                    email_verified_at: Some(now),
-                },
-                now,
-            )?,
         };
-        if let Some(email) = &self.email {
+        // Erased data must not be written again.
+        if saved.row.status == AccountStatus::Closed {
+            return Ok(Outcome::Absent);
+        }
+        match self.address(tx, rules, &saved, owner, now)? {
+            Moved::Yes => {}
+            Moved::Taken => return Ok(Outcome::Taken),
+            Moved::Operator => return Ok(Outcome::Operator),
+        }
+        if !saved.is_new {
+            self.rename(tx, &saved.row, now)?;
+        }
+        self.set_tier(tx, rules, &saved.row, (now, real_now))?;
+        saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
+        Ok(Outcome::Saved(saved))
+    }
+
+    fn insert(&self, tx: &mut store::Tx<'_>, now: Timestamp) -> store::Result<Row> {
+        store::accounts::put_external(
+            tx,
+            &NewAccount {
+                public_id: &self.public_id,
+                external_id: Some(&self.id),
+                kind: AccountKind::Organisation,
+                name: &self.name,
+                email: self.email.as_deref(),
+                tier: &self.free_tier,
+                // The host application vouches for the addresses of its accounts.
+                email_verified_at: Some(now),
+            },
+            now,
+        )
+    }
+
+    fn rename(&self, tx: &mut store::Tx<'_>, row: &Row, now: Timestamp) -> store::Result<()> {
+        let email = self.email.as_deref().or(row.email.as_deref());
+        store::accounts::rename(tx, row.id, &self.name, email, now)?;
+        let is_same = row.name == self.name && email == row.email.as_deref();
+        if !is_same && store::customers::current(tx, row.id)?.is_some() {
+            let (id, name) = (&self.change_id, &self.name);
+            customer::note_change(tx, row.id, id, name, email, now)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the person with the address the owner of an account without one, or moves the address
+    /// of the person whom the account stands for.
+    fn address(
+        &self,
+        tx: &mut store::Tx<'_>,
+        rules: &store::ledger::Rules,
+        saved: &Saved,
+        owner: Option<User>,
+        now: Timestamp,
+    ) -> store::Result<Moved> {
+        let (row, is_new) = (&saved.row, saved.is_new);
+        if let Some(owner) = &owner {
+            store::users::put_member(tx, owner.id, row.id, MemberRole::Owner, now)?;
+        } else if let Some(email) = &self.email {
+            let is_unowned = store::users::owners(tx, row.id)? == 0;
+            if is_unowned && identity::owns_another(tx, email, row)? {
+                return Ok(Moved::Taken);
+            }
             let owner = users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
             if let Some(owner) = owner {
                 let act = self.author.act(Action::MemberOwn, &row.public_id);
                 act.with("user", json!(owner.public_id)).append(tx)?;
             }
         }
-        if let Some(tier) = &self.tier {
-            let set = tier.as_deref().map(|tier| TierOverride {
-                tier,
-                reason: "host",
-                actor: self.author.actor(),
-                until: None,
-            });
-            if row.tier_override.as_deref() != tier.as_deref() {
-                store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
-                self.author
-                    .act(Action::AccountTierOverride, &row.public_id)
-                    .with("tier", json!(tier))
-                    .reason("host")
-                    .append(tx)?;
-            }
-            // The plan may have changed.
-            store::ledger::settle(tx, rules, row.id, now)?;
-            crate::summary::show_plan(tx, rules, row.id, now, real_now)?;
+        if is_new {
+            store::ledger::free_allowances::continue_months(tx, rules, row.id, now)?;
         }
-        Ok(Some((is_new, row)))
+        let Some(email) = &self.email else {
+            return Ok(Moved::Yes);
+        };
+        match identity::addressee(tx, row)? {
+            Some(user) => identity::move_address(tx, rules, &user, email, (&self.author, now)),
+            None => Ok(Moved::Yes),
+        }
+    }
+
+    fn set_tier(
+        &self,
+        tx: &mut store::Tx<'_>,
+        rules: &store::ledger::Rules,
+        row: &Row,
+        (now, real_now): (Timestamp, Timestamp),
+    ) -> store::Result<()> {
+        let Some(tier) = &self.tier else {
+            return Ok(());
+        };
+        let set = tier.as_deref().map(|tier| TierOverride {
+            tier,
+            reason: "host",
+            actor: self.author.actor(),
+            until: None,
+        });
+        if row.tier_override.as_deref() != tier.as_deref() {
+            store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
+            self.author
+                .act(Action::AccountTierOverride, &row.public_id)
+                .with("tier", json!(tier))
+                .reason("host")
+                .append(tx)?;
+        }
+        // The plan may have changed.
+        store::ledger::settle(tx, rules, row.id, now)?;
+        crate::summary::show_plan(tx, rules, row.id, now, real_now).map(|_| ())
     }
 }
 
-/// Creates or changes the account with the host application's id `id`. Returns whether it is new,
-/// and the account. The change is sent to Stripe in the background.
-pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<(bool, Row)> {
+/// A saved account.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// Whether it is new.
+    pub is_new: bool,
+    /// Whether it existed without the host application's id, and was found by its address.
+    pub adopted: bool,
+    /// The account.
+    pub row: Row,
+}
+
+impl Saved {
+    fn of(row: Row) -> Saved {
+        Saved {
+            is_new: false,
+            adopted: false,
+            row,
+        }
+    }
+}
+
+/// What became of a request of the host application.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was saved.
+    Saved(Saved),
+    /// It would be created; only of a preview.
+    Made,
+    /// The id has our own format and doesn't exist, or the account is closed.
+    Absent,
+    /// The address belongs to another account.
+    Taken,
+    /// The address would be an operator's new one.
+    Operator,
+}
+
+impl Outcome {
+    /// The saved account, or the refusal.
+    pub fn saved(self) -> Result<Saved> {
+        match self {
+            Outcome::Saved(saved) => Ok(saved),
+            Outcome::Made | Outcome::Absent => Err(Error::not_found("There is no such account.")),
+            Outcome::Taken => Err(Error::conflict(
+                "email_taken",
+                "Another account owns this email address. Send this account without it or with \
+                 another one; or first give the other account a new address, or close it.",
+            )
+            .with("field", json!("email"))),
+            Outcome::Operator => Err(Error::conflict(
+                "operator_address",
+                "This account's owner is an operator, whose address only an administrator changes. \
+                 Leave out email.",
+            )
+            .with("field", json!("email"))),
+        }
+    }
+}
+
+/// Why nothing of a refused request is written.
+const REFUSED: &str = "the address can't be used";
+
+/// Creates or changes the account with the host application's id `id`. The change is sent to Stripe
+/// in the background.
+pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Saved> {
     let put = Put::read(app, actor, id, body)?;
     let (rules, at) = (app.rules(), (app.now(), app.real_now()));
-    let (is_new, row) = app
-        .write(0, move |tx| {
-            let Some((is_new, row)) = put.save(tx, &rules, at)? else {
-                return Ok(None);
-            };
-            Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
+    let refused = Arc::new(Mutex::new(None));
+    let kept = refused.clone();
+    let done = app
+        .write(0, move |tx| match put.save(tx, &rules, at)? {
+            Outcome::Saved(saved) => Ok(saved),
+            // A part of it may be written.
+            other => {
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
+                Err(store::Error::Abandoned(REFUSED.to_owned()))
+            }
         })
-        .await?
-        .ok_or_else(|| Error::not_found("There is no such account."))?;
-    let (app, account) = (app.clone(), row.id);
+        .await;
+    let why = refused
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let saved = match why {
+        Some(why) => why.saved()?,
+        None => done?,
+    };
+    let (app, account) = (app.clone(), saved.row.id);
     tokio::spawn(async move { customer::send_change(&app, account).await });
-    Ok((is_new, row))
+    Ok(saved)
 }

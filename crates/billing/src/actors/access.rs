@@ -1,8 +1,9 @@
 //! What members may do in an account, by their role.
 
 use domain::people::MemberRole;
+use domain::plan::AccountStatus;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, NOT_ACTIVE, Result, inactive};
 
 /// Returns an error if the held role is below the one that an action needs.
 pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
@@ -20,8 +21,19 @@ pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
     })
 }
 
-/// The error for an action that a suspended account may not perform.
-pub fn suspended() -> Error {
-    let detail = "This account is suspended. Contact support. You can still view everything.";
-    Error::forbidden("account_not_active", detail)
+/// Returns an error unless the account is active: a suspended one neither spends nor buys, and a
+/// closed one does nothing any more (G10).
+pub fn ask_active(status: AccountStatus) -> Result<()> {
+    match inactive(status) {
+        None => Ok(()),
+        Some(detail) => Err(Error::forbidden(NOT_ACTIVE, detail)),
+    }
+}
+
+/// Returns an error if the account is closed: nothing of it is changed any more.
+pub fn ask_open(status: AccountStatus) -> Result<()> {
+    ask_active(match status {
+        AccountStatus::Suspended => AccountStatus::Active,
+        status => status,
+    })
 }

@@ -9,6 +9,7 @@ use store::api_keys::ApiKey;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::keys::told;
 use crate::secrets::hash;
 
 /// How long a cached lookup is trusted (case A10: a revoked key stops within a second).
@@ -38,12 +39,15 @@ fn touch(app: &App, key: &ApiKey) {
     });
 }
 
-/// Recently looked-up keys, including ones that don't exist.
+/// Recently looked-up keys, including ones that don't work.
 #[derive(Debug)]
 pub struct KeyCache(Cache<[u8; 32], Looked>);
 
 /// When a key was looked up, and the result.
-type Looked = (Instant, Option<ApiKey>);
+type Looked = (Instant, Found);
+
+/// A key that works, or why it doesn't, for its holder.
+pub type Found = std::result::Result<ApiKey, &'static str>;
 
 impl Default for KeyCache {
     fn default() -> KeyCache {
@@ -52,8 +56,8 @@ impl Default for KeyCache {
 }
 
 impl KeyCache {
-    /// Returns the key with this secret, unless it doesn't exist or is revoked.
-    pub async fn find(&self, app: &App, secret: &str) -> Result<Option<ApiKey>> {
+    /// Returns the key with this secret if it works.
+    pub async fn find(&self, app: &App, secret: &str) -> Result<Found> {
         let hash = hash(secret);
         if let Some((seen, key)) = self.0.get(&hash)
             && seen.elapsed() < FRESH
@@ -61,11 +65,8 @@ impl KeyCache {
             return Ok(key);
         }
         let asked = Instant::now();
-        let found = app
-            .read(move |tx| store::api_keys::by_secret(tx, &hash))
-            .await?;
-        let found = found.filter(|key| key.revoked_at.is_none());
-        if let Some(key) = &found {
+        let found = app.read(move |tx| look(tx, &hash)).await?;
+        if let Ok(key) = &found {
             touch(app, key);
         }
         self.0.insert(hash, (asked, found.clone()));
@@ -76,4 +77,17 @@ impl KeyCache {
     pub fn clear(&self) {
         self.0.clear();
     }
+}
+
+fn look(tx: &mut store::Tx<'_>, hash: &[u8]) -> store::Result<Found> {
+    if let Some(key) = store::api_keys::by_secret(tx, hash)? {
+        return Ok(Ok(key));
+    }
+    Ok(Err(match store::api_keys::any_by_secret(tx, hash)? {
+        None => "Invalid API key: there is no such key.",
+        Some(key) if key.revoked_at.is_none() => {
+            "This API key has stopped: the user who created it was disabled."
+        }
+        Some(key) => told(&key),
+    }))
 }

@@ -3,6 +3,7 @@
 
 pub mod figures;
 pub mod keys;
+pub mod mailboxes;
 mod prices;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -158,6 +159,7 @@ impl App {
             catalog,
             plan: settings.billing.plan_rules(),
             listener: crate::reactions::listener(security_clock.clone()),
+            mailboxes: mailboxes::mailboxes(&settings, &db, (&security_clock, &rng)).await?,
         };
         let instance = instance(&db, &security_clock, &rng).await?;
         let twin_url =
@@ -191,6 +193,7 @@ impl App {
             "The database holds addresses sealed with a key that LBX_ENCRYPTION_KEYS does not name."
         );
         app.load_catalog().await?;
+        mailboxes::carry_over(&app).await?;
         app.load_prices().await?;
         app.load_webhook_secret().await?;
         Ok(app)

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use domain::plan::AllowanceWhilePaused;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{AfterLostDispute, CancelNow, Durability, Encryption, Oidc, Settings};
+use crate::config::{
+    AfterLostDispute, CancelNow, Durability, Encryption, Oidc, Settings, Unverified,
+};
 use crate::network::Network;
 use crate::outbound;
 
@@ -165,6 +167,13 @@ impl Settings {
                      it can sign in as anyone"
                 ).into());
             }
+        }
+        if Unverified::from_word(&self.host.unverified).is_none() {
+            faults.push("host.unverified is refuse or accept".into());
+        }
+        if self.host.identity_claim.is_empty() {
+            faults
+                .push("host.identity_claim names the claim with the user's id, such as sub".into());
         }
         let keys = &self.session.hand_over_jwks;
         if !keys.is_empty() && !outbound::is_safe(keys) {

@@ -3,6 +3,7 @@
 //! application by webhook. A rule that can't be evaluated is an incident of its own, and keeps no
 //! other rule from being evaluated (G11).
 
+mod closed;
 mod rules;
 
 use std::sync::atomic::Ordering;

@@ -152,7 +152,7 @@ async fn tidy(app: &App) -> Result<()> {
     if app.clock_doubt().is_some() {
         return Ok(());
     }
-    let now = app.real_now();
+    let (now, billing_now) = (app.real_now(), app.now());
     let payloads = now.plus_days(-app.settings.billing.payload_days);
     let notices = now.plus_days(-app.settings.webhooks.kept_days);
     let name = "tidy";
@@ -167,6 +167,7 @@ async fn tidy(app: &App) -> Result<()> {
         store::login_links::sweep(tx, now.plus_days(-1))?;
         store::invitations::sweep(tx, now.plus_days(-1))?;
         store::used_tokens::sweep(tx, now)?;
+        store::ledger::free_allowances::sweep(tx, billing_now)?;
         store::rate_limit::sweep(tx, now)?;
         Ok(())
     })

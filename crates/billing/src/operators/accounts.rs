@@ -6,6 +6,8 @@ use domain::time::Timestamp;
 use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
+use crate::accounts::closing;
+use crate::actors::access;
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
@@ -24,6 +26,7 @@ pub async fn set_tier(
     reason: &str,
     actor: &str,
 ) -> Result<()> {
+    access::ask_open(account.status)?;
     if let Some((name, until)) = &tier {
         if app.catalog().tier(name).is_none() {
             return Err(Error::field("tier", "There is no such plan."));
@@ -70,7 +73,8 @@ pub async fn end_override(app: &App, account: i64) -> Result<()> {
     .await
 }
 
-/// Suspends an account from spending, or resumes it. Nothing is charged or canceled.
+/// Suspends an account from spending, or resumes it. Its open Checkout pages are closed; its
+/// subscription continues.
 pub async fn set_suspended(
     app: &App,
     account: &Account,
@@ -105,7 +109,11 @@ pub async fn set_suspended(
         }
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
-    .await
+    .await?;
+    if suspended && let Err(error) = closing::end_pages(app, id).await {
+        tracing::warn!(account = id, %error, "A Checkout page of a suspended account may be open");
+    }
+    Ok(())
 }
 
 /// Syncs an account with Stripe now, and records it in the audit log.

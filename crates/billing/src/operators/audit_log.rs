@@ -15,6 +15,9 @@ pub const COMMAND_LINE: &str = "cli";
 /// The actor when the link of an invitation is opened.
 pub const INVITATION: &str = "invitation";
 
+/// The actor of what the host application's session or an emailed link did.
+pub const HOST: &str = "sign-in";
+
 words! {
     /// The kind of an action.
     pub enum Action {
@@ -26,6 +29,8 @@ words! {
         AccountExport = "account.export",
         /// An organization was created.
         AccountFound = "account.found",
+        /// An account that existed got the host application's id.
+        AccountIdentify = "account.identify",
         /// An account's rows were rebuilt from its journal.
         AccountRebuild = "account.rebuild",
         /// An account's rows were repaired to match Stripe.
@@ -94,6 +99,10 @@ words! {
         RequestRetry = "request.retry",
         /// Notifications, thresholds or automatic top-up were changed.
         SettingsChange = "settings.change",
+        /// The host application changed a user's email address.
+        UserAddress = "user.address",
+        /// The host application ended a user's sessions.
+        UserSignOut = "user.sign_out",
         /// An endpoint for outgoing webhooks was created.
         WebhookEndpointCreate = "webhook_endpoint.create",
         /// An endpoint for outgoing webhooks was deleted.

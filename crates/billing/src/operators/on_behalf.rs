@@ -1,7 +1,6 @@
 //! Actions for an account that isn't the operator's own.
 
 use domain::people::{MemberRole, UserRole};
-use domain::plan::AccountStatus;
 use serde_json::json;
 use store::accounts::Account;
 
@@ -23,9 +22,7 @@ pub async fn start_checkout(
     request_id: &str,
 ) -> Result<String> {
     app.billing_is_on_for(&account)?;
-    if account.status != AccountStatus::Active {
-        return Err(access::suspended());
-    }
+    access::ask_active(account.status)?;
     let what = match purchase {
         Purchase::Plan(plan, Some(interval)) => json!(format!("{plan} by the {interval}")),
         Purchase::Plan(plan, None) => json!(plan),

@@ -4,13 +4,14 @@ mod session;
 
 use domain::catalog::{Catalog, Interval, Pack, Tier};
 use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
+use domain::plan::AccountStatus;
 use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use stripe::Form;
 
-use crate::actors::SignedIn;
+use crate::actors::{SignedIn, access};
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
@@ -80,6 +81,7 @@ pub async fn start(
         return Err(Error::not_found("Billing is switched off."));
     }
     caller.may_pay()?;
+    access::ask_active(caller.account.status)?;
     let limit = app.settings.limits.checkout_per_minute;
     let attempt = attempt.filter(|attempt| is_attempt(attempt));
     let order = order(app, caller, purchase).await?;
@@ -430,10 +432,15 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     let customer = customer.to_owned();
     let reserved = app
         .write(account, move |tx| {
+            // It may have been suspended or closed since the request began.
+            let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+            if row.status != AccountStatus::Active {
+                return Ok(Err(row.status));
+            }
             store::intents::close_expired(tx, account, order.kind, now)?;
             // A second click may have been handled since the rows were read.
             if let Some(found) = of_another(tx, account, &order, &customer, now)? {
-                return Ok(Some(found));
+                return Ok(Ok(Some(found)));
             }
             let new = NewIntent {
                 user_id: Some(user),
@@ -447,14 +454,17 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
             match store::intents::insert(tx, &new, now)? {
                 Some(intent) => {
                     store::intents::freeze_pack(tx, &id, order.bonus, order.expires_after_days)?;
-                    Ok(Some(Reserved::New(Box::new(intent))))
+                    Ok(Ok(Some(Reserved::New(Box::new(intent)))))
                 }
                 // Another process inserted its row first.
-                None => of_another(tx, account, &order, &customer, now),
+                None => of_another(tx, account, &order, &customer, now).map(Ok),
             }
         })
         .await?;
-    reserved.ok_or_else(claimed)
+    match reserved {
+        Ok(reserved) => reserved.ok_or_else(claimed),
+        Err(status) => Err(access::ask_active(status).err().unwrap_or_else(claimed)),
+    }
 }
 
 /// What a concurrent request for the same order has: its open page, or the call in progress that

@@ -5,12 +5,14 @@ use domain::people::MemberRole;
 use domain::plan::AccountKind;
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
+use store::api_keys::RevokedBecause;
 use store::invitations::{Invitation, NewInvitation};
 use store::users::Member;
 
 use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::keys;
 use crate::letters::enqueue;
 use crate::operators::audit_log::{Action, Author, INVITATION};
 use crate::people::users;
@@ -277,9 +279,15 @@ async fn change(
             }
             let action = if let Some(role) = role {
                 store::users::put_member(tx, found.user_id, account, role, now)?;
+                if role < keys::MAKES_KEYS {
+                    let (member, because) = ((found.user_id, account), RevokedBecause::RoleChanged);
+                    keys::revoke_of_member(tx, member, because, &author, now)?;
+                }
                 Action::MemberRole
             } else {
                 store::users::remove_member(tx, found.user_id, account)?;
+                let (member, because) = ((found.user_id, account), RevokedBecause::MemberLeft);
+                keys::revoke_of_member(tx, member, because, &author, now)?;
                 Action::MemberRemove
             };
             author
@@ -290,6 +298,7 @@ async fn change(
             Ok(Changed::Yes)
         })
         .await?;
+    app.keys.clear();
     match changed {
         Changed::Yes => Ok(()),
         Changed::LastOwner => Err(Error::conflict(

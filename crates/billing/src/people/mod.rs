@@ -1,5 +1,6 @@
 //! People: users, members, sign-in links and sessions.
 
+pub(crate) mod identity;
 pub mod members;
 pub mod sessions;
 pub mod sign_in;

@@ -4,6 +4,8 @@ use store::sessions::Session;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
+use crate::people::identity;
 use crate::secrets::hash;
 
 /// The hash of the request's session token; none for a session of the host application.
@@ -66,6 +68,41 @@ pub fn touch(app: &App, session: i64) {
             tracing::debug!(%error, "Failed to record a session's last use");
         }
     });
+}
+
+/// Records that a session was used beside one of the host application, with which it ends.
+pub async fn mark_beside_host(app: &App, session: i64) -> Result<()> {
+    app.write(0, move |tx| {
+        store::sessions::mark_beside_host(tx, session).map(|_| ())
+    })
+    .await
+}
+
+/// Ends the session with this hash of its token: the host application's session is another
+/// person's, or has ended.
+pub async fn end(app: &App, hash: [u8; 32]) -> Result<()> {
+    app.write(0, move |tx| store::sessions::delete(tx, &hash).map(|_| ()))
+        .await
+}
+
+/// Ends all sessions of the user whom the host application knows by this id, including the host's
+/// own tokens from before now. Returns how many sessions of ours ended.
+pub async fn end_of_host_user(app: &App, external_id: &str, actor: &str) -> Result<u64> {
+    let (id, now) = (external_id.to_owned(), app.real_now());
+    let author = Author::new(app, actor);
+    let ended = app
+        .write(0, move |tx| {
+            let Some(user) = identity::named(tx, &id)? else {
+                return Ok(None);
+            };
+            store::users::end_tokens(tx, user.id, now)?;
+            author
+                .act(Action::UserSignOut, &user.public_id)
+                .append(tx)?;
+            store::sessions::delete_of_user(tx, user.id).map(Some)
+        })
+        .await?;
+    ended.ok_or_else(|| Error::not_found("There is no user with this id."))
 }
 
 /// Signs out: ends the session with this token, and invalidates the host application's tokens of

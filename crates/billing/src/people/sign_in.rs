@@ -2,6 +2,7 @@
 
 use domain::letters::Letter;
 use domain::time::Timestamp;
+use store::login_links::LinkKind;
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -33,7 +34,8 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
     app.write(0, move |tx| {
         let until = now.plus_seconds(minutes * 60);
         let next = next.as_deref();
-        store::login_links::insert(tx, &hash(&token), &email, None, next, now, until)?;
+        let link = (LinkKind::Mailed, hash(&token));
+        store::login_links::insert(tx, (link.0, &link.1), &email, None, next, now, until)?;
         enqueue(tx, &key, None, &email, &letter, now)
     })
     .await?;
@@ -55,11 +57,22 @@ pub async fn redeem_link(app: &App, token: &str, network: &str) -> Result<(i64, 
     Ok((user, link.next_path))
 }
 
-/// Signs in the user named by a hand-over token of the host application. The token works once: `id`
-/// is stored until `until`. Returns the user's internal id.
+/// How a link reaches its user; `None` if there is no such link. One that an operator printed is
+/// used when it is opened. A mailed one is used by the button of its page only, since scanners open
+/// links, and another site can lead a visitor to one (G13).
+pub async fn kind_of_link(app: &App, token: &str) -> Result<Option<LinkKind>> {
+    let hash = hash(token);
+    let link = app
+        .read(move |tx| store::login_links::find(tx, &hash))
+        .await?;
+    Ok(link.map(|link| link.kind))
+}
+
+/// Signs in the user named by a hand-over token of the host application, by its id of the user and
+/// the address. The token works once: `id` is stored until `until`. Returns the user's internal id.
 pub async fn redeem_hand_over(
     app: &App,
-    email: &str,
+    (external_id, email): (Option<&str>, &str),
     id: &str,
     until: Timestamp,
     network: &str,
@@ -72,7 +85,7 @@ pub async fn redeem_hand_over(
     if !is_first {
         return Err(wrong_link(app, network).await);
     }
-    users::hand_over(app, &email).await
+    users::hand_over(app, external_id, &email).await
 }
 
 /// Counts an invalid link or token (case A8). Fails if there were too many.

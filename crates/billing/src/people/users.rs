@@ -3,11 +3,13 @@
 use domain::people::{MemberRole, UserRole};
 use domain::plan::AccountKind;
 use domain::time::Timestamp;
-use store::accounts::{Account, NewAccount};
 use store::users::User;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Author, HOST};
+use crate::people::identity;
+use crate::people::identity::Person;
 
 /// Maximum length of an email address (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
@@ -41,9 +43,14 @@ pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
 }
 
 /// The user that the host application hands over. This never makes anyone an operator, and
-/// operators must sign in with our own link.
-pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
-    let user = ensure(app, email, UserRole::User, true).await?;
+/// operators must sign in with our own link. `external_id` names the user before the address does.
+pub async fn hand_over(app: &App, external_id: Option<&str>, email: &str) -> Result<i64> {
+    let user = of_host(app, external_id, email).await?;
+    let user = user.ok_or_else(|| {
+        let detail = "Another user of the application has this email address here. The application \
+                      must first give that user's account its new address.";
+        Error::conflict("email_taken", detail)
+    })?;
     if user.disabled_at.is_some() {
         return Err(disabled());
     }
@@ -61,23 +68,41 @@ fn disabled() -> Error {
 /// The user of an email address, created if new. A new user whose address is listed as an
 /// administrator's gets that role.
 pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -> Result<User> {
+    let user = come_in(app, None, email, role, is_verified).await?;
+    user.ok_or_else(|| Error::bug("an address alone is no one else's"))
+}
+
+/// The user of the host application's session: `external_id` names the user before the address does.
+/// `None` if the address belongs to another user of the host application.
+pub async fn of_host(app: &App, external_id: Option<&str>, email: &str) -> Result<Option<User>> {
+    come_in(app, external_id, email, UserRole::User, true).await
+}
+
+async fn come_in(
+    app: &App,
+    external_id: Option<&str>,
+    email: &str,
+    role: UserRole,
+    is_verified: bool,
+) -> Result<Option<User>> {
     let email = read_email(email)?;
     let role = match first_role(app, &email) {
         UserRole::User => role,
         listed => listed,
     };
-    let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
-    let tier = app.catalog().free().name.clone();
+    let person = Person {
+        external_id: external_id.map(str::to_owned),
+        email,
+        role,
+        ids: (app.new_id("usr"), app.new_id("acc")),
+        free_tier: app.catalog().free().name.clone(),
+        author: Author::new(app, HOST),
+    };
     let (now, rules) = (app.now(), app.rules());
     app.write(0, move |tx| {
-        let new = New {
-            user: &user_id,
-            account: &account_id,
-            email: &email,
-            role,
-            tier: &tier,
+        let Some(user) = identity::enter(tx, &rules, &person, now)? else {
+            return Ok(None);
         };
-        let user = find_or_insert(tx, &new, now)?;
         if is_verified {
             // Organizations get no free allowance, since otherwise users could create many.
             let places = store::users::places(tx, user.id)?.into_iter();
@@ -91,7 +116,7 @@ pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -
                 }
             }
         }
-        Ok(user)
+        Ok(Some(user))
     })
     .await
 }
@@ -111,7 +136,7 @@ pub fn own(
     }
     let user = match store::users::by_email(tx, email)? {
         Some(user) => Some(user),
-        None => store::users::insert(tx, user_id, email, local_part(email), role, now)?,
+        None => store::users::insert(tx, user_id, email, identity::local_part(email), role, now)?,
     };
     if let Some(user) = &user {
         store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
@@ -127,44 +152,4 @@ pub fn first_role(app: &App, email: &str) -> UserRole {
     } else {
         UserRole::User
     }
-}
-
-fn local_part(email: &str) -> &str {
-    email.split('@').next().unwrap_or(email)
-}
-
-struct New<'a> {
-    user: &'a str,
-    account: &'a str,
-    email: &'a str,
-    role: UserRole,
-    tier: &'a str,
-}
-
-fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> store::Result<User> {
-    let name = local_part(new.email);
-    let user = match store::users::by_email(tx, new.email)? {
-        // An existing user who no longer belongs to any account gets a personal one.
-        Some(user) if store::users::places(tx, user.id)?.is_empty() => user,
-        Some(user) => return Ok(user),
-        None => match store::users::insert(tx, new.user, new.email, name, new.role, now)? {
-            Some(user) => user,
-            None => return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound),
-        },
-    };
-    let account: Account = store::accounts::insert(
-        tx,
-        &NewAccount {
-            public_id: new.account,
-            external_id: None,
-            kind: AccountKind::Personal,
-            name,
-            email: Some(new.email),
-            tier: new.tier,
-            email_verified_at: None,
-        },
-        now,
-    )?;
-    store::users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
-    Ok(user)
 }

@@ -2,7 +2,7 @@
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
-use super::{Ledger, Lot, NewGrant, Refusal, Request};
+use super::{Ledger, Lot, NewGrant, Refusal, Request, WalletStatus};
 use crate::money::{CREDITS_MAX, Credits};
 use crate::time::Timestamp;
 
@@ -21,6 +21,12 @@ impl Ledger {
     ) -> Result<Option<Entry>, Refusal> {
         if self.lot_by_source(&new.source_key).is_some() {
             return Ok(None);
+        }
+        // A payment that was on its way when the account was closed keeps its grant, so that its
+        // refund takes the credits back; they can't be spent.
+        let status = self.terms.status;
+        if status == WalletStatus::Closed && !new.kind.is_bought() {
+            return Err(Refusal::NotActive { status });
         }
         if !new.amount.is_positive() || new.amount > self.room() {
             return Err(Refusal::TooLarge);

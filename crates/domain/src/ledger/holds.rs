@@ -4,7 +4,7 @@ use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
 use super::{
     Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request,
-    Spender, capture_max,
+    Spender, WalletStatus, capture_max,
 };
 use crate::money::Credits;
 use crate::time::Timestamp;
@@ -84,6 +84,11 @@ impl Ledger {
         if wanted == Credits::ZERO && hold.amount.is_positive() {
             return self.release(request, id, now);
         }
+        // A call that was admitted before a suspension can be captured after it, at the latest late.
+        let status = self.terms.status;
+        if status != WalletStatus::Active {
+            return Err(Refusal::NotActive { status });
+        }
         let pins: &[(LotId, Credits)] = if late { &[] } else { &hold.pins };
         let mut lines = settle_pins(pins, wanted);
         let from_pins: Credits = lines.iter().map(|line| line.taken).sum();
@@ -127,17 +132,24 @@ impl Ledger {
         Ok(self.post(draft, Some(request), now))
     }
 
-    /// Expires every pending hold whose time has run out, soonest first.
+    /// Expires every pending hold whose time has run out, soonest first. A closed account's holds
+    /// are released: their calls can no longer be charged.
     pub(super) fn expire_holds(&mut self, now: Timestamp) {
+        let is_closed = self.terms.status == WalletStatus::Closed;
         let mut due: Vec<&Hold> = self
             .holds
             .values()
-            .filter(|hold| hold.state == HoldState::Pending && hold.expires_at <= now)
+            .filter(|hold| hold.state == HoldState::Pending)
+            .filter(|hold| is_closed || hold.expires_at <= now)
             .collect();
         due.sort_by_key(|hold| (hold.expires_at, hold.id.clone()));
+        let ended = |hold: &Hold| match hold.expires_at <= now {
+            true => EntryKind::HoldExpired,
+            false => EntryKind::Release,
+        };
         let drafts: Vec<Draft> = due
             .into_iter()
-            .map(|hold| give_back(EntryKind::HoldExpired, hold))
+            .map(|hold| give_back(ended(hold), hold))
             .collect();
         for draft in drafts {
             self.post(draft, None, now);

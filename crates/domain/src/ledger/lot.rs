@@ -39,6 +39,14 @@ impl GrantKind {
             GrantKind::Purchase | GrantKind::Reinstatement => 50,
         }
     }
+
+    /// Whether the credits came with a payment; all others are given.
+    pub const fn is_bought(self) -> bool {
+        matches!(
+            self,
+            GrantKind::Purchase | GrantKind::Bonus | GrantKind::Reinstatement
+        )
+    }
 }
 
 words! {

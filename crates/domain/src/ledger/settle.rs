@@ -4,7 +4,8 @@ use super::entry::{Body, EntryKind};
 use super::journal::Draft;
 use super::spend::taken;
 use super::{
-    Command, GrantKind, HoldState, Ledger, Lot, LotId, NewGrant, Request, Turn, rollover_key,
+    Command, GrantKind, HoldState, Ledger, Lot, LotId, NewGrant, Request, Turn, WalletStatus,
+    rollover_key,
 };
 use crate::catalog::Rollover;
 use crate::money::Credits;
@@ -24,7 +25,8 @@ impl Ledger {
     pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
         self.expire_holds(now);
         self.end_lots(now);
-        for new in due_grants {
+        let is_closed = self.terms.status == WalletStatus::Closed;
+        for new in due_grants.iter().filter(|_| !is_closed) {
             let request = Request::internal(Command::Grant(new.clone()));
             // An account that holds all that it can gets its allowance once there is room.
             drop(self.grant(&request, new, now));

@@ -42,6 +42,8 @@ fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
         account: 1,
         anchor_at: at("2026-10-31"),
         is_verified: true,
+        is_closed: false,
+        free_claim: None,
         tier_override: None,
         subscriptions,
         invoices: vec![],

@@ -8,6 +8,7 @@ use billing::people::users;
 use billing::secrets::{hash, new_secret};
 use domain::people::UserRole;
 use domain::time::Timestamp;
+use store::login_links::LinkKind;
 use web::sign_in::cookies;
 
 /// Returns the row ids of the user with this email address and of the user's first account. Creates
@@ -48,7 +49,8 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
     let until = now.plus_seconds(minutes * 60);
     app.db
         .write(0, move |tx| {
-            store::login_links::insert(tx, &hash(&token), &email, None, None, now, until)
+            let link = (LinkKind::Printed, hash(&token));
+            store::login_links::insert(tx, (link.0, &link.1), &email, None, None, now, until)
                 .map(|_| ())
         })
         .await?;

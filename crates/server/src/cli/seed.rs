@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use billing::accounts::put::{Put, PutAccount};
+use billing::accounts::put::{Outcome, Put, PutAccount};
 use billing::app::App;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -33,45 +33,95 @@ pub struct SeedArgs {
 /// Checks every line, then creates the accounts.
 pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result<()> {
     let wanted = read(app, &args.file).await?;
-    let (mut made, mut known) = (0_usize, 0_usize);
+    let mut sums = Sums::default();
     let mut rest = wanted.into_iter();
     loop {
         let part: Vec<Put> = rest.by_ref().take(PER_COMMIT).collect();
         if part.is_empty() {
             break;
         }
-        let (count, rules, is_dry) = (part.len(), app.rules(), args.dry_run);
+        let (rules, is_dry) = (app.rules(), args.dry_run);
         let at = (app.now(), app.real_now());
-        let new = app
+        let some = app
             .db
             .write(0, move |tx| {
-                let mut new = 0;
+                let mut sums = Sums::default();
                 for put in &part {
-                    new += usize::from(if is_dry {
-                        put.is_new(tx)?
-                    } else {
-                        put.save(tx, &rules, at)?.is_some_and(|(is_new, _)| is_new)
-                    });
+                    // Refusals are looked for first, so that none leaves half an account.
+                    let mut outcome = put.preview(tx)?;
+                    let goes = matches!(outcome, Outcome::Saved(_) | Outcome::Made);
+                    if goes && !is_dry {
+                        outcome = put.save(tx, &rules, at)?;
+                    }
+                    sums.count(put.id(), &outcome);
                 }
-                Ok(new)
+                Ok(sums)
             })
             .await?;
-        made += new;
-        known += count - new;
+        sums.add(some);
     }
-    let verb = if args.dry_run {
-        "would be created"
-    } else {
-        "created"
-    };
-    out.answer(
-        &json!({ "made": made, "known": known, "dryRun": args.dry_run }),
-        format!(
-            "{} {verb}, {known} already existed.",
-            counted(made, "account")
-        ),
+    sums.report(args.dry_run, out);
+    anyhow::ensure!(
+        sums.refused.is_empty(),
+        "{} not created, because another account owns the email address: {}",
+        counted(sums.refused.len(), "account"),
+        sums.refused.join(", ")
     );
     Ok(())
+}
+
+/// What became of the lines.
+#[derive(Default)]
+struct Sums {
+    made: usize,
+    adopted: usize,
+    known: usize,
+    refused: Vec<String>,
+}
+
+impl Sums {
+    fn count(&mut self, id: &str, outcome: &Outcome) {
+        match outcome {
+            Outcome::Made => self.made += 1,
+            Outcome::Saved(saved) if saved.is_new => self.made += 1,
+            Outcome::Saved(saved) if saved.adopted => self.adopted += 1,
+            Outcome::Saved(_) | Outcome::Absent => self.known += 1,
+            Outcome::Taken | Outcome::Operator => self.refused.push(id.to_owned()),
+        }
+    }
+
+    fn add(&mut self, other: Sums) {
+        self.made += other.made;
+        self.adopted += other.adopted;
+        self.known += other.known;
+        self.refused.extend(other.refused);
+    }
+
+    fn report(&self, is_dry: bool, out: &mut Output) {
+        let verb = if is_dry {
+            "would be created"
+        } else {
+            "created"
+        };
+        let (made, adopted, known) = (self.made, self.adopted, self.known);
+        let text = match adopted {
+            0 => format!(
+                "{} {verb}, {known} already existed.",
+                counted(made, "account")
+            ),
+            _ => format!(
+                "{} {verb}, {adopted} adopted, {known} already existed.",
+                counted(made, "account")
+            ),
+        };
+        out.answer(
+            &json!({
+                "made": made, "adopted": adopted, "known": known, "refused": self.refused,
+                "dryRun": is_dry,
+            }),
+            text,
+        );
+    }
 }
 
 /// Reads the whole file, or returns the first invalid line, so that an invalid file creates

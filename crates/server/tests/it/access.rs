@@ -306,3 +306,82 @@ async fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_ag
         .unwrap();
     assert_eq!(again.state, EventState::Done);
 }
+
+/// The token in the newest sign-in email.
+async fn mailed(stage: &Stage, email: &str) -> String {
+    let asked = stage.http.post(format!("{}/api/auth/link", stage.base));
+    asked.json(&json!({ "email": email })).send().await.unwrap();
+    stage.settled().await;
+    let mails = stage.twin.get("/_twin/mails").await.unwrap();
+    let text = mails["data"][0]["text"].as_str().unwrap().to_owned();
+    let (_, token) = text.split_once("token=").unwrap();
+    token.split_whitespace().next().unwrap().to_owned()
+}
+
+on_both!(a_mailed_link_is_used_by_the_button_of_its_page_only_and_a_printed_one_by_opening_it);
+async fn a_mailed_link_is_used_by_the_button_of_its_page_only_and_a_printed_one_by_opening_it(
+    stage: &Stage,
+) {
+    let token = mailed(stage, "maya@example.com").await;
+    let link = format!("{}/api/auth/link/{token}", stage.base);
+    // A scanner, another site's page, and a browser that loads ahead.
+    let opened = [
+        stage.http.get(&link),
+        stage.http.head(&link),
+        stage.http.get(&link).header("sec-fetch-site", "cross-site"),
+        stage.http.get(&link).header("sec-purpose", "prefetch"),
+    ];
+    for request in opened {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        let page = format!("/login/confirm?token={token}");
+        assert_eq!(answer.headers()["location"], page.as_str());
+        assert!(
+            !answer.headers().contains_key("set-cookie"),
+            "no one is signed in"
+        );
+    }
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let sent = stage.http.post(&link).header(name, value).send().await;
+        let answer = sent.unwrap();
+        assert_eq!(answer.status(), 403, "{name}: {value}");
+        assert!(!answer.headers().contains_key("set-cookie"));
+    }
+    let page = stage.get(&format!("/login/confirm?token={token}")).await;
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("maya@example.com") && page.contains("method=\"post\""),
+        "{page}"
+    );
+    let own = stage
+        .http
+        .post(&link)
+        .header("sec-fetch-site", "same-origin");
+    let entered = own.send().await.unwrap();
+    assert_eq!(entered.status(), 303);
+    assert!(entered.headers().contains_key("set-cookie"));
+    let again = stage.http.get(&link).send().await.unwrap();
+    assert_eq!(again.status(), 303, "its page says that it was used");
+
+    let app = &stage.app;
+    let printed = server::cli::access::login_link(app, "boss@example.com", 15)
+        .await
+        .unwrap();
+    for looked in [
+        stage.http.head(&printed),
+        stage.http.get(&printed).header("purpose", "prefetch"),
+    ] {
+        let answer = looked.send().await.unwrap();
+        assert!(!answer.headers().contains_key("set-cookie"));
+    }
+    let entered = stage.http.get(&printed).send().await.unwrap();
+    assert_eq!(entered.headers()["location"], "/dashboard/billing");
+    assert!(entered.headers().contains_key("set-cookie"));
+    let again = stage.http.get(&printed).send().await.unwrap();
+    assert_eq!(again.status(), 400, "once");
+}

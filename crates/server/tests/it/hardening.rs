@@ -139,7 +139,7 @@ async fn case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_ou
                     let until = now.plus_seconds(60);
                     store::login_links::insert(
                         tx,
-                        &digest,
+                        (store::login_links::LinkKind::Printed, &digest),
                         "maya@example.com",
                         None,
                         None,

@@ -82,7 +82,7 @@ async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(st
     );
     let (status, bought) = maya.checkout(pack(500)).await;
     assert_eq!(status, 200, "{bought}");
-    assert_eq!(again.status, 200, "another contact");
+    assert_eq!(again.refusal(), (409, "email_taken"), "he has an account");
     assert_eq!(noah.page(path).await.0, 404, "the owner stays");
     let (_, places) = maya.get("/api/v1/organisations").await;
     assert_eq!(places["data"].as_array().map(Vec::len), Some(1), "{places}");

@@ -207,6 +207,7 @@ async fn hosted(database: store::testing::TestDatabase) -> Stage {
     Stage::with(database, move |settings| {
         settings.session.secret = secret.clone().into();
         settings.session.hand_over_secret = secret.into();
+        settings.host.unverified = "accept".to_owned();
         settings.session.admins = vec!["maya@example.com".to_owned()];
     })
     .await

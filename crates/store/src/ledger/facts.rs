@@ -8,6 +8,7 @@ use domain::plan::{
 };
 use domain::time::Timestamp;
 
+use super::free_allowances::{self, Mailboxes};
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
@@ -63,13 +64,14 @@ record! {
 }
 
 /// The facts that an account's plan depends on, from the current rows.
-pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
-    facts_and_status(tx, account).map(|(facts, _)| facts)
+pub fn account_facts(tx: &mut Tx<'_>, mailboxes: &Mailboxes, account: i64) -> Result<AccountFacts> {
+    facts_and_status(tx, mailboxes, account).map(|(facts, _)| facts)
 }
 
 /// The same facts, and whether the account may spend: a suspended one may not.
 pub(super) fn facts_and_status(
     tx: &mut Tx<'_>,
+    mailboxes: &Mailboxes,
     account: i64,
 ) -> Result<(AccountFacts, WalletStatus)> {
     let row: AccountPlanRow = tx.query_one(
@@ -82,8 +84,9 @@ pub(super) fn facts_and_status(
     let facts = AccountFacts {
         account,
         anchor_at: row.anchor_at,
-        // A closed account earns nothing.
-        is_verified: row.email_verified_at.is_some() && row.status != AccountStatus::Closed,
+        is_verified: row.email_verified_at.is_some(),
+        is_closed: row.status == AccountStatus::Closed,
+        free_claim: free_allowances::latest(tx, mailboxes, account)?,
         tier_override: row
             .tier_override
             .map(|tier| (tier, row.tier_override_until)),

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use store::accounts::{self, NewAccount, Shown, TierOverride};
 use store::api_keys::{self, KeyMode, KeyScope, NewApiKey};
-use store::{Db, Error, args, login_links, sessions, users};
+use store::login_links::{self, LinkKind};
+use store::{Db, Error, args, sessions, users};
 
 use crate::help::{account, at, new_account, on_both, read, user, write};
 
@@ -349,7 +350,15 @@ on_both!(a_sign_in_link_works_once_even_when_it_is_opened_many_times_at_once);
 fn a_sign_in_link_works_once_even_when_it_is_opened_many_times_at_once(db: &Db) {
     write(db, |tx| {
         let next = Some("/dashboard");
-        login_links::insert(tx, b"t", "ann@example.com", None, next, at(1), at(100))
+        login_links::insert(
+            tx,
+            (LinkKind::Mailed, b"t"),
+            "ann@example.com",
+            None,
+            next,
+            at(1),
+            at(100),
+        )
     });
     assert_eq!(
         read(db, |tx| login_links::find(tx, b"t")).unwrap().used_at,
@@ -382,7 +391,15 @@ fn a_sign_in_link_works_once_even_when_it_is_opened_many_times_at_once(db: &Db) 
 on_both!(an_expired_sign_in_link_signs_no_one_in);
 fn an_expired_sign_in_link_signs_no_one_in(db: &Db) {
     write(db, |tx| {
-        login_links::insert(tx, b"t", "ann@example.com", None, None, at(1), at(100))
+        login_links::insert(
+            tx,
+            (LinkKind::Mailed, b"t"),
+            "ann@example.com",
+            None,
+            None,
+            at(1),
+            at(100),
+        )
     });
 
     assert_eq!(write(db, |tx| login_links::redeem(tx, b"t", at(100))), None);

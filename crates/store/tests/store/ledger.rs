@@ -22,6 +22,7 @@ fn rules() -> Arc<Rules> {
         catalog,
         plan: PlanRules::default(),
         listener: store::ledger::Listener::default(),
+        mailboxes: store::ledger::free_allowances::Mailboxes::default(),
     })
 }
 

@@ -158,8 +158,10 @@ pub(super) async fn capture(world: &mut World, who: u8, credits: u32) -> String 
         holds::capture(&app, &caller, None, name, amount).await
     });
     let done = done.await;
-    // What was set aside before may be captured after a suspension.
-    world.people[who].has_spent |= matches!(done, Some(Ok(_)));
+    // To capture nothing is to release.
+    if credits > 0 {
+        spent(world, who, "capture", done.as_ref());
+    }
     said(world, "capture", done)
 }
 

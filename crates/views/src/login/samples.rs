@@ -35,6 +35,16 @@ impl LoginPage {
                 },
             ),
             (
+                "host-session",
+                Self {
+                    banner: Some(Self::host_session(
+                        "The application's session has expired. Sign in there again.",
+                    )),
+                    next: Some("/dashboard".to_owned()),
+                    ..ask()
+                },
+            ),
+            (
                 "too-many",
                 Self {
                     banner: Some(Self::too_many("40 seconds")),

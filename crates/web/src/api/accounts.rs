@@ -74,8 +74,21 @@ impl From<Row> for Account {
     }
 }
 
+/// An account that was created or updated.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PutAnswer {
+    /// Whether the account existed without the host application's id, made by a sign-in with the
+    /// same verified address, and now has it.
+    adopted: bool,
+    /// The account.
+    #[serde(flatten)]
+    account: Account,
+}
+
 /// Creates or updates the account with this id in the host application. The id can be used wherever
-/// a request names an account.
+/// a request names an account. A personal account that a sign-in with the same verified email
+/// address made before is adopted. A new email address moves with the id: the old one opens nothing.
 #[utoipa::path(
     put,
     path = "/api/v1/accounts/{id}",
@@ -87,8 +100,9 @@ impl From<Row> for Account {
     )),
     request_body = PutAccount,
     responses(
-        (status = 200, body = Account), (status = 201, body = Account), (status = 400),
-        (status = 401), (status = 403), (status = 404)
+        (status = 200, body = PutAnswer), (status = 201, body = PutAnswer), (status = 400),
+        (status = 401), (status = 403), (status = 404),
+        (status = 409, description = "Another account owns the email address")
     )
 )]
 pub async fn put(
@@ -98,13 +112,17 @@ pub async fn put(
     Body(body): Body<PutAccount>,
 ) -> HttpResult<Response> {
     caller.is_server()?;
-    let (is_new, row) = put::put(&app, &caller.public_id, id, body).await?;
-    let status = if is_new {
+    let saved = put::put(&app, &caller.public_id, id, body).await?;
+    let status = if saved.is_new {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(Account::from(row))).into_response())
+    let answer = PutAnswer {
+        adopted: saved.adopted,
+        account: saved.row.into(),
+    };
+    Ok((status, Json(answer)).into_response())
 }
 
 /// An adjustment of an account's credits.

@@ -1,28 +1,32 @@
 //! Sign-in with a single-use emailed link: no passwords are stored.
 //!
-//! The emailed link opens a page with a button, since email scanners follow links; the button's
-//! POST uses up the link. A link printed by the operator's CLI signs in with a GET.
+//! The emailed link opens a page with a button; the button's POST, which must come from that page,
+//! uses up the link. Email scanners follow links, and another site can lead a visitor to one. A link
+//! printed by the operator's CLI signs in with a GET.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::people::sessions;
 use billing::people::sign_in::{
-    is_own_path, open_session, redeem_hand_over, redeem_link, send_link, wrong_link,
+    is_own_path, kind_of_link, open_session, redeem_hand_over, redeem_link, send_link, wrong_link,
 };
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
+use store::login_links::LinkKind;
 
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
+use crate::http::origin::is_prefetch;
 use crate::http::params::Params;
+use crate::sign_in::claims::identity;
 use crate::sign_in::cookies::{SESSION, cookie, session_token};
 use crate::sign_in::hand_over::{HandOver, Proof, Token};
-use crate::sign_in::{host_session, jwks};
+use crate::sign_in::{jwks, visitor};
 use crate::site::Site;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -56,7 +60,8 @@ pub async fn ask(
     Ok(axum::Json(json!({ "sent": true })).into_response())
 }
 
-/// Signs in with a link that an operator handed over.
+/// Signs in with a link that an operator printed. An emailed link is not used up: the answer leads
+/// to the page whose button uses it.
 #[utoipa::path(
     get,
     path = "/api/auth/link/{token}",
@@ -70,9 +75,17 @@ pub async fn follow(
     State(app): State<App>,
     from: ClientAddress,
     Path(token): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    redeem(State(app), from, Path(token), headers).await
+    match kind_of_link(&app, &token).await? {
+        None => Err(wrong_link(&app, &from.network()).await.into()),
+        Some(LinkKind::Printed) if method == Method::GET && !is_prefetch(&headers) => {
+            redeem(State(app), from, Path(token), headers).await
+        }
+        // A token that was found is one of ours: 64 hexadecimal digits.
+        Some(_) => Ok(Redirect::to(&format!("/login/confirm?token={token}")).into_response()),
+    }
 }
 
 /// Redeems a sign-in link and signs in. A link works once.
@@ -145,7 +158,9 @@ pub async fn hand_over(
         return Err(wrong_link(app, &network).await.into());
     };
     let until = Timestamp::from_seconds(said.forgotten_at());
-    let user = redeem_hand_over(app, &said.email, &said.jti, until, &network).await?;
+    let external_id = identity(&said.others, &app.settings.host.identity_claim);
+    let person = (external_id.as_deref(), said.email.as_str());
+    let user = redeem_hand_over(app, person, &said.jti, until, &network).await?;
     enter(app, user, &headers, query.next).await
 }
 
@@ -185,9 +200,9 @@ pub async fn leave(
     request: axum::extract::Request,
 ) -> HttpResult<Response> {
     let (parts, _) = request.into_parts();
-    let host_user = host_session::visitor(&parts, &app, |_, _| Ok(())).await?;
+    let host_user = visitor::host_user(&parts, &app).await?;
     let token = session_token(&parts, &app);
-    sessions::sign_out(&app, host_user.map(|(user, ())| user.id), token).await?;
+    sessions::sign_out(&app, host_user, token).await?;
     let headers = [
         (header::SET_COOKIE, cookie(&app, SESSION, "", 0)?),
         // Clears cached pages with the session; local storage (the theme) may stay.

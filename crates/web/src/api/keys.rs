@@ -11,7 +11,7 @@ use billing::export::csv::{Cell, Column};
 use billing::keys::{make, revoke};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::api_keys::ApiKey;
+use store::api_keys::{ApiKey, RevokedBecause};
 use utoipa::ToSchema;
 
 use crate::api::metered::AccountParam;
@@ -41,6 +41,12 @@ pub struct Key {
     last_used_at: Option<String>,
     /// The time at which the key was revoked (RFC 3339, UTC), or null if it is active.
     revoked_at: Option<String>,
+    /// Why the key stopped, unless someone revoked it: `member_left` (the member who created it no
+    /// longer belongs to the account), `role_changed` (that member may no longer create keys) or
+    /// `account_closed`; otherwise null.
+    revoked_because: Option<&'static str>,
+    /// The id of the user or key that created it, or `cli`.
+    created_by: String,
 }
 
 impl From<ApiKey> for Key {
@@ -54,6 +60,8 @@ impl From<ApiKey> for Key {
             created_at: row.created_at.rfc3339(),
             last_used_at: row.last_used_at.map(Timestamp::rfc3339),
             revoked_at: row.revoked_at.map(Timestamp::rfc3339),
+            revoked_because: row.revoked_because.map(RevokedBecause::word),
+            created_by: row.created_by,
         }
     }
 }
@@ -69,6 +77,9 @@ impl Shown for Key {
         ("created_at", |key| Cell::plain(&key.created_at)),
         ("last_used_at", |key| Cell::maybe(key.last_used_at.as_ref())),
         ("revoked_at", |key| Cell::maybe(key.revoked_at.as_ref())),
+        ("revoked_because", |key| {
+            Cell::plain(key.revoked_because.unwrap_or_default())
+        }),
     ];
 }
 

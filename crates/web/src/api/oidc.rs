@@ -148,7 +148,7 @@ mod inner {
             return Err(Error::bad_request("sign_in_failed", detail).into());
         };
         let email = people::read_email(&proven.email)?;
-        let user = people::hand_over(app, &email).await?;
+        let user = people::hand_over(app, None, &email).await?;
         let mut response = enter(app, user, headers, proven.next).await?;
         let over = cookie(app, KEPT, "", 0)?;
         response.headers_mut().append(header::SET_COOKIE, over);

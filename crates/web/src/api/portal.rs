@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::http::accept::accepted;
 use crate::http::error::HttpResult;
-use crate::http::origin::is_cross_site;
+use crate::http::origin::{is_cross_site, is_prefetch};
 
 /// Opens Stripe's customer portal. Returns its `url` as JSON, or redirects there with a 303 if the
 /// `Accept` header includes `text/html`. Prefer this to the `GET` method.
@@ -49,16 +49,10 @@ pub async fn link(
     caller: SignedIn,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    let purpose = ["sec-purpose", "purpose", "x-moz"];
-    let is_prefetch = purpose.iter().any(|name| {
-        headers
-            .get(*name)
-            .is_some_and(|value| value.to_str().is_ok_and(|v| v.contains("prefetch")))
-    });
     let is_part = headers
         .get("sec-fetch-dest")
         .is_some_and(|dest| !matches!(dest.to_str(), Ok("document" | "empty")));
-    if is_prefetch || is_part || is_cross_site(&app, &headers) {
+    if is_prefetch(&headers) || is_part || is_cross_site(&app, &headers) {
         let detail = "A portal session is made only when someone asks for it on our own page.";
         return Err(Error::forbidden("cross_site", detail).into());
     }

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use billing::actors::Visitor;
+use billing::actors::{KeyCaller, Visitor};
 use billing::app::App;
-use billing::people::sessions::{ThisSession, end_one, end_others, of};
+use billing::people::sessions::{ThisSession, end_of_host_user, end_one, end_others, of};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -89,5 +89,28 @@ pub async fn end_all(
     this: ThisSession,
 ) -> HttpResult<Json<Value>> {
     let ended = end_others(&app, user.id, this).await?;
+    Ok(Json(json!({ "ended": ended })))
+}
+
+/// Ends all sessions of the user whom the host application knows by this id. The host's own session
+/// tokens from before now are refused, so call it when the user signs out there.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{externalId}/sessions",
+    operation_id = "endUserSessions",
+    tag = "people",
+    params((
+        "externalId" = String, Path,
+        description = "The host application's id of the user: the `sub` of its tokens"
+    )),
+    responses((status = 200), (status = 401), (status = 403), (status = 404))
+)]
+pub async fn end_of_user(
+    State(app): State<App>,
+    caller: KeyCaller,
+    Path(external_id): Path<String>,
+) -> HttpResult<Json<Value>> {
+    caller.is_server()?;
+    let ended = end_of_host_user(&app, &external_id, &caller.public_id).await?;
     Ok(Json(json!({ "ended": ended })))
 }

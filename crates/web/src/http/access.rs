@@ -5,11 +5,10 @@
 //! requests every route with each role.
 
 use axum::http::Method;
-use billing::actors::access::{ask, suspended};
+use billing::actors::access::{ask, ask_active, ask_open};
 use billing::app::App;
 use billing::error::Result;
 use domain::people::MemberRole;
-use domain::plan::AccountStatus;
 use store::accounts::Account;
 
 /// Routes whose required role differs from the default.
@@ -88,13 +87,11 @@ pub fn admit(
         app.billing_is_on_for(account)?;
     }
     ask(need_of(method, path), role)?;
-    if account.status == AccountStatus::Suspended
-        && !is_read(method)
-        && !WHILE_SUSPENDED.contains(&path)
-    {
-        return Err(suspended());
+    let is_allowed = is_read(method) || WHILE_SUSPENDED.contains(&path);
+    match is_allowed {
+        true => ask_open(account.status),
+        false => ask_active(account.status),
     }
-    Ok(())
 }
 
 #[cfg(test)]

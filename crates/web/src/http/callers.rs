@@ -4,16 +4,13 @@ use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::header;
 use axum::http::request::Parts;
 use billing::actors::{Authority, KEY_PREFIX, KeyCaller, Operator, Reader, SignedIn, Visitor};
-use billing::app::App;
 use billing::error::{Error, Result};
-use billing::people::sessions;
 use billing::people::sessions::ThisSession;
 use billing::secrets::hash;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Tx;
 use store::accounts::Account;
-use store::sessions::Session;
 use store::users::Place;
 
 use crate::http::accept::wants_csv;
@@ -21,7 +18,7 @@ use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::http::{access, roles};
 use crate::sign_in::cookies::session_token;
-use crate::sign_in::host_session;
+use crate::sign_in::visitor::{not_signed_in, visitor};
 use crate::site::Site;
 
 #[derive(Deserialize)]
@@ -29,51 +26,13 @@ struct AccountParam {
     account: Option<String>,
 }
 
-/// How often at most a session's last-seen time is updated.
-const SEEN_SECONDS: i64 = 300;
-
-/// The signed-in user, and what `more` reads by the user's row id, in one database round trip.
-async fn visitor<T, F>(parts: &Parts, app: &App, more: F) -> Result<Option<(Visitor, T)>>
-where
-    F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
-    T: Send + 'static,
-{
-    let Some(token) = session_token(parts, app) else {
-        return host_session::visitor(parts, app, more).await;
-    };
-    let (hash, now, mut beside) = (hash(token), app.real_now(), more.clone());
-    let idle_days = app.settings.session.idle_days;
-    let is_in_use =
-        move |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
-    let found = app.read(move |tx| {
-        let session = store::sessions::find(tx, &hash, now)?.filter(is_in_use);
-        match session {
-            Some(session) => Ok(Some((beside(tx, session.user_id)?, session))),
-            None => Ok(None),
-        }
-    });
-    let Some((beside, session)) = found.await? else {
-        return host_session::visitor(parts, app, more).await;
-    };
-    if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
-        sessions::touch(app, session.id);
-    }
-    let visitor = Visitor {
-        id: session.user_id,
-        public_id: session.user_public_id,
-        email: session.email,
-        name: session.name,
-        role: session.role,
-    };
-    Ok(Some((visitor, beside)))
-}
-
 impl FromRequestParts<Site> for Visitor {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
-        let MaybeVisitor(visitor) = MaybeVisitor::from_request_parts(parts, site).await?;
-        Ok(visitor.ok_or_else(Error::not_signed_in)?)
+        let found = visitor(parts, &site.app, |_, _| Ok(())).await?;
+        let (visitor, ()) = found.map_err(not_signed_in)?;
+        Ok(visitor)
     }
 }
 
@@ -86,7 +45,7 @@ impl FromRequestParts<Site> for MaybeVisitor {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         let found = visitor(parts, &site.app, |_, _| Ok(())).await?;
-        Ok(MaybeVisitor(found.map(|(visitor, ())| visitor)))
+        Ok(MaybeVisitor(found.ok().map(|(visitor, ())| visitor)))
     }
 }
 
@@ -108,7 +67,7 @@ impl FromRequestParts<Site> for SignedIn {
             Ok((places, chosen))
         };
         let found = visitor(parts, app, read).await?;
-        let (user, (places, chosen)) = found.ok_or_else(Error::not_signed_in)?;
+        let (user, (places, chosen)) = found.map_err(not_signed_in)?;
         query?;
         let account = match chosen {
             Choice::Account(account) => *account,
@@ -228,7 +187,7 @@ impl FromRequestParts<Site> for OnAccount {
         let id = id.map(|(_, id)| id.to_owned()).unwrap_or_default();
         let read = move |tx: &mut Tx<'_>, _| store::accounts::named(tx, &id);
         let found = visitor(parts, &site.app, read).await?;
-        let (user, account) = found.ok_or_else(Error::not_signed_in)?;
+        let (user, account) = found.map_err(not_signed_in)?;
         let operator = operator(parts, user)?;
         let account = account.ok_or_else(|| Error::not_found("There is no such account."))?;
         Ok(OnAccount { operator, account })
@@ -264,10 +223,8 @@ impl FromRequestParts<Site> for KeyCaller {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         let app = &site.app;
         let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
-        let key = app.keys.find(app, secret).await?.ok_or_else(|| {
-            let detail = "Invalid API key: unknown or revoked.";
-            Error::not_signed_in().because(detail)
-        })?;
+        let found = app.keys.find(app, secret).await?;
+        let key = found.map_err(|why| Error::not_signed_in().because(why))?;
         Ok(KeyCaller {
             key: key.id,
             public_id: key.public_id,

@@ -15,6 +15,15 @@ pub fn is_cross_site(app: &App, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether the browser only loads the page ahead, in case the visitor asks for it.
+pub fn is_prefetch(headers: &HeaderMap) -> bool {
+    let purpose = ["sec-purpose", "purpose", "x-moz"];
+    purpose.iter().any(|name| {
+        let value = headers.get(*name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.contains("prefetch"))
+    })
+}
+
 /// The configured origin; or, while that is plain HTTP on this machine, the requested host.
 fn is_own_origin(app: &App, origin: &str, headers: &HeaderMap) -> bool {
     if origin == app.settings.service.base_url {

@@ -13,7 +13,7 @@ use billing::summary::{View, view_with};
 use domain::ledger::LimitScope;
 use serde::Deserialize;
 use store::Tx;
-use store::api_keys::{ApiKey, KeyScope};
+use store::api_keys::{ApiKey, KeyScope, RevokedBecause};
 use views::components::{Badge, Choice};
 use views::confirm::ConfirmPage;
 use views::format;
@@ -254,10 +254,13 @@ fn key_row(key: &ApiKey, limits: &[SpendLimit]) -> KeyRow {
         scope: scope.to_owned(),
         created: format::day(key.created_at.micros()),
         last_used: key.last_used_at.map(|at| format::moment(at.micros())),
-        badge: if is_live {
-            Badge::ok("Active")
-        } else {
-            Badge::plain("Revoked")
+        badge: match (is_live, key.revoked_because) {
+            (true, _) => Badge::ok("Active"),
+            (false, Some(RevokedBecause::MemberLeft)) => Badge::warn("Stopped: its creator left"),
+            (false, Some(RevokedBecause::RoleChanged)) => {
+                Badge::warn("Stopped: its creator's role changed")
+            }
+            (false, _) => Badge::plain("Revoked"),
         },
         active: is_live,
         limits: own.map(key_limit).collect(),

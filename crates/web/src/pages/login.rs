@@ -19,11 +19,13 @@ use crate::http::callers::MaybeVisitor;
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
+use crate::sign_in::host_session::reason;
 
 /// Why the visitor is on the page, and where to go after the sign-in.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     next: Option<String>,
+    why: Option<String>,
 }
 
 /// `GET /login`
@@ -37,8 +39,12 @@ pub async fn show(
         let home = next.unwrap_or_else(|| "/".to_owned());
         return Ok(Redirect::to(&home).into_response());
     }
+    let why = query.why.as_deref().and_then(reason);
     let view = LoginPage {
-        banner: next.as_ref().map(|_| LoginPage::sign_in_first()),
+        banner: match why {
+            Some(why) => Some(LoginPage::host_session(why)),
+            None => next.as_ref().map(|_| LoginPage::sign_in_first()),
+        },
         others: others(&app, next.as_deref()),
         next,
         ..empty(&app)

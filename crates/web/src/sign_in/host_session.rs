@@ -11,22 +11,22 @@ use axum::http::header;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use billing::actors::{KEY_PREFIX, Visitor};
+use billing::actors::KEY_PREFIX;
 use billing::app::App;
-use billing::error::Result;
+use billing::config::{Host, Unverified};
 use billing::people::users;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
-use domain::people::UserRole;
 use domain::time::Timestamp;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Sha256, Sha512};
-use store::Tx;
 use subtle::ConstantTimeEq;
 
+use crate::sign_in::claims::{identity, is_verified};
 use crate::sign_in::cookies::cookies;
 
 /// Supported cookies and the library that writes them. The name is part of the key (v5).
@@ -58,7 +58,8 @@ enum Library {
 #[derive(Debug, Deserialize)]
 struct Claims {
     email: Option<String>,
-    email_verified: Option<bool>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
     iat: i64,
     exp: i64,
     nbf: Option<i64>,
@@ -72,74 +73,163 @@ struct JoseHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// The user of the host's session, created if new, and what `more` reads by the user's row id;
-/// `None` without a valid token.
-pub async fn visitor<T, F>(parts: &Parts, app: &App, mut more: F) -> Result<Option<(Visitor, T)>>
-where
-    F: FnMut(&mut Tx<'_>, i64) -> store::Result<T> + Clone + Send + 'static,
-    T: Send + 'static,
-{
-    let Some((issued_at, email)) = signed_in(parts, app) else {
-        return Ok(None);
-    };
-    let (address, mut beside) = (email.clone(), more.clone());
-    let known = app.read(move |tx| {
-        let Some(user) = store::users::by_email(tx, &address)? else {
-            return Ok(None);
-        };
-        let after = store::users::tokens_after(tx, user.id)?;
-        Ok(Some((after, beside(tx, user.id)?, user)))
-    });
-    let (after, beside, user) = if let Some(known) = known.await? {
-        known
-    } else {
-        let user = users::ensure(app, &email, UserRole::User, true).await?;
-        let id = user.id;
-        (None, app.read(move |tx| more(tx, id)).await?, user)
-    };
-    if after.is_some_and(|after| issued_at < after) || user.disabled_at.is_some() {
-        return Ok(None);
-    }
-    let visitor = Visitor {
-        id: user.id,
-        public_id: user.public_id,
-        email: user.email,
-        name: user.name,
-        role: UserRole::User,
-    };
-    Ok(Some((visitor, beside)))
+/// What the host's session of a request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// There is none.
+    Nothing,
+    /// It names this person.
+    Person(HostPerson),
+    /// It is not accepted.
+    Refused(Refused),
 }
 
-/// When the request's valid token was issued, and the email address it names.
-fn signed_in(parts: &Parts, app: &App) -> Option<(Timestamp, String)> {
+/// The person whom a valid token names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPerson {
+    /// When the token was issued.
+    pub issued_at: Timestamp,
+    /// The host application's id of the person, if the token has one.
+    pub external_id: Option<String>,
+    /// The verified address.
+    pub email: String,
+}
+
+/// Why a host session is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// None of our shared secrets opens it.
+    Signature,
+    /// It has expired, or isn't valid yet.
+    Expired,
+    /// Its address isn't verified.
+    Unverified,
+    /// It has no email address.
+    NoAddress,
+    /// It was issued before the person signed out.
+    SignedOut,
+    /// An operator disabled the person.
+    Disabled,
+    /// Its address belongs to another user of the host application.
+    AddressTaken,
+}
+
+/// How the codes begin that say why a host session is not accepted.
+pub const WHY: &str = "host_session_";
+
+const ALL: [Refused; 7] = [
+    Refused::Signature,
+    Refused::Expired,
+    Refused::Unverified,
+    Refused::NoAddress,
+    Refused::SignedOut,
+    Refused::Disabled,
+    Refused::AddressTaken,
+];
+
+/// The reason with this code, in words.
+pub fn reason(code: &str) -> Option<&'static str> {
+    let all = ALL.into_iter().map(Refused::told);
+    all.into_iter()
+        .find_map(|(known, detail)| (known == code).then_some(detail))
+}
+
+impl Refused {
+    /// The stable code, and the reason in words.
+    pub const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Refused::Signature => (
+                "host_session_signature",
+                "The application's session could not be opened: its secret, or the name of its \
+                 cookie, is not the one that is configured here.",
+            ),
+            Refused::Expired => (
+                "host_session_expired",
+                "The application's session has expired. Sign in there again.",
+            ),
+            Refused::Unverified => (
+                "host_session_unverified",
+                "The application's session doesn't say that your email address is verified. Verify \
+                 it there, or sign in with an emailed link.",
+            ),
+            Refused::NoAddress => (
+                "host_session_no_address",
+                "The application's session has no email address. Sign in with an emailed link.",
+            ),
+            Refused::SignedOut => (
+                "host_session_signed_out",
+                "You signed out. Sign in to the application again.",
+            ),
+            Refused::Disabled => (
+                "host_session_disabled",
+                "This user was disabled by an operator. Contact support.",
+            ),
+            Refused::AddressTaken => (
+                "host_session_address_taken",
+                "Another user of the application has this email address here. The application must \
+                 first give that user's account its new address.",
+            ),
+        }
+    }
+}
+
+/// Reads the host's session of a request.
+pub fn read(parts: &Parts, app: &App) -> Said {
     let shared = app.settings.session.secret.expose_secret();
     let secrets = shared.split(',').map(str::trim);
     let secrets: Vec<&str> = secrets.filter(|secret| !secret.is_empty()).collect();
     if secrets.is_empty() {
-        return None;
+        return Said::Nothing;
     }
-    let claims = tokens(parts)
+    let tokens = tokens(parts, &app.settings.host.cookie_name);
+    if tokens.is_empty() {
+        return Said::Nothing;
+    }
+    let claims = tokens
         .iter()
-        .find_map(|(cookie, library, token)| open(token, &secrets, cookie, *library))?;
-    let email = users::read_email(claims.email.as_deref()?).ok()?;
-    let is_good = claims.are_good_at(app.real_now().seconds());
-    is_good.then(|| (Timestamp::from_seconds(claims.iat), email))
+        .find_map(|(cookie, library, token)| open(token, &secrets, cookie, *library));
+    let Some(claims) = claims else {
+        return Said::Refused(Refused::Signature);
+    };
+    match claims.person(&app.settings.host, app.real_now().seconds()) {
+        Ok(person) => Said::Person(person),
+        Err(refused) => Said::Refused(refused),
+    }
 }
 
 impl Claims {
+    fn person(&self, host: &Host, now: i64) -> Result<HostPerson, Refused> {
+        if !self.are_good_at(now) {
+            return Err(Refused::Expired);
+        }
+        let accepts = host.unverified() == Unverified::Accept;
+        if !is_verified(&self.others).unwrap_or(accepts) {
+            return Err(Refused::Unverified);
+        }
+        let email = self.email.as_deref().map(users::read_email);
+        let email = email.and_then(Result::ok).ok_or(Refused::NoAddress)?;
+        Ok(HostPerson {
+            issued_at: Timestamp::from_seconds(self.iat),
+            external_id: identity(&self.others, &host.identity_claim),
+            email,
+        })
+    }
+
     fn are_good_at(&self, now: i64) -> bool {
         now < self.exp.saturating_add(CLOCK_SECONDS)
             && self.iat <= now + CLOCK_SECONDS
             && self.nbf.is_none_or(|from| from <= now + CLOCK_SECONDS)
-            && self.email_verified != Some(false)
     }
 }
 
 /// The tokens of a request: cookies, whole or in chunks; without any, a bearer token, which may be
 /// from either library.
-fn tokens(parts: &Parts) -> Vec<(&'static str, Library, String)> {
+fn tokens<'a>(parts: &Parts, renamed: &'a str) -> Vec<(&'a str, Library, String)> {
+    let own = [(renamed, Library::AuthJs), (renamed, Library::NextAuth)];
+    let own = own.into_iter().filter(|(name, _)| !name.is_empty());
+    let all: Vec<(&str, Library)> = own.chain(COOKIES.iter().copied()).collect();
     let mut found = Vec::new();
-    for (name, library) in COOKIES {
+    for (name, library) in &all {
         if let Some(token) = joined(parts, name) {
             found.push((*name, *library, token));
         }
@@ -147,8 +237,8 @@ fn tokens(parts: &Parts) -> Vec<(&'static str, Library, String)> {
     if found.is_empty()
         && let Some(token) = bearer(parts)
     {
-        let all = COOKIES.iter();
-        found.extend(all.map(|(name, library)| (*name, *library, token.to_owned())));
+        let all = all.into_iter();
+        found.extend(all.map(|(name, library)| (name, library, token.to_owned())));
     }
     found
 }
@@ -272,7 +362,6 @@ impl Sealed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     const V5: &str = "authjs.session-token";
     const V4: &str = "next-auth.session-token";

@@ -7,7 +7,7 @@ use store::disputes::Dispute;
 use store::webhook_endpoints::EndpointState;
 use store::{Tx, alerts};
 
-use super::{Found, Rules, SECONDS_PER_MINUTE, critical, warning};
+use super::{Found, Rules, SECONDS_PER_MINUTE, closed, critical, warning};
 use crate::binding::OTHER_ACCOUNT;
 use crate::jobs::nightly;
 use crate::operators::unfinished::{self, Unfinished};
@@ -26,7 +26,7 @@ const STUCK_HOLD_MINUTES: i64 = 10;
 const DISPUTES_MAX: i64 = 200;
 
 /// What a rule finds.
-type Finds = store::Result<Vec<Found>>;
+pub(super) type Finds = store::Result<Vec<Found>>;
 
 /// A rule: the name of its incidents, and the conditions that hold now.
 pub(super) type Rule = (&'static str, fn(&Rules, &mut Tx<'_>) -> Finds);
@@ -51,6 +51,7 @@ pub(super) const ALL: &[Rule] = &[
     ("unexplained-payments", unexplained_payments),
     ("dispute", disputes),
     ("lost-dispute", lost_disputes),
+    (closed::RULE, closed::accounts),
 ];
 
 /// One incident if `holds`.

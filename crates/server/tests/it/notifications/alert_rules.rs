@@ -127,6 +127,18 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
                 }
                 "stripe-account" => sync_fails(tx, account, Some("other_stripe_account: no"))?,
                 "customer-missing" => sync_fails(tx, account, Some("customer_missing: cus_1"))?,
+                "closed-account" => {
+                    tx.execute(
+                        "update account set status = 'closed', closed_at = $2 where id = $1",
+                        args![account, long_ago],
+                    )?;
+                    tx.execute(
+                        "insert into subscription (subscription_id, account_id, customer_id,
+                                status, cancel_at_period_end, paused, live, created_at, synced_at)
+                         values ('sub_late', $1, 'cus_late', 'unpaid', 0, 0, 1, $2, $2)",
+                        args![account, now],
+                    )?;
+                }
                 "unexplained-payments" => {
                     let new = store::transactions::NewTransaction {
                         public_id: "txn_odd",
@@ -230,6 +242,16 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
                     intents::close(tx, "int_owed", now)?;
                 }
                 "stripe-account" | "customer-missing" => sync_fails(tx, account, None)?,
+                "closed-account" => {
+                    tx.execute(
+                        "update account set status = 'active', closed_at = null where id = $1",
+                        args![account],
+                    )?;
+                    tx.execute(
+                        "delete from subscription where subscription_id = 'sub_late'",
+                        args![],
+                    )?;
+                }
                 "unexplained-payments" => {
                     store::transactions::unexplained::take_out(tx, account, "pi_odd")?;
                 }

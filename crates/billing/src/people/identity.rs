@@ -1,0 +1,315 @@
+//! Who is who (G12): the one place where a sign-in, `PUT /api/v1/accounts/{externalId}` and
+//! `admin seed` meet.
+//!
+//! The host application's own id names a person before any address does. Whoever comes first makes
+//! the account; the others find it by the id, or adopt the lone personal account of the same
+//! verified address. An address belongs to one person, and a changed one moves with the id.
+
+use domain::people::{MemberRole, UserRole};
+use domain::plan::{AccountKind, AccountStatus};
+use domain::time::Timestamp;
+use serde_json::json;
+use store::accounts::{Account, NewAccount};
+use store::ledger::Rules;
+use store::users::User;
+use store::{Tx, accounts, users};
+
+use crate::operators::audit_log::{Action, Author};
+
+/// The account that the host application's id and a verified address mean.
+#[derive(Clone, Debug)]
+pub(crate) enum Meeting {
+    /// The account that has the id.
+    Known(Account),
+    /// The person's lone personal account, which gets the id.
+    Adopt(Account),
+    /// None yet; it belongs to this user, if they are known.
+    Make(Option<User>),
+    /// The address belongs to someone else.
+    Taken,
+}
+
+/// Finds the account that the host application means by `external_id`, whose person has the verified
+/// address `email`.
+pub(crate) fn meet(
+    tx: &mut Tx<'_>,
+    external_id: &str,
+    email: Option<&str>,
+) -> store::Result<Meeting> {
+    if let Some(account) = accounts::by_external_id(tx, external_id)? {
+        return Ok(Meeting::Known(account));
+    }
+    let named = users::by_external_id(tx, external_id)?;
+    let by_email = match email {
+        Some(email) => users::by_email(tx, email)?,
+        None => None,
+    };
+    let user = match (named, by_email) {
+        (Some(named), Some(other)) if named.id != other.id => return Ok(Meeting::Taken),
+        (Some(named), _) => named,
+        (None, Some(other)) if other.external_id.is_some() => return Ok(Meeting::Taken),
+        (None, Some(other)) => other,
+        (None, None) => return Ok(Meeting::Make(None)),
+    };
+    if let Some(account) = lone_personal(tx, &user)? {
+        return Ok(Meeting::Adopt(account));
+    }
+    let is_named = user.external_id.is_some();
+    let places = users::places(tx, user.id)?;
+    let owns = places.iter().any(|place| place.role == MemberRole::Owner);
+    Ok(if owns && !is_named {
+        Meeting::Taken
+    } else {
+        Meeting::Make(Some(user))
+    })
+}
+
+/// The user's only personal account, if no one else belongs to it, its address is verified, and the
+/// host application has not named it.
+fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>> {
+    let places = users::places(tx, user.id)?.into_iter();
+    let own = places
+        .filter(|place| place.kind == AccountKind::Personal && place.role == MemberRole::Owner);
+    let own: Vec<i64> = own.map(|place| place.account_id).collect();
+    let [account] = own.as_slice() else {
+        return Ok(None);
+    };
+    let is_lone = users::members(tx, *account)?.len() == 1;
+    let account = accounts::find(tx, *account)?.filter(|account| {
+        account.external_id.is_none()
+            && account.email_verified_at.is_some()
+            && account.status != AccountStatus::Closed
+    });
+    Ok(account.filter(|_| is_lone))
+}
+
+/// Gives an account that existed before the host application named it the host's id.
+pub(crate) fn adopt(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    external_id: &str,
+    author: &Author,
+    now: Timestamp,
+) -> store::Result<bool> {
+    if !accounts::set_external_id(tx, account.id, external_id, now)? {
+        return Ok(false);
+    }
+    tracing::info!(
+        account = account.public_id,
+        adopted = true,
+        "The host application's account was met by its address"
+    );
+    let act = author.act(Action::AccountIdentify, &account.public_id);
+    act.with("adopted", json!(true)).append(tx)?;
+    Ok(true)
+}
+
+/// A person who comes in, with a verified address.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    /// The host application's id of the person, if it named one.
+    pub external_id: Option<String>,
+    /// The address, as it is stored.
+    pub email: String,
+    /// The role of a new user.
+    pub role: UserRole,
+    /// Ids for a new user and a new account.
+    pub ids: (String, String),
+    /// The tier of a new account.
+    pub free_tier: String,
+    /// Who lets the person in, for the audit log.
+    pub author: Author,
+}
+
+/// The user of a person who comes in, made with a personal account if they are new; `None` if their
+/// address belongs to someone else whom the host application named.
+pub(crate) fn enter(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    person: &Person,
+    now: Timestamp,
+) -> store::Result<Option<User>> {
+    let user = match &person.external_id {
+        None => users::by_email(tx, &person.email)?,
+        Some(id) => match named(tx, id)? {
+            Some(user) => Some(user),
+            None => match users::by_email(tx, &person.email)? {
+                Some(other) if other.external_id.is_some() => return Ok(None),
+                other => other,
+            },
+        },
+    };
+    let user = match user {
+        Some(user) => user,
+        None => insert(tx, person, now)?,
+    };
+    if let Some(id) = &person.external_id {
+        users::set_external_id(tx, user.id, id)?;
+        if accounts::by_external_id(tx, id)?.is_none()
+            && let Some(account) = lone_personal(tx, &user)?
+        {
+            adopt(tx, &account, id, &person.author, now)?;
+        }
+    }
+    let owned = own_named(tx, person, &user, now)?;
+    if !owned && users::places(tx, user.id)?.is_empty() {
+        settle_in(tx, rules, person, &user, now)?;
+    }
+    Ok(users::find(tx, user.id)?)
+}
+
+/// The user whom the host application means by an id: the one who has it, or the lone owner of the
+/// account that has it.
+pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<User>> {
+    if let Some(user) = users::by_external_id(tx, external_id)? {
+        return Ok(Some(user));
+    }
+    let Some(account) = accounts::by_external_id(tx, external_id)? else {
+        return Ok(None);
+    };
+    let members = users::members(tx, account.id)?;
+    let mut owners = members
+        .iter()
+        .filter(|member| member.role == MemberRole::Owner);
+    let (Some(owner), None) = (owners.next(), owners.next()) else {
+        return Ok(None);
+    };
+    let owner = users::find(tx, owner.user_id)?;
+    Ok(owner.filter(|owner| owner.external_id.is_none()))
+}
+
+fn insert(tx: &mut Tx<'_>, person: &Person, now: Timestamp) -> store::Result<User> {
+    let (id, email) = (&person.ids.0, person.email.as_str());
+    match users::insert(tx, id, email, local_part(email), person.role, now)? {
+        Some(user) => Ok(user),
+        // Another process was faster.
+        None => users::by_email(tx, email)?.ok_or(store::Error::NotFound),
+    }
+}
+
+/// Makes the user the owner of the account that the host application knows by their id, if it has no
+/// owner yet. Returns whether it does.
+fn own_named(tx: &mut Tx<'_>, person: &Person, user: &User, now: Timestamp) -> store::Result<bool> {
+    let Some(id) = &person.external_id else {
+        return Ok(false);
+    };
+    let Some(account) = accounts::by_external_id(tx, id)? else {
+        return Ok(false);
+    };
+    if users::owners(tx, account.id)? > 0 {
+        return Ok(false);
+    }
+    users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
+    let act = person.author.act(Action::MemberOwn, &account.public_id);
+    act.with("user", json!(user.public_id)).append(tx)?;
+    Ok(true)
+}
+
+/// Gives a user without an account a personal one.
+fn settle_in(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    person: &Person,
+    user: &User,
+    now: Timestamp,
+) -> store::Result<()> {
+    let is_free = match &person.external_id {
+        Some(id) => accounts::by_external_id(tx, id)?.is_none(),
+        None => false,
+    };
+    let new = NewAccount {
+        public_id: &person.ids.1,
+        external_id: person.external_id.as_deref().filter(|_| is_free),
+        kind: AccountKind::Personal,
+        name: local_part(&user.email),
+        email: Some(&user.email),
+        tier: &person.free_tier,
+        email_verified_at: None,
+    };
+    let account = accounts::insert(tx, &new, now)?;
+    users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
+    store::ledger::free_allowances::continue_months(tx, rules, account.id, now)
+}
+
+/// What became of a change of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// The user has the address.
+    Yes,
+    /// It belongs to someone else.
+    Taken,
+    /// An operator's address opens operators' pages, so the host application can't change it.
+    Operator,
+}
+
+/// Moves a user to another address. The old one opens nothing any more: no session, no link.
+pub(crate) fn move_address(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    user: &User,
+    email: &str,
+    (author, now): (&Author, Timestamp),
+) -> store::Result<Moved> {
+    if user.email == email {
+        return Ok(Moved::Yes);
+    }
+    if user.role.is_operator() {
+        return Ok(Moved::Operator);
+    }
+    for place in users::places(tx, user.id)? {
+        if place.role == MemberRole::Owner {
+            store::ledger::free_allowances::keep(tx, rules, place.account_id, now)?;
+        }
+    }
+    if !users::set_email(tx, user.id, email)? {
+        return Ok(Moved::Taken);
+    }
+    store::login_links::delete_of(tx, &user.email)?;
+    store::sessions::delete_of_user(tx, user.id)?;
+    author
+        .act(Action::UserAddress, &user.public_id)
+        .append(tx)?;
+    Ok(Moved::Yes)
+}
+
+/// The user whose address changes with that of an account which the host application knows by its
+/// own id: the owner with the account's old address, if the id is also theirs or no one else
+/// belongs to the account. An organization's address is not its owner's.
+pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Option<User>> {
+    let Some(external_id) = &account.external_id else {
+        return Ok(None);
+    };
+    let members = users::members(tx, account.id)?;
+    let is_lone = members.len() == 1;
+    for member in members.iter().filter(|one| one.role == MemberRole::Owner) {
+        let user = users::find(tx, member.user_id)?;
+        let is_it = |user: &User| match &user.external_id {
+            Some(own) => own == external_id,
+            None => is_lone && account.email.as_ref() == Some(&user.email),
+        };
+        if let Some(user) = user.filter(is_it) {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an address belongs to someone who owns another account than `account`.
+pub(crate) fn owns_another(tx: &mut Tx<'_>, email: &str, account: &Account) -> store::Result<bool> {
+    let Some(user) = users::by_email(tx, email)? else {
+        return Ok(false);
+    };
+    if user.external_id.is_some() && user.external_id == account.external_id {
+        return Ok(false);
+    }
+    let places = users::places(tx, user.id)?;
+    let owns = places
+        .iter()
+        .any(|place| place.role == MemberRole::Owner && place.account_id != account.id);
+    Ok(owns || user.external_id.is_some())
+}
+
+/// The part of an address in front of the `@`.
+pub(crate) fn local_part(email: &str) -> &str {
+    email.split('@').next().unwrap_or(email)
+}

@@ -257,6 +257,8 @@ fn facts(wanted: &Desired) -> AccountFacts {
         is_disputed: one.is_disputed,
     });
     AccountFacts {
+        free_claim: None,
+        is_closed: false,
         account: 1,
         anchor_at: at("2026-10-31"),
         is_verified: true,

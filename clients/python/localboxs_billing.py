@@ -213,8 +213,7 @@ class BatchCharged(TypedDict, total=False):
     id: str
     # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
-    # The number of units charged, or null if the request named `credits`.
-    units: Union[int, None]
+    units: Union["Units", None]
     # The idempotency key of the debit.
     key: str
     # Whether this is the response to an earlier request with the same key.
@@ -237,8 +236,7 @@ class Debit(TypedDict, total=False):
     id: str
     # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
-    # The number of units charged, or null if the request named `credits`.
-    units: Union[int, None]
+    units: Union["Units", None]
 
 
 class Hold(TypedDict, total=False):
@@ -264,18 +262,17 @@ class NewBatch(TypedDict, total=False):
 
 
 class NewCapture(TypedDict, total=False):
-    """The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold."""
+    """The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold, unless the operation is free. `credits` are at most a hundred times the hold, or 100 for a hold of less than 1; no capture is above 10^9 credits, unless its hold is."""
 
     # The account of the hold. Optional; if it is sent, it must match the hold's account.
     account: Union[str, None]
     # The number of credits to charge, with at most six decimals.
     credits: Union[Number, None]
-    # The number of units of the hold's operation, at the price when the hold was created.
-    units: Union[int, None]
+    units: Union["UnitsUsed", None]
 
 
 class NewDebit(TypedDict, total=False):
-    """A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the operation `call` is charged."""
+    """A charge: either `credits`, or `units` of an `operation`. One of `credits` and `operation` is required; one default call is `{"operation": "call"}`."""
 
     # The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key charges its own account.
     account: Union[str, None]
@@ -285,27 +282,27 @@ class NewDebit(TypedDict, total=False):
     endpoint: Union[str, None]
     # The idempotency key of a debit in a batch, where it is required. A single debit has its key in the `Idempotency-Key` header instead.
     key: Union[str, None]
-    # The name of an operation in the catalog. The default is `call`.
+    # The name of an operation in the catalog.
     operation: Union[str, None]
-    # The number of units of the operation. The default is 1.
-    units: Union[int, None]
+    units: Union["UnitsUsed", None]
 
 
 class NewHold(TypedDict, total=False):
-    """The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside."""
+    """The credits to set aside: either `credits`, or estimated `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside. With `max`, as much as there is for an `operation`, up to `credits`."""
 
     # The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key uses its own account.
     account: Union[str, None]
-    # The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `operation` or `units`.
+    # The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `units`, and with `operation` only beside `max`.
     credits: Union[Number, None]
     # Your name for what is metered, up to 200 characters.
     endpoint: Union[str, None]
+    # Whether to set aside as much as there is: at most `credits`, and at least what one unit of the operation costs (of its dearest meter, if it has several).
+    max: bool
     # The name of an operation in the catalog. The default is `call`.
     operation: Union[str, None]
     # The number of seconds until the hold expires, from 1 to 86,400. The default is 120.
     ttlSeconds: Union[int, None]
-    # The number of units of the operation. The default is 1.
-    units: Union[int, None]
+    units: Union["UnitsUsed", None]
 
 
 class Receipt(TypedDict, total=False):
@@ -315,6 +312,7 @@ class Receipt(TypedDict, total=False):
     authorizedAt: str
     # The number of credits charged, including any beyond the hold.
     charged: Number
+    chargedUnits: Union["Units", None]
     # The caller's name for what was metered, or null if none was given.
     endpoint: Union[str, None]
     # The time at which the hold expires (RFC 3339, UTC).
@@ -328,6 +326,8 @@ class Receipt(TypedDict, total=False):
     key: Union["ReceiptKey", None]
     # The grants that the credits were held from and charged to.
     lots: List["ReceiptLot"]
+    # What each meter of the operation cost a unit, and its units; empty for an operation with one rate.
+    meters: List["ReceiptMeter"]
     # The operation that determined the price, or null if the request named `credits`.
     operation: Union[str, None]
     # The version of the catalog that determined the price, or null if it is not known.
@@ -340,8 +340,7 @@ class Receipt(TypedDict, total=False):
     state: str
     # The number of credits that were requested but couldn't be charged.
     uncollected: Number
-    # The number of units authorized, or null if the request named `credits`.
-    units: Union[int, None]
+    units: Union["Units", None]
 
 
 class ReceiptKey(TypedDict, total=False):
@@ -366,6 +365,19 @@ class ReceiptLot(TypedDict, total=False):
     kind: str
 
 
+class ReceiptMeter(TypedDict, total=False):
+    """One meter of a call."""
+
+    # The number of units authorized: the estimate.
+    authorized: "Units"
+    # The number of units charged.
+    charged: "Units"
+    # The name of the meter.
+    meter: str
+    # The number of credits that one unit costs.
+    rate: Number
+
+
 class Settled(TypedDict, total=False):
     """The result of a capture or a release."""
 
@@ -381,6 +393,12 @@ class Settled(TypedDict, total=False):
     state: str
     # The number of credits that were requested but couldn't be charged.
     uncollected: Number
+
+# A number of units, exact to six decimals. For an operation with several meters, the units of each meter by its name.
+Units = Union[Number, Dict[str, Number]]
+
+# What a call used: a number of units of its operation, or those of each of its meters by name. Both have at most six decimals. This is only the schema of what is read as text.
+UnitsUsed = Union[Number, Dict[str, Number]]
 
 
 class Billing(Core):
@@ -414,7 +432,7 @@ class Billing(Core):
         """Returns an account's credits"""
         return self._call("GET", "/api/v1/balance", query={"account": account})
 
-    def access(self, *, account: Optional[str] = None, operation: Optional[str] = None, units: Optional[int] = None) -> Access:
+    def access(self, *, account: Optional[str] = None, operation: Optional[str] = None, units: Optional[Union[Number, str]] = None) -> Access:
         """Reports whether a call would be admitted now, and why not"""
         return self._call("GET", "/api/v1/access", query={"account": account, "operation": operation, "units": units})
 

@@ -72,8 +72,7 @@ export interface BatchCharged {
   id: string;
   /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
-  /** The number of units charged, or null if the request named `credits`. */
-  units?: number | null;
+  units?: Units | null;
   /** The idempotency key of the debit. */
   key: string;
   /** Whether this is the response to an earlier request with the same key. */
@@ -95,8 +94,7 @@ export interface Debit {
   id: string;
   /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
-  /** The number of units charged, or null if the request named `credits`. */
-  units?: number | null;
+  units?: Units | null;
 }
 
 /** Credits that are set aside. */
@@ -119,17 +117,16 @@ export interface NewBatch {
   debits: Array<NewDebit>;
 }
 
-/** The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold. */
+/** The final cost of a call: either `credits`, or `units` of the hold's operation. Without either, the whole hold is captured. Zero releases the hold, unless the operation is free. `credits` are at most a hundred times the hold, or 100 for a hold of less than 1; no capture is above 10^9 credits, unless its hold is. */
 export interface NewCapture {
   /** The account of the hold. Optional; if it is sent, it must match the hold's account. */
   account?: string | null;
   /** The number of credits to charge, with at most six decimals. */
   credits?: number | null;
-  /** The number of units of the hold's operation, at the price when the hold was created. */
-  units?: number | null;
+  units?: UnitsUsed | null;
 }
 
-/** A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the operation `call` is charged. */
+/** A charge: either `credits`, or `units` of an `operation`. One of `credits` and `operation` is required; one default call is `{"operation": "call"}`. */
 export interface NewDebit {
   /** The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key charges its own account. */
   account?: string | null;
@@ -139,26 +136,26 @@ export interface NewDebit {
   endpoint?: string | null;
   /** The idempotency key of a debit in a batch, where it is required. A single debit has its key in the `Idempotency-Key` header instead. */
   key?: string | null;
-  /** The name of an operation in the catalog. The default is `call`. */
+  /** The name of an operation in the catalog. */
   operation?: string | null;
-  /** The number of units of the operation. The default is 1. */
-  units?: number | null;
+  units?: UnitsUsed | null;
 }
 
-/** The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside. */
+/** The credits to set aside: either `credits`, or estimated `units` of an `operation`. Without any of them, the price of one unit of the operation `call` is set aside. With `max`, as much as there is for an `operation`, up to `credits`. */
 export interface NewHold {
   /** The account: its `acc_...` id, or the host application's id for it. Required with a server key; a meter key uses its own account. */
   account?: string | null;
-  /** The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `operation` or `units`. */
+  /** The number of credits to set aside: a positive number with at most six decimals. It can't be combined with `units`, and with `operation` only beside `max`. */
   credits?: number | null;
   /** Your name for what is metered, up to 200 characters. */
   endpoint?: string | null;
+  /** Whether to set aside as much as there is: at most `credits`, and at least what one unit of the operation costs (of its dearest meter, if it has several). */
+  max?: boolean;
   /** The name of an operation in the catalog. The default is `call`. */
   operation?: string | null;
   /** The number of seconds until the hold expires, from 1 to 86,400. The default is 120. */
   ttlSeconds?: number | null;
-  /** The number of units of the operation. The default is 1. */
-  units?: number | null;
+  units?: UnitsUsed | null;
 }
 
 /** The details of a hold and its charge. */
@@ -167,6 +164,7 @@ export interface Receipt {
   authorizedAt: string;
   /** The number of credits charged, including any beyond the hold. */
   charged: number;
+  chargedUnits?: Units | null;
   /** The caller's name for what was metered, or null if none was given. */
   endpoint?: string | null;
   /** The time at which the hold expires (RFC 3339, UTC). */
@@ -180,6 +178,8 @@ export interface Receipt {
   key?: ReceiptKey | null;
   /** The grants that the credits were held from and charged to. */
   lots: Array<ReceiptLot>;
+  /** What each meter of the operation cost a unit, and its units; empty for an operation with one rate. */
+  meters: Array<ReceiptMeter>;
   /** The operation that determined the price, or null if the request named `credits`. */
   operation?: string | null;
   /** The version of the catalog that determined the price, or null if it is not known. */
@@ -192,8 +192,7 @@ export interface Receipt {
   state: string;
   /** The number of credits that were requested but couldn't be charged. */
   uncollected: number;
-  /** The number of units authorized, or null if the request named `credits`. */
-  units?: number | null;
+  units?: Units | null;
 }
 
 /** The API key that made a call. */
@@ -216,6 +215,18 @@ export interface ReceiptLot {
   kind: string;
 }
 
+/** One meter of a call. */
+export interface ReceiptMeter {
+  /** The number of units authorized: the estimate. */
+  authorized: Units;
+  /** The number of units charged. */
+  charged: Units;
+  /** The name of the meter. */
+  meter: string;
+  /** The number of credits that one unit costs. */
+  rate: number;
+}
+
 /** The result of a capture or a release. */
 export interface Settled {
   /** The credits available to spend now. */
@@ -231,6 +242,12 @@ export interface Settled {
   /** The number of credits that were requested but couldn't be charged. */
   uncollected: number;
 }
+
+/** A number of units, exact to six decimals. For an operation with several meters, the units of each meter by its name. */
+export type Units = number | Record<string, number>;
+
+/** What a call used: a number of units of its operation, or those of each of its meters by name. Both have at most six decimals. This is only the schema of what is read as text. */
+export type UnitsUsed = number | Record<string, number>;
 
 /** The service said no: not enough credits, a limit, or debt. Nothing was charged. */
 export interface Refusal {
@@ -293,7 +310,7 @@ export class Billing {
   /** Returns an account's credits */
   balance(query?: { account?: string }): Promise<Balance>;
   /** Reports whether a call would be admitted now, and why not */
-  access(query?: { account?: string; operation?: string; units?: number }): Promise<Access>;
+  access(query?: { account?: string; operation?: string; units?: number | string }): Promise<Access>;
   /** Returns the plans, credit packs and operations on sale */
   pricing(): Promise<Record<string, unknown>>;
 }

@@ -3,7 +3,7 @@
 //! Errors carry no HTTP status; the handler that answers a request chooses it.
 
 use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal, WalletStatus};
-use domain::money::Credits;
+use domain::money::{CREDITS_MAX, Credits};
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -204,6 +204,13 @@ impl Error {
         self
     }
 
+    /// The error for credits that don't fit into an account.
+    pub fn too_many_credits() -> Error {
+        let most = domain::amounts::count(CREDITS_MAX.floor().unsigned_abs());
+        let detail = format!("An account can hold at most {most} credits.");
+        Error::new(Kind::Unprocessable, "too_large", detail)
+    }
+
     /// An error for a ledger refusal. The links lead to this account's own pages, since the caller
     /// may belong to several accounts.
     pub fn refused(refusal: &Refusal, links: &AccountLinks) -> Error {
@@ -250,6 +257,12 @@ impl Error {
                 format!("At most {max} holds can be open. Capture or release some."),
             )
             .retry_after(1),
+            Refusal::CaptureTooLarge { max } => Error::field(
+                "credits",
+                format!(
+                    "A capture of this hold is at most {max} credits. Check the unit of the number."
+                ),
+            ),
             Refusal::HoldNotFound => Error::not_found("There is no such hold."),
             Refusal::HoldSettled { state } => Error::conflict(
                 "hold_settled",
@@ -265,11 +278,7 @@ impl Error {
                 Error::conflict(DEBT_EXCEEDED, format!("The debt is {debt} credits."))
             }
             Refusal::NotActive { status } => not_active(*status),
-            Refusal::TooLarge => Error::new(
-                Kind::Unprocessable,
-                "too_large",
-                "That is more credits than an account can hold.",
-            ),
+            Refusal::TooLarge => Error::too_many_credits(),
         }
     }
 }
@@ -381,7 +390,7 @@ impl From<domain::catalog::PriceError> for Error {
                 let detail = format!("{error}; GET /api/pricing lists the operations");
                 Error::field("operation", detail)
             }
-            PriceError::Units | PriceError::TooLarge => Error::field("units", error.to_string()),
+            _ => Error::field("units", error.to_string()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A tier is data, not an enum. The text is validated as a whole, and all errors are reported
 //! together.
 
+mod operations;
 mod yearly;
 
 #[cfg(test)]
@@ -12,16 +13,13 @@ pub use yearly::{Interval, Saving, Terms, length_of};
 
 use serde::Deserialize;
 
-use crate::money::{Credits, Currency, MinorUnits};
+pub use operations::{DEFAULT_OPERATION, Operation, PriceError, Priced, Rates};
 
-/// The operation that a call is charged for when it doesn't specify one.
-pub const DEFAULT_OPERATION: &str = "call";
+use crate::money::{Credits, Currency, MinorUnits};
+use crate::units::Quantity;
 
 /// The longest trial that Stripe accepts, in days.
 pub const TRIAL_DAYS_MAX: i64 = 730;
-
-/// The most units that one call may specify.
-pub const UNITS_MAX: i64 = 1_000_000_000;
 
 /// A parsed and validated catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub struct Catalog {
     pub packs: Vec<Pack>,
     /// Add-ons that a subscription may hold besides its plan, billed with it.
     pub addons: Vec<Addon>,
-    /// Operations and what a unit of each costs.
+    /// Operations and what they cost.
     pub operations: Vec<Operation>,
 }
 
@@ -120,31 +118,6 @@ impl Addon {
     }
 }
 
-/// Something a call does, and what a unit of it costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// The name of the operation in the API.
-    pub name: String,
-    /// The name of the operation on pages.
-    pub title: String,
-    /// Credits that one unit costs.
-    pub cost: Credits,
-}
-
-/// Why a call cannot be priced.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PriceError {
-    /// The catalog has no such operation.
-    #[error("there is no operation named {0:?}")]
-    UnknownOperation(String),
-    /// The units are zero, negative or above [`UNITS_MAX`].
-    #[error("units must be between 1 and {UNITS_MAX}")]
-    Units,
-    /// The product exceeds the maximum amount of credits.
-    #[error("that call would cost more than a call can")]
-    TooLarge,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogText {
@@ -156,7 +129,7 @@ struct CatalogText {
     #[serde(default)]
     addon: Vec<AddonText>,
     #[serde(default)]
-    operation: Vec<OperationText>,
+    operation: Vec<operations::OperationText>,
 }
 
 #[derive(Deserialize)]
@@ -193,14 +166,6 @@ struct AddonText {
     price: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OperationText {
-    name: String,
-    title: String,
-    cost: String,
-}
-
 impl Catalog {
     /// Parses a catalog from TOML text. Returns all errors as sentences.
     pub fn parse(text: &str) -> Result<Catalog, Vec<String>> {
@@ -217,15 +182,7 @@ impl Catalog {
         let tiers = read_tiers(&raw.tier, currency, &mut faults);
         let packs = read_packs(&raw.pack, currency, &mut faults);
         let addons = read_addons(&raw.addon, currency, &mut faults);
-        let operations = read_operations(&raw.operation, &mut faults);
-        if !operations
-            .iter()
-            .any(|operation| operation.name == DEFAULT_OPERATION)
-        {
-            faults.push(format!(
-                "there must be an operation named {DEFAULT_OPERATION:?}"
-            ));
-        }
+        let operations = operations::read(&raw.operation, &mut faults);
         if faults.is_empty() {
             Ok(Catalog {
                 version: 0,
@@ -263,18 +220,16 @@ impl Catalog {
         self.addons.iter().find(|addon| addon.name == name)
     }
 
-    /// Prices `units` of an operation.
-    pub fn cost_of(&self, operation: &str, units: i64) -> Result<Credits, PriceError> {
-        let found = self.operations.iter().find(|known| known.name == operation);
+    /// Finds the operation with this name.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|known| known.name == name)
+    }
+
+    /// Prices a call ([`Operation::price`]).
+    pub fn price(&self, operation: &str, units: Option<&Quantity>) -> Result<Priced, PriceError> {
+        let found = self.operation(operation);
         let found = found.ok_or_else(|| PriceError::UnknownOperation(operation.to_owned()))?;
-        if !(1..=UNITS_MAX).contains(&units) {
-            return Err(PriceError::Units);
-        }
-        found
-            .cost
-            .checked_mul(units)
-            .filter(|cost| *cost <= crate::money::CREDITS_MAX)
-            .ok_or(PriceError::TooLarge)
+        found.price(units)
     }
 }
 
@@ -411,29 +366,6 @@ fn read_packs(texts: &[PackText], currency: Currency, faults: &mut Vec<String>) 
     }
     packs.sort_by_key(|pack| pack.credits);
     packs
-}
-
-fn read_operations(texts: &[OperationText], faults: &mut Vec<String>) -> Vec<Operation> {
-    let mut operations: Vec<Operation> = Vec::new();
-    for text in texts {
-        let what = format!("operation {:?}", text.name);
-        if text.name.is_empty() || text.name.len() > 64 {
-            faults.push(format!("{what}: a name has 1 to 64 characters"));
-        }
-        if operations.iter().any(|known| known.name == text.name) {
-            faults.push(format!("{what} is there twice"));
-        }
-        let cost = read_credits(&text.cost, &what, faults);
-        if !cost.is_positive() {
-            faults.push(format!("{what}: cost must be positive"));
-        }
-        operations.push(Operation {
-            name: text.name.clone(),
-            title: text.title.clone(),
-            cost,
-        });
-    }
-    operations
 }
 
 fn read_credits(text: &str, what: &str, faults: &mut Vec<String>) -> Credits {

@@ -22,7 +22,7 @@ pub struct Amounts {
 
 impl Amounts {
     fn add(&mut self, credits: Credits, minor: i64) {
-        self.credits = self.credits + credits;
+        self.credits = self.credits.saturating_add(credits);
         self.minor = self.minor.saturating_add(minor);
     }
 }
@@ -51,9 +51,15 @@ impl Flow {
     pub fn adds_up(&self) -> bool {
         let gone = [self.used, self.expired, self.refunded, self.corrected];
         let credits = gone.iter().map(|part| part.credits).sum::<Credits>();
-        let minor: i64 = gone.iter().map(|part| part.minor).sum();
-        self.opening.credits + self.sold.credits - credits == self.closing.credits
-            && self.opening.minor + self.sold.minor - minor == self.closing.minor
+        let minor = gone.iter().map(|part| i128::from(part.minor)).sum::<i128>();
+        let [opening, sold, closing] = [self.opening, self.sold, self.closing]
+            .map(|part| (i128::from(part.credits.micros()), i128::from(part.minor)));
+        let credits = i128::from(credits.micros());
+        // What was too large to add up can't be verified.
+        let most = i128::from(i64::MAX);
+        let is_saturated = [opening.0, sold.0, credits, closing.0].contains(&most);
+        (is_saturated || opening.0 + sold.0 - credits == closing.0)
+            && opening.1 + sold.1 - minor == closing.1
     }
 
     fn add(&mut self, other: &Flow) {
@@ -90,7 +96,7 @@ impl Report {
             self.prepaid.entry(currency.clone()).or_default().add(flow);
         }
         self.free.add(&other.free);
-        self.posted = self.posted + other.posted;
+        self.posted = self.posted.saturating_add(other.posted);
     }
 
     /// Whether every flow adds up and the closing balances match the journals.

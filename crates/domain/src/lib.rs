@@ -7,6 +7,7 @@
 pub mod amounts;
 pub mod backoff;
 pub mod catalog;
+pub mod decimal;
 pub mod deferred;
 pub mod dunning;
 pub mod figures;
@@ -22,6 +23,7 @@ pub mod plan;
 pub mod projection;
 pub mod recurring;
 pub mod time;
+pub mod units;
 mod words;
 
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! A `tower` layer that sets credits aside before the inner service and charges them after it, so
 //! that handlers don't need to know about billing.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Cost, Error, Meter};
+use crate::{Cost, Error, Meter, Units};
 
 /// The cost of a request and its idempotency key, which must be the same when the request is
 /// retried.
@@ -26,6 +27,11 @@ pub struct Charge {
 /// response; without it, the whole hold is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used(pub u64);
+
+/// The units that were actually used of each meter, for an operation that has several; instead of
+/// [`Used`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedMeters(pub BTreeMap<String, u64>);
 
 /// A layer that meters the services it wraps.
 ///
@@ -107,7 +113,11 @@ where
             // read before the next await.
             let served = match &answer {
                 Ok(response) if response.status().as_u16() < 400 => {
-                    Some(response.extensions().get::<Used>().map(|used| used.0))
+                    let extensions = response.extensions();
+                    let meters = extensions.get::<UsedMeters>();
+                    let meters = meters.map(|used| Units::Meters(used.0.clone()));
+                    let count = extensions.get::<Used>().map(|used| Units::Count(used.0));
+                    Some(meters.or(count))
                 }
                 _ => None,
             };
@@ -218,8 +228,13 @@ mod tests {
         };
         Router::new()
             .route("/good", post(|| async { (Extension(Used(3)), "done") }))
+            .route("/many", post(|| async { (Extension(many()), "done") }))
             .route("/bad", post(|| async { StatusCode::BAD_GATEWAY }))
             .layer(MeterLayer::new(meter, price))
+    }
+
+    fn many() -> UsedMeters {
+        UsedMeters([("output_tokens".to_owned(), 800)].into())
     }
 
     async fn send(app: &Router, path: &str, key: Option<&str>) -> u16 {
@@ -256,6 +271,7 @@ mod tests {
 
         assert_eq!(send(&app, "/good", Some("a")).await, 200);
         assert_eq!(send(&app, "/bad", Some("b")).await, 502);
+        assert_eq!(send(&app, "/many", Some("c")).await, 200);
         assert_eq!(send(&app, "/good", Some("poor")).await, 402);
         assert_eq!(
             send(&app, "/good", None).await,
@@ -271,6 +287,8 @@ mod tests {
                 "capture hold_1 {\"units\":3}",
                 "hold b 4",
                 "release hold_1 {}",
+                "hold c 4",
+                "capture hold_1 {\"units\":{\"output_tokens\":800}}",
                 "hold poor 4",
             ]
         );

@@ -25,6 +25,7 @@ mod open;
 #[cfg(feature = "tower")]
 mod settle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,12 +59,43 @@ impl std::fmt::Debug for Meter {
     }
 }
 
-/// The cost of a call: an operation of the catalog and a number of units.
+/// What a call uses of its operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// Units of an operation that has one rate.
+    Count(u64),
+    /// Units of each meter of an operation that has several.
+    Meters(BTreeMap<String, u64>),
+}
+
+impl Units {
+    fn of_meters<N: Into<String>>(meters: impl IntoIterator<Item = (N, u64)>) -> Units {
+        let meters = meters.into_iter();
+        Units::Meters(meters.map(|(name, units)| (name.into(), units)).collect())
+    }
+
+    /// All units, of whatever meter.
+    fn total(&self) -> u64 {
+        match self {
+            Units::Count(units) => *units,
+            Units::Meters(meters) => meters.values().fold(0, |sum, n| sum.saturating_add(*n)),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Units::Count(units) => json!(units),
+            Units::Meters(meters) => json!(meters),
+        }
+    }
+}
+
+/// The cost of a call: an operation of the catalog and what the call uses of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
     account: Option<String>,
     operation: String,
-    units: u64,
+    units: Units,
 }
 
 impl Cost {
@@ -72,7 +104,20 @@ impl Cost {
         Cost {
             account: None,
             operation: operation.into(),
-            units,
+            units: Units::Count(units),
+        }
+    }
+
+    /// The cost of the given units of each meter of an operation that has several:
+    /// `Cost::meters("completion", [("input_tokens", 210), ("output_tokens", 800)])`.
+    pub fn meters<N: Into<String>>(
+        operation: impl Into<String>,
+        meters: impl IntoIterator<Item = (N, u64)>,
+    ) -> Cost {
+        Cost {
+            account: None,
+            operation: operation.into(),
+            units: Units::of_meters(meters),
         }
     }
 
@@ -161,7 +206,7 @@ impl Meter {
     /// Fails with an [`Error`] that says whether the call was refused or the service was
     /// unavailable.
     pub async fn authorize(&self, cost: &Cost, idempotency_key: &str) -> Result<Hold, Error> {
-        let mut body = json!({ "operation": cost.operation, "units": cost.units });
+        let mut body = json!({ "operation": cost.operation, "units": cost.units.json() });
         if let Some(account) = &cost.account {
             body["account"] = Value::from(account.as_str());
         }
@@ -193,10 +238,29 @@ impl Meter {
     /// Fails with an [`Error`] that says whether the call was refused or the service was
     /// unavailable.
     pub async fn capture(&self, hold: &str, units: Option<u64>) -> Result<Hold, Error> {
-        if let Some(settled) = self.open.as_ref().and_then(|open| open.settle(hold, units)) {
+        self.capture_units(hold, units.map(Units::Count)).await
+    }
+
+    /// Captures a hold of an operation with several meters: what was used of each.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Meter::capture`].
+    pub async fn capture_meters<N: Into<String>>(
+        &self,
+        hold: &str,
+        meters: impl IntoIterator<Item = (N, u64)>,
+    ) -> Result<Hold, Error> {
+        self.capture_units(hold, Some(Units::of_meters(meters)))
+            .await
+    }
+
+    async fn capture_units(&self, hold: &str, units: Option<Units>) -> Result<Hold, Error> {
+        let open = self.open.as_ref();
+        if let Some(settled) = open.and_then(|open| open.settle(hold, units.clone())) {
             return Ok(settled);
         }
-        let body = units.map_or_else(|| json!({}), |units| json!({ "units": units }));
+        let body = units.map_or_else(|| json!({}), |units| json!({ "units": units.json() }));
         // The same key on every attempt, so that a retry is answered like the first one.
         let key = format!("capture-{hold}");
         self.call(&format!("/api/v1/holds/{hold}/capture"), body, Some(&key))
@@ -213,7 +277,7 @@ impl Meter {
         if let Some(settled) = self
             .open
             .as_ref()
-            .and_then(|open| open.settle(hold, Some(0)))
+            .and_then(|open| open.settle(hold, Some(Units::Count(0))))
         {
             return Ok(settled);
         }

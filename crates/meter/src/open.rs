@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::{Cost, Error, Hold, Meter};
+use crate::{Cost, Error, Hold, Meter, Units};
 
 /// The number of micro-credits in a credit.
 const MICROS: u64 = 1_000_000;
@@ -29,8 +29,8 @@ pub struct Owed {
     pub account: Option<String>,
     /// The operation of the catalog.
     pub operation: String,
-    /// The number of units.
-    pub units: u64,
+    /// What it used of the operation.
+    pub units: Units,
     /// The idempotency key under which it is charged once.
     pub key: String,
 }
@@ -83,8 +83,14 @@ impl Open {
         let Some(micros) = credits.and_then(read_micros) else {
             return;
         };
-        let unit = micros.div_ceil(cost.units.max(1));
-        self.state().prices.insert(cost.operation.clone(), unit);
+        let unit = micros.div_ceil(cost.units.total().max(1));
+        let mut state = self.state();
+        let known = state.prices.entry(cost.operation.clone()).or_default();
+        // The mix of meters differs from call to call, so the dearest counts against the ceiling.
+        *known = match cost.units {
+            Units::Count(_) => unit,
+            Units::Meters(_) => unit.max(*known),
+        };
     }
 
     /// Admits a call. Returns `None` if it exceeds the ceiling or has no known price.
@@ -100,7 +106,7 @@ impl Open {
         let price = state
             .prices
             .get(&cost.operation)?
-            .saturating_mul(cost.units);
+            .saturating_mul(cost.units.total());
         let spent = state.spent.get(&cost.account).copied().unwrap_or(0);
         let after = spent.saturating_add(price);
         let waiting = state.owed.len() + state.holds.len();
@@ -111,7 +117,7 @@ impl Open {
         let owed = Owed {
             account: cost.account.clone(),
             operation: cost.operation.clone(),
-            units: cost.units,
+            units: cost.units.clone(),
             key: id.clone(),
         };
         state.holds.insert(id.clone(), owed);
@@ -120,20 +126,21 @@ impl Open {
 
     /// Settles a hold of this process: with units it is owed, and with zero units it is dropped.
     /// Returns `None` if the hold belongs to the service.
-    pub(crate) fn settle(&self, hold: &str, units: Option<u64>) -> Option<Hold> {
+    pub(crate) fn settle(&self, hold: &str, units: Option<Units>) -> Option<Hold> {
         if !hold.starts_with(OPEN) {
             return None;
         }
         let mut state = self.state();
         let owed = state.holds.remove(hold)?;
-        let wanted = units.unwrap_or(owed.units);
+        let wanted = units.unwrap_or_else(|| owed.units.clone());
+        let is_used = wanted.total() > 0;
         let price = state.prices.get(&owed.operation).copied().unwrap_or(0);
-        let held = price.saturating_mul(owed.units);
+        let held = price.saturating_mul(owed.units.total());
         let spent = state.spent.entry(owed.account.clone()).or_default();
         *spent = spent
             .saturating_sub(held)
-            .saturating_add(price.saturating_mul(wanted));
-        if wanted > 0 {
+            .saturating_add(price.saturating_mul(wanted.total()));
+        if is_used {
             state.owed.push(Owed {
                 units: wanted,
                 ..owed
@@ -141,7 +148,7 @@ impl Open {
         }
         Some(Hold {
             id: hold.to_owned(),
-            state: if wanted > 0 { "captured" } else { "released" }.to_owned(),
+            state: if is_used { "captured" } else { "released" }.to_owned(),
             is_replayed: false,
         })
     }
@@ -155,7 +162,7 @@ impl Open {
     fn remove(&self, owed: &Owed) {
         let mut state = self.state();
         let price = state.prices.get(&owed.operation).copied().unwrap_or(0);
-        let cost = price.saturating_mul(owed.units);
+        let cost = price.saturating_mul(owed.units.total());
         state.owed.retain(|one| one.key != owed.key);
         if let Some(spent) = state.spent.get_mut(&owed.account) {
             *spent = spent.saturating_sub(cost);
@@ -241,7 +248,7 @@ impl Meter {
     }
 
     async fn charge(&self, owed: &Owed) -> Result<(), Error> {
-        let mut body = json!({ "operation": owed.operation, "units": owed.units });
+        let mut body = json!({ "operation": owed.operation, "units": owed.units.json() });
         if let Some(account) = &owed.account {
             body["account"] = Value::from(account.as_str());
         }
@@ -394,5 +401,21 @@ mod tests {
         assert!(open.admit(&of("a"), "1").is_some());
         assert!(open.admit(&of("a"), "2").is_none());
         assert!(open.admit(&of("b"), "3").is_some());
+    }
+
+    #[tokio::test]
+    async fn calls_of_several_meters_count_by_their_dearest_mix_and_are_owed_by_meter() {
+        let open = Open::new(4);
+        let of = |input, output| Cost::meters("llm", [("input", input), ("output", output)]);
+        open.remember_price(&of(0, 100), Some("0.8"));
+        open.remember_price(&of(100, 0), Some("0.2"));
+
+        let hold = open.admit(&of(300, 100), "1").unwrap();
+        assert!(open.admit(&of(200, 0), "2").is_none(), "3.2 of 4 are spent");
+        let used = Units::of_meters([("input", 10), ("output", 7)]);
+        open.settle(&hold.id, Some(used.clone())).unwrap();
+
+        assert_eq!(open.owed()[0].units, used);
+        assert_eq!(used.json(), json!({ "input": 10, "output": 7 }));
     }
 }

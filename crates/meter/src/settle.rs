@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Error, Meter};
+use crate::{Error, Meter, Units};
 
 /// The largest number of captures that may wait. A further one is dropped, and its hold expires.
 const WAITING_MAX: usize = 100_000;
@@ -21,8 +21,8 @@ const REFUSED_MAX: usize = 1_000;
 pub struct Unsettled {
     /// The id of the hold.
     pub hold: String,
-    /// The units to charge, or `None` for the whole hold.
-    pub units: Option<u64>,
+    /// What to charge, or `None` for the whole hold.
+    pub units: Option<Units>,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +86,10 @@ impl Meter {
         loop {
             let first = self.settlements.state().waiting.front().cloned();
             let Some(capture) = first else { return 0 };
-            match self.capture(&capture.hold, capture.units).await {
+            match self
+                .capture_units(&capture.hold, capture.units.clone())
+                .await
+            {
                 Ok(_) => self.settlements.remove(&capture, false),
                 Err(
                     Error::Unavailable(_)
@@ -109,7 +112,7 @@ mod worker {
     use std::time::Duration;
 
     use super::Unsettled;
-    use crate::Meter;
+    use crate::{Meter, Units};
 
     /// The pause before the first retry; it doubles up to the longest one.
     const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -122,9 +125,9 @@ mod worker {
 
     impl Meter {
         /// Captures a hold, now or when the service is back.
-        pub(crate) async fn capture_surely(&self, hold: &str, units: Option<u64>) {
+        pub(crate) async fn capture_surely(&self, hold: &str, units: Option<Units>) {
             if !matches!(
-                self.capture(hold, units).await,
+                self.capture_units(hold, units.clone()).await,
                 Err(crate::Error::Unavailable(_)
                     | crate::Error::Refused {
                         status: 401 | 429,

@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql, word_column};
+use crate::db::{Tx, record, sql, total, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -183,9 +183,11 @@ pub fn add(tx: &mut Tx<'_>, name: &str, count: i64, now: Timestamp) -> Result<u6
 /// The sum of the counter for this hour and the previous one.
 pub fn recent(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<i64> {
     tx.query_one(
-        "select cast(coalesce(sum(count), 0) as bigint)
-           from tally
-          where name = $1 and hour >= $2",
+        sql!(
+            "select ",
+            total!("count"),
+            " from tally where name = $1 and hour >= $2"
+        ),
         args![name, now.seconds() / 3_600 - 1],
     )
 }
@@ -241,9 +243,11 @@ pub fn stuck_holds(tx: &mut Tx<'_>, before: Timestamp) -> Result<i64> {
 /// Credits that captures since `since` could not collect, in micro-credits.
 pub fn uncollected_since(tx: &mut Tx<'_>, since: Timestamp) -> Result<i64> {
     tx.query_one(
-        "select cast(coalesce(sum(uncollected), 0) as bigint)
-           from hold
-          where resolved_at >= $1 and uncollected > 0",
+        sql!(
+            "select ",
+            total!("uncollected"),
+            " from hold where resolved_at >= $1 and uncollected > 0"
+        ),
         args![since],
     )
 }
@@ -252,13 +256,16 @@ pub fn uncollected_since(tx: &mut Tx<'_>, since: Timestamp) -> Result<i64> {
 /// sum in minor units.
 pub fn revenue(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i64, i64)> {
     tx.query_one(
-        "select count(*), cast(coalesce(sum(amount_minor - refunded_minor), 0) as bigint)
-           from transactions
-          where occurred_at >= $1
-            and occurred_at < $2
-            and status in ('COMPLETED', 'REFUNDED')
-            and amount_minor > 0
-            and type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')",
+        sql!(
+            "select count(*), ",
+            total!("amount_minor - refunded_minor"),
+            " from transactions
+              where occurred_at >= $1
+                and occurred_at < $2
+                and status in ('COMPLETED', 'REFUNDED')
+                and amount_minor > 0
+                and type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')"
+        ),
         args![from, until],
     )
 }

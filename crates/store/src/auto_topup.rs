@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, word_column};
+use crate::db::{Tx, record, sql, total, word_column};
 use crate::error::Result;
 
 words! {
@@ -162,12 +162,15 @@ pub fn wake(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
 /// Minor units of automatic purchases since `since` that were paid or may still be.
 pub fn spent_since(tx: &mut Tx<'_>, account: i64, since: Timestamp) -> Result<i64> {
     tx.query_one(
-        "select cast(coalesce(sum(amount_minor), 0) as bigint)
-           from stripe_intent
-          where account_id = $1
-            and kind = 'auto_topup'
-            and state <> 'failed'
-            and (created_at >= $2 or state in ('open', 'calling'))",
+        sql!(
+            "select ",
+            total!("amount_minor"),
+            " from stripe_intent
+              where account_id = $1
+                and kind = 'auto_topup'
+                and state <> 'failed'
+                and (created_at >= $2 or state in ('open', 'calling'))"
+        ),
         args![account, since],
     )
 }

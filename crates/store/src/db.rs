@@ -94,6 +94,34 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
+/// The sum of an integer expression over rows, 0 without any, which saturates at the range of 64
+/// bits: neither database fails, and a report is never lost to one absurd row (G11).
+///
+/// SQLite adds up 64-bit integers and fails on overflow; PostgreSQL's `numeric` doesn't fit a
+/// bigint. So both add up the two halves of each number, which can't overflow, and then look.
+macro_rules! total {
+    ($of:expr) => {
+        concat!(
+            "cast(case when coalesce(sum((",
+            $of,
+            ") / 4294967296), 0) + coalesce(sum((",
+            $of,
+            ") % 4294967296), 0) / 4294967296 > 2147483646 then 9223372036854775807
+                 when coalesce(sum((",
+            $of,
+            ") / 4294967296), 0) + coalesce(sum((",
+            $of,
+            ") % 4294967296), 0) / 4294967296 < -2147483646 then -9223372036854775807
+                 else coalesce(sum((",
+            $of,
+            ") / 4294967296), 0) * 4294967296 + coalesce(sum((",
+            $of,
+            ") % 4294967296), 0) end as bigint)"
+        )
+    };
+}
+pub(crate) use total;
+
 impl Tx<'_> {
     /// Runs one statement; returns the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64> {

@@ -15,7 +15,7 @@ pub enum Kind {
     Text,
     /// A time, in microseconds.
     Time,
-    /// An amount in micro-credits.
+    /// An amount in micro-credits, or units in millionths.
     Credits,
 }
 
@@ -116,7 +116,7 @@ pub static TABLES: &[Table] = &[
         key [0], "where price_id > $1 order by price_id limit $2"),
     table!("journal", [n Int, account_id Int, seq Int, kind Text, at Time, posted_delta Credits,
         held_delta Credits, debt_delta Credits, idempotency_key Text, hold_id Text, operation Text,
-        units Int, api_key_id Int, charged Credits],
+        units Int, api_key_id Int, charged Credits, exact_units Text],
         key [1, 2], "where (account_id, seq) > ($1, $2) order by account_id, seq limit $3",
         of "account_id = $4"),
     table!("wallet", [account_id Int, posted Credits, held Credits, debt Credits, seq Int,
@@ -142,6 +142,12 @@ pub static TABLES: &[Table] = &[
         "where (account_id, day, operation, api_key_id) > ($1, $2, $3, $4)
          order by account_id, day, operation, api_key_id limit $5",
         of "account_id = $6"),
+    table!("usage_meter_day", [account_id Int, day Int, operation Text, api_key_id Int, meter Text,
+        units Credits],
+        key [0, 1, 2, 3, 4],
+        "where (account_id, day, operation, api_key_id, meter) > ($1, $2, $3, $4, $5)
+         order by account_id, day, operation, api_key_id, meter limit $6",
+        of "account_id = $7"),
     table!("stripe_customer", [customer_id Text, account_id Int, state Text, created_at Time],
         key [0], "where customer_id > $1 order by customer_id limit $2",
         of "account_id = $3"),

@@ -40,7 +40,8 @@ pub use read::{
 pub use rebuild::rebuild;
 pub use rows::hold;
 pub use usage::{
-    DayUsage, KeyUsage, UsageLine, usage_by_day, usage_by_key_between, usage_lines, used_between,
+    DayUsage, KeyUsage, MeterLine, MeterUsage, UsageLine, meter_lines, usage_by_day,
+    usage_by_key_between, usage_by_meter, usage_lines, used_between,
 };
 pub use wallet::{WalletRow, wallet};
 

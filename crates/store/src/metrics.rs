@@ -4,7 +4,7 @@
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{Tx, record, sql, total};
 use crate::error::Result;
 
 record! {
@@ -26,15 +26,20 @@ record! {
 /// Payments from `from` until before `until`, by currency.
 pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Payments>> {
     tx.query(
-        "select currency,
+        sql!(
+            "select currency,
                 count(*) filter (where status <> 'FAILED'),
                 count(*) filter (where status = 'FAILED'),
-                cast(coalesce(sum(amount_minor - refunded_minor - case
-                                  when amount_minor > 0 and tax_minor > 0
+                ",
+            total!(
+                "case when status = 'FAILED' then 0
+                      else amount_minor - refunded_minor
+                           - case when amount_minor > 0 and tax_minor > 0
                                   then (tax_minor * (amount_minor - refunded_minor) * 2
                                         + amount_minor) / (amount_minor * 2)
-                                  else 0 end)
-                              filter (where status <> 'FAILED'), 0) as bigint),
+                                  else 0 end end"
+            ),
+            ",
                 count(distinct case when status <> 'FAILED' and amount_minor > refunded_minor
                                     then account_id end)
            from transactions
@@ -43,7 +48,8 @@ pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Ve
             and occurred_at >= $1
             and occurred_at < $2
           group by currency
-          order by currency",
+          order by currency"
+        ),
         args![from, until],
     )
 }
@@ -64,9 +70,11 @@ pub fn events(tx: &mut Tx<'_>, from: Timestamp) -> Result<Vec<(String, i64)>> {
 /// micro-credits.
 pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
-        "select count(*), cast(coalesce(sum(posted - debt), 0) as bigint)
-           from wallet
-          where status <> 'closed'",
+        sql!(
+            "select count(*), ",
+            total!("posted - debt"),
+            " from wallet where status <> 'closed'"
+        ),
         args![],
     )
 }
@@ -182,11 +190,11 @@ macro_rules! recurs_at {
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         concat!(
-            "select currency, billing_interval, count(*),
-                cast(coalesce(sum(amount_minor * quantity)
-                              filter (where monthly_minor is null), 0) as bigint),
-                cast(coalesce(sum(monthly_minor), 0) as bigint)
-           from subscription
+            "select currency, billing_interval, count(*), ",
+            total!("case when monthly_minor is null then amount_minor * quantity else 0 end"),
+            ", ",
+            total!("coalesce(monthly_minor, 0)"),
+            " from subscription
           where ",
             recurs_at!("$1"),
             " and currency is not null
@@ -224,13 +232,16 @@ pub fn subscribed(
 /// top-ups among the transactions, and purchases in the journal.
 pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
-        "select (select cast(coalesce(sum(credits_purchased_micros), 0) as bigint)
-                   from transactions
-                  where type = 'CREDIT_TOPUP'
-                    and status in ('COMPLETED', 'REFUNDED')),
-                (select cast(coalesce(sum(amount), 0) as bigint)
-                   from credit_grant
-                  where kind = 'purchase')",
+        sql!(
+            "select (select ",
+            total!("credits_purchased_micros"),
+            "          from transactions
+                      where type = 'CREDIT_TOPUP'
+                        and status in ('COMPLETED', 'REFUNDED')),
+                    (select ",
+            total!("amount"),
+            " from credit_grant where kind = 'purchase')"
+        ),
         args![],
     )
 }
@@ -250,7 +261,8 @@ record! {
 /// Milestones observed since the first customer.
 pub fn seen(tx: &mut Tx<'_>) -> Result<Seen> {
     tx.query_one(
-        "select (select max(occurred_at)
+        sql!(
+            "select (select max(occurred_at)
                    from transactions
                   where type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')
                     and status in ('COMPLETED', 'REFUNDED')),
@@ -258,7 +270,10 @@ pub fn seen(tx: &mut Tx<'_>) -> Result<Seen> {
                    from transactions
                   where type in ('SUBSCRIPTION_UPGRADE', 'SUBSCRIPTION_DOWNGRADE',
                                  'SUBSCRIPTION_CANCEL')),
-                (select cast(coalesce(sum(calls), 0) as bigint) from usage_day)",
+                (select ",
+            total!("calls"),
+            " from usage_day)"
+        ),
         args![],
     )
 }

@@ -42,6 +42,8 @@ page!(UsagePage);
 pub struct UsageRow {
     /// For example "chat" or "prod-web".
     pub name: String,
+    /// The units of each meter of an operation that has several: "210 tokens".
+    pub meters: Option<String>,
     /// For example "5,938".
     pub calls: String,
     pub per_call: String,
@@ -58,6 +60,8 @@ pub struct CallRow {
     pub key: String,
     pub id: String,
     pub credits: String,
+    /// The units of each meter, if its operation has several.
+    pub meters: Option<String>,
     pub href: String,
     pub badge: Badge,
 }

@@ -9,7 +9,7 @@ use billing::app::App;
 use billing::error::Error;
 
 use crate::http::accept::accepted;
-use crate::http::error::HttpError;
+use crate::http::error::{HttpError, PROBLEM};
 use crate::http::origin::is_cross_site;
 use crate::http::request_id::RequestId;
 use crate::sign_in::host_session::WHY;
@@ -125,13 +125,15 @@ async fn word_error(
         return axum::response::Redirect::to(&login).into_response();
     }
     let (mut parts, _) = response.into_parts();
-    let body = if wants_page {
-        let html = HeaderValue::from_static("text/html; charset=utf-8");
-        parts.headers.insert(header::CONTENT_TYPE, html);
-        crate::frame::error_page(app, &error, account_of(here), id)
+    let (kind, body) = if wants_page {
+        let page = crate::frame::error_page(app, &error, account_of(here), id);
+        ("text/html; charset=utf-8", page)
     } else {
-        error.body(id).to_string()
+        (PROBLEM, error.body(id).to_string())
     };
+    // Also for a response of the framework's own, which was plain text.
+    let kind = HeaderValue::from_static(kind);
+    parts.headers.insert(header::CONTENT_TYPE, kind);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
 }
@@ -151,6 +153,11 @@ fn unworded(response: &Response) -> Option<HttpError> {
             "not_found",
             "Not found",
             "There is no page at this address.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "method_not_allowed",
+            "Method not allowed",
+            "This address doesn't take that method.",
         ),
         StatusCode::REQUEST_TIMEOUT => return Some(HttpError::too_slow()),
         StatusCode::PAYLOAD_TOO_LARGE => return Some(HttpError::too_large()),

@@ -167,6 +167,7 @@ pub fn account(
         last_at: Timestamp::default(),
         holds_count: 0,
         usage: BTreeMap::new(),
+        meters: BTreeMap::new(),
     };
     audit.report.accounts += 1;
     audit.ledger.limits = uncounted_limits(tx, account)?;
@@ -215,6 +216,8 @@ struct Audit<'a> {
     last_at: Timestamp,
     holds_count: i64,
     usage: BTreeMap<(i64, String, i64), (i64, i64)>,
+    /// Units of each meter by the same keys, in millionths.
+    meters: BTreeMap<((i64, String, i64), String), i64>,
 }
 
 /// Describes the fields that differ between a row and the journal.
@@ -325,7 +328,7 @@ impl Audit<'_> {
         if self.replays {
             self.compare_lots(&lots);
         }
-        let sum = |of: fn(&Lot) -> Credits| lots.iter().map(|lot| of(lot).micros()).sum::<i64>();
+        let sum = |of: fn(&Lot) -> Credits| lots.iter().map(of).sum::<Credits>().micros();
         let wallet = store::ledger::wallet(tx, self.ledger.account)?;
         let (posted, held, debt) = wallet.map_or((0, 0, 0), |w| (w.posted, w.held, w.debt));
         let remaining = sum(Lot::remaining);
@@ -398,7 +401,7 @@ impl Audit<'_> {
         match rows::pending_holds(tx, account) {
             Ok(pending) => {
                 let pins = pending.iter().flat_map(|hold| &hold.pins);
-                let pinned: i64 = pins.map(|(_, part)| part.micros()).sum();
+                let pinned = pins.map(|(_, part)| *part).sum::<Credits>().micros();
                 let wallet = store::ledger::wallet(tx, account)?;
                 let held = wallet.map_or(0, |wallet| wallet.held);
                 if pinned != held {

@@ -1,50 +1,32 @@
 //! Alerts: rules that are evaluated periodically. A rule that holds opens an incident, once; when
 //! it no longer holds, the incident is closed. Operators are notified of both by email, the host
-//! application by webhook.
+//! application by webhook. A rule that can't be evaluated is an incident of its own, and keeps no
+//! other rule from being evaluated (G11).
 
 mod closed;
+mod rules;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::alerts::{Alert, AlertState, NewAlert, Severity};
-use store::disputes::Dispute;
-use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
-use domain::money::{Currency, MinorUnits};
-use domain::projection::DisputeStatus;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use store::{Tx, alerts};
 
 use crate::app::App;
-use crate::binding::OTHER_ACCOUNT;
 use crate::error::Result;
-use crate::jobs::nightly;
 use crate::letters::enqueue;
-use crate::operators::unfinished::{self, Unfinished};
-use crate::sync::inbox::OTHER_MODE;
-use crate::sync::snapshot::CUSTOMER_MISSING;
-use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
 
 /// The pause between two evaluations of the rules.
 const EVERY: Duration = Duration::from_secs(15);
-
-/// More consecutive failures than this open an incident (seed 15.3).
-const FAILED_IN_A_ROW_MAX: i64 = 5;
-
-/// Minutes after its expiry at which a pending hold counts as stuck; the sweep runs every few
-/// seconds.
-const STUCK_HOLD_MINUTES: i64 = 10;
 
 /// Hours that tallies are kept.
 const TALLY_HOURS: i64 = 48;
 
 /// Maximum number of open incidents.
 const OPEN_MAX: i64 = 1_000;
-
-/// Maximum number of disputes that are alerted at once.
-const DISPUTES_MAX: i64 = 200;
 
 /// Maximum number of operators who are notified.
 const LISTENERS_MAX: i64 = 50;
@@ -53,37 +35,17 @@ const SECONDS_PER_MINUTE: i64 = 60;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
 
-const MICROS_PER_CREDIT: i64 = 1_000_000;
-
 /// The rule that is evaluated once a day.
 pub const REVENUE: &str = "revenue-drop";
 
-/// The rule about unfinished requests to Stripe; its subject is an account.
-const OWED: &str = "owed";
+/// The rule about rules that can't be evaluated; its subject is the name of the rule.
+pub const UNEVALUATED: &str = "alert-rule";
 
 /// The names of all rules.
-pub const RULES: &[&str] = &[
-    "failed-webhooks",
-    "inbox-age",
-    "parked",
-    "bad-signatures",
-    "stripe-errors",
-    "other-mode",
-    "outbox",
-    "endpoint-disabled",
-    "stuck-holds",
-    "uncollected",
-    "audit",
-    OWED,
-    "clock",
-    "stripe-account",
-    "customer-missing",
-    "unexplained-payments",
-    "dispute",
-    "lost-dispute",
-    closed::RULE,
-    REVENUE,
-];
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let evaluated = rules::ALL.iter().map(|(name, _)| *name);
+    evaluated.chain([REVENUE, UNEVALUATED])
+}
 
 /// A condition that a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +96,10 @@ async fn count(app: &App, seen: &mut u64) -> Result<()> {
 /// Evaluates every rule once and sends notifications. Returns how many incidents opened or closed.
 pub async fn once(app: &App) -> Result<usize> {
     let rules = Rules::of(app);
-    let seen = rules.clone();
-    let changes = app.read(move |tx| seen.changes(tx)).await?;
+    let found = rules.evaluate(app).await;
+    let changes = app
+        .read(move |tx| Rules::changes(tx, found.clone()))
+        .await?;
     if changes.opened.is_empty() && changes.closed.is_empty() && changes.day.is_none() {
         return Ok(0);
     }
@@ -148,6 +112,31 @@ pub async fn once(app: &App) -> Result<usize> {
         app.webhook_due.notify_one();
     }
     Ok(notified)
+}
+
+/// What the rules found.
+#[derive(Clone, Debug, Default)]
+struct Evaluated {
+    found: Vec<Found>,
+    /// The rules that couldn't be evaluated: whether their incidents have ended is unknown.
+    failed: Vec<&'static str>,
+    /// The day whose revenue was compared.
+    day: Option<i64>,
+}
+
+impl Evaluated {
+    fn fail(&mut self, rule: &'static str, error: &crate::error::Error) {
+        tracing::warn!(rule, %error, "Failed to evaluate an alert rule");
+        let summary = format!(
+            "The alert rule {rule} can't be evaluated, so its incidents go unnoticed. The log has \
+             the reason."
+        );
+        self.failed.push(rule);
+        self.found.push(Found {
+            subject: rule.to_owned(),
+            ..critical(UNEVALUATED, &summary)
+        });
+    }
 }
 
 /// The inputs of the rules besides the database.
@@ -179,12 +168,34 @@ impl Rules {
         }
     }
 
-    fn changes(&self, tx: &mut Tx<'_>) -> store::Result<Changes> {
-        let mut found = self.found(tx)?;
-        let day = self.day_to_compare(tx)?;
-        if let Some(day) = day {
-            found.extend(self.revenue(tx, day)?);
+    /// Evaluates each rule in a read of its own.
+    async fn evaluate(&self, app: &App) -> Evaluated {
+        let mut evaluated = Evaluated::default();
+        for (name, rule) in rules::ALL {
+            let rules = self.clone();
+            match app.read(move |tx| rule(&rules, tx)).await {
+                Ok(found) => evaluated.found.extend(found),
+                Err(error) => evaluated.fail(name, &error),
+            }
         }
+        let rules = self.clone();
+        let compared = app.read(move |tx| {
+            let day = rules.day_to_compare(tx)?;
+            let found = day.map(|day| rules.revenue(tx, day)).transpose()?;
+            Ok((day, found.flatten()))
+        });
+        match compared.await {
+            Ok((day, found)) => {
+                evaluated.day = day;
+                evaluated.found.extend(found);
+            }
+            Err(error) => evaluated.fail(REVENUE, &error),
+        }
+        evaluated
+    }
+
+    fn changes(tx: &mut Tx<'_>, evaluated: Evaluated) -> store::Result<Changes> {
+        let Evaluated { found, failed, day } = evaluated;
         let open = alerts::all_open(tx, OPEN_MAX)?;
         let is = |alert: &Alert, found: &Found| {
             alert.rule == found.rule && alert.subject == found.subject
@@ -192,6 +203,7 @@ impl Rules {
         let closed = open
             .iter()
             .filter(|alert| alert.rule != REVENUE || day.is_some())
+            .filter(|alert| !failed.iter().any(|rule| *rule == alert.rule))
             .filter(|alert| !found.iter().any(|found| is(alert, found)))
             .map(|alert| (alert.rule.clone(), alert.subject.clone()))
             .collect();
@@ -257,125 +269,6 @@ impl Rules {
         Ok(())
     }
 
-    /// The conditions that hold now, for the rules that are evaluated every time.
-    fn found(&self, tx: &mut Tx<'_>) -> store::Result<Vec<Found>> {
-        let mut found = Vec::new();
-        self.of_the_inbox(tx, &mut found)?;
-        self.of_what_leaves(tx, &mut found)?;
-        self.of_credits(tx, &mut found)?;
-        of_requests(tx, &mut found)?;
-        self.of_what_is_ours(tx, &mut found)?;
-        disputes(tx, &mut found)?;
-        closed::accounts(tx, &mut found)?;
-        Ok(found)
-    }
-
-    fn of_the_inbox(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-        let failed = alerts::failed_in_a_row(tx)?;
-        if failed > FAILED_IN_A_ROW_MAX {
-            let summary = "More than 5 consecutive attempts to apply Stripe webhooks failed.";
-            found.push(critical("failed-webhooks", summary));
-        }
-        let waits_since = self.minutes_ago(self.settings.inbox_minutes);
-        if store::events::oldest_open(tx)?.is_some_and(|oldest| oldest < waits_since) {
-            let minutes = self.settings.inbox_minutes;
-            let summary =
-                format!("A Stripe event has been waiting for more than {minutes} minutes.");
-            found.push(critical("inbox-age", &summary));
-        }
-        let (_, accounts) = store::sync::backlog(tx)?;
-        if accounts > 0 || alerts::parked_events(tx)? > 0 {
-            let summary = "Accounts or events failed and need manual review.";
-            found.push(warning("parked", summary));
-        }
-        let unsigned = alerts::recent(tx, "bad-signature", self.real_now)?;
-        if unsigned > self.settings.bad_signatures_max {
-            let summary = "Many webhook deliveries had a bad signature.";
-            found.push(warning("bad-signatures", summary));
-        }
-        let errors = alerts::recent(tx, "stripe-error", self.real_now)?;
-        if errors > self.settings.stripe_errors_max {
-            found.push(warning("stripe-errors", "Many calls to Stripe failed."));
-        }
-        if alerts::recent(tx, OTHER_MODE, self.real_now)? > 0 {
-            let summary = "Stripe delivers events of the other mode (live or test) than the key's. \
-                           They are ignored. Check the webhook endpoints in Stripe's dashboard.";
-            found.push(warning("other-mode", summary));
-        }
-        Ok(())
-    }
-
-    fn of_what_leaves(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-        let waits_since = self.minutes_ago(self.settings.outbox_minutes);
-        if alerts::overdue_messages(tx, waits_since)? > 0 {
-            let minutes = self.settings.outbox_minutes;
-            let summary =
-                format!("Emails or webhooks have been waiting for more than {minutes} minutes.");
-            found.push(warning("outbox", &summary));
-        }
-        for endpoint in store::webhook_endpoints::all(tx)? {
-            let reason = endpoint.disabled_reason.as_deref();
-            if endpoint.state == EndpointState::Disabled && reason != Some(BY_HAND) {
-                let id = &endpoint.public_id;
-                let summary =
-                    format!("The webhook endpoint {id} was disabled because deliveries failed.");
-                found.push(Found {
-                    subject: endpoint.public_id.clone(),
-                    ..warning("endpoint-disabled", &summary)
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn of_credits(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-        let over = self
-            .now
-            .plus_seconds(-STUCK_HOLD_MINUTES * SECONDS_PER_MINUTE);
-        if alerts::stuck_holds(tx, over)? > 0 {
-            let summary = "Holds are still pending after they expired.";
-            found.push(warning("stuck-holds", summary));
-        }
-        let uncollected = alerts::uncollected_since(tx, self.now.plus_days(-1))?;
-        if uncollected / MICROS_PER_CREDIT > self.settings.uncollected_credits_max {
-            let summary = "Captures of the last day left many credits uncollected.";
-            found.push(warning("uncollected", summary));
-        }
-        let audit = store::settings::get(tx, nightly::LAST)?;
-        let audit = audit.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        if audit.is_some_and(|audit| audit["differences"] != 0) {
-            found.push(critical(
-                "audit",
-                "The last audit found differences in the books.",
-            ));
-        }
-        Ok(())
-    }
-
-    /// What would be read or charged wrongly: another Stripe account, a customer that Stripe doesn't
-    /// have, a payment without credits or a plan, a wrong clock.
-    fn of_what_is_ours(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-        if self.is_clock_doubtful {
-            let summary = "The system clock is more than a day from the last commit; nothing \
-                           expires until it is accepted.";
-            found.push(critical("clock", summary));
-        }
-        if store::sync::failing_with(tx, OTHER_ACCOUNT)? > 0 {
-            let summary = "The Stripe key is of another account or mode than the database; nothing \
-                           is synced.";
-            found.push(critical("stripe-account", summary));
-        }
-        if store::sync::failing_with(tx, CUSTOMER_MISSING)? > 0 {
-            let summary = "Stripe does not have the customer of an account.";
-            found.push(critical("customer-missing", summary));
-        }
-        if store::transactions::unexplained::count(tx)? > 0 {
-            let summary = "Payments have brought neither credits nor a plan; `repair` lists them.";
-            found.push(warning("unexplained-payments", summary));
-        }
-        Ok(())
-    }
-
     /// The day whose revenue is to be compared with the day before: yesterday, from the configured
     /// hour on, unless that was done already.
     fn day_to_compare(&self, tx: &mut Tx<'_>) -> store::Result<Option<i64>> {
@@ -405,59 +298,6 @@ impl Rules {
     fn minutes_ago(&self, minutes: i64) -> Timestamp {
         self.real_now.plus_seconds(-minutes * SECONDS_PER_MINUTE)
     }
-}
-
-/// Requests to Stripe that are unfinished after a refusal or several failures: one incident for each
-/// account.
-fn of_requests(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-    for Unfinished { account, what, .. } in unfinished::by_account(tx)? {
-        let summary = format!("{what} for {account} is overdue: Stripe didn't carry it out.");
-        found.push(Found {
-            subject: account,
-            ..critical(OWED, &summary)
-        });
-    }
-    Ok(())
-}
-
-/// Open disputes, each until the bank has decided; and lost ones, until someone has decided whether
-/// the plan that was paid for continues.
-fn disputes(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
-    for dispute in store::disputes::all_open(tx, DISPUTES_MAX)? {
-        let due = match dispute.due_by {
-            Some(due_by) if dispute.status() == Some(DisputeStatus::NeedsResponse) => {
-                format!("Stripe needs your response by {}.", due_by.date_text())
-            }
-            _ => "The bank is reviewing it.".to_owned(),
-        };
-        let summary = format!("{} is disputed. {due}", disputed(tx, &dispute)?);
-        found.push(Found {
-            subject: dispute.dispute_id,
-            ..critical("dispute", &summary)
-        });
-    }
-    for dispute in store::disputes::all_asked(tx, DISPUTES_MAX)? {
-        let payment = disputed(tx, &dispute)?;
-        let summary = format!(
-            "{payment} was lost in a dispute and its plan continues. Decide on the account's page \
-             whether it ends."
-        );
-        found.push(Found {
-            subject: dispute.dispute_id,
-            ..warning("lost-dispute", &summary)
-        });
-    }
-    Ok(())
-}
-
-/// The payment that a dispute is about, as the beginning of a sentence. Alerts name no person.
-fn disputed(tx: &mut Tx<'_>, dispute: &Dispute) -> store::Result<String> {
-    let currency = Currency::parse(&dispute.currency).unwrap_or(Currency::USD);
-    let amount = MinorUnits::new(dispute.amount_minor, currency).decimal_text();
-    let account = store::accounts::find(tx, dispute.account_id)?;
-    let account = account.map_or_else(String::new, |account| account.public_id);
-    let code = currency.code().to_uppercase();
-    Ok(format!("A payment of {amount} {code} by {account}"))
 }
 
 /// Whether `latest` is more than `percent` below `before`.

@@ -8,12 +8,11 @@ use crate::app::App;
 use crate::error::Result;
 use crate::idempotency::Key;
 use crate::metering::MeteredCall;
-use crate::metering::admission;
 
-/// A call that was charged, or would be admitted.
+/// A call that was charged.
 #[derive(Clone, Copy, Debug)]
 pub struct Admitted {
-    /// What the call cost, or would cost.
+    /// What the call cost.
     pub cost: Credits,
     /// Credits that can be spent now.
     pub available: Credits,
@@ -21,27 +20,15 @@ pub struct Admitted {
     pub replayed: bool,
 }
 
-/// Charges the call under `key`. Without a key nothing is charged, and the result only says whether
-/// the call would be admitted. A refusal is returned as the error.
+/// Charges the call under `key`. A refusal is returned as the error.
 pub async fn check(
     app: &App,
     caller: &KeyCaller,
-    key: Option<Key>,
+    key: Key,
     call: &MeteredCall,
 ) -> Result<Admitted> {
     let price = call.price(app)?;
     let account = caller.account(app, call.account.as_deref()).await?;
-    let Some(key) = key else {
-        let look = admission::look(app, account, price.credits, caller.spender()).await?;
-        return match look.error(app) {
-            Some(refusal) => Err(refusal),
-            None => Ok(Admitted {
-                cost: price.credits,
-                available: look.view.available,
-                replayed: false,
-            }),
-        };
-    };
     let [kind, what, units] = price.meaning();
     let request = Request {
         command: Command::Debit {

@@ -20,13 +20,14 @@ const AT_ONCE_MAX: usize = 250;
 
 /// Charges one call. A ledger refusal is returned as the error.
 pub async fn debit(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Outcome> {
-    let request = request(app, caller, key, call)?;
     let account = caller.account(app, call.account.as_deref()).await?;
+    let request = request(app, caller, key, call)?;
     app.ledger_or_refuse(account, request).await
 }
 
 /// The ledger command for a debit.
 fn request(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Request> {
+    call.require_cost()?;
     let price = call.price(app)?;
     let endpoint = call.endpoint()?;
     let [kind, what, units] = price.meaning();
@@ -105,15 +106,15 @@ async fn prepare(
         let detail = "Each debit of a batch has a key of its own, the same on a retry.";
         Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
     })?;
-    let request = request(app, caller, Key::read(key)?, &call)?;
+    let key = Key::read(key)?;
     let account = if let Some(known) = accounts.get(&call.account) {
         *known
     } else {
         let found = caller.account(app, call.account.as_deref()).await?;
-        accounts.insert(call.account, found);
+        accounts.insert(call.account.clone(), found);
         found
     };
-    Ok((account, request))
+    Ok((account, request(app, caller, key, &call)?))
 }
 
 /// The error for a refused debit of a batch; each account's public id is looked up once.

@@ -1,9 +1,11 @@
 //! Holds: credits set aside before a call, and captured or released after it.
 
 use domain::ledger::{
-    Command, Context, Entry, HOLD_TTL_SECONDS_DEFAULT, HOLD_TTL_SECONDS_MAX, Outcome, Request,
+    Body, Command, Context, Entry, HOLD_TTL_SECONDS_DEFAULT, HOLD_TTL_SECONDS_MAX, Outcome,
+    Request, capture_max,
 };
 use domain::money::Credits;
+use domain::units::Quantity;
 use serde_json::value::RawValue;
 use store::Tx;
 
@@ -41,6 +43,7 @@ pub async fn authorize(
         command: Command::Authorize {
             hold: app.new_id("hold"),
             amount: price.credits,
+            least: price.least,
             ttl_seconds,
         },
         key: Some(key),
@@ -69,12 +72,12 @@ pub struct HoldName<'a> {
 
 /// The amount to capture: `credits`, or `units` of the hold's operation; the whole hold if neither
 /// is given.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CaptureAmount<'a> {
     /// Credits, as the caller wrote them.
     pub credits: Option<&'a RawValue>,
-    /// Units of the hold's operation, at the price when the hold was authorized.
-    pub units: Option<i64>,
+    /// What the call used of the hold's operation, at the price when the hold was authorized.
+    pub units: Option<Quantity>,
 }
 
 /// Captures a hold. Without a key, a repeated capture is a conflict.
@@ -86,7 +89,12 @@ pub async fn capture(
     amount: CaptureAmount<'_>,
 ) -> Result<Outcome> {
     let (account, origin) = origin(app, caller, hold).await?;
-    let credits = credits_of(app, amount, &origin).await?;
+    let credits = credits_of(app, &amount, &origin).await?;
+    let mut context = origin.context;
+    context.api_key = Some(caller.key);
+    // What was estimated of each meter isn't what was used, if the caller names only credits.
+    let is_used = |units: &Quantity| amount.credits.is_none() || !units.has_meters();
+    context.units = amount.units.or(context.units.filter(is_used));
     let meaning = credits.map(|credits| credits.to_string());
     let meaning = meaning.unwrap_or_default();
     let request = Request {
@@ -95,11 +103,7 @@ pub async fn capture(
             amount: credits,
         },
         key: key.map(|key| key.of(&["capture", hold.id, &meaning])),
-        context: Context {
-            units: amount.units.or(origin.context.units),
-            api_key: Some(caller.key),
-            ..origin.context
-        },
+        context,
     };
     app.ledger_or_refuse(account, request).await
 }
@@ -152,10 +156,24 @@ async fn origin(app: &App, caller: &KeyCaller, hold: HoldName<'_>) -> Result<(i6
 
 async fn credits_of(
     app: &App,
-    amount: CaptureAmount<'_>,
+    amount: &CaptureAmount<'_>,
     origin: &Entry,
 ) -> Result<Option<Credits>> {
-    match (amount.credits, amount.units) {
+    let held = match &origin.body {
+        Body::Hold { amount, .. } => *amount,
+        _ => return Err(Error::bug("a hold was authorized by another entry")),
+    };
+    let bounded = |field: &str, credits: Credits, max: Credits| {
+        if credits <= max {
+            return Ok(Some(credits));
+        }
+        let detail = format!(
+            "A capture of this hold of {held} credits is at most {max} credits, not {credits}. Check \
+             the unit of the number, or set more aside."
+        );
+        Err(Error::field(field, detail))
+    };
+    match (amount.credits, &amount.units) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(Error::field("credits", "Name credits or units; not both.")),
         (Some(raw), None) => {
@@ -163,7 +181,7 @@ async fn credits_of(
             if credits < Credits::ZERO {
                 return Err(Error::field("credits", "A capture is not negative."));
             }
-            Ok(Some(credits))
+            bounded("credits", credits, capture_max(held, false))
         }
         (None, Some(units)) => {
             let Some(operation) = &origin.context.operation else {
@@ -171,7 +189,8 @@ async fn credits_of(
                 return Err(Error::field("units", detail));
             };
             let version = origin.context.rate_card;
-            cost_under(app, version, operation, units).await.map(Some)
+            let cost = cost_under(app, version, operation, units).await?;
+            bounded("units", cost, capture_max(held, true))
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The price of a metered call.
 
-use domain::catalog::{Catalog, DEFAULT_OPERATION};
+use domain::catalog::{Catalog, DEFAULT_OPERATION, PriceError};
 use domain::ledger::Context;
 use domain::money::Credits;
-use serde_json::value::RawValue;
+use domain::units::Quantity;
 
 use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::exact::read_positive_credits;
+use crate::metering::MeteredCall;
 use crate::text::is_line;
 
 /// Maximum length of an endpoint name.
@@ -17,63 +18,91 @@ const ENDPOINT_CHARS_MAX: usize = 200;
 /// The price of a call, and how it was determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// What the call costs.
+    /// What the call costs, or the most that its hold sets aside.
     pub credits: Credits,
+    /// The least that a hold for as much as there is sets aside; none for an exact amount.
+    pub least: Option<Credits>,
     /// The operation, if one determined the price.
     pub operation: Option<String>,
     /// The units of the operation.
-    pub units: Option<i64>,
+    pub units: Option<Quantity>,
     /// The catalog version that determined the price.
     pub rate_card: i64,
 }
 
 impl Price {
-    /// The price of a call: the given credits, or units of an operation; one `call` if neither is
-    /// given.
-    pub fn read(
-        app: &App,
-        credits: Option<&RawValue>,
-        operation: Option<&str>,
-        units: Option<i64>,
-    ) -> Result<Price> {
-        Price::at(&app.rules().catalog, credits, operation, units)
-    }
-
-    fn at(
-        catalog: &Catalog,
-        credits: Option<&RawValue>,
-        operation: Option<&str>,
-        units: Option<i64>,
-    ) -> Result<Price> {
+    /// The price of a call: the given credits, or what it uses of an operation; one `call` if
+    /// neither is given.
+    pub fn read(catalog: &Catalog, call: &MeteredCall) -> Result<Price> {
         let rate_card = catalog.version;
-        if let Some(raw) = credits {
-            if operation.is_some() || units.is_some() {
+        let operation = call.operation.as_deref();
+        if call.max {
+            return Price::up_to(catalog, call);
+        }
+        if let Some(raw) = &call.credits {
+            if operation.is_some() || call.units.is_some() {
                 let detail = "Name either credits, or an operation and units, not both.";
                 return Err(Error::field("credits", detail));
             }
             return Ok(Price {
                 credits: read_positive_credits("credits", raw)?,
+                least: None,
                 operation: None,
                 units: None,
                 rate_card,
             });
         }
-        let (operation, units) = (operation.unwrap_or(DEFAULT_OPERATION), units.unwrap_or(1));
+        let operation = operation.unwrap_or(DEFAULT_OPERATION);
+        let priced = catalog.price(operation, call.units.as_ref())?;
+        if priced.units.is_zero() {
+            return Err(PriceError::Units.into());
+        }
         Ok(Price {
-            credits: catalog.cost_of(operation, units)?,
+            credits: priced.credits,
+            least: None,
             operation: Some(operation.to_owned()),
-            units: Some(units),
+            units: Some(priced.units),
             rate_card,
+        })
+    }
+
+    /// As much as there is up to the call's `credits`, and at least what one unit of its operation
+    /// costs. A free operation needs nothing.
+    fn up_to(catalog: &Catalog, call: &MeteredCall) -> Result<Price> {
+        let (Some(name), Some(raw), None) = (&call.operation, &call.credits, &call.units) else {
+            let detail =
+                "With max, name an operation, and in credits the most to set aside; no units.";
+            return Err(Error::field("max", detail));
+        };
+        let operation = catalog.operation(name);
+        let operation = operation.ok_or_else(|| PriceError::UnknownOperation(name.clone()))?;
+        let least = operation.unit_cost();
+        let most = read_positive_credits("credits", raw)?;
+        if most < least {
+            let detail = format!("credits must be at least what one unit costs: {least}.");
+            return Err(Error::field("credits", detail));
+        }
+        Ok(Price {
+            credits: if least.is_positive() {
+                most
+            } else {
+                Credits::ZERO
+            },
+            least: Some(least),
+            operation: Some(name.clone()),
+            units: None,
+            rate_card: catalog.version,
         })
     }
 
     /// What was requested, without its current price: a retry after a price change is still the
     /// same request.
     pub fn meaning(&self) -> [String; 3] {
-        match (&self.operation, self.units) {
+        match (&self.operation, &self.units) {
             (Some(operation), Some(units)) => {
                 ["operation".into(), operation.clone(), units.to_string()]
             }
+            (Some(operation), None) => ["max".into(), operation.clone(), self.credits.to_string()],
             _ => ["credits".into(), self.credits.to_string(), String::new()],
         }
     }
@@ -82,7 +111,7 @@ impl Price {
     pub fn context(&self, caller: &KeyCaller, endpoint: Option<String>) -> Context {
         Context {
             operation: self.operation.clone(),
-            units: self.units,
+            units: self.units.clone(),
             rate_card: Some(self.rate_card),
             endpoint,
             api_key: Some(caller.key),
@@ -92,28 +121,25 @@ impl Price {
     }
 }
 
-/// The cost of `units` of an operation under the catalog version that priced a hold, so that a
+/// The cost of what a call used of an operation, under the catalog version that priced a hold, so that a
 /// price change during the call doesn't affect it.
 pub async fn cost_under(
     app: &App,
     version: Option<i64>,
     operation: &str,
-    units: i64,
+    units: &Quantity,
 ) -> Result<Credits> {
-    if units == 0 {
-        return Ok(Credits::ZERO);
-    }
     let current = app.rules();
     let older = version.filter(|version| *version != current.catalog.version);
     let Some(version) = older else {
-        return Ok(current.catalog.cost_of(operation, units)?);
+        return Ok(current.catalog.price(operation, Some(units))?.credits);
     };
     let row = app
         .read(move |tx| store::catalog::find(tx, version))
         .await?;
     let row = row.ok_or_else(|| Error::bug("a hold names a catalog that was never appended"))?;
     let catalog = Catalog::parse(&row.body).map_err(|faults| Error::bug(faults.join("; ")))?;
-    Ok(catalog.cost_of(operation, units)?)
+    Ok(catalog.price(operation, Some(units))?.credits)
 }
 
 /// Validates the caller's name for the metered endpoint.
@@ -130,14 +156,46 @@ pub fn read_endpoint(endpoint: Option<String>) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
+    use crate::exact::read_quantity;
 
     const CATALOG: &str = include_str!("../../../../catalog.toml");
 
-    fn price(credits: Option<&str>, operation: Option<&str>, units: Option<i64>) -> Result<Price> {
-        let catalog = Catalog::parse(CATALOG).unwrap();
-        let raw = credits.map(|text| RawValue::from_string(text.to_owned()).unwrap());
-        Price::at(&catalog, raw.as_deref(), operation, units)
+    fn price(credits: Option<&str>, operation: Option<&str>, units: Option<&str>) -> Result<Price> {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let call = MeteredCall {
+            operation: operation.map(str::to_owned),
+            credits: credits.map(raw),
+            units: units
+                .map(|text| read_quantity("units", &raw(text)))
+                .transpose()?,
+            ..MeteredCall::default()
+        };
+        Price::read(&catalog(), &call)
+    }
+
+    fn catalog() -> Catalog {
+        let more = "[[operation]]
+            name = \"tokens\"
+            title = \"Tokens\"
+            rates = { input = \"0.002\", output = \"0.008\" }
+            [[operation]]
+            name = \"ping\"
+            title = \"Ping\"
+            cost = \"0\"";
+        Catalog::parse(&format!("{CATALOG}\n{more}")).unwrap()
+    }
+
+    fn up_to(operation: &str, credits: &str) -> Result<Price> {
+        let call = MeteredCall {
+            operation: Some(operation.to_owned()),
+            credits: Some(RawValue::from_string(credits.to_owned()).unwrap()),
+            max: true,
+            ..MeteredCall::default()
+        };
+        Price::read(&catalog(), &call)
     }
 
     #[test]
@@ -155,7 +213,8 @@ mod tests {
             "-1",
             "0.0000001",
             "\"5\"",
-            "1e3",
+            "5e-07",
+            "1e13",
             "9223372036854775808",
             "true",
             "[]",
@@ -163,16 +222,54 @@ mod tests {
             assert!(price(Some(bad), None, None).is_err(), "{bad}");
         }
         assert!(price(Some("1"), Some("call"), None).is_err());
-        assert!(price(Some("1"), None, Some(1)).is_err());
-        assert!(price(None, Some("call"), Some(0)).is_err());
+        assert!(price(Some("1"), None, Some("1")).is_err());
+        for units in [
+            "0",
+            "-1",
+            "0.0000001",
+            "\"1\"",
+            "true",
+            "[]",
+            "{}",
+            "{\"x\":1}",
+        ] {
+            assert!(price(None, Some("call"), Some(units)).is_err(), "{units}");
+        }
         assert!(price(None, Some("no-such"), None).is_err());
     }
 
     #[test]
     fn the_same_amount_written_otherwise_means_the_same() {
-        let one = price(Some("1.50"), None, None).unwrap();
-        let other = price(Some("1.5"), None, None).unwrap();
+        let credits = |text| price(Some(text), None, None).unwrap().meaning();
+        assert_eq!(credits("1.50"), credits("15e-1"));
 
-        assert_eq!(one.meaning(), other.meaning());
+        let units = |text| price(None, Some("tokens"), Some(text)).unwrap().meaning();
+        let one = units(r#"{"output":800,"input":210}"#);
+        assert_eq!(one, units(r#"{"input":2.1e2,"output":800.0}"#));
+        assert_eq!(units(r#"{"input":1}"#), units(r#"{"input":1,"output":0}"#));
+        assert_ne!(one, units(r#"{"output":210,"input":800}"#));
+    }
+
+    #[test]
+    fn what_whole_units_mean_is_written_as_before() {
+        let price = price(None, Some("chat"), Some("4.0")).unwrap();
+
+        assert_eq!(price.meaning(), ["operation", "chat", "4"]);
+    }
+
+    #[test]
+    fn a_hold_for_as_much_as_there_is_names_a_bound_that_pays_for_a_unit() {
+        let price = up_to("tokens", "50").unwrap();
+        assert_eq!(price.credits, Credits::new(50));
+        assert_eq!(price.least, Some(Credits::from_micros(8_000)));
+        assert_eq!(up_to("ping", "50").unwrap().credits, Credits::ZERO);
+
+        assert!(up_to("tokens", "0.007999").is_err());
+        assert!(up_to("no-such", "50").is_err());
+        let nameless = MeteredCall {
+            max: true,
+            ..MeteredCall::default()
+        };
+        assert!(Price::read(&catalog(), &nameless).is_err());
     }
 }

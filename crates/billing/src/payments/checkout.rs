@@ -2,8 +2,8 @@
 
 mod session;
 
-use domain::catalog::{Catalog, Interval, Tier};
-use domain::money::{Credits, Currency, MinorUnits};
+use domain::catalog::{Catalog, Interval, Pack, Tier};
+use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
 use domain::plan::AccountStatus;
 use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
@@ -234,6 +234,19 @@ pub fn read_pack(catalog: &Catalog, credits: i64) -> Result<Purchase> {
     Ok(Purchase::Pack(pack.credits))
 }
 
+/// Refuses a pack that the account can't hold beside its credits, before anything is paid.
+async fn refuse_too_much(app: &App, account: i64, pack: &Pack) -> Result<()> {
+    let wallet = app
+        .read(move |tx| store::ledger::wallet(tx, account))
+        .await?;
+    let held = Credits::from_micros(wallet.map_or(0, |wallet| wallet.posted));
+    let bought = Credits::new(pack.credits).saturating_add(Credits::new(pack.bonus));
+    if held.saturating_add(bought) <= CREDITS_MAX {
+        return Ok(());
+    }
+    Err(Error::too_many_credits())
+}
+
 async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Order> {
     let catalog = app.catalog();
     let prices = app.prices();
@@ -242,6 +255,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             let pack = catalog
                 .pack(*credits)
                 .expect("a purchase is of what is for sale");
+            refuse_too_much(app, caller.account.id, pack).await?;
             let price_id = prices
                 .price_of_pack
                 .get(credits)

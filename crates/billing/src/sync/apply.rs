@@ -12,7 +12,7 @@ use store::events::EventState;
 use store::intents::{IntentKind, IntentState, NewIntent};
 
 use domain::ids::new_id;
-use domain::ledger::Request;
+use domain::ledger::{Command, Refusal, Request};
 use domain::time::Timestamp;
 use store::Tx;
 use store::ledger::Rules;
@@ -94,7 +94,8 @@ pub async fn differences(
         store::ledger::settle(tx, &plan.rules, account, plan.now)?;
         plan.show_plan(tx, &mut Report::default())?;
         let report = plan.write_rows(tx)?;
-        *report_to.lock().unwrap_or_else(PoisonError::into_inner) = report.changes;
+        let lines = [report.changes, report.refused].concat();
+        *report_to.lock().unwrap_or_else(PoisonError::into_inner) = lines;
         Err(store::Error::Abandoned(COMPARED.to_owned()))
     });
     match compared.await {
@@ -160,7 +161,7 @@ impl Plan {
         let read = store::sync::Read {
             until: self.fetched.progress.until,
             backfill: self.fetched.progress.backfill,
-            findings: self.all_findings(tx)?,
+            findings: self.all_findings(tx, &report)?,
         };
         store::sync::note_read(tx, account, &read)?;
         // Fails if the lease was lost, so that nothing of this is committed.
@@ -227,13 +228,12 @@ impl Plan {
             .map(Request::internal)
             .collect();
         let decisions = store::ledger::execute(tx, &self.rules, account, &requests, self.now)?;
-        for decision in decisions {
-            if let Err(refusal) = decision {
-                return Err(store::Error::Abandoned(format!(
-                    "the ledger refused: {refusal}"
-                )));
-            }
-        }
+        // A refusal is a finding: it doesn't keep the account's other rows and commands from being
+        // written (G11), and the next sync tries again.
+        let refused = requests.iter().zip(&decisions);
+        report.refused = refused
+            .filter_map(|(request, decision)| refused_text(request, decision.as_ref().err()?))
+            .collect();
         // The plan may have changed, so settle the period's allowance and limits again.
         store::ledger::settle(tx, &self.rules, account, self.now)?;
         self.show_plan(tx, &mut report)?;
@@ -428,6 +428,7 @@ impl Plan {
         let unknown = self.unknown_price();
         let outcome = match (&unknown, report.changes.is_empty()) {
             (Some((_, fault)), _) => fault.clone(),
+            (None, _) if !report.refused.is_empty() => report.refused.join("; "),
             (None, true) => "no effect: everything agreed already".to_owned(),
             (None, false) => report.changes.join("; "),
         };
@@ -446,6 +447,17 @@ impl Plan {
         )?;
         Ok(())
     }
+}
+
+/// The finding about a command that the ledger refused; none if there is nothing left to do.
+fn refused_text(request: &Request, refusal: &Refusal) -> Option<String> {
+    let what = match &request.command {
+        Command::Grant(new) => format!("{} credits for {}", new.amount, new.source_key),
+        Command::Clawback { source_key, .. } => format!("the reversal of {source_key}"),
+        Command::Freeze { source_key, .. } => format!("the dispute of {source_key}"),
+        _ => return None,
+    };
+    Some(format!("{what} could not be entered: {refusal}"))
 }
 
 /// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.

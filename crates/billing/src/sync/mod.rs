@@ -82,6 +82,8 @@ const LEASE_WAITS_OF_ALL_MAX: usize = 2_000;
 pub struct Report {
     /// One line for each row, journal entry and email that was written.
     pub changes: Vec<String>,
+    /// One line for each command that the ledger refused.
+    pub refused: Vec<String>,
 }
 
 /// Syncs one account now, and again if it is marked for sync meanwhile. Waits for another worker's
@@ -114,7 +116,9 @@ async fn rounds(app: &App, account: i64, rounds_max: usize, waits_max: usize) ->
         let Some(lease) = lease(app, account, waits_max).await? else {
             break;
         };
-        report.changes.extend(round(app, &lease).await?.changes);
+        let round = round(app, &lease).await?;
+        report.changes.extend(round.changes);
+        report.refused = round.refused;
     }
     Ok(report)
 }

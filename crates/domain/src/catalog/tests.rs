@@ -1,4 +1,5 @@
 use super::*;
+use crate::units::{UNITS_MAX, Units};
 
 const TEXT: &str = include_str!("../../../../catalog.toml");
 
@@ -13,8 +14,11 @@ fn the_demos_catalog_is_valid() {
     );
     assert_eq!(catalog.pack(5000).unwrap().price.amount, 500);
     assert_eq!(
-        catalog.cost_of("embeddings", 3),
-        Ok(Credits::from_micros(300_000))
+        catalog.price("embeddings", Some(&Quantity::Units(Units::whole(3)))),
+        Ok(Priced {
+            credits: Credits::from_micros(300_000),
+            units: Quantity::Units(Units::whole(3)),
+        })
     );
 }
 
@@ -80,14 +84,15 @@ fn a_trial_has_days_and_a_price_after_it() {
 }
 
 #[test]
-fn a_call_of_nothing_or_of_too_much_has_no_price() {
+fn a_call_of_too_much_or_of_an_unknown_operation_has_no_price() {
     let catalog = Catalog::parse(TEXT).unwrap();
 
-    for units in [0, -1, UNITS_MAX + 1] {
-        assert_eq!(catalog.cost_of("call", units), Err(PriceError::Units));
+    for units in [-1, UNITS_MAX + 1] {
+        let units = Quantity::Units(Units::whole(units));
+        assert_eq!(catalog.price("call", Some(&units)), Err(PriceError::Units));
     }
     let unknown = PriceError::UnknownOperation("x".to_owned());
-    assert_eq!(catalog.cost_of("x", 1), Err(unknown));
+    assert_eq!(catalog.price("x", None), Err(unknown));
 }
 
 #[test]

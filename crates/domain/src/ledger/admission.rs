@@ -76,21 +76,6 @@ impl Ledger {
         }
     }
 
-    /// The first limit that a call of `needed` would exceed, as a refusal.
-    pub fn limit_refusal(
-        &self,
-        spender: Spender,
-        needed: Credits,
-        now: Timestamp,
-    ) -> Option<Refusal> {
-        let limit = first_broken(&self.limits, spender, needed, now)?;
-        Some(Refusal::SpendLimit {
-            limit: Box::new(limit),
-            needed,
-            available: self.available(now),
-        })
-    }
-
     /// Calls authorized in the current plan period.
     pub fn calls_this_period(&self) -> i64 {
         if self.wallet.period_start == self.terms.period_start {

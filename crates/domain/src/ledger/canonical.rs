@@ -2,14 +2,23 @@
 //!
 //! Version 1, fields in this order: every integer as eight bytes big-endian, every text or digest
 //! as its length (four bytes) followed by its bytes, every optional field preceded by a byte 0 or
-//! 1.
+//! 1. Units are a whole number.
+//!
+//! Version 2 is written only for what version 1 can't say: units that aren't whole are in
+//! millionths, and those of several meters are a list of names and millionths. Entries of version 1
+//! stay as they are, and are still written.
 
 use super::GrantKind;
 use super::entry::{Body, Context, Entry, EntryKind, Line};
 use crate::money::{Credits, Currency, MinorUnits};
 use crate::time::Timestamp;
+use crate::units::{Quantity, Units};
 
-const VERSION: u8 = 1;
+/// The version of entries whose units, if any, are a whole number.
+const WHOLE_UNITS: u8 = 1;
+
+/// The version of entries with other units.
+const EXACT_UNITS: u8 = 2;
 
 /// The bytes of a journal row are not a valid entry: tampered with, or written by a newer version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +109,8 @@ impl Entry {
     /// The bytes that are hashed and stored: everything but the hash.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(256));
-        w.byte(VERSION);
+        let version = version_of(&self.context);
+        w.byte(version);
         w.int(self.account);
         w.int(self.seq);
         let code = EntryKind::ALL.iter().position(|kind| *kind == self.kind);
@@ -126,7 +136,8 @@ impl Entry {
     /// Parses canonical bytes; `hash` is the hash stored in the row.
     pub fn from_canonical(bytes: &[u8], hash: [u8; 32]) -> Result<Entry, CorruptEntry> {
         let mut r = Reader(bytes);
-        if r.byte()? != VERSION {
+        let version = r.byte()?;
+        if !matches!(version, WHOLE_UNITS | EXACT_UNITS) {
             return Err(CorruptEntry);
         }
         let account = r.int()?;
@@ -151,7 +162,7 @@ impl Entry {
         let key = r.option(Reader::string)?;
         let request_hash = r.option(Reader::digest)?;
         let available = r.credits()?;
-        let context = read_context(&mut r)?;
+        let context = read_context(&mut r, version)?;
         if !r.0.is_empty() {
             return Err(CorruptEntry);
         }
@@ -301,7 +312,10 @@ fn read_body(r: &mut Reader) -> Read<Body> {
 
 fn write_context(w: &mut Writer, context: &Context) {
     w.text(context.operation.as_deref());
-    w.option(context.units, Writer::int);
+    match context.units.as_ref() {
+        Some(units) if version_of(context) == EXACT_UNITS => write_units(w, units),
+        units => w.option(units.and_then(Quantity::as_whole), Writer::int),
+    }
     w.option(context.rate_card, Writer::int);
     w.text(context.endpoint.as_deref());
     w.option(context.api_key, Writer::int);
@@ -311,10 +325,15 @@ fn write_context(w: &mut Writer, context: &Context) {
     w.option(context.note_digest, |w, digest| w.bytes(&digest));
 }
 
-fn read_context(r: &mut Reader) -> Read<Context> {
+fn read_context(r: &mut Reader, version: u8) -> Read<Context> {
     Ok(Context {
         operation: r.option(Reader::string)?,
-        units: r.option(Reader::int)?,
+        units: if version == EXACT_UNITS {
+            Some(read_units(r)?)
+        } else {
+            let whole = r.option(Reader::int)?;
+            whole.map(|units| Quantity::Units(Units::whole(units)))
+        },
         rate_card: r.option(Reader::int)?,
         endpoint: r.option(Reader::string)?,
         api_key: r.option(Reader::int)?,
@@ -323,4 +342,44 @@ fn read_context(r: &mut Reader) -> Read<Context> {
         reason: r.option(Reader::string)?,
         note_digest: r.option(Reader::digest)?,
     })
+}
+
+/// The oldest version that can say what a call used.
+fn version_of(context: &Context) -> u8 {
+    match &context.units {
+        Some(units) if units.as_whole().is_none() => EXACT_UNITS,
+        _ => WHOLE_UNITS,
+    }
+}
+
+fn write_units(w: &mut Writer, units: &Quantity) {
+    match units {
+        Quantity::Units(units) => {
+            w.byte(0);
+            w.int(units.micros());
+        }
+        Quantity::Meters(meters) => {
+            w.byte(1);
+            w.int(i64::try_from(meters.len()).expect("meters are bounded"));
+            for (name, units) in meters {
+                w.bytes(name.as_bytes());
+                w.int(units.micros());
+            }
+        }
+    }
+}
+
+fn read_units(r: &mut Reader) -> Read<Quantity> {
+    match r.byte()? {
+        0 => r.int().map(Units::from_micros).map(Quantity::Units),
+        1 => {
+            let count = r.int()?;
+            let mut meters = Vec::new();
+            for _ in 0..count {
+                meters.push((r.string()?, r.int().map(Units::from_micros)?));
+            }
+            Ok(Quantity::of_meters(meters))
+        }
+        _ => Err(CorruptEntry),
+    }
 }

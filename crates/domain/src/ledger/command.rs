@@ -55,13 +55,17 @@ pub enum Command {
     Authorize {
         /// The id of the new hold.
         hold: String,
-        /// How many credits to set aside; positive.
+        /// How many credits to set aside; zero for a free operation.
         amount: Credits,
+        /// Sets aside as much as there is, at least this and at most `amount`; `None` for exactly
+        /// `amount`.
+        least: Option<Credits>,
         /// How long the hold lasts: 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX)
         /// seconds.
         ttl_seconds: i64,
     },
-    /// Charges a hold; `None` charges all of it. Zero has the same effect as a release.
+    /// Charges a hold; `None` charges all of it. Zero has the same effect as a release, unless the
+    /// hold itself is of nothing: then a free call was made.
     Capture {
         /// The id of the hold.
         hold: String,
@@ -75,7 +79,7 @@ pub enum Command {
     },
     /// Authorizes and captures in one step.
     Debit {
-        /// How many credits to charge; positive.
+        /// How many credits to charge; zero for a free operation.
         amount: Credits,
     },
     /// Puts credits in, once per source key.

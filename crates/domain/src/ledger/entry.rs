@@ -6,6 +6,7 @@ use super::limits::Spender;
 use super::lot::{GrantKind, LotId};
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
+use crate::units::Quantity;
 use crate::words::words;
 
 words! {
@@ -138,8 +139,8 @@ pub enum Body {
 pub struct Context {
     /// The operation that was priced.
     pub operation: Option<String>,
-    /// Units of the operation.
-    pub units: Option<i64>,
+    /// What the call used of the operation.
+    pub units: Option<Quantity>,
     /// The version of the catalog that priced it.
     pub rate_card: Option<i64>,
     /// The caller's name for the endpoint that the call is metered under.

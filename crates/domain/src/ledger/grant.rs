@@ -28,13 +28,30 @@ impl Ledger {
         if status == WalletStatus::Closed && !new.kind.is_bought() {
             return Err(Refusal::NotActive { status });
         }
+        if !new.amount.is_positive() || new.amount > self.room() {
+            return Err(Refusal::TooLarge);
+        }
+        self.put(request, new, now).map(Some)
+    }
+
+    /// How many credits may be added before the account holds all that it can.
+    pub fn room(&self) -> Credits {
+        CREDITS_MAX
+            .saturating_sub(self.wallet.posted)
+            .max(Credits::ZERO)
+    }
+
+    /// Adds credits whatever the account holds: those that come back to it are not refused.
+    pub(super) fn put(
+        &mut self,
+        request: &Request,
+        new: &NewGrant,
+        now: Timestamp,
+    ) -> Result<Entry, Refusal> {
         let parent = match &new.parent {
             None => None,
             Some(key) => Some(self.lot_by_source(key).ok_or(Refusal::GrantNotFound)?.id),
         };
-        if !new.amount.is_positive() || self.wallet.posted + new.amount > CREDITS_MAX {
-            return Err(Refusal::TooLarge);
-        }
         let draft = Draft {
             kind: EntryKind::Grant,
             lines: Vec::new(),
@@ -50,7 +67,7 @@ impl Ledger {
                 paid: new.paid,
             },
         };
-        Ok(Some(self.post(draft, Some(request), now)))
+        Ok(self.post(draft, Some(request), now))
     }
 
     /// Ends a grant: its remaining credits that no hold has pinned are removed now, the others once

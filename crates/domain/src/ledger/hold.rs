@@ -20,6 +20,27 @@ words! {
     }
 }
 
+/// The most that a capture may charge, unless its hold is for more.
+pub const CAPTURE_MAX: Credits = Credits::new(1_000_000_000);
+
+/// How many times its hold a capture of `credits` may charge: a larger number is a slip of a unit,
+/// such as micro-credits for credits, which would take all that the account has.
+const CAPTURE_TIMES_MAX: i64 = 100;
+
+/// The most that a capture of a hold of `held` may charge (G11). A capture whose cost the catalog
+/// computes (`is_priced`) isn't bounded by its hold: a hold of one unit may be captured with what a
+/// long answer used. The caller's own number of credits is at most a hundred times the hold, or a
+/// hundred credits for a smaller one.
+pub fn capture_max(held: Credits, is_priced: bool) -> Credits {
+    let times = held.max(Credits::new(1));
+    let most = if is_priced {
+        CAPTURE_MAX
+    } else {
+        CAPTURE_MAX.min(times.saturating_mul(CAPTURE_TIMES_MAX))
+    };
+    most.max(held)
+}
+
 /// Credits set aside for one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {

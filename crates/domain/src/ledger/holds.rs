@@ -4,7 +4,7 @@ use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;
 use super::{
     Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request,
-    Spender, WalletStatus,
+    Spender, WalletStatus, capture_max,
 };
 use crate::money::Credits;
 use crate::time::Timestamp;
@@ -45,6 +45,20 @@ impl Ledger {
         Ok(self.post(draft, Some(request), now))
     }
 
+    /// How much a hold sets aside: `amount`, or as much as there is if `least` suffices.
+    pub(super) fn amount_to_hold(
+        &self,
+        request: &Request,
+        amount: Credits,
+        least: Option<Credits>,
+        now: Timestamp,
+    ) -> Credits {
+        let Some(least) = least else { return amount };
+        let room = self.left_beyond(request.context.spender(), Credits::ZERO, Credits::ZERO, now);
+        let there = self.available(now).min(amount);
+        room.map_or(there, |room| there.min(room)).max(least)
+    }
+
     /// Charges a hold: from its pins first, in order, then from what is available; the shortfall is
     /// recorded as uncollected. Usage never makes a balance negative.
     pub(super) fn capture(
@@ -62,7 +76,12 @@ impl Ledger {
             HoldState::Expired if now < hold.expires_at.plus_seconds(LATE_CAPTURE_SECONDS) => true,
             state => return Err(Refusal::HoldSettled { state }),
         };
-        if wanted == Credits::ZERO {
+        // The bound of what the catalog computes; the caller's own number has a smaller one.
+        let max = capture_max(hold.amount, true);
+        if wanted > max {
+            return Err(Refusal::CaptureTooLarge { max });
+        }
+        if wanted == Credits::ZERO && hold.amount.is_positive() {
             return self.release(request, id, now);
         }
         // A call that was admitted before a suspension can be captured after it, at the latest late.
@@ -148,7 +167,7 @@ impl Ledger {
         amount: Credits,
         now: Timestamp,
     ) -> Result<Vec<(LotId, Credits)>, Refusal> {
-        assert!(amount.is_positive(), "a call costs a positive amount");
+        assert!(amount >= Credits::ZERO, "a call costs nothing or more");
         let admission = self.admission(request.context.spender(), now);
         if let Some(refusal) = admission.refusal(amount, now) {
             return Err(refusal);

@@ -109,7 +109,8 @@ impl Limit {
     pub fn left(&self, now: Timestamp) -> Credits {
         let mut current = self.clone();
         current.roll(now);
-        (current.cap - current.used - current.held).max(Credits::ZERO)
+        let left = current.cap.saturating_sub(current.used);
+        left.saturating_sub(current.held).max(Credits::ZERO)
     }
 
     /// The name of the limit in API responses: `key_day`.
@@ -166,7 +167,9 @@ impl Ledger {
         let room = |limit: &Limit| {
             let mut limit = limit.clone();
             limit.roll(now);
-            let after = limit.cap - limit.used - from_pins - (limit.held - pinned);
+            let held = limit.held.saturating_sub(pinned);
+            let left = limit.cap.saturating_sub(limit.used);
+            let after = left.saturating_sub(from_pins).saturating_sub(held);
             after.max(Credits::ZERO)
         };
         self.limits
@@ -201,8 +204,8 @@ impl Ledger {
         for limit in &mut self.limits {
             if limit.bounds(spender) {
                 limit.roll(at);
-                limit.held = limit.held + held;
-                limit.used = limit.used + used;
+                limit.held = limit.held.saturating_add(held);
+                limit.used = limit.used.saturating_add(used);
                 self.changes.limits.insert(limit.id);
             }
         }

@@ -32,7 +32,7 @@ pub use canonical::CorruptEntry;
 pub use clawback::rollover_key;
 pub use command::{Command, IdempotencyKey, NewGrant, Outcome, Request};
 pub use entry::{Body, Context, Entry, EntryKind, Line, chain_hash};
-pub use hold::{Hold, HoldState};
+pub use hold::{CAPTURE_MAX, Hold, HoldState, capture_max};
 pub use limits::{Limit, LimitScope, LimitWindow, Spender};
 pub use lot::{GrantKind, Lot, LotId, LotState};
 pub use refusal::Refusal;
@@ -137,8 +137,12 @@ impl Ledger {
             Command::Authorize {
                 hold,
                 amount,
+                least,
                 ttl_seconds,
-            } => Some(self.authorize(request, hold, *amount, *ttl_seconds, now)?),
+            } => {
+                let amount = self.amount_to_hold(request, *amount, *least, now);
+                Some(self.authorize(request, hold, amount, *ttl_seconds, now)?)
+            }
             Command::Capture { hold, amount } => Some(self.capture(request, hold, *amount, now)?),
             Command::Release { hold } => Some(self.release(request, hold, now)?),
             Command::Debit { amount } => Some(self.debit(request, *amount, now)?),

@@ -51,6 +51,12 @@ pub enum Refusal {
         /// The most open holds that an account may have.
         max: i64,
     },
+    /// A capture names more than a call can cost.
+    #[error("a capture of this hold is at most {max} credits")]
+    CaptureTooLarge {
+        /// The most that may be captured.
+        max: Credits,
+    },
     /// The account has no such hold.
     #[error("there is no such hold")]
     HoldNotFound,
@@ -78,7 +84,7 @@ pub enum Refusal {
         /// The status of the account.
         status: WalletStatus,
     },
-    /// The account's credits would overflow 64 bits.
+    /// The account would hold more than [`CREDITS_MAX`](crate::money::CREDITS_MAX).
     #[error("that is more credits than an account can hold")]
     TooLarge,
 }

@@ -28,9 +28,8 @@ impl Ledger {
         let is_closed = self.terms.status == WalletStatus::Closed;
         for new in due_grants.iter().filter(|_| !is_closed) {
             let request = Request::internal(Command::Grant(new.clone()));
-            // Refused only for an amount above the maximum, which a catalog can't contain.
-            let minted = self.grant(&request, new, now);
-            debug_assert!(minted.is_ok(), "a catalog's allowance can be granted");
+            // An account that holds all that it can gets its allowance once there is room.
+            drop(self.grant(&request, new, now));
         }
         self.next_due_at = None;
         self.finish(now);

@@ -1,5 +1,6 @@
 //! The ledger's rules, by example and by property.
 
+mod calls;
 mod clawback;
 mod grants;
 mod holds;
@@ -67,6 +68,7 @@ fn authorize(ledger: &mut Ledger, hold: &str, amount: i64) -> Result<Outcome, Re
         Command::Authorize {
             hold: hold.into(),
             amount,
+            least: None,
             ttl_seconds: 120,
         },
     )

@@ -257,13 +257,13 @@ async fn usage_and_keys_are_files_too_and_a_key_filters_them(stage: &Stage) {
     let (_, filtered) = person.get(&format!("/api/v1/usage?key={key}")).await;
 
     assert!(
-        all.starts_with("date,operation,key,key_name,calls,credits\r\n"),
+        all.starts_with("date,operation,key,key_name,calls,credits,meters\r\n"),
         "{all}"
     );
     assert_eq!(all.lines().count(), 3);
     assert_eq!(one.lines().count(), 2, "{one}");
     assert!(
-        one.contains(&format!(",chat,{key},\"'=web\",1,4\r\n")),
+        one.contains(&format!(",chat,{key},\"'=web\",1,4,\r\n")),
         "{one}"
     );
     assert!(

@@ -1,6 +1,7 @@
 //! Calls that cost credits.
 
 mod keys;
+mod rates;
 
 use std::time::Duration;
 
@@ -188,7 +189,7 @@ async fn case_c3_an_amount_that_is_no_positive_exact_number_is_refused(stage: &S
         "\"5\"",
         "NaN",
         "Infinity",
-        "1e3",
+        "5e-7",
         "1E400",
         "9223372036854775808",
         "9223372036854775807",
@@ -209,10 +210,10 @@ async fn case_c3_an_amount_that_is_no_positive_exact_number_is_refused(stage: &S
         }
     }
     for body in [
-        json!({ "units": 0 }),
-        json!({ "units": -1 }),
-        json!({ "units": 1.5 }),
-        json!({ "units": i64::MAX }),
+        json!({ "operation": "call", "units": 0 }),
+        json!({ "operation": "call", "units": -1 }),
+        json!({ "operation": "call", "units": 0.000_000_1 }),
+        json!({ "operation": "call", "units": i64::MAX }),
         json!({ "operation": "no-such" }),
         json!({ "credits": 1, "units": 1 }),
         json!({ "credits": 1, "operation": "call" }),

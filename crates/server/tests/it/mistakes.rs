@@ -23,10 +23,10 @@ const SPENDING: &[(&str, &str, &str, &str)] = &[
         "must be text in quotes",
     ),
     (
-        r#"{"units": "4"}"#,
-        "invalid_json",
+        r#"{"operation": "call", "units": "4"}"#,
+        "invalid_field",
         "units",
-        "must be a whole number",
+        "must be a decimal number",
     ),
     (
         r#"{"credits":-1}"#,
@@ -50,7 +50,7 @@ const SPENDING: &[(&str, &str, &str, &str)] = &[
         r#"{"credits":1e400}"#,
         "invalid_field",
         "credits",
-        "plain decimal number",
+        "more credits than",
     ),
     (
         r#"{"credits":99999999999999999999}"#,
@@ -70,7 +70,12 @@ const SPENDING: &[(&str, &str, &str, &str)] = &[
         "operation",
         "GET /api/pricing lists",
     ),
-    (r#"{"units":0}"#, "invalid_field", "units", "between 1 and"),
+    (
+        r#"{"operation":"call","units":0}"#,
+        "invalid_field",
+        "units",
+        "more than 0",
+    ),
     (
         r#"{"operation":"call","credits":1}"#,
         "invalid_field",
@@ -155,9 +160,9 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
     for (path, code, field, words) in [
         (
             "/api/v1/access?units=x",
-            "invalid_query",
+            "invalid_field",
             "units",
-            "a whole number is expected",
+            "must be a decimal number",
         ),
         (
             "/api/v1/access?operation=zz",

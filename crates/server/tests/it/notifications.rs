@@ -4,6 +4,8 @@
 mod alert_rules;
 mod endpoints;
 
+pub use alert_rules::put_owed;
+
 use std::collections::BTreeSet;
 
 use billing::config::Settings;

@@ -34,7 +34,8 @@ async fn the_link_in_a_refusal_opens_the_refused_account(stage: &Stage) {
     let batch = json!({ "debits": [{ "account": acme, "credits": 5, "key": "b" }] });
     let batch = host.post("/api/v1/debits/batch", "unused", batch).await;
     let access = host.get(&format!("/api/v1/access?account={acme}")).await;
-    let check = host.get(&format!("/api/v1/check?account={acme}")).await;
+    let check = host.request(Method::GET, &format!("/api/v1/check?account={acme}"));
+    let check = Answer::of(check.header("x-request-id", "r1")).await;
 
     assert_eq!(refused.status, 402, "{}", refused.body);
     assert_eq!(check.status, 402, "{}", check.body);

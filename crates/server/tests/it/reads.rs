@@ -164,6 +164,7 @@ async fn every_page_and_every_read_endpoint_reads_the_database_once(stage: &Stag
                 "/api/v1/check" | "/api/v1/holds/{id}" => stage
                     .http
                     .get(format!("{}{address}", stage.base))
+                    .header("x-request-id", crate::stage::fresh_key())
                     .bearer_auth(&names.secret),
                 _ => request.header("accept", "text/html"),
             };

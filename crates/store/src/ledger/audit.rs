@@ -43,6 +43,8 @@ record! {
         pub canonical: Vec<u8>,
         /// The entry's link in the hash chain.
         pub hash: Vec<u8>,
+        /// Units that aren't one whole number, as text.
+        pub exact_units: Option<String>,
     }
 }
 
@@ -55,7 +57,7 @@ pub fn journal_lines(
 ) -> Result<Vec<JournalLine>> {
     tx.query(
         "select n, seq, kind, at, posted_delta, held_delta, debt_delta, idempotency_key, hold_id,
-                operation, units, api_key_id, charged, canonical, hash
+                operation, units, api_key_id, charged, canonical, hash, exact_units
            from journal
           where account_id = $1
             and seq > $2
@@ -108,6 +110,33 @@ pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
            from usage_day
           where account_id = $1
           order by day, operation, api_key_id",
+        args![account],
+    )
+}
+
+record! {
+    /// A day's units of one meter, by operation and key.
+    pub struct MeterDay {
+        /// The UTC day, counted from the epoch.
+        pub day: i64,
+        /// The operation that was metered.
+        pub operation: String,
+        /// The number of the API key; zero for none.
+        pub api_key_id: i64,
+        /// The name of the meter.
+        pub meter: String,
+        /// Units that were charged, in millionths.
+        pub units: i64,
+    }
+}
+
+/// Lists all meter rows of an account.
+pub fn meters(tx: &mut Tx<'_>, account: i64) -> Result<Vec<MeterDay>> {
+    tx.query(
+        "select day, operation, api_key_id, meter, units
+           from usage_meter_day
+          where account_id = $1
+          order by day, operation, api_key_id, meter",
         args![account],
     )
 }

@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use super::Rules;
 use super::wallet::lock_wallet;
 use crate::args;
-use crate::db::{Record, Row, Tx, sql};
+use crate::db::{Record, Row, Tx, sql, total};
 use crate::error::Result;
 
 /// Limits one account may have: each is checked with every call.
@@ -153,12 +153,15 @@ fn insert(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, now: Timestamp) -> 
 fn spent(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, start: Timestamp) -> Result<i64> {
     let (all, key, member) = filter(new);
     tx.query_one(
-        "select cast(coalesce(sum(u.credits), 0) as bigint)
-           from usage_day u
-           left join api_key k on k.id = u.api_key_id
-          where u.account_id = $1
-            and u.day >= $2
-            and ($3 = 1 or u.api_key_id = $4 or k.user_id = $5)",
+        sql!(
+            "select ",
+            total!("u.credits"),
+            " from usage_day u
+               left join api_key k on k.id = u.api_key_id
+              where u.account_id = $1
+                and u.day >= $2
+                and ($3 = 1 or u.api_key_id = $4 or k.user_id = $5)"
+        ),
         args![account, start.day(), all, key, member],
     )
 }
@@ -167,11 +170,14 @@ fn spent(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, start: Timestamp) ->
 fn held(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>) -> Result<i64> {
     let (all, key, member) = filter(new);
     tx.query_one(
-        "select cast(coalesce(sum(amount), 0) as bigint)
-           from hold
-          where account_id = $1
-            and state = 'pending'
-            and ($2 = 1 or api_key_id = $3 or user_id = $4)",
+        sql!(
+            "select ",
+            total!("amount"),
+            " from hold
+              where account_id = $1
+                and state = 'pending'
+                and ($2 = 1 or api_key_id = $3 or user_id = $4)"
+        ),
         args![account, all, key, member],
     )
 }

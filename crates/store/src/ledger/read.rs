@@ -2,6 +2,7 @@
 
 use domain::ledger::{Entry, EntryKind, GrantKind, Hold, Lot, LotId};
 use domain::time::Timestamp;
+use domain::units::{Quantity, Units};
 
 use super::rows::{hold_columns, lot_columns};
 use crate::args;
@@ -92,12 +93,24 @@ record! {
         pub hold_id: Option<String>,
         /// The operation that was metered.
         pub operation: Option<String>,
-        /// Units of the operation.
+        /// Whole units of the operation, if it has one rate.
         pub units: Option<i64>,
         /// The number of the API key that made the call.
         pub api_key_id: Option<i64>,
         /// Credits that were charged for the call.
         pub charged: i64,
+        /// Units that aren't one whole number, as text: `2.5`, or those of each meter.
+        pub exact_units: Option<String>,
+    }
+}
+
+impl JournalRow {
+    /// What the call used of its operation.
+    pub fn quantity(&self) -> Option<Quantity> {
+        match &self.exact_units {
+            Some(text) => Quantity::parse(text).ok(),
+            None => self.units.map(|units| Quantity::Units(Units::whole(units))),
+        }
     }
 }
 
@@ -120,7 +133,7 @@ pub fn ended_calls(
     let before = before.min(head.saturating_add(1));
     tx.query(
         "select n, seq, kind, at, posted_delta, held_delta, debt_delta, hold_id, operation, units,
-                api_key_id, charged
+                api_key_id, charged, exact_units
            from journal
           where account_id = $1
             and seq < $2

@@ -26,6 +26,7 @@ pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> 
         "delete from credit_grant where account_id = $1",
         "delete from hold where account_id = $1",
         "delete from usage_day where account_id = $1",
+        "delete from usage_meter_day where account_id = $1",
     ] {
         tx.execute(statement, args![account])?;
     }

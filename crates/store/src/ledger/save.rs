@@ -2,13 +2,31 @@
 
 use domain::ledger::{Body, Entry, EntryKind, Hold, Lot};
 use domain::time::Timestamp;
+use domain::units::Quantity;
 
 use super::loaded::Loaded;
 use super::rows::{hold_of, write_pins};
 use super::{limits, watch};
 use crate::args;
-use crate::db::Tx;
+use crate::db::{Tx, sql};
 use crate::error::Result;
+
+/// The sum of two expressions that aren't negative, or the largest number of 64 bits.
+macro_rules! saturating {
+    ($one:literal, $other:literal) => {
+        concat!(
+            "case when ",
+            $one,
+            " > 9223372036854775807 - ",
+            $other,
+            " then 9223372036854775807 else ",
+            $one,
+            " + ",
+            $other,
+            " end"
+        )
+    };
+}
 
 /// The operation's name in the usage table when a call didn't specify one.
 const UNNAMED: &str = "call";
@@ -41,12 +59,12 @@ pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Resu
 }
 
 fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
-    let canonical = entry.canonical_bytes();
+    let (canonical, exact_units) = (entry.canonical_bytes(), exact_units(entry));
     tx.execute(
         "insert into journal (account_id, seq, kind, at, posted_delta, held_delta, debt_delta,
                               idempotency_key, hold_id, operation, units, api_key_id, charged,
-                              canonical, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                              canonical, hash, exact_units)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         args![
             entry.account,
             entry.seq,
@@ -58,14 +76,21 @@ fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
             &entry.key,
             hold_of(entry),
             &entry.context.operation,
-            entry.context.units,
+            entry.context.units.as_ref().and_then(Quantity::as_whole),
             entry.context.api_key,
             entry.charged().micros(),
             &canonical,
             &entry.hash,
+            &exact_units,
         ],
     )?;
     Ok(())
+}
+
+/// Units that aren't one whole number, as text.
+fn exact_units(entry: &Entry) -> Option<String> {
+    let units = entry.context.units.as_ref()?;
+    units.as_whole().is_none().then(|| units.to_string())
 }
 
 /// A charged call adds to its day; a released one was never counted.
@@ -77,20 +102,32 @@ pub(super) fn count_usage(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
         entry.body,
         Body::Debit { .. } | Body::Settlement { .. }
     ));
+    let (day, key) = (entry.at.day(), entry.context.api_key.unwrap_or(0));
+    let operation = entry.context.operation.as_deref().unwrap_or(UNNAMED);
     tx.execute(
-        "insert into usage_day (account_id, day, operation, api_key_id, calls, credits)
-         values ($1, $2, $3, $4, 1, $5)
-         on conflict (account_id, day, operation, api_key_id) do update
-            set calls = usage_day.calls + 1,
-                credits = usage_day.credits + excluded.credits",
-        args![
-            entry.account,
-            entry.at.day(),
-            entry.context.operation.as_deref().unwrap_or(UNNAMED),
-            entry.context.api_key.unwrap_or(0),
-            entry.charged().micros(),
-        ],
+        sql!(
+            "insert into usage_day (account_id, day, operation, api_key_id, calls, credits)
+             values ($1, $2, $3, $4, 1, $5)
+             on conflict (account_id, day, operation, api_key_id) do update
+                set calls = usage_day.calls + 1,
+                    credits = ",
+            saturating!("usage_day.credits", "excluded.credits")
+        ),
+        args![entry.account, day, operation, key, entry.charged().micros()],
     )?;
+    let meters = entry.context.units.iter().flat_map(Quantity::meters);
+    for (meter, units) in meters {
+        tx.execute(
+            sql!(
+                "insert into usage_meter_day (account_id, day, operation, api_key_id, meter, units)
+                 values ($1, $2, $3, $4, $5, $6)
+                 on conflict (account_id, day, operation, api_key_id, meter) do update
+                    set units = ",
+                saturating!("usage_meter_day.units", "excluded.units")
+            ),
+            args![entry.account, day, operation, key, meter, units.micros()],
+        )?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 
 use super::{Transaction, columns};
 use crate::args;
-use crate::db::{Tx, like_pattern, record, sql};
+use crate::db::{Tx, like_pattern, record, sql, total};
 use crate::error::Result;
 
 /// The conditions that narrow a list of transactions.
@@ -150,10 +150,11 @@ pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
     let pattern = filter.search.map(like_pattern);
     tx.query(
         sql!(
-            "select t.currency, t.type, t.status, count(*),
-                    cast(sum(t.amount_minor) as bigint),
-                    cast(sum(t.refunded_minor) as bigint)
-               from transactions t ",
+            "select t.currency, t.type, t.status, count(*), ",
+            total!("t.amount_minor"),
+            ", ",
+            total!("t.refunded_minor"),
+            " from transactions t ",
             filtered!(),
             " group by t.currency, t.type, t.status
               order by t.currency, t.type, t.status"

@@ -144,6 +144,7 @@ fn holds_expire_and_allowances_come_when_their_time_has_come(db: &Db) {
     let hold = Command::Authorize {
         hold: "hold_1".to_owned(),
         amount: Credits::new(60),
+        least: None,
         ttl_seconds: 120,
     };
     let held = run(db, ann, Request::internal(hold), at(10)).unwrap();
@@ -235,6 +236,7 @@ fn case_c15_the_usage_of_a_month_is_what_was_charged_in_it_to_the_second(db: &Db
             let authorize = Command::Authorize {
                 hold: hold.clone(),
                 amount: Credits::new(*credits),
+                least: None,
                 ttl_seconds: 120,
             };
             run(db, id, Request::internal(authorize), moment).unwrap();

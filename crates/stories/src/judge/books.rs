@@ -1,6 +1,7 @@
 //! The books agree with themselves and with Stripe, and another sync changes nothing.
 
 use billing::books::audit::{self, Scope};
+use billing::jobs::alerts;
 use billing::sync;
 
 use super::accounts;
@@ -38,6 +39,17 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             Err(error) => broken.push(format!("person {who} can't be synced: {error}")),
         }
     }
+    // Whatever numbers the programs named, every alert rule can be evaluated.
+    if let Err(error) = alerts::once(&world.app).await {
+        broken.push(format!("the alert rules fail: {error}"));
+    }
+    let open = world
+        .app
+        .read(|tx| store::alerts::all_open(tx, 1_000))
+        .await;
+    let open = open.unwrap_or_default().into_iter();
+    let failing = open.filter(|alert| alert.rule == alerts::UNEVALUATED);
+    broken.extend(failing.map(|alert| alert.summary));
     match audit::run(&world.app, Scope::Everything).await {
         Ok(report) => broken.extend(
             report

@@ -76,7 +76,10 @@ fn typical() -> UsagePage {
         ),
         chart: Some(crate::billing::samples::sample_chart()),
         by_operation: vec![
-            row("chat", "5,938", "1", "5,938", "71%"),
+            UsageRow {
+                meters: Some("1,240,300 input_tokens, 310,075.5 output_tokens".to_owned()),
+                ..row("chat", "5,938", "1", "5,938", "71%")
+            },
             row("embeddings", "1,900", "1", "1,900", "22%"),
             row("ocr", "150", "3.01", "452", "5%"),
         ],
@@ -85,7 +88,10 @@ fn typical() -> UsagePage {
             row("batch", "1,888", "1.1", "2,068", "24%"),
         ],
         recent: vec![
-            call("chat", "prod-web", "1", "captured"),
+            CallRow {
+                meters: Some("210 input_tokens, 800 output_tokens".to_owned()),
+                ..call("chat", "prod-web", "1", "captured")
+            },
             call("ocr", "batch", "3", "held"),
             call("chat", "prod-web", "0", "released"),
             call("ocr", "staging", "0", "refused"),
@@ -99,6 +105,7 @@ fn row(name: &str, calls: &str, per_call: &str, credits: &str, share: &str) -> U
     UsageRow {
         name: name.to_owned(),
         calls: calls.to_owned(),
+        meters: None,
         per_call: per_call.to_owned(),
         credits: credits.to_owned(),
         share: share.to_owned(),
@@ -112,6 +119,7 @@ fn call(operation: &str, key: &str, credits: &str, state: &str) -> CallRow {
         key: key.to_owned(),
         id: "hold_8fK2".to_owned(),
         credits: credits.to_owned(),
+        meters: None,
         href: "/dashboard/usage/calls/7".to_owned(),
         badge: labels::hold_badge(state),
     }
@@ -119,13 +127,11 @@ fn call(operation: &str, key: &str, credits: &str, state: &str) -> CallRow {
 
 fn evil_row() -> UsageRow {
     let most = format::credits(i64::MAX);
-    row(
-        &format!("{LONG} {EVIL}"),
-        &format::count(u64::MAX),
-        &most,
-        &most,
-        "below 1%",
-    )
+    let name = format!("{LONG} {EVIL}");
+    UsageRow {
+        meters: Some(format!("{most} {LONG}")),
+        ..row(&name, &format::count(u64::MAX), &most, &most, "below 1%")
+    }
 }
 
 fn evil_call() -> CallRow {

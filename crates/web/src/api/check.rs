@@ -1,24 +1,25 @@
 //! The gateway check: a subrequest that nginx (`auth_request`), Traefik, Caddy or Envoy makes
 //! before it forwards a call.
 //!
-//! With a key (`Idempotency-Key`, else `X-Request-Id`, which gateways generate for every call) the
-//! check **is** the spend: it authorizes and debits in one step. Without either it only reports
-//! whether the call would be admitted, and charges nothing. The gateway must set the key itself and
-//! never forward one from outside: a caller who repeats it would pay once for many calls.
+//! The check **is** the spend: it authorizes and debits in one step, under the gateway's key
+//! (`Idempotency-Key`, else `X-Request-Id`, which gateways generate for every call). Without either it
+//! is refused: a check that admits calls and charges nothing is a gateway that gives calls away. The
+//! gateway must set the key itself and never forward one from outside: a caller who repeats it would
+//! pay once for many calls.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing::actors::KeyCaller;
 use billing::app::App;
-use billing::error::{Kind, Result};
+use billing::error::{Error, Kind, Result};
 use billing::idempotency::Key;
 use billing::metering::MeteredCall;
 use billing::metering::check;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::metered::{COST, REMAINING, headers};
+use crate::api::metered::{COST, REMAINING, UnitsParam, headers, parse_units};
 use crate::http::error::HttpError;
 use crate::http::params::Params;
 
@@ -31,8 +32,10 @@ pub struct CheckParams {
     account: Option<String>,
     /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// The number of units of the operation. The default is 1.
-    units: Option<i64>,
+    /// What the call uses of the operation: a number of units (`2.5`), or for an operation with
+    /// several meters, the units of each (`input_tokens:210,output_tokens:800`). The default is 1.
+    #[param(inline, value_type = Option<UnitsParam>)]
+    units: Option<String>,
     /// Set to `403` to get that status for every refusal, since nginx passes on only 401 and 403.
     deny: Option<u16>,
 }
@@ -40,8 +43,8 @@ pub struct CheckParams {
 /// Charges a call that a gateway is about to forward, or refuses it. On success, returns 204 with
 /// the headers `X-Credits-Cost` and `X-Credits-Remaining`; a refusal gives its reason in the header
 /// `X-Credits-Refused`. The key is the `Idempotency-Key` header or, without it, `X-Request-Id`; the
-/// gateway must set it. Without either, nothing is charged, and the response only reports whether
-/// the call would be admitted.
+/// gateway must set one of them, and a check with neither is refused with 400. To ask without
+/// spending, use `/api/v1/access`.
 #[utoipa::path(
     get,
     path = "/api/v1/check",
@@ -59,7 +62,7 @@ pub struct CheckParams {
         )
     ),
     responses(
-        (status = 204, description = "Charged, or admitted"), (status = 400), (status = 401),
+        (status = 204, description = "Charged"), (status = 400), (status = 401),
         (
             status = 402,
             description = "Not enough credits, outstanding debt, or a plan or spending limit"
@@ -90,14 +93,18 @@ async fn judge(
     query: CheckParams,
 ) -> Result<HeaderMap> {
     let key = match (key, request_headers.get("x-request-id")) {
-        (Some(key), _) => Some(key),
-        (None, Some(id)) => Some(Key::read(id.to_str().unwrap_or(""))?),
-        (None, None) => None,
+        (Some(key), _) => key,
+        (None, Some(id)) => Key::read(id.to_str().unwrap_or(""))?,
+        (None, None) => {
+            let detail = "This check spends credits. The gateway must send an X-Request-Id of its \
+                          own for every call, or an Idempotency-Key.";
+            return Err(Error::bad_request("idempotency_key_required", detail));
+        }
     };
     let call = MeteredCall {
         account: query.account,
         operation: query.operation,
-        units: query.units,
+        units: parse_units(query.units.as_deref())?,
         ..MeteredCall::default()
     };
     let admitted = check::check(app, caller, key, &call).await?;

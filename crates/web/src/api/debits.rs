@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use billing::actors::KeyCaller;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::exact::Exact;
+use billing::exact::{Exact, ExactUnits};
 use billing::idempotency::Key;
 use billing::metering::MeteredCall;
 use billing::metering::debits::{BatchItem, debit, debit_batch};
@@ -17,23 +17,25 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::metered::answer;
+use crate::api::metered::{UnitsUsed, answer, read_units};
 use crate::http::error::{HttpError, HttpResult, ProblemBody};
 use crate::http::json::{Body, parse};
 use crate::http::request_id::RequestId;
 
-/// A charge: either `credits`, or `units` of an `operation`. Without any of them, one unit of the
-/// operation `call` is charged.
+/// A charge: either `credits`, or `units` of an `operation`. One of `credits` and `operation` is
+/// required; one default call is `{"operation": "call"}`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewDebit {
     /// The account: its `acc_...` id, or the host application's id for it. Required with a server
     /// key; a meter key charges its own account.
     account: Option<String>,
-    /// The name of an operation in the catalog. The default is `call`.
+    /// The name of an operation in the catalog.
     operation: Option<String>,
-    /// The number of units of the operation. The default is 1.
-    units: Option<i64>,
+    /// What the call used of the operation: a number of units, or for an operation with several
+    /// meters, the units of each. The default is 1, for an operation with one rate.
+    #[schema(value_type = Option<UnitsUsed>)]
+    units: Option<Box<RawValue>>,
     /// The number of credits to charge: a positive number with at most six decimals. It can't be
     /// combined with `operation` or `units`.
     #[schema(value_type = Option<f64>)]
@@ -56,8 +58,8 @@ pub struct Debit {
     credits: Exact,
     /// The operation that determined the price, or null if the request named `credits`.
     operation: Option<String>,
-    /// The number of units charged, or null if the request named `credits`.
-    units: Option<i64>,
+    /// The units charged, or null if the request named `credits`.
+    units: Option<ExactUnits>,
     /// The credits available to spend after the debit.
     available: Exact,
 }
@@ -70,7 +72,7 @@ impl Debit {
                 id: id_of(entry),
                 credits: Exact(entry.charged()),
                 operation: entry.context.operation.clone(),
-                units: entry.context.units,
+                units: entry.context.units.clone().map(ExactUnits),
                 available: Exact(outcome.available),
             }),
             _ => Err(Error::bug("a debit was answered by another entry")),
@@ -82,15 +84,18 @@ fn id_of(entry: &Entry) -> String {
     format!("deb_{}_{}", entry.seq, hex::encode(&entry.hash[..8]))
 }
 
-impl From<NewDebit> for MeteredCall {
-    fn from(body: NewDebit) -> MeteredCall {
-        MeteredCall {
+impl TryFrom<NewDebit> for MeteredCall {
+    type Error = Error;
+
+    fn try_from(body: NewDebit) -> Result<MeteredCall> {
+        Ok(MeteredCall {
+            units: read_units(body.units.as_deref())?,
             account: body.account,
             operation: body.operation,
-            units: body.units,
             credits: body.credits,
             endpoint: body.endpoint,
-        }
+            max: false,
+        })
     }
 }
 
@@ -126,7 +131,7 @@ pub async fn create(
         let detail = "A single debit has its key in the Idempotency-Key header.";
         return Err(Error::field("key", detail).into());
     }
-    let outcome = debit(&app, &caller, key, &body.into()).await?;
+    let outcome = debit(&app, &caller, key, &body.try_into()?).await?;
     let debit = Debit::of(&outcome)?;
     let cost = debit.credits.0;
     Ok(answer(StatusCode::CREATED, &outcome, cost, &debit))
@@ -205,7 +210,7 @@ fn read(raw: &RawValue) -> BatchItem {
     match parse::<NewDebit>(raw.get().as_bytes()) {
         Ok(mut body) => BatchItem {
             key: body.key.take(),
-            call: Ok(body.into()),
+            call: body.try_into(),
         },
         Err(error) => BatchItem {
             key: None,

@@ -7,27 +7,30 @@ use axum::response::Response;
 use billing::actors::KeyCaller;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::exact::Exact;
+use billing::exact::{Exact, ExactUnits};
 use billing::idempotency::Key;
 use billing::metering::holds::{CaptureAmount, HoldName};
 use billing::metering::{MeteredCall, holds};
 use billing::summary::{View, view_of};
+use domain::catalog::{Catalog, Operation};
 use domain::ledger::{Body as EntryBody, Entry, EntryKind, GrantKind, HoldState, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
+use domain::units::Quantity;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::Tx;
 use utoipa::ToSchema;
 
-use crate::api::metered::{AccountParam, answer};
+use crate::api::metered::{AccountParam, UnitsUsed, answer, read_units};
 use crate::http::error::HttpResult;
 use crate::http::json::{Body, MaybeBody};
 use crate::http::params::Params;
 use crate::rows::parts::parts;
 
-/// The credits to set aside: either `credits`, or `units` of an `operation`. Without any of them,
-/// the price of one unit of the operation `call` is set aside.
+/// The credits to set aside: either `credits`, or estimated `units` of an `operation`. Without any
+/// of them, the price of one unit of the operation `call` is set aside. With `max`, as much as there
+/// is for an `operation`, up to `credits`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewHold {
@@ -36,12 +39,18 @@ pub struct NewHold {
     account: Option<String>,
     /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// The number of units of the operation. The default is 1.
-    units: Option<i64>,
+    /// What the call used of the operation: a number of units, or for an operation with several
+    /// meters, the units of each. The default is 1, for an operation with one rate.
+    #[schema(value_type = Option<UnitsUsed>)]
+    units: Option<Box<RawValue>>,
     /// The number of credits to set aside: a positive number with at most six decimals. It can't be
-    /// combined with `operation` or `units`.
+    /// combined with `units`, and with `operation` only beside `max`.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
+    /// Whether to set aside as much as there is: at most `credits`, and at least what one unit of
+    /// the operation costs (of its dearest meter, if it has several).
+    #[serde(default)]
+    max: bool,
     /// The number of seconds until the hold expires, from 1 to 86,400. The default is 120.
     ttl_seconds: Option<i64>,
     /// Your name for what is metered, up to 200 characters.
@@ -93,21 +102,25 @@ pub async fn create(
     Body(body): Body<NewHold>,
 ) -> HttpResult<Response> {
     let ttl_seconds = body.ttl_seconds;
-    let outcome = holds::authorize(&app, &caller, key, &body.into(), ttl_seconds).await?;
+    let call = body.try_into()?;
+    let outcome = holds::authorize(&app, &caller, key, &call, ttl_seconds).await?;
     let hold = Hold::of(&outcome)?;
     let cost = hold.credits.0;
     Ok(answer(StatusCode::CREATED, &outcome, cost, &hold))
 }
 
-impl From<NewHold> for MeteredCall {
-    fn from(body: NewHold) -> MeteredCall {
-        MeteredCall {
+impl TryFrom<NewHold> for MeteredCall {
+    type Error = Error;
+
+    fn try_from(body: NewHold) -> Result<MeteredCall> {
+        Ok(MeteredCall {
+            units: read_units(body.units.as_deref())?,
             account: body.account,
             operation: body.operation,
-            units: body.units,
             credits: body.credits,
             endpoint: body.endpoint,
-        }
+            max: body.max,
+        })
     }
 }
 
@@ -133,7 +146,9 @@ impl Hold {
 }
 
 /// The final cost of a call: either `credits`, or `units` of the hold's operation. Without either,
-/// the whole hold is captured. Zero releases the hold.
+/// the whole hold is captured. Zero releases the hold, unless the operation is free. `credits` are at
+/// most a hundred times the hold, or 100 for a hold of less than 1; no capture is above 10^9 credits,
+/// unless its hold is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCapture {
@@ -142,8 +157,10 @@ pub struct NewCapture {
     /// The number of credits to charge, with at most six decimals.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// The number of units of the hold's operation, at the price when the hold was created.
-    units: Option<i64>,
+    /// What the call used of the hold's operation, at the price when the hold was created: a number
+    /// of units, or the units of each meter.
+    #[schema(value_type = Option<UnitsUsed>)]
+    units: Option<Box<RawValue>>,
 }
 
 /// The result of a capture or a release.
@@ -193,7 +210,7 @@ pub async fn capture(
     };
     let amount = CaptureAmount {
         credits: body.credits.as_deref(),
-        units: body.units,
+        units: read_units(body.units.as_deref())?,
     };
     let outcome = holds::capture(&app, &caller, key, hold, amount).await?;
     settled(&outcome)
@@ -270,8 +287,13 @@ pub struct Receipt {
     state: &'static str,
     /// The operation that determined the price, or null if the request named `credits`.
     operation: Option<String>,
-    /// The number of units authorized, or null if the request named `credits`.
-    units: Option<i64>,
+    /// The units authorized, or null if the request named `credits`.
+    units: Option<ExactUnits>,
+    /// The units charged, or null if nothing was charged or the capture named `credits`.
+    charged_units: Option<ExactUnits>,
+    /// What each meter of the operation cost a unit, and its units; empty for an operation with one
+    /// rate.
+    meters: Vec<ReceiptMeter>,
     /// The caller's name for what was metered, or null if none was given.
     endpoint: Option<String>,
     /// The API key that created the hold, or null if there was none.
@@ -297,6 +319,20 @@ pub struct Receipt {
     /// The time at which the hold was captured, released or expired (RFC 3339, UTC), or null while
     /// it is pending.
     resolved_at: Option<String>,
+}
+
+/// One meter of a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptMeter {
+    /// The name of the meter.
+    meter: String,
+    /// The number of credits that one unit costs.
+    rate: Exact,
+    /// The number of units authorized: the estimate.
+    authorized: ExactUnits,
+    /// The number of units charged.
+    charged: ExactUnits,
 }
 
 /// The API key that made a call.
@@ -371,9 +407,12 @@ impl Receipt {
             Some(key) => store::api_keys::names(tx, key)?,
             None => None,
         };
+        let receipt = Receipt::of(&row, origin, end.as_ref(), lots);
+        let rates = rates_of(tx, origin)?;
         Ok(Receipt {
             key: key.map(|(id, name)| ReceiptKey { id, name }),
-            ..Receipt::of(&row, origin, end.as_ref(), lots)
+            meters: receipt.meters(rates),
+            ..receipt
         })
     }
 
@@ -393,7 +432,12 @@ impl Receipt {
             id: row.id.clone(),
             state: row.state.word(),
             operation: origin.context.operation.clone(),
-            units: origin.context.units,
+            units: origin.context.units.clone().map(ExactUnits),
+            charged_units: end
+                .filter(|entry| entry.kind == EntryKind::Capture)
+                .and_then(|entry| entry.context.units.clone())
+                .map(ExactUnits),
+            meters: Vec::new(),
             endpoint: origin.context.endpoint.clone(),
             key: None,
             rate_card_version: origin.context.rate_card,
@@ -408,4 +452,37 @@ impl Receipt {
             resolved_at: row.resolved_at.map(Timestamp::rfc3339),
         }
     }
+    fn meters(&self, rates: Vec<(String, Credits)>) -> Vec<ReceiptMeter> {
+        let of = |units: &Option<ExactUnits>, meter: &str| {
+            let units = units.iter().flat_map(|units| units.0.meters());
+            let units = units
+                .filter(|(name, _)| *name == meter)
+                .map(|(_, units)| units);
+            ExactUnits(Quantity::Units(units.last().unwrap_or_default()))
+        };
+        let line = |(meter, rate): (String, Credits)| ReceiptMeter {
+            rate: Exact(rate),
+            authorized: of(&self.units, &meter),
+            charged: of(&self.charged_units, &meter),
+            meter,
+        };
+        rates.into_iter().map(line).collect()
+    }
+}
+
+/// The rates of the operation's meters, by the catalog that priced the hold.
+fn rates_of(tx: &mut Tx<'_>, origin: &Entry) -> store::Result<Vec<(String, Credits)>> {
+    let context = &origin.context;
+    let (Some(operation), Some(version)) = (&context.operation, context.rate_card) else {
+        return Ok(Vec::new());
+    };
+    let row = store::catalog::find(tx, version)?;
+    let catalog = row.and_then(|row| Catalog::parse(&row.body).ok());
+    let operation = catalog
+        .as_ref()
+        .and_then(|catalog| catalog.operation(operation));
+    let rates = operation.into_iter().flat_map(Operation::rates);
+    Ok(rates
+        .filter_map(|(meter, rate)| Some((meter?.to_owned(), rate)))
+        .collect())
 }

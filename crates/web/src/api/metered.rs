@@ -7,9 +7,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing::actors::Reader;
 use billing::error::{Error, Result};
+use billing::exact::{parse_quantity, read_quantity};
 use domain::ledger::{Entry, Outcome};
 use domain::money::Credits;
+use domain::units::Quantity;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
@@ -31,6 +36,38 @@ pub struct AccountParam {
     /// The account: its `acc_...` id, or the host application's id for it. Used with server keys;
     /// other callers default to their own account.
     pub account: Option<String>,
+}
+
+/// What a call used: a number of units of its operation, or those of each of its meters by name.
+/// Both have at most six decimals. This is only the schema of what is read as text.
+#[derive(Debug, ToSchema)]
+#[schema(as = UnitsUsed)]
+#[serde(untagged)]
+pub enum UnitsUsed {
+    /// For an operation with one rate.
+    Units(f64),
+    /// For an operation with several meters: `{"input_tokens": 210, "output_tokens": 800}`.
+    Meters(BTreeMap<String, f64>),
+}
+
+/// What a call uses, in a query: `2.5`, or `input_tokens:210,output_tokens:800`. Only the schema.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub enum UnitsParam {
+    /// For an operation with one rate.
+    Units(f64),
+    /// For an operation with several meters.
+    Meters(String),
+}
+
+/// Parses what a body says that a call used.
+pub fn read_units(raw: Option<&RawValue>) -> Result<Option<Quantity>> {
+    raw.map(|raw| read_quantity("units", raw)).transpose()
+}
+
+/// Parses what a query says that a call used.
+pub fn parse_units(text: Option<&str>) -> Result<Option<Quantity>> {
+    text.map(|text| parse_quantity("units", text)).transpose()
 }
 
 /// The caller and the account in question: the caller's own, or the one named by `?account=`.

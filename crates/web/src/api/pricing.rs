@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use billing::app::App;
 use billing::exact::Exact;
-use domain::catalog::Catalog;
+use domain::catalog::{Catalog, Rates};
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -64,7 +66,10 @@ struct Plan {
 struct Operation {
     operation: String,
     name: String,
-    credits: Exact,
+    /// What a unit costs; null for an operation with several meters.
+    credits: Option<Exact>,
+    /// What a unit of each meter costs; null for an operation with one rate.
+    rates: Option<BTreeMap<String, Exact>>,
 }
 
 fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
@@ -95,7 +100,21 @@ fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
     let operations = catalog.operations.iter().map(|operation| Operation {
         operation: operation.name.clone(),
         name: operation.title.clone(),
-        credits: Exact(operation.cost),
+        credits: match operation.rates {
+            Rates::Unit(cost) => Some(Exact(cost)),
+            Rates::Meters(_) => None,
+        },
+        rates: match &operation.rates {
+            Rates::Unit(_) => None,
+            Rates::Meters(rates) => {
+                let rates = rates.iter();
+                Some(
+                    rates
+                        .map(|(name, rate)| (name.clone(), Exact(*rate)))
+                        .collect(),
+                )
+            }
+        },
     });
     Pricing {
         publishable_key: None,

@@ -6,17 +6,19 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::exact::Exact;
+use billing::exact::{Exact, ExactUnits};
 use billing::keys::no_such_key;
-use billing::metering::admission;
 use billing::metering::price::Price;
+use billing::metering::{MeteredCall, admission};
 use billing::summary::{View, view};
 use domain::money::Credits;
 use domain::time::Timestamp;
+use domain::units::{Quantity, Units};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::metered::{AccountParam, OfAccount};
+use crate::api::metered::{AccountParam, OfAccount, UnitsParam, parse_units};
 use crate::http::accept::wants_csv;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
@@ -160,6 +162,9 @@ pub struct UsageOperation {
     calls: i64,
     /// The number of credits charged.
     credits: Exact,
+    /// The number of units charged of each of its meters, by name; empty for an operation with one
+    /// rate.
+    meters: BTreeMap<String, ExactUnits>,
 }
 
 /// The usage of one API key.
@@ -202,8 +207,8 @@ pub async fn usage(
         };
         rows::read(tx, account, key.as_ref(), from, to).map(Some)
     });
-    let (days, keys) = read.await?.ok_or_else(no_such_key)?;
-    Ok(Json(Usage::of(from, to, &days, keys)).into_response())
+    let used = read.await?.ok_or_else(no_such_key)?;
+    Ok(Json(Usage::of(from, to, used)).into_response())
 }
 
 /// The first and the last day, counted since the Unix epoch.
@@ -228,23 +233,20 @@ fn read_days(query: &Days, now: Timestamp) -> Result<(i64, i64)> {
 }
 
 impl Usage {
-    fn of(
-        from: i64,
-        to: i64,
-        rows: &[store::ledger::DayUsage],
-        keys: Vec<store::ledger::KeyUsage>,
-    ) -> Usage {
+    fn of(from: i64, to: i64, used: rows::Used) -> Usage {
         let mut days: Vec<UsageDay> = Vec::new();
         let mut operations: Vec<UsageOperation> = Vec::new();
         let (mut calls, mut credits) = (0, Credits::ZERO);
-        for row in rows {
+        let add = |calls: &mut i64, credits: &mut Credits, row: &store::ledger::DayUsage| {
+            *calls = calls.saturating_add(row.calls);
+            *credits = credits.saturating_add(Credits::from_micros(row.credits));
+        };
+        for row in &used.days {
             let cost = Credits::from_micros(row.credits);
-            (calls, credits) = (calls + row.calls, credits + cost);
+            add(&mut calls, &mut credits, row);
             let date = date_text(row.day);
             match days.last_mut().filter(|day| day.date == date) {
-                Some(day) => {
-                    (day.calls, day.credits.0) = (day.calls + row.calls, day.credits.0 + cost);
-                }
+                Some(day) => add(&mut day.calls, &mut day.credits.0, row),
                 None => days.push(UsageDay {
                     date,
                     calls: row.calls,
@@ -255,18 +257,17 @@ impl Usage {
                 .iter_mut()
                 .find(|known| known.operation == row.operation);
             match known {
-                Some(sum) => {
-                    (sum.calls, sum.credits.0) = (sum.calls + row.calls, sum.credits.0 + cost);
-                }
+                Some(sum) => add(&mut sum.calls, &mut sum.credits.0, row),
                 None => operations.push(UsageOperation {
                     operation: row.operation.clone(),
                     calls: row.calls,
                     credits: Exact(cost),
+                    meters: meters_of(&used.meters, &row.operation),
                 }),
             }
         }
         operations.sort_by_key(|sum| std::cmp::Reverse(sum.credits.0));
-        let keys = keys.into_iter().map(|row| UsageKey {
+        let keys = used.keys.into_iter().map(|row| UsageKey {
             key: row.public_id,
             name: row.name,
             calls: row.calls,
@@ -286,14 +287,26 @@ impl Usage {
     }
 }
 
+/// The units of each meter of an operation.
+fn meters_of(rows: &[store::ledger::MeterUsage], operation: &str) -> BTreeMap<String, ExactUnits> {
+    let of_operation = rows.iter().filter(|row| row.operation == operation);
+    let units = |row: &store::ledger::MeterUsage| {
+        let units = Quantity::Units(Units::from_micros(row.units));
+        (row.meter.clone(), ExactUnits(units))
+    };
+    of_operation.map(units).collect()
+}
+
 /// The query parameters that describe a call.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Call {
     /// The name of an operation in the catalog. The default is `call`.
     operation: Option<String>,
-    /// The number of units of the operation. The default is 1.
-    units: Option<i64>,
+    /// What the call uses of the operation: a number of units (`2.5`), or for an operation with
+    /// several meters, the units of each (`input_tokens:210,output_tokens:800`). The default is 1.
+    #[param(inline, value_type = Option<UnitsParam>)]
+    units: Option<String>,
 }
 
 /// Whether an account can make a call now, and why not.
@@ -343,7 +356,12 @@ pub async fn access(
     OfAccount { caller, account }: OfAccount,
     Params(call): Params<Call>,
 ) -> HttpResult<Json<Access>> {
-    let price = Price::read(&app, None, call.operation.as_deref(), call.units)?;
+    let call = MeteredCall {
+        operation: call.operation,
+        units: parse_units(call.units.as_deref())?,
+        ..MeteredCall::default()
+    };
+    let price = Price::read(&app.rules().catalog, &call)?;
     let look = admission::look(&app, account, price.credits, caller.spender()).await?;
     let reason = look.error(&app).map(|refusal| refusal.0.code);
     let (view, links) = (look.view, app.links_of(&look.account.public_id));

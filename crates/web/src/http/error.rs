@@ -9,6 +9,9 @@ use domain::money::Credits;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value, json};
 
+/// The media type of every error that isn't a page, whoever produced it.
+pub const PROBLEM: &str = "application/problem+json";
+
 /// The result of a handler or an extractor.
 pub type HttpResult<T, E = HttpError> = std::result::Result<T, E>;
 
@@ -180,7 +183,7 @@ impl IntoResponse for HttpError {
         }
         let mut response = (self.status, self.body("").to_string()).into_response();
         let headers = response.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
+        let json = HeaderValue::from_static(PROBLEM);
         headers.insert(header::CONTENT_TYPE, json);
         if let Some(seconds) = fact.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

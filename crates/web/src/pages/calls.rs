@@ -11,6 +11,7 @@ use billing::error::Error;
 use billing::keys::no_such_key;
 use domain::ledger::{Body, Entry, EntryKind, GrantKind};
 use domain::money::Credits;
+use domain::units::Quantity;
 use serde::Deserialize;
 use views::calls::{CallGrant, CallPage, CallsPage};
 use views::components::{Action, Choice, Fact};
@@ -20,7 +21,7 @@ use views::{format, labels};
 use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::pages::usage::call;
+use crate::pages::usage::{call, units_worded};
 use crate::rows::parts::{Part, parts};
 
 /// Calls on one page.
@@ -148,13 +149,15 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
         facts.push(Fact::new("Endpoint", endpoint.as_str()));
     }
     // The units captured, if they differ from the units held.
-    match (&operation, end.context.units.or(context.units)) {
-        (Some(operation), Some(units)) => {
-            let units = format::count(units.unsigned_abs());
-            facts.push(Fact::new("Priced as", format!("{units} × {operation}")));
+    let units = end.context.units.as_ref().or(context.units.as_ref());
+    let priced_as = match (&operation, units) {
+        (Some(operation), Some(units @ Quantity::Units(_))) => {
+            format!("{} × {operation}", units_worded(units))
         }
-        _ => facts.push(Fact::new("Priced as", "credits named by the caller")),
-    }
+        (Some(operation), Some(units)) => format!("{operation}: {}", units_worded(units)),
+        _ => "credits named by the caller".to_owned(),
+    };
+    facts.push(Fact::new("Priced as", priced_as));
     if let Some(version) = context.rate_card {
         facts.push(Fact::new("Price list", format!("version {version}")));
     }

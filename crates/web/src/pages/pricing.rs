@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::Html;
 use billing::app::App;
-use domain::catalog::{Catalog, Interval, Tier};
+use domain::catalog::{Catalog, Interval, Operation, Tier};
+use domain::money::Credits;
 use serde::Deserialize;
 use views::components::Action;
 use views::format;
@@ -97,10 +98,11 @@ pub(crate) fn packs_note(catalog: &Catalog) -> String {
     } else {
         ""
     };
-    let call = catalog.cost_of(domain::catalog::DEFAULT_OPERATION, 1);
-    let cost = call.map_or_else(
-        |_| String::new(),
-        |cost| format::credits_worded(cost.micros()),
-    );
+    let call = catalog.operation(domain::catalog::DEFAULT_OPERATION);
+    let cost = call.map_or(Credits::ZERO, Operation::unit_cost);
+    if !cost.is_positive() {
+        return format!("A standard API call is free.{kept}");
+    }
+    let cost = format::credits_worded(cost.micros());
     format!("One standard API call costs {cost}.{kept}")
 }

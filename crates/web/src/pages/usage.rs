@@ -11,9 +11,10 @@ use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
 use domain::ledger::EntryKind;
 use domain::time::Timestamp;
+use domain::units::{Quantity, Units};
 use serde::Deserialize;
 use store::Tx;
-use store::ledger::{DayUsage, JournalRow};
+use store::ledger::{DayUsage, JournalRow, MeterUsage};
 use views::components::{Choice, Stat};
 use views::layout::Nav;
 use views::usage::{CallRow, UsagePage, UsageRow, lasts};
@@ -75,6 +76,7 @@ pub async fn file(
 struct Used {
     by_day: Vec<DayUsage>,
     by_key: Vec<store::ledger::KeyUsage>,
+    meters: Vec<MeterUsage>,
     recent: Vec<JournalRow>,
     key_names: HashMap<i64, String>,
     /// Id and name of each key, and the selected one.
@@ -96,13 +98,14 @@ fn read(
     };
     let keys = store::api_keys::of_account(tx, account)?;
     let number = key.as_ref().map(|key| key.id);
-    let (by_day, by_key) = rows::read(tx, account, key.as_ref(), today - days + 1, today)?;
+    let used = rows::read(tx, account, key.as_ref(), today - days + 1, today)?;
     let named = keys
         .iter()
         .map(|key| (key.public_id.clone(), key.name.clone()));
     Ok(Some(Used {
-        by_day,
-        by_key,
+        by_day: used.days,
+        by_key: used.keys,
+        meters: used.meters,
         recent: store::ledger::ended_calls(tx, account, i64::MAX, number, CALLS_SHOWN)?,
         keys: named.collect(),
         key: key.as_ref().map(|key| key.public_id.clone()),
@@ -152,7 +155,7 @@ fn dashboard(
         periods: Choice::list(&periods, period),
         keys: key_choices(used),
         chart: chart("use", "Credits used per day", &used.by_day, from, today),
-        by_operation: by_operation(&used.by_day),
+        by_operation: by_operation(used),
         by_key: by_key(used),
         recent: used
             .recent
@@ -221,10 +224,34 @@ fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
     ]
 }
 
-fn by_operation(rows: &[DayUsage]) -> Vec<UsageRow> {
-    let (_, all) = total(rows);
-    let row = |(name, calls, credits): (String, i64, i64)| usage_row(name, calls, credits, all);
-    ranked(rows).into_iter().map(row).collect()
+fn by_operation(used: &Used) -> Vec<UsageRow> {
+    let (_, all) = total(&used.by_day);
+    let row = |(name, calls, credits): (String, i64, i64)| UsageRow {
+        meters: meters_of(&used.meters, &name),
+        ..usage_row(name, calls, credits, all)
+    };
+    ranked(&used.by_day).into_iter().map(row).collect()
+}
+
+/// The units of each meter of an operation: "210 input, 800 output".
+fn meters_of(rows: &[MeterUsage], operation: &str) -> Option<String> {
+    let of_operation = rows.iter().filter(|row| row.operation == operation);
+    let meters = of_operation.map(|row| (row.meter.clone(), Units::from_micros(row.units)));
+    let meters = Quantity::of_meters(meters);
+    (!meters.is_zero()).then(|| units_worded(&meters))
+}
+
+/// Units as text: "4", or "210 input, 800 output".
+pub(crate) fn units_worded(units: &Quantity) -> String {
+    match units {
+        Quantity::Units(units) => format::credits(units.micros()),
+        Quantity::Meters(_) => {
+            let part = |(name, units): (&str, Units)| {
+                format!("{} {name}", format::credits(units.micros()))
+            };
+            units.meters().map(part).collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn by_key(used: &Used) -> Vec<UsageRow> {
@@ -241,6 +268,7 @@ fn usage_row(name: String, calls: i64, credits: i64, all: i64) -> UsageRow {
     UsageRow {
         name,
         calls: format::count(calls.unsigned_abs()),
+        meters: None,
         per_call: mean(credits, calls),
         credits: format::credits(credits),
         share: format::percent(credits.unsigned_abs(), all.unsigned_abs()),
@@ -259,6 +287,10 @@ pub(crate) fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
             .clone()
             .unwrap_or_else(|| format!("entry {}", row.seq)),
         credits: format::credits(row.charged),
+        meters: row
+            .quantity()
+            .filter(Quantity::has_meters)
+            .map(|units| units_worded(&units)),
         href: format!("/dashboard/usage/calls/{}", row.seq),
         badge: labels::hold_badge(match row.kind {
             EntryKind::Debit => "debited",

@@ -6,9 +6,11 @@ use billing::export::csv::{Cell, Column, Csv};
 use billing::keys::no_such_key;
 use domain::money::Credits;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
+use domain::units::{Quantity, Units};
+use std::collections::HashMap;
 use store::Tx;
 use store::api_keys::ApiKey;
-use store::ledger::{DayUsage, KeyUsage, UsageLine};
+use store::ledger::{DayUsage, KeyUsage, MeterLine, MeterUsage, UsageLine};
 
 use crate::http::error::HttpResult;
 use crate::lists::CSV_ROWS_MAX;
@@ -30,21 +32,33 @@ pub fn key(
     }
 }
 
-/// Usage of the days `from..=to`, by day and operation, and by key; of one key if one is given.
+/// Usage over a range of days.
+#[derive(Clone, Debug)]
+pub struct Used {
+    /// By day and operation.
+    pub days: Vec<DayUsage>,
+    /// By API key.
+    pub keys: Vec<KeyUsage>,
+    /// Units by operation and meter.
+    pub meters: Vec<MeterUsage>,
+}
+
+/// Usage of the days `from..=to`; of one key if one is given.
 pub fn read(
     tx: &mut Tx<'_>,
     account: i64,
     key: Option<&ApiKey>,
     from: i64,
     to: i64,
-) -> store::Result<(Vec<DayUsage>, Vec<KeyUsage>)> {
+) -> store::Result<Used> {
     let number = key.map(|key| key.id);
     let days = store::ledger::usage_by_day(tx, account, number, from, to + 1)?;
     let mut keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
     if let Some(key) = key {
         keys.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
     }
-    Ok((days, keys))
+    let meters = store::ledger::usage_by_meter(tx, account, number, from, to + 1)?;
+    Ok(Used { days, keys, meters })
 }
 
 /// Usage of the days `from..=to` as a CSV file, one line for each day, operation and key; of one
@@ -62,24 +76,46 @@ pub async fn csv(
             return Ok(None);
         };
         let key = key.map(|key| key.id);
-        store::ledger::usage_lines(tx, account, key, from, to + 1, limit).map(Some)
+        let lines = store::ledger::usage_lines(tx, account, key, from, to + 1, limit)?;
+        let meters = store::ledger::meter_lines(tx, account, key, from, to + 1)?;
+        Ok(Some((lines, meters)))
     });
-    let rows = read.await?.ok_or_else(no_such_key)?;
+    let (lines, meters) = read.await?.ok_or_else(no_such_key)?;
+    let rows = with_meters(lines, meters);
     let mut csv = Csv::of(COLUMNS);
     rows.iter().for_each(|row| csv.add(COLUMNS, row));
     // The next file begins with the last day, which may not fit completely.
     let last = rows.last().filter(|_| rows.len() >= CSV_ROWS_MAX);
-    let next = last.map(|row| date_text(row.day));
+    let next = last.map(|(row, _)| date_text(row.day));
     Ok(crate::files::csv("usage", csv, next))
 }
 
-const COLUMNS: &[Column<UsageLine>] = &[
-    ("date", |row| Cell::plain(date_text(row.day))),
-    ("operation", |row| Cell::text(&row.operation)),
-    ("key", |row| Cell::maybe(row.public_id.as_ref())),
-    ("key_name", |row| Cell::maybe(row.name.as_ref())),
-    ("calls", |row| Cell::number(row.calls)),
-    ("credits", |row| {
+/// A line, and the units of its operation's meters.
+type Line = (UsageLine, Quantity);
+
+fn with_meters(lines: Vec<UsageLine>, meters: Vec<MeterLine>) -> Vec<Line> {
+    let mut used: HashMap<_, Vec<(String, Units)>> = HashMap::new();
+    for row in meters {
+        let units = Units::from_micros(row.units);
+        let of_line = used.entry((row.day, row.operation, row.public_id));
+        of_line.or_default().push((row.meter, units));
+    }
+    let with = |line: UsageLine| {
+        let key = (line.day, line.operation.clone(), line.public_id.clone());
+        let meters = used.remove(&key).unwrap_or_default();
+        (line, Quantity::of_meters(meters))
+    };
+    lines.into_iter().map(with).collect()
+}
+
+const COLUMNS: &[Column<Line>] = &[
+    ("date", |(row, _)| Cell::plain(date_text(row.day))),
+    ("operation", |(row, _)| Cell::text(&row.operation)),
+    ("key", |(row, _)| Cell::maybe(row.public_id.as_ref())),
+    ("key_name", |(row, _)| Cell::maybe(row.name.as_ref())),
+    ("calls", |(row, _)| Cell::number(row.calls)),
+    ("credits", |(row, _)| {
         Cell::number(Credits::from_micros(row.credits))
     }),
+    ("meters", |(_, meters)| Cell::text(meters.to_string())),
 ];

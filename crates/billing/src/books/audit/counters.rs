@@ -41,6 +41,27 @@ impl Audit<'_> {
             let row = format!("usage of day {day}, {operation}, key {key}");
             self.find(row, "the journal has it and the table does not");
         }
+        self.meters(tx)
+    }
+
+    fn meters(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {
+        let rows = rows::meters(tx, self.ledger.account)?;
+        let is = rows.into_iter().map(|row| {
+            let key = (row.day, row.operation, row.api_key_id);
+            ((key, row.meter), row.units)
+        });
+        let is: BTreeMap<_, _> = is.collect();
+        let wanted = std::mem::take(&mut self.meters);
+        let keys: BTreeSet<_> = is.keys().chain(wanted.keys()).collect();
+        for one in keys {
+            let (is, should) = (is.get(one), wanted.get(one));
+            if is != should {
+                let ((day, operation, key), meter) = one;
+                let row = format!("usage of day {day}, {operation}, key {key}, {meter}");
+                let [is, should] = [is, should].map(|units| units.copied().unwrap_or(0));
+                self.find(row, format!("{is} millionths; by the journal {should}"));
+            }
+        }
         Ok(())
     }
 

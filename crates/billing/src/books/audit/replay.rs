@@ -1,6 +1,7 @@
 //! Audits the journal itself: the hash chain is intact, and the entries replay.
 
 use domain::ledger::{Body, Entry, EntryKind, Hold, HoldState, chain_hash};
+use domain::units::Quantity;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::Tx;
 use store::ledger::audit as rows;
@@ -64,6 +65,9 @@ impl Audit<'_> {
             Body::Hold { hold, .. } | Body::Settlement { hold, .. } => Some(hold),
             _ => None,
         };
+        let units = entry.context.units.as_ref();
+        let exact_units = units.filter(|units| units.as_whole().is_none());
+        let exact_units = exact_units.map(Quantity::to_string);
         let pairs = [
             ("account_id", self.ledger.account == entry.account),
             ("seq", line.seq == entry.seq),
@@ -78,7 +82,8 @@ impl Audit<'_> {
             ("idempotency_key", line.idempotency_key == entry.key),
             ("hold_id", line.hold_id.as_ref() == hold),
             ("operation", line.operation == entry.context.operation),
-            ("units", line.units == entry.context.units),
+            ("units", line.units == units.and_then(Quantity::as_whole)),
+            ("exact_units", line.exact_units == exact_units),
             ("api_key_id", line.api_key_id == entry.context.api_key),
             ("charged", line.charged == entry.charged().micros()),
         ];
@@ -121,9 +126,14 @@ impl Audit<'_> {
             operation.unwrap_or_else(|| UNNAMED.to_owned()),
             entry.context.api_key.unwrap_or(0),
         );
+        for (meter, units) in entry.context.units.iter().flat_map(Quantity::meters) {
+            let used = self.meters.entry((key.clone(), meter.to_owned()));
+            let used = used.or_default();
+            *used = used.saturating_add(units.micros());
+        }
         let (calls, credits) = self.usage.entry(key).or_default();
         *calls += 1;
-        *credits += entry.charged().micros();
+        *credits = credits.saturating_add(entry.charged().micros());
     }
 
     /// Compares and drops holds that no later entry can change.

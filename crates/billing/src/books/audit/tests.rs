@@ -25,6 +25,7 @@ async fn books() -> (App, i64) {
     let hold = |name: &str, amount| Command::Authorize {
         hold: name.to_owned(),
         amount: Credits::parse(amount).unwrap(),
+        least: None,
         ttl_seconds: 60,
     };
     let capture = Command::Capture {

@@ -3,7 +3,8 @@
 
 use store::{Tx, alerts};
 
-use super::{Found, critical};
+use super::rules::Finds;
+use super::{Found, Rules, critical};
 
 /// The name of the rule; its subject is an account.
 pub(super) const RULE: &str = "closed-account";
@@ -11,7 +12,8 @@ pub(super) const RULE: &str = "closed-account";
 /// Maximum number of accounts that are alerted at once.
 const ACCOUNTS_MAX: i64 = 200;
 
-pub(super) fn accounts(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+pub(super) fn accounts(_: &Rules, tx: &mut Tx<'_>) -> Finds {
+    let mut found = Vec::new();
     for account in alerts::closed_and_charged(tx, ACCOUNTS_MAX)? {
         let summary = format!(
             "The account {account} is closed and was charged, or has a plan that can charge it. \
@@ -22,5 +24,5 @@ pub(super) fn accounts(tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result
             ..critical(RULE, &summary)
         });
     }
-    Ok(())
+    Ok(found)
 }

@@ -125,9 +125,14 @@ impl Plan {
     }
 
     /// The findings as they are stored: a JSON array of sentences.
-    pub(super) fn all_findings(&self, tx: &mut Tx<'_>) -> store::Result<Option<String>> {
+    pub(super) fn all_findings(
+        &self,
+        tx: &mut Tx<'_>,
+        report: &Report,
+    ) -> store::Result<Option<String>> {
         let account = self.lease.account_id;
         let mut all = self.findings.clone();
+        all.extend(report.refused.iter().cloned());
         let foreign = store::foreign::of_account(tx, account, FOREIGN_MAX)?;
         all.extend(foreign.iter().filter_map(namesake));
         let open = unexplained::of_account(tx, account, NAMED_MAX)?;

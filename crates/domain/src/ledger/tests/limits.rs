@@ -61,6 +61,7 @@ fn hold(ledger: &mut Ledger, id: &str, amount: i64, now: Timestamp) -> Result<Ou
     let command = Command::Authorize {
         hold: id.to_owned(),
         amount: Credits::new(amount),
+        least: None,
         ttl_seconds: 600,
     };
     ask(ledger, command, KEY, now)
@@ -184,6 +185,7 @@ proptest! {
                 1 => Command::Authorize {
                     hold: format!("{which}-{index:03}"),
                     amount: Credits::new(*amount),
+                    least: None,
                     ttl_seconds: 3_600,
                 },
                 2 => Command::Capture {

@@ -52,6 +52,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let amount = 1..2_000_000_i64;
+    // Some operations are free.
+    let spent = prop_oneof![4 => amount.clone(), 1 => Just(0)];
     let step = prop_oneof![
         (
             0..6u8,
@@ -65,11 +67,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 kind,
                 days
             }),
-        (0..6u8, amount.clone()).prop_map(|(hold, amount)| Step::Authorize { hold, amount }),
+        (0..6u8, spent.clone()).prop_map(|(hold, amount)| Step::Authorize { hold, amount }),
         (0..6u8, 0..3_000_000i64).prop_map(|(hold, amount)| Step::Capture { hold, amount }),
         (0..6u8).prop_map(|hold| Step::Release { hold }),
-        (amount.clone(), proptest::option::of(0..4u8))
-            .prop_map(|(amount, key)| Step::Debit { amount, key }),
+        (spent, proptest::option::of(0..4u8)).prop_map(|(amount, key)| Step::Debit { amount, key }),
         (-1_000_000..1_000_000i64).prop_map(|amount| Step::Adjust { amount }),
         (0..6u8, 0..1_100i64).prop_map(|(source, reversed)| Step::Claw { source, reversed }),
         (0..6u8, any::<bool>()).prop_map(|(source, frozen)| Step::Freeze { source, frozen }),
@@ -80,6 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each step")]
 fn command(step: &Step, index: usize, now: Timestamp) -> Option<Request> {
     let micros = Credits::from_micros;
     let source = |n: u8| format!("s:{n}");
@@ -103,6 +105,8 @@ fn command(step: &Step, index: usize, now: Timestamp) -> Option<Request> {
         Step::Authorize { hold, amount } => Command::Authorize {
             hold: format!("h{hold}-{index}"),
             amount: micros(amount),
+            // One of three takes as much as there is.
+            least: (amount % 3 == 1).then(|| micros(amount.min(10))),
             ttl_seconds: 600,
         },
         Step::Capture { hold, amount } => Command::Capture {

@@ -26,6 +26,7 @@ async fn panics_after_a_hold(State(app): State<App>) -> &'static str {
     let command = domain::ledger::Command::Authorize {
         hold: app.new_id("hold"),
         amount: domain::money::Credits::new(30),
+        least: None,
         ttl_seconds: 60,
     };
     let request = domain::ledger::Request::internal(command);

@@ -65,8 +65,8 @@ async fn lists_are_read_page_by_page_and_as_csv(stage: &Stage) {
     );
 }
 
-on_both!(the_gateway_check_charges_once_a_key_and_only_looks_without_one);
-async fn the_gateway_check_charges_once_a_key_and_only_looks_without_one(stage: &Stage) {
+on_both!(the_gateway_check_charges_once_a_key_and_is_refused_without_one);
+async fn the_gateway_check_charges_once_a_key_and_is_refused_without_one(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let check = |query: &'static str, id: Option<&'static str>| {
         let mut request = program.request(Method::GET, &format!("/api/v1/check{query}"));
@@ -76,17 +76,16 @@ async fn the_gateway_check_charges_once_a_key_and_only_looks_without_one(stage: 
         Answer::of(request)
     };
 
-    let looked = check("?operation=ocr", None).await;
+    let nameless = check("?operation=ocr", None).await;
     let charged = check("?operation=ocr&units=2", Some("req-1")).await;
     let again = check("?operation=ocr&units=2", Some("req-1")).await;
     let dear = check("?operation=ocr&units=100", Some("req-2")).await;
-    let denied = check("?operation=ocr&units=100&deny=403", None).await;
+    let denied = check("?operation=ocr&units=100&deny=403", Some("req-4")).await;
     let wrong = check("?operation=none", Some("req-3")).await;
 
-    assert_eq!(
-        (looked.status, looked.header("x-credits-remaining")),
-        (204, Some("100"))
-    );
+    assert_eq!(nameless.refusal(), (400, "idempotency_key_required"));
+    let detail = nameless.body["detail"].as_str().unwrap();
+    assert!(detail.contains("X-Request-Id"), "{detail}");
     assert_eq!(
         (charged.status, charged.header("x-credits-cost")),
         (204, Some("10"))

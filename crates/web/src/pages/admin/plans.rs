@@ -8,7 +8,8 @@ use billing::actors::Operator;
 use billing::app::App;
 use billing::setup;
 use domain::amounts::amount as money;
-use domain::money::MinorUnits;
+use domain::catalog::Operation;
+use domain::money::{Credits, MinorUnits};
 use views::admin::parts::{ListPage, Table};
 use views::components::{Banner, Kind, Prose};
 use views::format;
@@ -122,7 +123,7 @@ fn sold(app: &App) -> Vec<Table> {
     let operations = catalog.operations.iter().map(|operation| {
         vec![
             Prose::new(format!("{} ", operation.title)).code(&operation.name),
-            operation.cost.to_string().into(),
+            rates(operation).into(),
         ]
     });
     let tiers_of = [
@@ -166,4 +167,14 @@ async fn at_stripe(app: &App) -> Vec<Banner> {
         banners.push(Banner::new(Kind::Warn, "Stripe does not answer", text));
     }
     banners
+}
+
+/// What a unit of an operation costs: "2", or "0.002 input, 0.008 output".
+fn rates(operation: &Operation) -> String {
+    let text = |(meter, rate): (Option<&str>, Credits)| match meter {
+        Some(meter) => format!("{rate} {meter}"),
+        None => rate.to_string(),
+    };
+    let rates = operation.rates().into_iter().map(text);
+    rates.collect::<Vec<_>>().join(", ")
 }

@@ -185,7 +185,7 @@ fn table(heading: &str) -> (Vec<&'static str>, Vec<Vec<&'static str>>) {
         .unwrap_or_else(|| panic!("the reference has no section {heading}"));
     let cells = |line: &'static str| -> Vec<&'static str> {
         let line = line.trim().trim_matches('|');
-        line.split('|').map(|cell| cell.trim()).collect()
+        line.split('|').map(str::trim).collect()
     };
     let mut lines = section
         .lines()

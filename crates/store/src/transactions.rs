@@ -203,30 +203,32 @@ record! {
     }
 }
 
-/// Payments for the account's subscription since a given time, newest first. Stripe refunds no
-/// payment whose dispute is open or lost.
+/// Payments for the period of the account's subscription that was paid since a given time and ends
+/// at `until` or later, newest first: not those of a period that was cut short by a change of the
+/// interval, whose rest was credited. Stripe refunds no payment whose dispute is open or lost, and none that was made outside of Stripe.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,
     subscription_id: &str,
-    since: Timestamp,
+    (since, until): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Refundable>> {
     tx.query(
-        "select t.stripe_payment_intent_id, t.amount_minor - t.refunded_minor, t.currency
+        "select t.stripe_payment_intent_id, i.charged_minor - t.refunded_minor, t.currency
            from transactions t
            join invoice i on i.invoice_id = t.stripe_invoice_id
           where t.account_id = $1
             and i.account_id = $1
             and i.subscription_id = $2
             and i.paid_at >= $3
+            and (i.period_end is null or i.period_end >= $5)
             and t.product_type = 'subscription'
             and t.status = 'COMPLETED'
             and t.stripe_payment_intent_id is not null
-            and t.amount_minor > t.refunded_minor
+            and i.charged_minor > t.refunded_minor
             and t.disputed = 0
           order by i.paid_at desc, i.invoice_id desc
           limit $4",
-        args![account, subscription_id, since, limit],
+        args![account, subscription_id, since, limit, until],
     )
 }

@@ -167,6 +167,11 @@ impl Link {
         Ok(self.connection.as_mut().expect("it was opened just now"))
     }
 
+    /// Takes the connection out, to close it elsewhere.
+    pub(crate) fn take_connection(&mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+
     /// Rolls back the tx after `error`. Returns whether the connection was also lost; then the next
     /// use opens a new one.
     fn give_up(&mut self, error: &Error) -> bool {

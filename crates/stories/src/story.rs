@@ -67,7 +67,7 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
     (
         50,
         &[
-            (3, |chance, who| Act::AutoOn {
+            (4, |chance, who| Act::AutoOn {
                 who,
                 threshold: u16::try_from(chance.below(2_000)).expect("small"),
                 pack: small(chance),
@@ -162,18 +162,18 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
     ),
     // Stripe's dashboard, and banks.
     (
-        40,
+        50,
         &[
             (2, |chance, who| Act::StripeRefund {
                 who,
                 charge: small(chance),
                 percent: percent(chance),
             }),
-            (1, |chance, who| Act::Dispute {
+            (3, |chance, who| Act::Dispute {
                 who,
                 charge: small(chance),
             }),
-            (1, |chance, who| Act::Decide {
+            (4, |chance, who| Act::Decide {
                 who,
                 won: chance.one_in(2),
             }),

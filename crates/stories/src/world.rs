@@ -87,6 +87,8 @@ pub struct Asked {
     pub sessions: BTreeSet<String>,
     /// Hosted invoices that their customer paid, and invoices of confirmed changes.
     pub invoices: BTreeSet<String>,
+    /// Prices that a person changed to, which a schedule charges later.
+    pub prices: BTreeSet<(usize, String)>,
     /// Charges that were already judged.
     pub charges: BTreeSet<String>,
 }

@@ -143,6 +143,21 @@ fn an_invoice_that_is_voided_after_its_plan_ended_changes_its_plans_row() {
 }
 
 #[test]
+fn a_plan_that_was_paid_outside_of_stripe_is_ended_without_a_promise() {
+    let by_debit = Act::BuyPlan {
+        who: 0,
+        plan: 1,
+        pay: Pay::BankFails,
+    };
+    told(&[
+        by_debit,
+        Act::PaidElsewhere { who: 0 },
+        Act::EndNow { who: 0 },
+        Act::Pass { seconds: 86_400 },
+    ]);
+}
+
+#[test]
 fn another_products_plan_is_left_alone() {
     told(&[
         PRO,

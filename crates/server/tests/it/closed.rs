@@ -58,7 +58,6 @@ async fn calls(host: &Program<'_>, account: &str, hold: &str) -> Vec<(String, u1
     let check = format!("/api/v1/check?account={account}");
     let asked = host.call(Method::GET, &check, Some(&fresh_key()), "").await;
     note("check", asked);
-    note("look", host.get(&check).await);
     let adjust = format!("/api/v1/accounts/{account}/credits/adjustments");
     let up = json!({ "credits": 5, "reason": "goodwill" });
     note("adjust", host.post(&adjust, &fresh_key(), up).await);

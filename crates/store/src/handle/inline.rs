@@ -81,3 +81,14 @@ impl Inner {
         }
     }
 }
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Mode::Inline(link) = &mut self.mode else {
+            return;
+        };
+        let link = link.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let connection = link.take_connection();
+        self.waited(move || drop(connection));
+    }
+}

@@ -165,6 +165,12 @@ pub(super) async fn change(world: &mut World, who: u8, plan: u8) -> String {
             latest.and_then(|id| id.as_str().map(str::to_owned))
         })
         .map(|invoice| world.asked.invoices.insert(invoice));
+    // A change to a smaller plan is charged later, by a schedule.
+    if let Some(price) =
+        interval.and_then(|interval| world.app.prices().sold(plan, interval).cloned())
+    {
+        world.asked.prices.insert((who, price));
+    }
     said(world, "change", changed)
 }
 

@@ -45,7 +45,10 @@ fn period_is_paid(world: &World, customers: &[String], start: i64) -> bool {
     let is_theirs = |one: &&Value| customers.iter().any(|id| one["customer"] == id.as_str());
     world.stripe.read(|core| {
         let invoices = core.objects("invoice").into_iter().filter(is_theirs);
-        let mut paid = invoices.filter(|one| text(one, "status") == "paid");
+        let mut paid = invoices.filter(|one| {
+            let status = text(one, "status");
+            status == "paid" || (status == "draft" && one["amount_due"] == 0)
+        });
         let mut subscriptions = core.objects("subscription").into_iter().filter(is_theirs);
         paid.any(|one| {
             let lines = one["lines"]["data"].as_array();

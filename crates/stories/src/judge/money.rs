@@ -124,7 +124,15 @@ fn unasked_invoice(world: &mut World, who: usize, invoice: &Value) -> Option<&'s
             });
             (!paid && !world.asked.invoices.contains(id)).then_some("nobody paid the page")
         }
-        _ => (!world.asked.invoices.contains(id)).then_some("nobody confirmed the invoice"),
+        _ => {
+            let lines = invoice["lines"]["data"].as_array();
+            let is_scheduled = lines.into_iter().flatten().any(|line| {
+                let price = text(&line["pricing"]["price_details"], "price").to_owned();
+                world.asked.prices.contains(&(who, price))
+            });
+            let is_asked = is_scheduled || world.asked.invoices.contains(id);
+            (!is_asked).then_some("nobody confirmed the invoice")
+        }
     }
 }
 
@@ -149,7 +157,8 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
                 broken.push(format!("person {who}: the charge {id} has no row"));
                 continue;
             };
-            if row.kind != TransactionType::CreditTopup {
+            // Money for an invoice that was voided meanwhile waits for an operator's decision.
+            if row.kind != TransactionType::CreditTopup || row.natural_key.starts_with("payment:") {
                 continue;
             }
             let source = format!("topup:{intent}");

@@ -92,7 +92,8 @@ fn judge_monthly(world: &mut World, who: usize, live: &Subscription, broken: &mu
         let own = own.is_some_and(|all| !all.is_empty());
         own || customer.is_some_and(|customer| !customer["discount"].is_null())
     });
-    if has_discount {
+    // What ends has no recurring charge at Stripe, but counts until it has ended.
+    if has_discount || live.cancel_at.is_some() || live.cancel_at_period_end {
         return;
     }
     let form = [("subscription", id), ("preview_mode", "recurring")];

@@ -165,6 +165,10 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         .held
         .period_start
         .map_or(Timestamp::from_micros(0), |start| start.plus_days(-1));
+    let until = ending
+        .held
+        .period_end
+        .map_or(Timestamp::from_micros(0), |end| end.plus_days(-1));
     let period = ending.held.period_start.zip(ending.held.period_end);
     let allowance = ending
         .held
@@ -175,7 +179,8 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     let later = allowance.map_or(0, |credits| credits.micros().saturating_mul(later));
     let (paid, earned) = app
         .read(move |tx| {
-            let paid = store::transactions::refundable(tx, account, &id, since, PAYMENTS_MAX)?;
+            let paid =
+                store::transactions::refundable(tx, account, &id, (since, until), PAYMENTS_MAX)?;
             let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
             Ok((paid, Earned::of(&grants, period).and_later(later)))
         })

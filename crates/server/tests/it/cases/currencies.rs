@@ -2,12 +2,14 @@
 
 use super::*;
 
-/// The demo's catalog in another currency, with PRO at `plan` and all packs at `pack`.
+/// The demo's catalog in another currency, with the plans at `plan`, by the year too, and all packs at `pack`.
 fn in_currency(settings: &mut Settings, currency: &str, plan: &str, pack: &str) {
     let mut text = CATALOG.replace("\"usd\"", &format!("{currency:?}"));
     for (old, new) in [
         ("19.00", plan),
         ("49.00", plan),
+        ("190.00", plan),
+        ("490.00", plan),
         ("0.50", pack),
         ("1.00", pack),
         ("5.00", pack),

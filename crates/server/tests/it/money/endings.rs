@@ -177,3 +177,26 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
     maya.in_step().await;
     stage.audited().await;
 }
+
+on_both!(ending_a_year_that_was_a_month_before_refunds_nothing_of_the_month);
+async fn ending_a_year_that_was_a_month_before_refunds_nothing_of_the_month(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    assert_eq!(spend(&maya, 1_000).await, 201);
+    stage.twin.advance("1h").await.unwrap();
+    let to_year = |action: &str| json!({ "action": action, "planId": "PRO", "interval": "year" });
+    let (status, quote) = maya.post(CHANGES, to_year("preview")).await;
+    assert_eq!(status, 200, "{quote}");
+    let mut confirmed = to_year("confirm");
+    confirmed["quote"] = quote["quote"].clone();
+    let (status, changed) = maya.post(CHANGES, confirmed).await;
+    assert_eq!(status, 200, "{changed}");
+
+    let (preview, (status, done)) = end_now(&maya).await;
+
+    assert_eq!(status, 200, "{done}");
+    let (paid, back) = (
+        cents(&quote["amountDue"]["amount"]),
+        cents(&preview["refund"]["amount"]),
+    );
+    assert!(back > 16_000 && back <= paid, "{quote} {preview}");
+}

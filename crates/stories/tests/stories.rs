@@ -200,7 +200,7 @@ fn random_stories_end_well() {
 }
 
 /// How many of them are performed on PostgreSQL, too.
-const ON_POSTGRES: u64 = 12;
+const ON_POSTGRES: u64 = 8;
 
 #[test]
 fn random_stories_end_well_on_postgres() {

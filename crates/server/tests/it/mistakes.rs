@@ -135,7 +135,7 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
         assert_problem(&long, "idempotency_key_invalid", "", "1 to 255");
         let wrong = stranger.call(Method::POST, path, Some("k"), "{}").await;
         assert_eq!(wrong.status, 401);
-        assert_problem(&wrong, "not_signed_in", "", "unknown or revoked");
+        assert_problem(&wrong, "not_signed_in", "", "there is no such key");
         let nameless = host.call(Method::POST, path, Some("k"), "{}").await;
         assert_problem(&nameless, "invalid_field", "account", "name the account");
         let large = program

@@ -5,6 +5,7 @@
 //! once.
 
 mod check;
+mod host;
 mod sections;
 
 use std::path::Path;
@@ -16,9 +17,10 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 pub use crate::config::check::Fault;
+pub use crate::config::host::{Host, Unverified};
 pub use crate::config::sections::{
     AfterLostDispute, Alerts, Billing, CancelNow, ClockSource, Database, Durability, Encryption,
-    Host, Limits, Mail, Oidc, Operators, Service, Session, Stripe, Telemetry, Unverified, Webhooks,
+    Limits, Mail, Oidc, Operators, Service, Session, Stripe, Telemetry, Webhooks,
 };
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");

@@ -277,17 +277,19 @@ impl Error {
             Refusal::DebtExceeded { debt } => {
                 Error::conflict(DEBT_EXCEEDED, format!("The debt is {debt} credits."))
             }
-            Refusal::NotActive { status } => {
-                let status = match status {
-                    WalletStatus::Active => AccountStatus::Active,
-                    WalletStatus::Frozen => AccountStatus::Suspended,
-                    WalletStatus::Closed => AccountStatus::Closed,
-                };
-                Error::forbidden(NOT_ACTIVE, inactive(status).unwrap_or_default())
-            }
+            Refusal::NotActive { status } => not_active(*status),
             Refusal::TooLarge => Error::too_many_credits(),
         }
     }
+}
+
+fn not_active(status: WalletStatus) -> Error {
+    let status = match status {
+        WalletStatus::Active => AccountStatus::Active,
+        WalletStatus::Frozen => AccountStatus::Suspended,
+        WalletStatus::Closed => AccountStatus::Closed,
+    };
+    Error::forbidden(NOT_ACTIVE, inactive(status).unwrap_or_default())
 }
 
 /// Why an account that isn't active refuses, and what to do about it.

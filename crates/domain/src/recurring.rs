@@ -165,7 +165,7 @@ mod tests {
         let items = [part(1_900, 3, "month"), part(500, 2, "month")];
 
         assert_eq!(monthly(&items, &[]), 6_700);
-        assert_eq!(monthly(&items, &[half.clone()]), 3_350);
+        assert_eq!(monthly(&items, std::slice::from_ref(&half)), 3_350);
         assert_eq!(monthly(&items, &[half.clone(), ten.clone()]), 2_350);
         assert_eq!(monthly(&items, &[ten.clone(), half.clone()]), 2_850);
         let seats = Discount {

@@ -21,10 +21,10 @@ pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> 
 }
 
 /// Accounts with a live subscription for which a due time has passed since their last sync: its
-/// period or trial ended, its cancellation took effect, its trial ends in three days, or a failed
-/// payment is retried or has a next dunning step (`grace_micros` after it failed, and two days
-/// before that). A subscription whose renewal or retry hasn't become visible is synced again every
-/// hour.
+/// period, trial or discount ended, its paused collection resumed, its cancellation took effect, its
+/// trial ends in three days, or a failed payment is retried or has a next dunning step
+/// (`grace_micros` after it failed, and two days before that). A subscription whose renewal or retry
+/// hasn't become visible is synced again every hour.
 pub fn subscriptions(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -50,6 +50,8 @@ pub fn subscriptions(
                                     or synced_at <= $1 - 3600000000))
                  or (cancel_at > synced_at and cancel_at <= $1)
                  or (trial_end > synced_at and trial_end <= $1)
+                 or (discount_ends_at > synced_at and discount_ends_at <= $1)
+                 or (resumes_at > synced_at and resumes_at <= $1)
                  or (past_due_since + $2 > synced_at and past_due_since + $2 <= $1)
                  or (past_due_since + $2 - 172800000000 > synced_at
                      and past_due_since + $2 - 172800000000 <= $1))
@@ -103,6 +105,14 @@ pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option
                  select min(trial_end - 259200000000)
                    from subscription
                   where live = 1 and trial_end - 259200000000 > $1
+                 union all
+                 select min(discount_ends_at)
+                   from subscription
+                  where live = 1 and discount_ends_at > $1
+                 union all
+                 select min(resumes_at)
+                   from subscription
+                  where live = 1 and resumes_at > $1
                  union all
                  select min(next_payment_attempt)
                    from invoice

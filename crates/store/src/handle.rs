@@ -1,5 +1,7 @@
 //! `Db`: accepts jobs and returns their results.
 
+mod inline;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -103,20 +105,6 @@ struct Inner {
     mode: Mode,
 }
 
-impl Inner {
-    /// Runs a job while the caller waits. The PostgreSQL driver runs its own small async runtime,
-    /// which must not be nested in the caller's.
-    fn waited(&self, work: impl FnOnce() + Send) {
-        match self.kind {
-            Kind::Sqlite => work(),
-            Kind::Postgres => std::thread::scope(|scope| {
-                // A job catches its own panics.
-                let _ = scope.spawn(work).join();
-            }),
-        }
-    }
-}
-
 enum Mode {
     Threads(Threads),
     /// Jobs run on the caller's thread, one at a time; used by the simulation.
@@ -144,62 +132,6 @@ impl Db {
                 let (address, options) = (address.clone(), options.clone());
                 on_own_thread(move || Db::open_postgres(&address, &options))
             }
-        }
-    }
-
-    /// An empty, migrated SQLite database in memory, whose jobs run immediately on the caller's
-    /// thread: no threads, fully deterministic.
-    pub fn open_in_memory_inline() -> Result<Db> {
-        let mut connection = db::open_sqlite_in_memory()?;
-        migrate::up_on(&mut connection)?;
-        Ok(Db::inline(connection))
-    }
-
-    /// A copy of a database in memory, as it is now.
-    pub fn copy_in_memory(&self) -> Result<Db> {
-        let Mode::Inline(link) = &self.inner.mode else {
-            return Err(Error::Address("this database is not in memory".into()));
-        };
-        let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut copy = db::open_sqlite_in_memory()?;
-        link.connection()?.copy_over(&mut copy)?;
-        Ok(Db::inline(copy))
-    }
-
-    /// A migrated PostgreSQL database, whose jobs run one at a time while their caller waits, as
-    /// those of [`Db::open_in_memory_inline`] do.
-    pub fn open_postgres_inline(address: &PostgresAddress) -> Result<Db> {
-        let address = address.clone();
-        on_own_thread(move || {
-            let mut migrator = db::open_postgres(&address, Role::Migrator, true)?;
-            migrate::up_on(&mut migrator)?;
-            let link = Link::new(None, move || {
-                db::open_postgres(&address, Role::Writer, true)
-            });
-            Ok(Db::inline_over(Kind::Postgres, link))
-        })
-    }
-
-    fn inline(connection: Connection) -> Db {
-        let first = Mutex::new(Some(connection));
-        let link = Link::new(None, move || {
-            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-            first
-                .take()
-                .ok_or_else(|| Error::Unavailable("the database was in memory".into()))
-        });
-        Db::inline_over(Kind::Sqlite, link)
-    }
-
-    fn inline_over(kind: Kind, link: Link) -> Db {
-        let inner = Inner {
-            kind,
-            path: None,
-            counters: Arc::default(),
-            mode: Mode::Inline(Mutex::new(link)),
-        };
-        Db {
-            inner: Arc::new(inner),
         }
     }
 

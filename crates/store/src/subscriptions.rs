@@ -86,6 +86,7 @@ record! {
 
 /// Overwrites the row with what was fetched. A subscription never changes its account; an attempt
 /// is a conflict.
+#[expect(clippy::too_many_lines, reason = "one statement with every column")]
 pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
     let changed = tx.execute(
         sql!(

@@ -97,6 +97,15 @@ pub fn by_external_id(tx: &mut Tx<'_>, external_id: &str) -> Result<Option<User>
     )
 }
 
+/// Locks the user's row until the commit, on PostgreSQL: a person who comes in twice at once gets one
+/// account.
+pub fn lock(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
+    tx.execute(
+        "update user_account set name = name where id = $1",
+        args![user],
+    )
+}
+
 /// Records the host application's id of a user who has none.
 pub fn set_external_id(tx: &mut Tx<'_>, user: i64, external_id: &str) -> Result<u64> {
     tx.execute(

@@ -106,18 +106,18 @@ impl Put {
         if let Some(row) = store::accounts::named(tx, &self.id)? {
             return Ok(match row.status {
                 AccountStatus::Closed => Outcome::Absent,
-                _ => Outcome::Saved(Saved::of(row)),
+                _ => Outcome::Saved(Box::new(Saved::of(row))),
             });
         }
         if self.id.starts_with(OWN_PREFIX) {
             return Ok(Outcome::Absent);
         }
         Ok(match identity::meet(tx, &self.id, self.email.as_deref())? {
-            Meeting::Known(row) => Outcome::Saved(Saved::of(row)),
-            Meeting::Adopt(row) => Outcome::Saved(Saved {
+            Meeting::Known(row) => Outcome::Saved(Box::new(Saved::of(row))),
+            Meeting::Adopt(row) => Outcome::Saved(Box::new(Saved {
                 adopted: true,
                 ..Saved::of(row)
-            }),
+            })),
             Meeting::Make(_) => Outcome::Made,
             Meeting::Taken => Outcome::Taken,
         })
@@ -171,7 +171,7 @@ impl Put {
         }
         self.set_tier(tx, rules, &saved.row, (now, real_now))?;
         saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
-        Ok(Outcome::Saved(saved))
+        Ok(Outcome::Saved(Box::new(saved)))
     }
 
     fn insert(&self, tx: &mut store::Tx<'_>, now: Timestamp) -> store::Result<Row> {
@@ -293,7 +293,7 @@ impl Saved {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It was saved.
-    Saved(Saved),
+    Saved(Box<Saved>),
     /// It would be created; only of a preview.
     Made,
     /// The id has our own format and doesn't exist, or the account is closed.
@@ -308,7 +308,7 @@ impl Outcome {
     /// The saved account, or the refusal.
     pub fn saved(self) -> Result<Saved> {
         match self {
-            Outcome::Saved(saved) => Ok(saved),
+            Outcome::Saved(saved) => Ok(*saved),
             Outcome::Made | Outcome::Absent => Err(Error::not_found("There is no such account.")),
             Outcome::Taken => Err(Error::conflict(
                 "email_taken",
@@ -338,7 +338,7 @@ pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result
     let kept = refused.clone();
     let done = app
         .write(0, move |tx| match put.save(tx, &rules, at)? {
-            Outcome::Saved(saved) => Ok(saved),
+            Outcome::Saved(saved) => Ok(*saved),
             // A part of it may be written.
             other => {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);

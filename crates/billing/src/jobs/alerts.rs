@@ -93,6 +93,9 @@ async fn count(app: &App, seen: &mut u64) -> Result<()> {
     Ok(())
 }
 
+/// What a rule finds.
+type Finds = store::Result<Vec<Found>>;
+
 /// Evaluates every rule once and sends notifications. Returns how many incidents opened or closed.
 pub async fn once(app: &App) -> Result<usize> {
     let rules = Rules::of(app);

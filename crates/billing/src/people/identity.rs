@@ -143,6 +143,8 @@ pub(crate) fn enter(
         Some(user) => user,
         None => insert(tx, person, now)?,
     };
+    // Another process may let the same person in at the same moment.
+    users::lock(tx, user.id)?;
     if let Some(id) = &person.external_id {
         users::set_external_id(tx, user.id, id)?;
         if accounts::by_external_id(tx, id)?.is_none()
@@ -155,7 +157,7 @@ pub(crate) fn enter(
     if !owned && users::places(tx, user.id)?.is_empty() {
         settle_in(tx, rules, person, &user, now)?;
     }
-    Ok(users::find(tx, user.id)?)
+    users::find(tx, user.id)
 }
 
 /// The user whom the host application means by an id: the one who has it, or the lone owner of the

@@ -143,9 +143,12 @@ impl Ledger {
             .filter(|hold| is_closed || hold.expires_at <= now)
             .collect();
         due.sort_by_key(|hold| (hold.expires_at, hold.id.clone()));
-        let ended = |hold: &Hold| match hold.expires_at <= now {
-            true => EntryKind::HoldExpired,
-            false => EntryKind::Release,
+        let ended = |hold: &Hold| {
+            if hold.expires_at <= now {
+                EntryKind::HoldExpired
+            } else {
+                EntryKind::Release
+            }
         };
         let drafts: Vec<Draft> = due
             .into_iter()

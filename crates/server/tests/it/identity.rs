@@ -30,7 +30,6 @@ on_both!(
     whatever_comes_first_makes_the_account_and_the_others_adopt_it,
     hosted
 );
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn whatever_comes_first_makes_the_account_and_the_others_adopt_it(stage: &Stage) {
     let host = host(stage).await;
     let token = |id: &str, email: &str| {

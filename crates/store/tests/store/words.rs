@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use domain::catalog::Interval;
 use domain::ledger::{EntryKind, GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
 use domain::people::{MemberRole, UserRole};
 use domain::plan::{AccountKind, AccountStatus};
@@ -78,7 +77,6 @@ fn every_enum_has_exactly_the_words_that_its_column_allows() {
         ("membership", "role", words_of!(MemberRole)),
         ("outbox", "kind", words_of!(MessageKind)),
         ("outbox", "state", words_of!(MessageState)),
-        ("price_map", "billing_interval", words_of!(Interval)),
         ("price_map", "kind", words_of!(PriceKind)),
         ("spend_limit", "scope", words_of!(LimitScope)),
         ("spend_limit", "time_window", words_of!(LimitWindow)),

@@ -26,6 +26,10 @@ pub fn all() -> Vec<(&'static str, KeysPage)> {
             key("key_1", "prod-web", "Spend credits", true),
             key("key_2", "host-application", "Act for any account", true),
             key("key_3", "old-laptop", "Spend credits", false),
+            KeyRow {
+                badge: Badge::warn("Stopped: its creator left"),
+                ..key("key_4", "noahs-script", "Spend credits", false)
+            },
         ],
         form: KeyForm::empty(true),
         new_limit: Some(new_limit()),

@@ -151,9 +151,14 @@ pub async fn hand_over(
     State(site): State<Site>,
     from: ClientAddress,
     Params(query): Params<HandedOver>,
+    method: Method,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     let (app, network) = (&site.app, from.network());
+    if method == Method::HEAD || is_prefetch(&headers) {
+        // Only a visitor who arrives uses the token.
+        return Ok(Redirect::to("/login").into_response());
+    }
     let Some(said) = handed_over(&site, &query.token).await? else {
         return Err(wrong_link(app, &network).await.into());
     };

@@ -88,9 +88,10 @@ pub fn admit(
     }
     ask(need_of(method, path), role)?;
     let is_allowed = is_read(method) || WHILE_SUSPENDED.contains(&path);
-    match is_allowed {
-        true => ask_open(account.status),
-        false => ask_active(account.status),
+    if is_allowed {
+        ask_open(account.status)
+    } else {
+        ask_active(account.status)
     }
 }
 

@@ -3,8 +3,7 @@
 
 use store::{Tx, alerts};
 
-use super::rules::Finds;
-use super::{Found, Rules, critical};
+use super::{Finds, Found, Rules, critical};
 
 /// The name of the rule; its subject is an account.
 pub(super) const RULE: &str = "closed-account";

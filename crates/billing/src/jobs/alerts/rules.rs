@@ -7,7 +7,7 @@ use store::disputes::Dispute;
 use store::webhook_endpoints::EndpointState;
 use store::{Tx, alerts};
 
-use super::{Found, Rules, SECONDS_PER_MINUTE, closed, critical, warning};
+use super::{Finds, Found, Rules, SECONDS_PER_MINUTE, closed, critical, warning};
 use crate::binding::OTHER_ACCOUNT;
 use crate::jobs::nightly;
 use crate::operators::unfinished::{self, Unfinished};
@@ -24,9 +24,6 @@ const STUCK_HOLD_MINUTES: i64 = 10;
 
 /// Maximum number of disputes that are alerted at once.
 const DISPUTES_MAX: i64 = 200;
-
-/// What a rule finds.
-pub(super) type Finds = store::Result<Vec<Found>>;
 
 /// A rule: the name of its incidents, and the conditions that hold now.
 pub(super) type Rule = (&'static str, fn(&Rules, &mut Tx<'_>) -> Finds);

@@ -185,7 +185,7 @@ fn table(heading: &str) -> (Vec<&'static str>, Vec<Vec<&'static str>>) {
         .unwrap_or_else(|| panic!("the reference has no section {heading}"));
     let cells = |line: &'static str| -> Vec<&'static str> {
         let line = line.trim().trim_matches('|');
-        line.split('|').map(|cell| cell.trim()).collect()
+        line.split('|').map(str::trim).collect()
     };
     let mut lines = section
         .lines()
@@ -257,11 +257,11 @@ fn facts(wanted: &Desired) -> AccountFacts {
         is_disputed: one.is_disputed,
     });
     AccountFacts {
-        free_claim: None,
-        is_closed: false,
         account: 1,
         anchor_at: at("2026-10-31"),
         is_verified: true,
+        is_closed: false,
+        free_claim: None,
         tier_override: None,
         subscriptions: wanted
             .subscriptions

@@ -65,8 +65,8 @@ async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configurati
     );
 }
 
-on_both!(paused_collection_keeps_the_plan_and_a_paused_subscription_does_not);
-async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(stage: &Stage) {
+on_both!(paused_collection_keeps_the_plan);
+async fn paused_collection_keeps_the_plan(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     let path = stage.subscription_path().await;
     let account = maya.account;
@@ -85,8 +85,10 @@ async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(sta
     );
     stage.stripe_post(&path, &[("pause_collection", "")]).await;
     eventually(paused, |paused| !paused).await;
+}
 
-    // A trial that ends without a card pauses the subscription.
+on_both!(a_trial_that_ends_without_a_card_is_paused_until_there_is_one);
+async fn a_trial_that_ends_without_a_card_is_paused_until_there_is_one(stage: &Stage) {
     let noah = stage.person("noah@example.com").await;
     noah.buy_pack(500).await;
     let customers = stage.stripe_list("/v1/customers").await;

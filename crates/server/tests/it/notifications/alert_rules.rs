@@ -190,6 +190,7 @@ fn sync_fails(tx: &mut store::Tx<'_>, account: i64, error: Option<&str>) -> stor
     .map(|_| ())
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each rule")]
 async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let (account, now) = (ann.account, stage.app.real_now());
     let rule = rule.to_owned();

@@ -28,7 +28,13 @@ async fn a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing(stage: &S
     );
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(page.contains("You move from Pro Plus to Pro on") && page.contains("Stay on Pro Plus"));
-    assert!(page.contains("Pro, from then on"), "{page}");
+    assert!(page.contains("From then on $19.00 per month"), "{page}");
+    let next = &plan["nextCharge"]["amount"]["amount"];
+    assert_eq!(
+        (next, page.contains("Total")),
+        (&json!("19.00"), true),
+        "{page}"
+    );
     let (_, plans) = maya.page("/dashboard/billing/upgrade").await;
     assert!(plans.contains("Scheduled"), "{plans}");
 

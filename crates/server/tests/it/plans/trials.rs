@@ -24,6 +24,10 @@ async fn a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid(stage: 
         .await;
     assert_eq!(body["subscription"]["accessTier"], "PRO");
     assert!(body["subscription"]["trialEnd"].is_string());
+    // The first charge.
+    let first = &body["subscription"]["nextCharge"];
+    assert_eq!(first["amount"]["amount"], "19.00", "{body}");
+    assert_eq!(first["at"], body["subscription"]["trialEnd"]);
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(
         page.contains("Your Pro trial ends on") && page.contains("Cancel trial"),

@@ -178,6 +178,46 @@ fn payments_of_a_span_are_counted_without_what_is_open_or_older(db: &Db) {
     assert!(read(db, |tx| metrics::events(tx, at(0))).is_empty());
 }
 
+on_both!(the_tax_in_large_payments_is_exact);
+fn the_tax_in_large_payments_is_exact(db: &Db) {
+    // Amount, tax and what was refunded.
+    let cases: [(i64, i64, i64); 7] = [
+        (900_000_000_000, 89_189_189_189, 300_000_000_001),
+        (900_000_000_000, 89_189_189_189, 0),
+        (1_000_000_000_000, 1_000_000_000_000, 1),
+        (999_999_999_999, 999_999_999_998, 123_456_789),
+        (7_000_000, 636_364, 3_500_000),
+        (1_999, 333, 1_000),
+        (2, 1, 1),
+    ];
+    let ann = account(db, "ann").id;
+    let mut expected = 0;
+    for (number, (amount_minor, tax_minor, refunded_minor)) in cases.into_iter().enumerate() {
+        let kept = amount_minor - refunded_minor;
+        expected += kept - domain::money::share_of(tax_minor, kept, amount_minor);
+        write(db, move |tx| {
+            let key = format!("large{number}");
+            let new = NewTransaction {
+                public_id: &key,
+                account_id: ann,
+                natural_key: &key,
+                status: TransactionStatus::Completed,
+                amount_minor,
+                refunded_minor,
+                occurred_at: at(80 * DAY),
+                ..store::testing::transaction()
+            };
+            transactions::put(tx, &new, at(80 * DAY))?;
+            transactions::note_tax(tx, ann, &key, tax_minor)
+        });
+    }
+
+    let rows = read(db, |tx| metrics::payments(tx, at(70 * DAY), at(100 * DAY)));
+
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].net_minor, expected);
+}
+
 on_both!(a_view_belongs_to_its_operator_and_their_number_is_bounded);
 fn a_view_belongs_to_its_operator_and_their_number_is_bounded(db: &Db) {
     let (ann, ben) = (

@@ -162,9 +162,11 @@ pub struct Invoice {
     pub amount_due: i64,
     /// The amount that was paid, in minor units.
     pub amount_paid: i64,
+    /// The total after discounts and with tax, before the customer's balance, in minor units.
+    pub total: i64,
     /// The discount that codes and coupons gave, in minor units.
     pub discount: i64,
-    /// The tax in the amount, in minor units.
+    /// The tax in the total, in minor units.
     pub tax: i64,
     /// The currency of all amounts of the invoice.
     pub currency: Currency,

@@ -86,6 +86,7 @@ pub(super) fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
         payment_intent: Some(format!("pi_{id}")),
         amount_due: 1_900,
         amount_paid: if status == "paid" { 1_900 } else { 0 },
+        total: 1_900,
         discount: 0,
         tax: 0,
         currency: Currency::USD,

@@ -82,8 +82,8 @@ pub struct Subscription {
     /// How many units of the plan are paid for.
     pub quantity: i64,
     /// What the subscription brings each month ([`monthly`](crate::recurring::monthly)), in minor
-    /// units.
-    pub monthly_minor: i64,
+    /// units; `None` if that isn't known.
+    pub monthly_minor: Option<i64>,
     /// When the first of the discounts in that amount ends.
     pub discount_ends_at: Option<Timestamp>,
     /// What will be charged next, according to Stripe's preview; `None` if that isn't known.

@@ -113,7 +113,7 @@ pub(super) fn subscription(status: &str) -> Subscription {
         price: Some(MinorUnits::new(1_900, Currency::USD)),
         interval: Some("month".into()),
         quantity: 1,
-        monthly_minor: 1_900,
+        monthly_minor: Some(1_900),
         discount_ends_at: None,
         next_charge: None,
         period_start: at("2026-11-15"),

@@ -350,6 +350,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_capture_that_is_refused_at_once_is_set_aside() {
+        let router = Router::new()
+            .route(
+                "/api/v1/holds",
+                post(|headers: http::HeaderMap| async move {
+                    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+                    Json(json!({ "id": format!("hold_{key}"), "state": "pending" }))
+                }),
+            )
+            .route(
+                "/api/v1/holds/{id}/capture",
+                post(|Path(id): Path<String>| async move {
+                    let state = if id == "hold_done" {
+                        "captured"
+                    } else {
+                        "released"
+                    };
+                    (StatusCode::CONFLICT, Json(json!({ "state": state })))
+                }),
+            );
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let meter = Meter::new(&base, "k").unwrap();
+        let app = app(meter.clone());
+
+        assert_eq!(send(&app, "/good", Some("done")).await, 200);
+        assert_eq!(send(&app, "/good", Some("gone")).await, 200);
+
+        assert_eq!(meter.unsettled(), [], "neither is tried again");
+        let refused = meter.refused_captures();
+        let holds: Vec<&str> = refused.iter().map(|one| one.hold.as_str()).collect();
+        assert_eq!(holds, ["hold_gone"], "a captured hold needs nothing more");
+    }
+
+    #[tokio::test]
     async fn nothing_is_served_while_billing_is_not_available() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let app = app(Meter::new("http://127.0.0.1:9", "k").unwrap());

@@ -1,6 +1,7 @@
 //! Captures that failed because the service did not answer, for example during a deploy: they are kept
 //! and tried again, so that a call that was served is charged. The service accepts a capture for 24
-//! hours after its hold expired.
+//! hours after its hold expired. One that the service refuses is set aside, for
+//! [`Meter::refused_captures`].
 //!
 //! They are kept in memory, in a bounded number. Persist [`Meter::unsettled`] if a crash of the host
 //! application must not lose them.
@@ -57,12 +58,28 @@ impl Settlements {
             state.waiting.pop_front();
         }
         if is_refused {
-            if state.refused.len() >= REFUSED_MAX {
-                state.refused.pop_front();
-            }
-            state.refused.push_back(capture.clone());
+            state.refuse(capture.clone());
         }
     }
+}
+
+impl State {
+    fn refuse(&mut self, capture: Unsettled) {
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(capture);
+    }
+}
+
+/// What became of an attempt to capture.
+enum Attempt {
+    /// The hold is captured, now or before.
+    Made,
+    /// The service did not answer, or not yet: the capture can be tried again.
+    Unanswered,
+    /// The service refused it.
+    Refused,
 }
 
 impl Meter {
@@ -72,8 +89,8 @@ impl Meter {
         self.settlements.state().waiting.iter().cloned().collect()
     }
 
-    /// The latest captures that the service refused when they were tried again. They are set aside
-    /// and not retried.
+    /// The latest captures of served calls that the service refused, at once or when they were tried
+    /// again. They are set aside and not retried.
     #[must_use]
     pub fn refused_captures(&self) -> Vec<Unsettled> {
         self.settlements.state().refused.iter().cloned().collect()
@@ -86,24 +103,26 @@ impl Meter {
         loop {
             let first = self.settlements.state().waiting.front().cloned();
             let Some(capture) = first else { return 0 };
-            match self
-                .capture_units(&capture.hold, capture.units.clone())
-                .await
-            {
-                Ok(_) => self.settlements.remove(&capture, false),
-                Err(
-                    Error::Unavailable(_)
-                    | Error::Refused {
-                        status: 401 | 429, ..
-                    },
-                ) => {
-                    return self.settlements.state().waiting.len();
-                }
-                Err(Error::Refused { problem, .. }) if problem["state"] == "captured" => {
-                    self.settlements.remove(&capture, false);
-                }
-                Err(_) => self.settlements.remove(&capture, true),
+            match self.attempt(&capture).await {
+                Attempt::Made => self.settlements.remove(&capture, false),
+                Attempt::Unanswered => return self.settlements.state().waiting.len(),
+                Attempt::Refused => self.settlements.remove(&capture, true),
             }
+        }
+    }
+
+    async fn attempt(&self, capture: &Unsettled) -> Attempt {
+        let made = self.capture_units(&capture.hold, capture.units.clone());
+        match made.await {
+            Ok(_) => Attempt::Made,
+            Err(
+                Error::Unavailable(_)
+                | Error::Refused {
+                    status: 401 | 429, ..
+                },
+            ) => Attempt::Unanswered,
+            Err(Error::Refused { problem, .. }) if problem["state"] == "captured" => Attempt::Made,
+            Err(_) => Attempt::Refused,
         }
     }
 }
@@ -111,7 +130,7 @@ impl Meter {
 mod worker {
     use std::time::Duration;
 
-    use super::Unsettled;
+    use super::{Attempt, Unsettled};
     use crate::{Meter, Units};
 
     /// The pause before the first retry; it doubles up to the longest one.
@@ -126,20 +145,15 @@ mod worker {
     impl Meter {
         /// Captures a hold, now or when the service is back.
         pub(crate) async fn capture_surely(&self, hold: &str, units: Option<Units>) {
-            if !matches!(
-                self.capture_units(hold, units.clone()).await,
-                Err(crate::Error::Unavailable(_)
-                    | crate::Error::Refused {
-                        status: 401 | 429,
-                        ..
-                    })
-            ) {
-                return;
-            }
             let capture = Unsettled {
                 hold: hold.to_owned(),
                 units,
             };
+            match self.attempt(&capture).await {
+                Attempt::Made => return,
+                Attempt::Refused => return self.settlements.state().refuse(capture),
+                Attempt::Unanswered => {}
+            }
             if self.settlements.keep(capture) {
                 tokio::spawn(self.clone().settle_until_done());
             }

@@ -65,6 +65,31 @@ pub fn subscriptions(
     )
 }
 
+/// Accounts with a running subscription whose preview of the next invoice is a day old or stale, the
+/// oldest previews first. One that can't be fetched is tried again every hour.
+pub fn previews(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select n.account_id
+           from next_charge n
+           join subscription s on s.subscription_id = n.subscription_id
+                              and s.account_id = n.account_id
+          where (n.fetched_at <= $1 - 86400000000 or n.inputs = '')
+            and s.live = 1
+            and s.paused = 0
+            and s.ended_at is null
+            and s.status in ('active', 'trialing', 'past_due')
+            and s.synced_at <= $1 - 3600000000
+            and not exists (select 1
+                              from account_sync a
+                             where a.account_id = n.account_id
+                               and (a.parked_at is not null or a.done_gen < a.dirty_gen))
+          group by n.account_id
+          order by min(n.fetched_at), n.account_id
+          limit $2",
+        args![now, limit],
+    )
+}
+
 /// Accounts whose tier override has ended and was not removed yet.
 pub fn overrides(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     tx.query(
@@ -78,7 +103,7 @@ pub fn overrides(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>
 }
 
 /// The next time after `now` at which [`wallets`], [`subscriptions`] or
-/// [`overrides`] returns something.
+/// [`overrides`] returns something. An old preview is no such time: no rule depends on it.
 pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(due)

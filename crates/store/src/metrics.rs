@@ -23,6 +23,17 @@ record! {
     }
 }
 
+// The tax in what was not refunded, rounded half up as in `domain::money::share_of`. What remains is
+// split at a million, so that no product leaves 64 bits for amounts up to 10^12 minor units.
+macro_rules! tax_share {
+    () => {
+        "tax_minor * ((amount_minor - refunded_minor) / 1000000) / amount_minor * 1000000
+         + ((tax_minor * ((amount_minor - refunded_minor) / 1000000) % amount_minor * 1000000
+             + tax_minor * ((amount_minor - refunded_minor) % 1000000)) * 2
+            + amount_minor) / (amount_minor * 2)"
+    };
+}
+
 /// Payments from `from` until before `until`, by currency.
 pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Payments>> {
     tx.query(
@@ -31,14 +42,13 @@ pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Ve
                 count(*) filter (where status <> 'FAILED'),
                 count(*) filter (where status = 'FAILED'),
                 ",
-            total!(
+            total!(concat!(
                 "case when status = 'FAILED' then 0
                       else amount_minor - refunded_minor
-                           - case when amount_minor > 0 and tax_minor > 0
-                                  then (tax_minor * (amount_minor - refunded_minor) * 2
-                                        + amount_minor) / (amount_minor * 2)
-                                  else 0 end end"
-            ),
+                           - case when amount_minor > 0 and tax_minor > 0 then ",
+                tax_share!(),
+                " else 0 end end"
+            )),
             ",
                 count(distinct case when status <> 'FAILED' and amount_minor > refunded_minor
                                     then account_id end)

@@ -13,7 +13,7 @@ record! {
         pub subscription_id: String,
         /// The account that the subscription belongs to.
         pub account_id: i64,
-        /// The digest of what the preview depends on.
+        /// The digest of what the preview depends on; empty if that has changed since.
         pub inputs: String,
         /// When the invoice is made; `None` when none is coming.
         pub due_at: Option<Timestamp>,
@@ -25,6 +25,13 @@ record! {
         pub lines: Option<String>,
         /// When it was fetched.
         pub fetched_at: Timestamp,
+    }
+}
+
+impl NextCharge {
+    /// Whether the subscription has changed since the preview was fetched.
+    pub const fn is_stale(&self) -> bool {
+        self.inputs.is_empty()
     }
 }
 
@@ -60,6 +67,14 @@ pub fn put(tx: &mut Tx<'_>, row: &NextCharge) -> Result<u64> {
 pub fn remove(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<u64> {
     tx.execute(
         "delete from next_charge where account_id = $1 and subscription_id = $2",
+        args![account, subscription_id],
+    )
+}
+
+/// Marks the preview of a subscription that has changed and whose new preview isn't known.
+pub fn mark_stale(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<u64> {
+    tx.execute(
+        "update next_charge set inputs = '' where account_id = $1 and subscription_id = $2",
         args![account, subscription_id],
     )
 }

@@ -18,6 +18,10 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of accounts per round.
 const ACCOUNTS_MAX: i64 = 500;
 
+/// Maximum number of accounts per round that are synced only for their old preview of the next
+/// invoice, so that they don't all ask Stripe at once.
+const PREVIEWS_MAX: i64 = 10;
+
 /// How often old rows are removed, across all processes.
 const TIDY_SECONDS: i64 = 300;
 
@@ -47,6 +51,9 @@ pub async fn run(app: App) {
 pub(super) async fn round(app: &App) {
     if let Err(error) = once(app).await {
         tracing::warn!(%error, "A sweep failed");
+    }
+    if let Err(error) = refresh_previews(app).await {
+        tracing::warn!(%error, "Failed to mark accounts with old previews for sync");
     }
     if let Err(error) = learn_prices(app).await {
         tracing::warn!(%error, "Failed to look up prices");
@@ -132,6 +139,18 @@ async fn end_overrides(app: &App) -> Result<usize> {
         }
     }
     Ok(over.len())
+}
+
+/// Marks accounts for sync whose preview of the next invoice is old. Returns their number.
+pub async fn refresh_previews(app: &App) -> Result<usize> {
+    let now = app.now();
+    let old = app
+        .read(move |tx| store::due::previews(tx, now, PREVIEWS_MAX))
+        .await?;
+    for account in &old {
+        app.mark_for_sync(*account).await?;
+    }
+    Ok(old.len())
 }
 
 /// Reloads prices, which another process may have stored, while an account waits for one.

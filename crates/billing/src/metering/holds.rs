@@ -94,18 +94,30 @@ pub async fn capture(
     context.api_key = Some(caller.key);
     // What was estimated of each meter isn't what was used, if the caller names only credits.
     let is_used = |units: &Quantity| amount.credits.is_none() || !units.has_meters();
+    let meaning = meaning(credits, amount.units.as_ref());
     context.units = amount.units.or(context.units.filter(is_used));
-    let meaning = credits.map(|credits| credits.to_string());
-    let meaning = meaning.unwrap_or_default();
     let request = Request {
         command: Command::Capture {
             hold: hold.id.to_owned(),
             amount: credits,
         },
-        key: key.map(|key| key.of(&["capture", hold.id, &meaning])),
+        key: key.map(|key| {
+            let parts = ["capture", hold.id].into_iter();
+            let parts: Vec<&str> = parts.chain(meaning.iter().map(String::as_str)).collect();
+            key.of(&parts)
+        }),
         context,
     };
     app.ledger_or_refuse(account, request).await
+}
+
+/// What a capture requests, for its idempotency key. Whole units of one meter are named by their
+/// cost alone, as before units could be other: a retry keeps its meaning across an update.
+fn meaning(credits: Option<Credits>, units: Option<&Quantity>) -> Vec<String> {
+    let credits = credits.map_or_else(String::new, |credits| credits.to_string());
+    let units = units.filter(|units| units.as_whole().is_none());
+    let units = units.map(Quantity::to_string);
+    [credits].into_iter().chain(units).collect()
 }
 
 /// Releases a hold. Without a key, a repeated release is a conflict.
@@ -192,5 +204,25 @@ async fn credits_of(
             let cost = cost_under(app, version, operation, units).await?;
             bounded("units", cost, capture_max(held, true))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_of_other_units_at_the_same_cost_have_another_meaning() {
+        let three = Some(Credits::from_micros(3_000_000));
+        let of = |units: &str| {
+            let units = Quantity::parse(units).expect("units");
+            meaning(three, Some(&units))
+        };
+
+        assert_eq!(meaning(None, None), [""]);
+        assert_eq!(meaning(three, None), ["3"]);
+        assert_eq!(of("2"), ["3"], "as before");
+        assert_eq!(of("2.5"), ["3", "2.5"]);
+        assert_ne!(of("input:2,output:1"), of("input:1,output:2"));
     }
 }

@@ -23,7 +23,7 @@ pub struct Charge {
     pub lines: Vec<(String, MinorUnits)>,
     /// When Stripe was asked.
     pub as_of: Timestamp,
-    /// Whether that is long ago.
+    /// Whether that is long ago, or the plan has changed since.
     pub is_old: bool,
 }
 
@@ -95,6 +95,6 @@ fn read(row: &store::next_charges::NextCharge, now: Timestamp) -> Option<Next> {
             .map(|line| (line.name, money(line.minor)))
             .collect(),
         as_of: row.fetched_at,
-        is_old: now > row.fetched_at.plus_seconds(OLD_SECONDS),
+        is_old: row.is_stale() || now > row.fetched_at.plus_seconds(OLD_SECONDS),
     }))
 }

@@ -200,6 +200,9 @@ impl Plan {
         for subscription in &self.fetched.next.none {
             store::next_charges::remove(tx, account, subscription)?;
         }
+        for subscription in &self.fetched.next.stale {
+            store::next_charges::mark_stale(tx, account, subscription)?;
+        }
         for invoice in &self.wanted.invoices {
             self.put(tx, &rows::invoice(account, invoice), &mut report)?;
         }

@@ -61,6 +61,7 @@ pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
         payment_intent: object.payment_intent().id().map(str::to_owned),
         amount_due: object.amount_due.max(0),
         amount_paid: object.amount_paid.max(0),
+        total: object.total.max(0),
         discount: object.discount().max(0),
         tax: object.tax().max(0),
         currency: Currency::parse(&object.currency)?,

@@ -49,6 +49,7 @@ use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
 use crate::intents::chain::run_latest;
+use crate::sync::discounts::Monthly;
 
 pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
@@ -264,6 +265,8 @@ pub struct Held {
     pub customers: Vec<store::customers::Customer>,
     /// Stored tier by subscription.
     pub tiers: HashMap<String, String>,
+    /// What each subscription brings each month, as stored.
+    pub monthly: HashMap<String, Monthly>,
     /// The prices agreed with the account, current and former ones.
     pub agreed: Vec<AccountPrice>,
     /// The account's intents by id; Stripe objects refer to them in their metadata.
@@ -341,6 +344,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
     let foreign = store::foreign::of_account(tx, account, FOREIGN_MAX)?;
     let open = open(tx, account, &subscriptions, &foreign)?;
     let state = store::sync::of_account(tx, account)?;
+    let monthly = discounts::stored(&subscriptions);
     let tiers = subscriptions
         .into_iter()
         .filter_map(|row| Some((row.subscription_id, row.tier?)));
@@ -365,6 +369,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         open_disputes: disputes.collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
+        monthly,
         agreed: store::account_prices::of_account(tx, account)?,
         intents: intents
             .into_iter()

@@ -2,7 +2,9 @@
 //! which it was fetched (G7).
 //!
 //! A preview is fetched again when what it depends on has changed, an event named an object of the
-//! account, its invoice came due, or it is a day old. If that fails, the old one stays, with its date.
+//! account, its invoice came due, or it is a day old. If that fails, the old one stays, with its
+//! date. One that a change has outdated is marked as stale: its date is shown at once, and the sweep
+//! asks for another sync.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -35,6 +37,8 @@ pub struct NextCharges {
     pub none: Vec<String>,
     /// The stored ones that are still good.
     pub kept: Vec<NextCharge>,
+    /// Subscriptions that have changed and whose new preview could not be fetched.
+    pub stale: Vec<String>,
 }
 
 impl NextCharges {
@@ -71,6 +75,7 @@ pub async fn read(
             next.kept.push(kept.clone());
             continue;
         }
+        let has_changed = stored.is_some_and(|one| one.inputs != inputs);
         if next.fetched.len() >= SUBSCRIPTIONS_MAX {
             continue;
         }
@@ -82,6 +87,9 @@ pub async fn read(
             Err(error) => {
                 let account = held.account;
                 tracing::warn!(account, subscription = %id, %error, "Failed to preview an invoice");
+                if has_changed {
+                    next.stale.push(id.clone());
+                }
             }
         }
     }

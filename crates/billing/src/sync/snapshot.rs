@@ -86,7 +86,7 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
     customers
         .values()
         .for_each(|one| discounts.add_customer(one));
-    discounts.read(app, &raw.subscriptions).await?;
+    discounts.read(app, &raw.subscriptions).await;
     fetched.next = next_charge::read(app, &held, &raw, &customers).await;
     fetched.snapshot = translate(app, &held, &raw, (&discounts, &fetched.next)).await?;
     tracing::debug!(
@@ -262,7 +262,8 @@ async fn translate(
     let mut snapshot = Snapshot {
         subscriptions: subscriptions
             .map(|one| {
-                let monthly = discounts.monthly(one, now);
+                let stored = || held.monthly.get(&one.id).copied();
+                let monthly = discounts.monthly(one, now).or_else(stored);
                 subscription::read(one, &meaning, monthly, next.of(&one.id))
             })
             .collect(),

@@ -55,7 +55,7 @@ fn addons(object: &objects::Subscription, plan: Option<usize>) -> Vec<Addon> {
 pub fn read(
     object: &objects::Subscription,
     meaning: &Meaning,
-    monthly: Monthly,
+    monthly: Option<Monthly>,
     next: Option<&NextCharge>,
 ) -> Subscription {
     let place = meaning.plan(object.items.data.iter().map(price_id));
@@ -70,8 +70,8 @@ pub fn read(
         price: item.and_then(|item| unit(item, object.currency.as_deref())),
         interval: item.and_then(interval),
         quantity: item.and_then(|item| item.quantity).unwrap_or(1),
-        monthly_minor: monthly.minor,
-        discount_ends_at: monthly.until,
+        monthly_minor: monthly.map(|monthly| monthly.minor),
+        discount_ends_at: monthly.and_then(|monthly| monthly.until),
         next_charge: next.and_then(|next| {
             let currency = Currency::parse(next.currency.as_deref()?)?;
             Some(MinorUnits::new(next.amount_minor?, currency))

@@ -4,7 +4,7 @@ use super::snapshot::{Charge, Invoice, Snapshot};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
 use super::{Desired, DesiredInvoice, Known, emails};
-use crate::money::MinorUnits;
+use crate::money::{MinorUnits, share_of};
 use crate::time::Timestamp;
 
 pub(super) fn project_invoices(
@@ -37,6 +37,7 @@ pub(super) fn project_invoices(
         let tier = tier_of(invoice, known).or_else(|| known.tier_held.get(subscription).cloned());
         // Money that arrived for a voided invoice, such as that of a bank debit, is a payment of its own.
         let pays = status != TransactionStatus::Cancelled || charge.is_none();
+        let amount = invoice.amount_due.max(invoice.amount_paid);
         let row = Transaction {
             natural_key: match session {
                 Some(session) => format!("checkout:{}", session.id),
@@ -48,12 +49,9 @@ pub(super) fn project_invoices(
                 TransactionType::SubscriptionPayment
             },
             status,
-            amount: MinorUnits::new(
-                invoice.amount_due.max(invoice.amount_paid),
-                invoice.currency,
-            ),
+            amount: MinorUnits::new(amount, invoice.currency),
             refunded_minor: if pays { refunded } else { 0 },
-            tax_minor: invoice.tax,
+            tax_minor: tax_in(invoice, amount),
             payment_intent: invoice.payment_intent.clone().filter(|_| pays),
             session: session.map(|session| session.id.clone()),
             invoice: Some(invoice.id.clone()),
@@ -72,6 +70,16 @@ pub(super) fn project_invoices(
         };
         emails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);
+    }
+}
+
+/// The tax in an amount of the invoice. What the customer's balance paid is not in the amount, and
+/// neither is its share of the tax.
+fn tax_in(invoice: &Invoice, amount: i64) -> i64 {
+    if amount < invoice.total {
+        share_of(invoice.tax, amount, invoice.total)
+    } else {
+        invoice.tax
     }
 }
 

@@ -82,8 +82,8 @@ pub struct Subscription {
     /// How many units of the plan are paid for.
     pub quantity: i64,
     /// What the subscription brings each month ([`monthly`](crate::recurring::monthly)), in minor
-    /// units.
-    pub monthly_minor: i64,
+    /// units; `None` if that isn't known.
+    pub monthly_minor: Option<i64>,
     /// When the first of the discounts in that amount ends.
     pub discount_ends_at: Option<Timestamp>,
     /// What will be charged next, according to Stripe's preview; `None` if that isn't known.
@@ -162,9 +162,11 @@ pub struct Invoice {
     pub amount_due: i64,
     /// The amount that was paid, in minor units.
     pub amount_paid: i64,
+    /// The total after discounts and with tax, before the customer's balance, in minor units.
+    pub total: i64,
     /// The discount that codes and coupons gave, in minor units.
     pub discount: i64,
-    /// The tax in the amount, in minor units.
+    /// The tax in the total, in minor units.
     pub tax: i64,
     /// The currency of all amounts of the invoice.
     pub currency: Currency,

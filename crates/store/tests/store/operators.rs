@@ -2,9 +2,10 @@
 
 use domain::plan::SubscriptionStatus;
 use domain::projection::TransactionStatus;
+use store::next_charges::{self, NextCharge};
 use store::subscriptions::{self, Subscription};
 use store::transactions::{self, NewTransaction};
-use store::{Db, audit_log, events, export, metrics, operator_views};
+use store::{Db, audit_log, due, events, export, metrics, operator_views, sync};
 
 use crate::help::{account, at, on_both, read, user, write};
 
@@ -176,6 +177,99 @@ fn payments_of_a_span_are_counted_without_what_is_open_or_older(db: &Db) {
     assert_eq!((sold, granted), (2_500_000_000, 0));
     assert_eq!(read(db, metrics::balances), (0, 0));
     assert!(read(db, |tx| metrics::events(tx, at(0))).is_empty());
+}
+
+fn preview(db: &Db, account_id: i64, id: &'static str, fetched: i64) {
+    let row = NextCharge {
+        subscription_id: id.to_owned(),
+        account_id,
+        inputs: "digest".to_owned(),
+        due_at: Some(at(40 * DAY)),
+        currency: Some("usd".to_owned()),
+        amount_minor: Some(1_900),
+        lines: None,
+        fetched_at: at(fetched),
+    };
+    write(db, move |tx| next_charges::put(tx, &row));
+}
+
+on_both!(previews_that_are_a_day_old_or_stale_are_due_oldest_first);
+fn previews_that_are_a_day_old_or_stale_are_due_oldest_first(db: &Db) {
+    let now = 30 * DAY;
+    let names = ["old", "older", "fresh", "stale", "paused", "marked"];
+    let ids: Vec<i64> = names.into_iter().map(|name| account(db, name).id).collect();
+    for (account, name) in ids.iter().zip(names) {
+        let row = Subscription {
+            paused: name == "paused",
+            ..subscription(*account, name, 20)
+        };
+        put(db, row);
+        let fetched = match name {
+            "old" => now - DAY,
+            "fresh" => now - DAY + 1,
+            "stale" => now - 7_200,
+            _ => now - 2 * DAY,
+        };
+        preview(db, *account, name, fetched);
+    }
+    let (old, stale, marked) = (ids[0], ids[3], ids[5]);
+    write(db, move |tx| next_charges::mark_stale(tx, stale, "stale"));
+    write(db, move |tx| sync::mark_for_sync(tx, marked, at(now)));
+    let due_at = |seconds, limit| read(db, move |tx| due::previews(tx, at(seconds), limit));
+
+    assert_eq!(due_at(now, 10), [ids[1], old, stale]);
+    assert_eq!(due_at(now, 1), [ids[1]]);
+    let found = read(db, move |tx| next_charges::find(tx, stale, "stale"));
+    assert!(found.is_some_and(|row| row.is_stale()));
+
+    // A sync that couldn't fetch it is repeated after an hour.
+    let synced = Subscription {
+        synced_at: at(now),
+        ..subscription(old, "old", 20)
+    };
+    put(db, synced);
+    assert_eq!(due_at(now + 3_599, 10), [ids[1], ids[2], stale]);
+    assert_eq!(due_at(now + 3_600, 10), [ids[1], old, ids[2], stale]);
+}
+
+on_both!(the_tax_in_large_payments_is_exact);
+fn the_tax_in_large_payments_is_exact(db: &Db) {
+    // Amount, tax and what was refunded.
+    let cases: [(i64, i64, i64); 7] = [
+        (900_000_000_000, 89_189_189_189, 300_000_000_001),
+        (900_000_000_000, 89_189_189_189, 0),
+        (1_000_000_000_000, 1_000_000_000_000, 1),
+        (999_999_999_999, 999_999_999_998, 123_456_789),
+        (7_000_000, 636_364, 3_500_000),
+        (1_999, 333, 1_000),
+        (2, 1, 1),
+    ];
+    let ann = account(db, "ann").id;
+    let mut expected = 0;
+    for (number, (amount_minor, tax_minor, refunded_minor)) in cases.into_iter().enumerate() {
+        let kept = amount_minor - refunded_minor;
+        expected += kept - domain::money::share_of(tax_minor, kept, amount_minor);
+        write(db, move |tx| {
+            let key = format!("large{number}");
+            let new = NewTransaction {
+                public_id: &key,
+                account_id: ann,
+                natural_key: &key,
+                status: TransactionStatus::Completed,
+                amount_minor,
+                refunded_minor,
+                occurred_at: at(80 * DAY),
+                ..store::testing::transaction()
+            };
+            transactions::put(tx, &new, at(80 * DAY))?;
+            transactions::note_tax(tx, ann, &key, tax_minor)
+        });
+    }
+
+    let rows = read(db, |tx| metrics::payments(tx, at(70 * DAY), at(100 * DAY)));
+
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].net_minor, expected);
 }
 
 on_both!(a_view_belongs_to_its_operator_and_their_number_is_bounded);

@@ -183,7 +183,7 @@ pub(super) fn subscription(
         items: items_json(&fetched.addons),
         anchor_at: fetched.anchor_at,
         quantity: fetched.quantity,
-        monthly_minor: Some(fetched.monthly_minor),
+        monthly_minor: fetched.monthly_minor,
         discount_ends_at: fetched.discount_ends_at,
         pause_behavior: fetched.pause_behavior.clone(),
         resumes_at: fetched.resumes_at,

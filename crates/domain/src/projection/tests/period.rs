@@ -142,3 +142,27 @@ fn case_w17_a_free_a_prorated_and_a_hand_paid_invoice_are_recorded_and_grant_not
     assert_eq!(facts.status, SubscriptionStatus::Trialing);
     assert_eq!(mail_keys(&snapshot), ["receipt:in_up", "receipt:in_hand"]);
 }
+
+#[test]
+fn a_payment_has_its_share_of_the_tax_when_the_balance_paid_the_rest() {
+    let tax_of = |amount: i64| {
+        let snapshot = Snapshot {
+            subscriptions: vec![subscription("active")],
+            invoices: vec![Invoice {
+                amount_due: amount,
+                amount_paid: amount,
+                total: 5_390,
+                tax: 490,
+                ..invoice("in_1", "paid", "subscription_cycle")
+            }],
+            ..Snapshot::default()
+        };
+        run(&snapshot).transactions[0].tax_minor
+    };
+
+    assert_eq!(tax_of(390), 35);
+    assert_eq!(tax_of(0), 0);
+    assert_eq!(tax_of(5_390), 490);
+    // What the customer owed from before is no sale of this invoice.
+    assert_eq!(tax_of(6_000), 490);
+}

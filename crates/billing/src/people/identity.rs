@@ -160,8 +160,9 @@ pub(crate) fn enter(
     users::find(tx, user.id)
 }
 
-/// The user whom the host application means by an id: the one who has it, or the lone owner of the
-/// account that has it.
+/// The user whom the host application means by an id: the one who has it, or the owner of the account
+/// with this id who has the account's address and no id yet. Other owners may have joined, or have
+/// taken the account over from the person whom the id means.
 pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<User>> {
     if let Some(user) = users::by_external_id(tx, external_id)? {
         return Ok(Some(user));
@@ -170,10 +171,10 @@ pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<
         return Ok(None);
     };
     let members = users::members(tx, account.id)?;
-    let mut owners = members
-        .iter()
-        .filter(|member| member.role == MemberRole::Owner);
-    let (Some(owner), None) = (owners.next(), owners.next()) else {
+    let owner = members.iter().find(|member| {
+        member.role == MemberRole::Owner && account.email.as_ref() == Some(&member.email)
+    });
+    let Some(owner) = owner else {
         return Ok(None);
     };
     let owner = users::find(tx, owner.user_id)?;

@@ -17,6 +17,12 @@ async fn put(host: &Program<'_>, id: &str, email: &str) -> Answer {
     host.put(&format!("/api/v1/accounts/{id}"), body).await
 }
 
+/// The cookie of the host's session of this person.
+fn of_host(stage: &Stage, id: &str, email: &str) -> String {
+    let claims = json!({ "sub": id, "email": email, "emailVerified": true });
+    format!("next-auth.session-token={}", signed(stage, &claims))
+}
+
 /// The ids of the accounts that a caller with this cookie has.
 async fn accounts(stage: &Stage, cookie: &str) -> Vec<Value> {
     let url = format!("{}/api/v1/organisations", stage.base);
@@ -231,4 +237,51 @@ async fn an_organizations_address_is_not_its_owners_and_an_operators_is_not_the_
     let refused = put(&host, "user-2", "evil@example.com").await;
     assert_eq!(refused.refusal(), (409, "operator_address"));
     assert_eq!(boss.get("/api/admin/accounts").await.0, 200);
+}
+
+on_both!(
+    an_id_means_the_person_with_the_accounts_address_and_not_whoever_owns_it_now,
+    hosted
+);
+async fn an_id_means_the_person_with_the_accounts_address_and_not_whoever_owns_it_now(
+    stage: &Stage,
+) {
+    let host = host(stage).await;
+    let made = put(&host, "user-1", "maya@example.com").await;
+    let maya = stage.person("maya@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    stage.put_member(bob.user, maya.account, owner).await;
+    let end = async || {
+        let path = "/api/v1/users/user-1/sessions";
+        host.call(Method::DELETE, path, None, "").await.status
+    };
+    assert_eq!(end().await, 200, "one of two owners has the address");
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 401);
+    assert_eq!(bob.get("/api/v1/sessions").await.0, 200);
+    let (user, account) = (maya.user, maya.account);
+    stage
+        .write(account, move |tx| {
+            store::users::remove_member(tx, user, account)
+        })
+        .await;
+
+    assert_eq!(end().await, 404, "it is no one's now");
+    // Issued after her sessions were ended.
+    let claims = json!({
+        "sub": "user-1",
+        "email": "maya@example.com",
+        "emailVerified": true,
+        "iat": stage.app.real_now().seconds() + 5,
+    });
+    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
+    let own = accounts(stage, &cookie).await;
+
+    assert_eq!(own.len(), 1);
+    assert_ne!(own[0], made.body["id"], "the account is Bob's");
+    let bobs = stage
+        .read(move |tx| store::users::find(tx, bob.user))
+        .await
+        .unwrap();
+    assert_eq!(bobs.external_id, None);
 }

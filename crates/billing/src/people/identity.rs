@@ -83,7 +83,8 @@ fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>>
     Ok(account.filter(|_| is_lone))
 }
 
-/// Gives an account that existed before the host application named it the host's id.
+/// Gives a personal account that existed before the host application named it the host's id, and its
+/// owner too. Returns `false` if the account has an id by now.
 pub(crate) fn adopt(
     tx: &mut Tx<'_>,
     account: &Account,
@@ -93,6 +94,9 @@ pub(crate) fn adopt(
 ) -> store::Result<bool> {
     if !accounts::set_external_id(tx, account.id, external_id, now)? {
         return Ok(false);
+    }
+    if let [owner] = users::members(tx, account.id)?.as_slice() {
+        users::set_external_id(tx, owner.user_id, external_id)?;
     }
     tracing::info!(
         account = account.public_id,
@@ -134,7 +138,7 @@ pub(crate) fn enter(
         Some(id) => match named(tx, id)? {
             Some(user) => Some(user),
             None => match users::by_email(tx, &person.email)? {
-                Some(other) if other.external_id.is_some() => return Ok(None),
+                Some(other) if is_another(tx, &other, id)? => return Ok(None),
                 other => other,
             },
         },
@@ -179,6 +183,27 @@ pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<
     };
     let owner = users::find(tx, owner.user_id)?;
     Ok(owner.filter(|owner| owner.external_id.is_none()))
+}
+
+/// Whether the host application knows this user by another id than `external_id`: the user's own, or
+/// that of a personal account which is theirs alone. The id of an organization names no one.
+fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<bool> {
+    if let Some(own) = &user.external_id {
+        return Ok(own != external_id);
+    }
+    for place in users::places(tx, user.id)? {
+        if place.kind != AccountKind::Personal || place.role != MemberRole::Owner {
+            continue;
+        }
+        let account = accounts::find(tx, place.account_id)?;
+        let id = account.and_then(|account| account.external_id);
+        if id.is_some_and(|id| id != external_id)
+            && users::members(tx, place.account_id)?.len() == 1
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn insert(tx: &mut Tx<'_>, person: &Person, now: Timestamp) -> store::Result<User> {

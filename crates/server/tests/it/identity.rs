@@ -130,19 +130,49 @@ async fn an_address_that_another_account_owns_is_refused_with_what_to_do(stage: 
 
     let after = host.get("/api/v1/transactions?account=user-3").await;
     assert_eq!(after.status, 404, "nothing was made");
-    let claims = json!({ "sub": "user-9", "email": "maya@example.com", "emailVerified": true });
-    // The address is that of user-1's account, whose person may be called otherwise by the host.
-    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
-    assert_eq!(accounts(stage, &cookie).await.len(), 1);
-    let claims = json!({ "sub": "user-8", "email": "maya@example.com", "emailVerified": true });
-    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
+}
+
+/// The status and the code of the answer to a session of the host for this person.
+async fn enter(stage: &Stage, id: &str, email: &str) -> (u16, String) {
     let url = format!("{}/api/dashboard/billing", stage.base);
+    let cookie = of_host(stage, id, email);
     let (status, said) = answer(stage.http.get(url).header("cookie", cookie)).await;
-    assert_eq!(
-        (status, code(&said)),
-        (401, "host_session_address_taken"),
-        "{said}"
-    );
+    (status, code(&said).to_owned())
+}
+
+on_both!(
+    a_token_with_another_id_is_refused_for_the_address_of_a_person_whom_the_host_named,
+    hosted
+);
+async fn a_token_with_another_id_is_refused_for_the_address_of_a_person_whom_the_host_named(
+    stage: &Stage,
+) {
+    let host = host(stage).await;
+    let taken = (401, "host_session_address_taken".to_owned());
+    // By adopting her personal account.
+    let maya = stage.person("maya@example.com").await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 200);
+    // By the id of his personal account alone, from before users were named with it.
+    let noah = stage.person("noah@example.com").await;
+    let (account, now) = (noah.account, stage.app.now());
+    stage
+        .write(account, move |tx| {
+            store::accounts::set_external_id(tx, account, "user-2", now)
+        })
+        .await;
+
+    for email in ["maya@example.com", "noah@example.com"] {
+        assert_eq!(enter(stage, "user-9", email).await, taken, "{email}");
+    }
+
+    assert_eq!(enter(stage, "user-1", "maya@example.com").await.0, 200);
+    assert_eq!(enter(stage, "user-2", "noah@example.com").await.0, 200);
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 200);
+    // An organization of the host names no one: its owner's token has an id of its own.
+    let made = put(&host, "org-1", "eve@example.com").await;
+    let cookie = of_host(stage, "user-3", "eve@example.com");
+    assert_eq!(accounts(stage, &cookie).await, [made.body["id"].clone()]);
+    assert_eq!(enter(stage, "user-4", "eve@example.com").await, taken);
 }
 
 on_both!(

@@ -301,8 +301,8 @@ pub(crate) fn move_address(
 }
 
 /// The user whose address changes with that of an account which the host application knows by its
-/// own id: the owner with the account's old address, if the id is also theirs or no one else
-/// belongs to the account. An organization's address is not its owner's.
+/// own id: the owner whose id it is; or the owner with the account's old address, if no one else
+/// belongs to the account and they have no other. An organization's address is not its owner's.
 pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Option<User>> {
     let Some(external_id) = &account.external_id else {
         return Ok(None);
@@ -310,12 +310,18 @@ pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Opt
     let members = users::members(tx, account.id)?;
     let is_lone = members.len() == 1;
     for member in members.iter().filter(|one| one.role == MemberRole::Owner) {
-        let user = users::find(tx, member.user_id)?;
-        let is_it = |user: &User| match &user.external_id {
-            Some(own) => own == external_id,
-            None => is_lone && account.email.as_ref() == Some(&user.email),
+        let Some(user) = users::find(tx, member.user_id)? else {
+            continue;
         };
-        if let Some(user) = user.filter(is_it) {
+        let is_it = match &user.external_id {
+            Some(own) => own == external_id,
+            None => {
+                is_lone
+                    && account.email.as_ref() == Some(&user.email)
+                    && users::places(tx, user.id)?.len() == 1
+            }
+        };
+        if is_it {
             return Ok(Some(user));
         }
     }

@@ -262,6 +262,31 @@ async fn an_organizations_address_is_not_its_owners_and_an_operators_is_not_the_
         200,
         "she stays who she is"
     );
+    // An owner without other members who also belongs elsewhere.
+    let eve = stage.person("eve@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    let now = stage.app.now();
+    let shop = stage
+        .write(0, move |tx| {
+            let new = store::accounts::NewAccount {
+                public_id: "acc_shop",
+                external_id: Some("org-2"),
+                kind: domain::plan::AccountKind::Organisation,
+                name: "Shop",
+                email: Some("eve@example.com"),
+                tier: "FREE",
+                email_verified_at: Some(now),
+            };
+            store::accounts::insert(tx, &new, now)
+        })
+        .await;
+    stage.put_member(eve.user, shop.id, owner).await;
+    let renamed = put(&host, "org-2", "sales@example.com").await;
+    assert_eq!(
+        (renamed.status, &renamed.body["email"]),
+        (200, &json!("sales@example.com"))
+    );
+    assert_eq!(eve.get("/api/v1/sessions").await.0, 200);
     let boss = stage.person_as("boss@example.com", "admin").await;
     assert_eq!(put(&host, "user-2", "boss@example.com").await.status, 200);
     let refused = put(&host, "user-2", "evil@example.com").await;

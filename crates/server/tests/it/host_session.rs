@@ -109,6 +109,24 @@ async fn signing_out_at_the_host_ends_our_session_beside_it(stage: &Stage) {
     assert_eq!(other.0, 200, "a session that was never beside one stays");
 }
 
+on_both!(ending_the_other_sessions_keeps_the_current_one, hosted);
+async fn ending_the_other_sessions_keeps_the_current_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let other = stage.person("maya@example.com").await;
+    let host = of_host(stage, "user-1", "maya@example.com");
+    let both = format!("{}; {host}", maya.cookie);
+    assert_eq!(ask(stage, &both, "/api/v1/sessions").await.0, 200);
+
+    let url = format!("{}/api/v1/sessions", stage.base);
+    let ended = answer(stage.http.delete(url).header("cookie", &both)).await;
+
+    assert!(ended.0 < 300, "{}", ended.1);
+    assert_eq!(ask(stage, &both, "/api/v1/sessions").await.0, 200);
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 401, "beside the host");
+    assert_eq!(other.get("/api/v1/sessions").await.0, 401);
+    assert_eq!(ask(stage, &host, "/api/v1/sessions").await.0, 401);
+}
+
 on_both!(the_host_ends_all_sessions_of_a_user_by_its_own_id, hosted);
 async fn the_host_ends_all_sessions_of_a_user_by_its_own_id(stage: &Stage) {
     let secret = stage.server_key().await;

@@ -65,6 +65,15 @@ where
             why = rejected(person, user, *after);
         }
     }
+    // Only the host's tokens from before were ended. Signing out and the host's call end our own
+    // sessions themselves.
+    let signed_out = seen.host.as_ref().map(|(user, ..)| user.id);
+    let signed_out = signed_out.filter(|_| why == Some(Refused::SignedOut));
+    if let (Some((session, _)), Some(user)) = (&mut seen.own, signed_out)
+        && session.user_id == user
+    {
+        session.beside_host = false;
+    }
     let host = seen.host.filter(|_| why.is_none());
     if let Some(why) = why {
         let (code, _) = why.told();

@@ -157,7 +157,9 @@ impl Put {
                 }
             }
         };
-        // Erased data must not be written again.
+        // Erased data must not be written again: the account may have been closed since it was read.
+        store::accounts::lock(tx, saved.row.id)?;
+        saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
         if saved.row.status == AccountStatus::Closed {
             return Ok(Outcome::Absent);
         }

@@ -340,3 +340,50 @@ async fn an_id_means_the_person_with_the_accounts_address_and_not_whoever_owns_i
         .unwrap();
     assert_eq!(bobs.external_id, None);
 }
+
+/// Runs `job` in a commit that takes a second, while the host's `PUT` waits for it.
+async fn put_during(
+    (stage, host): (&Stage, &Program<'_>),
+    (id, email): (&str, &str),
+    mut job: impl FnMut(&mut store::Tx<'_>) -> store::Result<()> + Send + 'static,
+) -> Answer {
+    let (began, begun) = std::sync::mpsc::channel();
+    // The writer of odd accounts on PostgreSQL; `PUT` has the other one.
+    let writing = stage.write(1, move |tx| {
+        job(tx)?;
+        began.send(()).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        Ok(())
+    });
+    let putting = async {
+        let waiting = tokio::task::spawn_blocking(move || begun.recv().unwrap());
+        waiting.await.unwrap();
+        put(host, id, email).await
+    };
+    tokio::join!(writing, putting).1
+}
+
+on_both!(
+    an_account_that_is_closed_meanwhile_is_not_written_again,
+    hosted
+);
+async fn an_account_that_is_closed_meanwhile_is_not_written_again(stage: &Stage) {
+    let host = host(stage).await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 201);
+    let maya = stage.person("maya@example.com").await;
+    let (account, now) = (maya.account, stage.app.now());
+
+    let refused = put_during((stage, &host), ("user-1", "maya@example.com"), move |tx| {
+        store::accounts::anonymize(tx, account, now).map(|_| ())
+    });
+    let status = refused.await.status;
+
+    assert!([404, 409].contains(&status), "{status}");
+    let closed = stage.account(account).await;
+    assert_eq!((closed.name.as_str(), closed.email), ("", None));
+    let (status, now) = (domain::plan::AccountStatus::Active, stage.app.now());
+    let opened = stage.write(account, move |tx| {
+        store::accounts::set_status(tx, account, status, now)
+    });
+    assert_eq!(opened.await, 0);
+}

@@ -140,9 +140,18 @@ impl Put {
                 Meeting::Known(row) => (Saved::of(row), None),
                 Meeting::Taken => return Ok(Outcome::Taken),
                 Meeting::Adopt(row) => {
-                    let adopted = identity::adopt(tx, &row, &self.id, &self.author, now)?;
+                    // By now it may have another id.
+                    if !identity::adopt(tx, &row, &self.id, &self.author, now)? {
+                        return Ok(Outcome::Taken);
+                    }
                     let saved = Saved::of(row);
-                    (Saved { adopted, ..saved }, None)
+                    (
+                        Saved {
+                            adopted: true,
+                            ..saved
+                        },
+                        None,
+                    )
                 }
                 Meeting::Make(owner) => {
                     let row = self.insert(tx, now)?;

@@ -387,3 +387,24 @@ async fn an_account_that_is_closed_meanwhile_is_not_written_again(stage: &Stage)
     });
     assert_eq!(opened.await, 0);
 }
+
+on_both!(
+    an_account_that_gets_another_id_meanwhile_is_not_adopted,
+    hosted
+);
+async fn an_account_that_gets_another_id_meanwhile_is_not_adopted(stage: &Stage) {
+    let host = host(stage).await;
+    let maya = stage.person("maya@example.com").await;
+    let (account, now) = (maya.account, stage.app.now());
+
+    let refused = put_during((stage, &host), ("user-2", "maya@example.com"), move |tx| {
+        store::accounts::set_external_id(tx, account, "user-1", now).map(|_| ())
+    });
+
+    assert_eq!(refused.await.refusal(), (409, "email_taken"));
+    let row = stage.account(account).await;
+    assert_eq!(
+        (row.external_id.as_deref(), row.name.as_str()),
+        (Some("user-1"), "maya")
+    );
+}

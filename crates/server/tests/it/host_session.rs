@@ -230,3 +230,28 @@ async fn the_claim_the_cookie_and_what_an_absent_verification_means_are_settings
     let cookie = format!("shop.session={}", signed(stage, &denied));
     assert_eq!(ask(stage, &cookie, "/api/v1/sessions").await.0, 401);
 }
+
+on_both!(
+    a_known_person_without_an_account_gets_one_with_the_hosts_session,
+    hosted
+);
+async fn a_known_person_without_an_account_gets_one_with_the_hosts_session(stage: &Stage) {
+    let host = of_host(stage, "user-1", "maya@example.com");
+    let left = accounts(stage, &host).await;
+    let maya = stage.person("maya@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    stage.put_member(bob.user, maya.account, owner).await;
+    let (user, account) = (maya.user, maya.account);
+    stage
+        .write(account, move |tx| {
+            store::users::remove_member(tx, user, account)
+        })
+        .await;
+
+    assert_eq!(ask(stage, &host, "/api/dashboard/billing").await.0, 200);
+
+    let own = accounts(stage, &host).await;
+    assert_eq!(own.len(), 1);
+    assert_ne!(own, left);
+}

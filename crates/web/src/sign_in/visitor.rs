@@ -35,6 +35,8 @@ struct Seen<T> {
     own: Option<(Session, T)>,
     /// The host's user, the time from which their tokens are accepted, and the same.
     host: Option<(User, Option<domain::time::Timestamp>, T)>,
+    /// Whether the host's user belongs to an account.
+    has_place: bool,
 }
 
 /// The signed-in user, and what `more` reads by the user's row id, in one database round trip.
@@ -55,7 +57,11 @@ where
     let mut seen = look(app, token, person.clone(), more.clone()).await?;
     let mut why = refused(&said);
     if let Some(person) = &person {
-        if seen.host.is_none() {
+        let is_in = seen.host.as_ref().is_some_and(|(user, after, _)| {
+            // Whoever is rejected gets no account.
+            seen.has_place || rejected(person, user, *after).is_some()
+        });
+        if !is_in {
             why = enter(app, person).await?;
             if why.is_none() {
                 seen = look(app, token, Some(person.clone()), more).await?;
@@ -127,6 +133,10 @@ where
             Some(session) => Some((more(tx, session.user_id)?, session)),
             None => None,
         };
+        let has_place = match &user {
+            Some(user) => store::users::has_place(tx, user.id)?,
+            None => false,
+        };
         let host = match user {
             Some(user) => {
                 let after = store::users::tokens_after(tx, user.id)?;
@@ -138,6 +148,7 @@ where
         Ok(Seen {
             own: own.map(|(beside, session)| (session, beside)),
             host,
+            has_place,
         })
     })
     .await
@@ -151,7 +162,8 @@ fn known(tx: &mut Tx<'_>, person: &HostPerson) -> store::Result<Option<User>> {
     }
 }
 
-/// Lets a person of the host application in for the first time. Returns why not, if so.
+/// Lets a person of the host application in who is new, or belongs to no account any more. Returns
+/// why not, if so.
 async fn enter(app: &App, person: &HostPerson) -> Result<Option<Refused>> {
     let user = users::of_host(app, person.external_id.as_deref(), &person.email).await?;
     Ok(match user {

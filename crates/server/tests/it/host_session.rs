@@ -255,3 +255,29 @@ async fn a_known_person_without_an_account_gets_one_with_the_hosts_session(stage
     assert_eq!(own.len(), 1);
     assert_ne!(own, left);
 }
+
+on_both!(
+    an_erased_person_is_not_let_in_again_by_a_page_that_needs_no_sign_in,
+    hosted
+);
+async fn an_erased_person_is_not_let_in_again_by_a_page_that_needs_no_sign_in(stage: &Stage) {
+    let host = of_host(stage, "user-1", "maya@example.com");
+    assert_eq!(ask(stage, &host, "/api/dashboard/billing").await.0, 200);
+    let url = format!("{}/api/v1/account", stage.base);
+    let closed = answer(stage.http.delete(url).header("cookie", &host)).await;
+    assert_eq!(closed.0, 200, "{}", closed.1);
+
+    for path in ["/", "/pricing", "/login"] {
+        let page = stage.http.get(format!("{}{path}", stage.base));
+        let page = page.header("cookie", &host).send().await.unwrap();
+        assert!(page.status().as_u16() < 400, "{path}");
+    }
+
+    let known = stage.read(|tx| store::users::by_email(tx, "maya@example.com"));
+    assert!(known.await.is_none());
+    let maya = stage.person("maya@example.com").await;
+    let both = format!("{}; {host}", maya.cookie);
+    let home = stage.http.get(format!("{}/", stage.base));
+    let home = home.header("cookie", both).send().await.unwrap();
+    assert_eq!(home.headers()["location"], "/dashboard/billing");
+}

@@ -88,6 +88,23 @@ where
     choose(app, token, seen.own, host, why).await
 }
 
+/// The signed-in user, for pages that also work without one. No one is let in: whoever just erased
+/// their account and still has the host's session would get a new one.
+pub async fn known_visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
+    if let Said::Person(person) = host_session::read(parts, app) {
+        let token = session_token(parts, app).map(hash);
+        let seen = look(app, token, Some(person.clone()), |_, _| Ok(())).await?;
+        if seen.host.is_none() || !seen.has_place {
+            // The host names someone new. Our own session counts if it is of the same address.
+            let own = seen.own.map(|(session, ())| session);
+            let own = own.filter(|session| session.email.eq_ignore_ascii_case(&person.email));
+            return Ok(own.map(|session| in_use(app, session)));
+        }
+    }
+    let found = visitor(parts, app, |_, _| Ok(())).await?;
+    Ok(found.ok().map(|(visitor, ())| visitor))
+}
+
 /// The user of the request's host session, if it is accepted.
 pub async fn host_user(parts: &Parts, app: &App) -> Result<Option<i64>> {
     let Said::Person(person) = host_session::read(parts, app) else {

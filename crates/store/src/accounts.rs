@@ -323,7 +323,7 @@ pub struct TierOverride<'a> {
     pub until: Option<Timestamp>,
 }
 
-/// Sets the override, or removes it.
+/// Sets the override, or removes it. Returns 0 for a closed account, which keeps its own.
 pub fn set_tier_override(
     tx: &mut Tx<'_>,
     account: i64,
@@ -337,7 +337,7 @@ pub fn set_tier_override(
                 tier_override_actor = $4,
                 tier_override_until = $5,
                 updated_at = $6
-          where id = $1",
+          where id = $1 and status <> 'closed'",
         args![
             account,
             tier.map(|tier| tier.tier),
@@ -365,7 +365,7 @@ pub fn end_tier_override(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Resul
     Ok(changed > 0)
 }
 
-/// Sets whether the account may be used.
+/// Sets whether the account may be used. A closed one stays closed: 0 rows.
 pub fn set_status(
     tx: &mut Tx<'_>,
     account: i64,
@@ -373,12 +373,14 @@ pub fn set_status(
     now: Timestamp,
 ) -> Result<u64> {
     tx.execute(
-        "update account set status = $2, updated_at = $3 where id = $1",
+        "update account
+            set status = $2, updated_at = $3
+          where id = $1 and status <> 'closed'",
         args![account, status, now],
     )
 }
 
-/// Sets the account's name and email address.
+/// Sets the account's name and email address; a closed one has neither.
 pub fn rename(
     tx: &mut Tx<'_>,
     account: i64,
@@ -387,7 +389,9 @@ pub fn rename(
     now: Timestamp,
 ) -> Result<u64> {
     tx.execute(
-        "update account set name = $2, email = $3, updated_at = $4 where id = $1",
+        "update account
+            set name = $2, email = $3, updated_at = $4
+          where id = $1 and status <> 'closed'",
         args![account, name, &tx.seal_opt(email), now],
     )
 }

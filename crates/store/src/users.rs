@@ -322,6 +322,15 @@ pub fn places(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Place>> {
     )
 }
 
+/// Whether a user belongs to an account.
+pub fn has_place(tx: &mut Tx<'_>, user: i64) -> Result<bool> {
+    let found: Option<i64> = tx.query_opt(
+        "select account_id from membership where user_id = $1 limit 1",
+        args![user],
+    )?;
+    Ok(found.is_some())
+}
+
 /// The number of owners of an account. Locks the account's row first, so that two concurrent
 /// changes of its members can't each rely on the other owner.
 pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {

@@ -140,9 +140,18 @@ impl Put {
                 Meeting::Known(row) => (Saved::of(row), None),
                 Meeting::Taken => return Ok(Outcome::Taken),
                 Meeting::Adopt(row) => {
-                    let adopted = identity::adopt(tx, &row, &self.id, &self.author, now)?;
+                    // By now it may have another id.
+                    if !identity::adopt(tx, &row, &self.id, &self.author, now)? {
+                        return Ok(Outcome::Taken);
+                    }
                     let saved = Saved::of(row);
-                    (Saved { adopted, ..saved }, None)
+                    (
+                        Saved {
+                            adopted: true,
+                            ..saved
+                        },
+                        None,
+                    )
                 }
                 Meeting::Make(owner) => {
                     let row = self.insert(tx, now)?;
@@ -157,7 +166,9 @@ impl Put {
                 }
             }
         };
-        // Erased data must not be written again.
+        // Erased data must not be written again: the account may have been closed since it was read.
+        store::accounts::lock(tx, saved.row.id)?;
+        saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
         if saved.row.status == AccountStatus::Closed {
             return Ok(Outcome::Absent);
         }

@@ -39,14 +39,16 @@ pub async fn set_tier(
     let (reason, author) = (reason.to_owned(), Author::new(app, actor));
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
-    app.write(id, move |tx| {
+    let written = app.write(id, move |tx| {
         let set = tier.as_ref().map(|(tier, until)| TierOverride {
             tier,
             reason: &reason,
             actor: author.actor(),
             until: *until,
         });
-        store::accounts::set_tier_override(tx, id, set.as_ref(), now)?;
+        if store::accounts::set_tier_override(tx, id, set.as_ref(), now)? == 0 {
+            return Ok(false);
+        }
         author
             .act(Action::AccountTierOverride, &subject)
             .with("tier", json!(tier.as_ref().map(|(name, _)| name)))
@@ -55,9 +57,14 @@ pub async fn set_tier(
             .append(tx)?;
         // The plan may have changed.
         store::ledger::settle(tx, &rules, id, now)?;
-        crate::summary::show_plan(tx, &rules, id, now, real_now).map(|_| ())
-    })
-    .await
+        crate::summary::show_plan(tx, &rules, id, now, real_now).map(|_| true)
+    });
+    // It may have been closed since it was read.
+    if written.await? {
+        Ok(())
+    } else {
+        Err(closed())
+    }
 }
 
 /// Removes an override whose date has come, and shows the plan that is in force from now on.
@@ -73,6 +80,11 @@ pub async fn end_override(app: &App, account: i64) -> Result<()> {
     .await
 }
 
+fn closed() -> Error {
+    let detail = "This account was deleted. Only its books remain.";
+    Error::conflict("account_closed", detail)
+}
+
 /// Suspends an account from spending, or resumes it. Its open Checkout pages are closed; its
 /// subscription continues.
 pub async fn set_suspended(
@@ -83,8 +95,7 @@ pub async fn set_suspended(
     actor: &str,
 ) -> Result<()> {
     if account.status == AccountStatus::Closed {
-        let detail = "This account was deleted. Only its books remain.";
-        return Err(Error::conflict("account_closed", detail));
+        return Err(closed());
     }
     let (status, action) = if suspended {
         (AccountStatus::Suspended, Action::AccountSuspend)
@@ -95,8 +106,10 @@ pub async fn set_suspended(
     let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now) = (app.rules(), app.now());
-    app.write(id, move |tx| {
-        store::accounts::set_status(tx, id, status, now)?;
+    let written = app.write(id, move |tx| {
+        if store::accounts::set_status(tx, id, status, now)? == 0 {
+            return Ok(false);
+        }
         let act = author.act(action, &subject).reason(&reason);
         act.with("was", json!(was)).append(tx)?;
         if suspended {
@@ -107,9 +120,11 @@ pub async fn set_suspended(
             let reason = "this account is suspended";
             crate::reactions::stop_auto_topup(tx, id, &key, reason, times)?;
         }
-        store::ledger::settle(tx, &rules, id, now).map(|_| ())
-    })
-    .await?;
+        store::ledger::settle(tx, &rules, id, now).map(|_| true)
+    });
+    if !written.await? {
+        return Err(closed());
+    }
     if suspended && let Err(error) = closing::end_pages(app, id).await {
         tracing::warn!(account = id, %error, "A Checkout page of a suspended account may be open");
     }

@@ -83,7 +83,8 @@ fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>>
     Ok(account.filter(|_| is_lone))
 }
 
-/// Gives an account that existed before the host application named it the host's id.
+/// Gives a personal account that existed before the host application named it the host's id, and its
+/// owner too. Returns `false` if the account has an id by now.
 pub(crate) fn adopt(
     tx: &mut Tx<'_>,
     account: &Account,
@@ -93,6 +94,9 @@ pub(crate) fn adopt(
 ) -> store::Result<bool> {
     if !accounts::set_external_id(tx, account.id, external_id, now)? {
         return Ok(false);
+    }
+    if let [owner] = users::members(tx, account.id)?.as_slice() {
+        users::set_external_id(tx, owner.user_id, external_id)?;
     }
     tracing::info!(
         account = account.public_id,
@@ -134,7 +138,7 @@ pub(crate) fn enter(
         Some(id) => match named(tx, id)? {
             Some(user) => Some(user),
             None => match users::by_email(tx, &person.email)? {
-                Some(other) if other.external_id.is_some() => return Ok(None),
+                Some(other) if is_another(tx, &other, id)? => return Ok(None),
                 other => other,
             },
         },
@@ -160,8 +164,9 @@ pub(crate) fn enter(
     users::find(tx, user.id)
 }
 
-/// The user whom the host application means by an id: the one who has it, or the lone owner of the
-/// account that has it.
+/// The user whom the host application means by an id: the one who has it, or the owner of the account
+/// with this id who has the account's address and no id yet. Other owners may have joined, or have
+/// taken the account over from the person whom the id means.
 pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<User>> {
     if let Some(user) = users::by_external_id(tx, external_id)? {
         return Ok(Some(user));
@@ -170,14 +175,35 @@ pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<
         return Ok(None);
     };
     let members = users::members(tx, account.id)?;
-    let mut owners = members
-        .iter()
-        .filter(|member| member.role == MemberRole::Owner);
-    let (Some(owner), None) = (owners.next(), owners.next()) else {
+    let owner = members.iter().find(|member| {
+        member.role == MemberRole::Owner && account.email.as_ref() == Some(&member.email)
+    });
+    let Some(owner) = owner else {
         return Ok(None);
     };
     let owner = users::find(tx, owner.user_id)?;
     Ok(owner.filter(|owner| owner.external_id.is_none()))
+}
+
+/// Whether the host application knows this user by another id than `external_id`: the user's own, or
+/// that of a personal account which is theirs alone. The id of an organization names no one.
+fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<bool> {
+    if let Some(own) = &user.external_id {
+        return Ok(own != external_id);
+    }
+    for place in users::places(tx, user.id)? {
+        if place.kind != AccountKind::Personal || place.role != MemberRole::Owner {
+            continue;
+        }
+        let account = accounts::find(tx, place.account_id)?;
+        let id = account.and_then(|account| account.external_id);
+        if id.is_some_and(|id| id != external_id)
+            && users::members(tx, place.account_id)?.len() == 1
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn insert(tx: &mut Tx<'_>, person: &Person, now: Timestamp) -> store::Result<User> {
@@ -275,8 +301,8 @@ pub(crate) fn move_address(
 }
 
 /// The user whose address changes with that of an account which the host application knows by its
-/// own id: the owner with the account's old address, if the id is also theirs or no one else
-/// belongs to the account. An organization's address is not its owner's.
+/// own id: the owner whose id it is; or the owner with the account's old address, if no one else
+/// belongs to the account and they have no other. An organization's address is not its owner's.
 pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Option<User>> {
     let Some(external_id) = &account.external_id else {
         return Ok(None);
@@ -284,12 +310,18 @@ pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Opt
     let members = users::members(tx, account.id)?;
     let is_lone = members.len() == 1;
     for member in members.iter().filter(|one| one.role == MemberRole::Owner) {
-        let user = users::find(tx, member.user_id)?;
-        let is_it = |user: &User| match &user.external_id {
-            Some(own) => own == external_id,
-            None => is_lone && account.email.as_ref() == Some(&user.email),
+        let Some(user) = users::find(tx, member.user_id)? else {
+            continue;
         };
-        if let Some(user) = user.filter(is_it) {
+        let is_it = match &user.external_id {
+            Some(own) => own == external_id,
+            None => {
+                is_lone
+                    && account.email.as_ref() == Some(&user.email)
+                    && users::places(tx, user.id)?.len() == 1
+            }
+        };
+        if is_it {
             return Ok(Some(user));
         }
     }

@@ -135,13 +135,16 @@ pub fn own(
         return Ok(None);
     }
     let user = match store::users::by_email(tx, email)? {
-        Some(user) => Some(user),
-        None => store::users::insert(tx, user_id, email, identity::local_part(email), role, now)?,
+        Some(user) => user,
+        None => {
+            let name = identity::local_part(email);
+            let user = store::users::insert(tx, user_id, email, name, role, now)?;
+            // Another process was faster: the next attempt finds the user, who may own an account.
+            user.ok_or_else(|| store::Error::Contended("a new user".to_owned()))?
+        }
     };
-    if let Some(user) = &user {
-        store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
-    }
-    Ok(user)
+    store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
+    Ok(Some(user))
 }
 
 /// The role of a new user; administrators are listed in the settings.

@@ -105,7 +105,15 @@ async fn an_account_of_the_host_and_a_sign_in_share_the_free_allowance_of_their_
     assert_eq!(put("user-1", Some("maya+1@example.com")).await.status, 201);
     assert_eq!(available("user-1").await, 0);
     assert_eq!(balance(&stage.person("maya@example.com").await).await, 0);
-    // Without an address, the host's id is what counts.
+    // The host's id counts, too, whether an address is left out or another one.
+    assert_eq!(put("user-3", Some("noah@example.com")).await.status, 201);
+    assert_eq!(available("user-3").await, 100);
+    close(&stage.person("noah@example.com").await).await;
+    assert_eq!(put("user-3", None).await.status, 201);
+    assert_eq!(available("user-3").await, 0);
+    assert_eq!(put("user-3", Some("eve@example.com")).await.status, 200);
+    assert_eq!(available("user-3").await, 0);
+    // Without an address, it is all there is.
     assert_eq!(put("tenant-2", None).await.status, 201);
     assert_eq!(available("tenant-2").await, 100);
     let debit = json!({ "account": "tenant-2", "credits": 100 });

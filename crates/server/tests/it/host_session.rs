@@ -109,6 +109,24 @@ async fn signing_out_at_the_host_ends_our_session_beside_it(stage: &Stage) {
     assert_eq!(other.0, 200, "a session that was never beside one stays");
 }
 
+on_both!(ending_the_other_sessions_keeps_the_current_one, hosted);
+async fn ending_the_other_sessions_keeps_the_current_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let other = stage.person("maya@example.com").await;
+    let host = of_host(stage, "user-1", "maya@example.com");
+    let both = format!("{}; {host}", maya.cookie);
+    assert_eq!(ask(stage, &both, "/api/v1/sessions").await.0, 200);
+
+    let url = format!("{}/api/v1/sessions", stage.base);
+    let ended = answer(stage.http.delete(url).header("cookie", &both)).await;
+
+    assert!(ended.0 < 300, "{}", ended.1);
+    assert_eq!(ask(stage, &both, "/api/v1/sessions").await.0, 200);
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 401, "beside the host");
+    assert_eq!(other.get("/api/v1/sessions").await.0, 401);
+    assert_eq!(ask(stage, &host, "/api/v1/sessions").await.0, 401);
+}
+
 on_both!(the_host_ends_all_sessions_of_a_user_by_its_own_id, hosted);
 async fn the_host_ends_all_sessions_of_a_user_by_its_own_id(stage: &Stage) {
     let secret = stage.server_key().await;
@@ -211,4 +229,55 @@ async fn the_claim_the_cookie_and_what_an_absent_verification_means_are_settings
     let denied = json!({ "uid": 43, "email": "eve@example.com", "email_verified": false });
     let cookie = format!("shop.session={}", signed(stage, &denied));
     assert_eq!(ask(stage, &cookie, "/api/v1/sessions").await.0, 401);
+}
+
+on_both!(
+    a_known_person_without_an_account_gets_one_with_the_hosts_session,
+    hosted
+);
+async fn a_known_person_without_an_account_gets_one_with_the_hosts_session(stage: &Stage) {
+    let host = of_host(stage, "user-1", "maya@example.com");
+    let left = accounts(stage, &host).await;
+    let maya = stage.person("maya@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    stage.put_member(bob.user, maya.account, owner).await;
+    let (user, account) = (maya.user, maya.account);
+    stage
+        .write(account, move |tx| {
+            store::users::remove_member(tx, user, account)
+        })
+        .await;
+
+    assert_eq!(ask(stage, &host, "/api/dashboard/billing").await.0, 200);
+
+    let own = accounts(stage, &host).await;
+    assert_eq!(own.len(), 1);
+    assert_ne!(own, left);
+}
+
+on_both!(
+    an_erased_person_is_not_let_in_again_by_a_page_that_needs_no_sign_in,
+    hosted
+);
+async fn an_erased_person_is_not_let_in_again_by_a_page_that_needs_no_sign_in(stage: &Stage) {
+    let host = of_host(stage, "user-1", "maya@example.com");
+    assert_eq!(ask(stage, &host, "/api/dashboard/billing").await.0, 200);
+    let url = format!("{}/api/v1/account", stage.base);
+    let closed = answer(stage.http.delete(url).header("cookie", &host)).await;
+    assert_eq!(closed.0, 200, "{}", closed.1);
+
+    for path in ["/", "/pricing", "/login"] {
+        let page = stage.http.get(format!("{}{path}", stage.base));
+        let page = page.header("cookie", &host).send().await.unwrap();
+        assert!(page.status().as_u16() < 400, "{path}");
+    }
+
+    let known = stage.read(|tx| store::users::by_email(tx, "maya@example.com"));
+    assert!(known.await.is_none());
+    let maya = stage.person("maya@example.com").await;
+    let both = format!("{}; {host}", maya.cookie);
+    let home = stage.http.get(format!("{}/", stage.base));
+    let home = home.header("cookie", both).send().await.unwrap();
+    assert_eq!(home.headers()["location"], "/dashboard/billing");
 }

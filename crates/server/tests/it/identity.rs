@@ -17,6 +17,12 @@ async fn put(host: &Program<'_>, id: &str, email: &str) -> Answer {
     host.put(&format!("/api/v1/accounts/{id}"), body).await
 }
 
+/// The cookie of the host's session of this person.
+fn of_host(stage: &Stage, id: &str, email: &str) -> String {
+    let claims = json!({ "sub": id, "email": email, "emailVerified": true });
+    format!("next-auth.session-token={}", signed(stage, &claims))
+}
+
 /// The ids of the accounts that a caller with this cookie has.
 async fn accounts(stage: &Stage, cookie: &str) -> Vec<Value> {
     let url = format!("{}/api/v1/organisations", stage.base);
@@ -124,19 +130,49 @@ async fn an_address_that_another_account_owns_is_refused_with_what_to_do(stage: 
 
     let after = host.get("/api/v1/transactions?account=user-3").await;
     assert_eq!(after.status, 404, "nothing was made");
-    let claims = json!({ "sub": "user-9", "email": "maya@example.com", "emailVerified": true });
-    // The address is that of user-1's account, whose person may be called otherwise by the host.
-    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
-    assert_eq!(accounts(stage, &cookie).await.len(), 1);
-    let claims = json!({ "sub": "user-8", "email": "maya@example.com", "emailVerified": true });
-    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
+}
+
+/// The status and the code of the answer to a session of the host for this person.
+async fn enter(stage: &Stage, id: &str, email: &str) -> (u16, String) {
     let url = format!("{}/api/dashboard/billing", stage.base);
+    let cookie = of_host(stage, id, email);
     let (status, said) = answer(stage.http.get(url).header("cookie", cookie)).await;
-    assert_eq!(
-        (status, code(&said)),
-        (401, "host_session_address_taken"),
-        "{said}"
-    );
+    (status, code(&said).to_owned())
+}
+
+on_both!(
+    a_token_with_another_id_is_refused_for_the_address_of_a_person_whom_the_host_named,
+    hosted
+);
+async fn a_token_with_another_id_is_refused_for_the_address_of_a_person_whom_the_host_named(
+    stage: &Stage,
+) {
+    let host = host(stage).await;
+    let taken = (401, "host_session_address_taken".to_owned());
+    // By adopting her personal account.
+    let maya = stage.person("maya@example.com").await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 200);
+    // By the id of his personal account alone, from before users were named with it.
+    let noah = stage.person("noah@example.com").await;
+    let (account, now) = (noah.account, stage.app.now());
+    stage
+        .write(account, move |tx| {
+            store::accounts::set_external_id(tx, account, "user-2", now)
+        })
+        .await;
+
+    for email in ["maya@example.com", "noah@example.com"] {
+        assert_eq!(enter(stage, "user-9", email).await, taken, "{email}");
+    }
+
+    assert_eq!(enter(stage, "user-1", "maya@example.com").await.0, 200);
+    assert_eq!(enter(stage, "user-2", "noah@example.com").await.0, 200);
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 200);
+    // An organization of the host names no one: its owner's token has an id of its own.
+    let made = put(&host, "org-1", "eve@example.com").await;
+    let cookie = of_host(stage, "user-3", "eve@example.com");
+    assert_eq!(accounts(stage, &cookie).await, [made.body["id"].clone()]);
+    assert_eq!(enter(stage, "user-4", "eve@example.com").await, taken);
 }
 
 on_both!(
@@ -226,9 +262,149 @@ async fn an_organizations_address_is_not_its_owners_and_an_operators_is_not_the_
         200,
         "she stays who she is"
     );
+    // An owner without other members who also belongs elsewhere.
+    let eve = stage.person("eve@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    let now = stage.app.now();
+    let shop = stage
+        .write(0, move |tx| {
+            let new = store::accounts::NewAccount {
+                public_id: "acc_shop",
+                external_id: Some("org-2"),
+                kind: domain::plan::AccountKind::Organisation,
+                name: "Shop",
+                email: Some("eve@example.com"),
+                tier: "FREE",
+                email_verified_at: Some(now),
+            };
+            store::accounts::insert(tx, &new, now)
+        })
+        .await;
+    stage.put_member(eve.user, shop.id, owner).await;
+    let renamed = put(&host, "org-2", "sales@example.com").await;
+    assert_eq!(
+        (renamed.status, &renamed.body["email"]),
+        (200, &json!("sales@example.com"))
+    );
+    assert_eq!(eve.get("/api/v1/sessions").await.0, 200);
     let boss = stage.person_as("boss@example.com", "admin").await;
     assert_eq!(put(&host, "user-2", "boss@example.com").await.status, 200);
     let refused = put(&host, "user-2", "evil@example.com").await;
     assert_eq!(refused.refusal(), (409, "operator_address"));
     assert_eq!(boss.get("/api/admin/accounts").await.0, 200);
+}
+
+on_both!(
+    an_id_means_the_person_with_the_accounts_address_and_not_whoever_owns_it_now,
+    hosted
+);
+async fn an_id_means_the_person_with_the_accounts_address_and_not_whoever_owns_it_now(
+    stage: &Stage,
+) {
+    let host = host(stage).await;
+    let made = put(&host, "user-1", "maya@example.com").await;
+    let maya = stage.person("maya@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    let owner = domain::people::MemberRole::Owner;
+    stage.put_member(bob.user, maya.account, owner).await;
+    let end = async || {
+        let path = "/api/v1/users/user-1/sessions";
+        host.call(Method::DELETE, path, None, "").await.status
+    };
+    assert_eq!(end().await, 200, "one of two owners has the address");
+    assert_eq!(maya.get("/api/v1/sessions").await.0, 401);
+    assert_eq!(bob.get("/api/v1/sessions").await.0, 200);
+    let (user, account) = (maya.user, maya.account);
+    stage
+        .write(account, move |tx| {
+            store::users::remove_member(tx, user, account)
+        })
+        .await;
+
+    assert_eq!(end().await, 404, "it is no one's now");
+    // Issued after her sessions were ended.
+    let claims = json!({
+        "sub": "user-1",
+        "email": "maya@example.com",
+        "emailVerified": true,
+        "iat": stage.app.real_now().seconds() + 5,
+    });
+    let cookie = format!("next-auth.session-token={}", signed(stage, &claims));
+    let own = accounts(stage, &cookie).await;
+
+    assert_eq!(own.len(), 1);
+    assert_ne!(own[0], made.body["id"], "the account is Bob's");
+    let bobs = stage
+        .read(move |tx| store::users::find(tx, bob.user))
+        .await
+        .unwrap();
+    assert_eq!(bobs.external_id, None);
+}
+
+/// Runs `job` in a commit that takes a second, while the host's `PUT` waits for it.
+async fn put_during(
+    (stage, host): (&Stage, &Program<'_>),
+    (id, email): (&str, &str),
+    mut job: impl FnMut(&mut store::Tx<'_>) -> store::Result<()> + Send + 'static,
+) -> Answer {
+    let (began, begun) = std::sync::mpsc::channel();
+    // The writer of odd accounts on PostgreSQL; `PUT` has the other one.
+    let writing = stage.write(1, move |tx| {
+        job(tx)?;
+        began.send(()).ok();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        Ok(())
+    });
+    let putting = async {
+        let waiting = tokio::task::spawn_blocking(move || begun.recv().unwrap());
+        waiting.await.unwrap();
+        put(host, id, email).await
+    };
+    tokio::join!(writing, putting).1
+}
+
+on_both!(
+    an_account_that_is_closed_meanwhile_is_not_written_again,
+    hosted
+);
+async fn an_account_that_is_closed_meanwhile_is_not_written_again(stage: &Stage) {
+    let host = host(stage).await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 201);
+    let maya = stage.person("maya@example.com").await;
+    let (account, now) = (maya.account, stage.app.now());
+
+    let refused = put_during((stage, &host), ("user-1", "maya@example.com"), move |tx| {
+        store::accounts::anonymize(tx, account, now).map(|_| ())
+    });
+    let status = refused.await.status;
+
+    assert!([404, 409].contains(&status), "{status}");
+    let closed = stage.account(account).await;
+    assert_eq!((closed.name.as_str(), closed.email), ("", None));
+    let (status, now) = (domain::plan::AccountStatus::Active, stage.app.now());
+    let opened = stage.write(account, move |tx| {
+        store::accounts::set_status(tx, account, status, now)
+    });
+    assert_eq!(opened.await, 0);
+}
+
+on_both!(
+    an_account_that_gets_another_id_meanwhile_is_not_adopted,
+    hosted
+);
+async fn an_account_that_gets_another_id_meanwhile_is_not_adopted(stage: &Stage) {
+    let host = host(stage).await;
+    let maya = stage.person("maya@example.com").await;
+    let (account, now) = (maya.account, stage.app.now());
+
+    let refused = put_during((stage, &host), ("user-2", "maya@example.com"), move |tx| {
+        store::accounts::set_external_id(tx, account, "user-1", now).map(|_| ())
+    });
+
+    assert_eq!(refused.await.refusal(), (409, "email_taken"));
+    let row = stage.account(account).await;
+    assert_eq!(
+        (row.external_id.as_deref(), row.name.as_str()),
+        (Some("user-1"), "maya")
+    );
 }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::Rules;
 use crate::args;
 use crate::db::{Tx, record};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Which addresses are one mailbox, and the secret of this database that they are hashed with.
 #[derive(Clone, Default)]
@@ -61,9 +61,10 @@ record! {
     }
 }
 
-/// The hash of what an account's free allowance is counted by: the address of its first owner, or
-/// the host application's id of an account without one; `None` for an account with neither.
-fn subject(tx: &mut Tx<'_>, mailboxes: &Mailboxes, account: i64) -> Result<Option<Vec<u8>>> {
+/// The hashes of what an account's free allowance is counted by: the address of its first owner, and
+/// the host application's id of the account. Both count, so that neither an address that is left out
+/// nor another one gets a second allowance.
+fn subjects(tx: &mut Tx<'_>, mailboxes: &Mailboxes, account: i64) -> Result<Vec<Vec<u8>>> {
     let owner: Option<String> = tx.query_opt(
         "select u.email
            from membership m
@@ -74,15 +75,26 @@ fn subject(tx: &mut Tx<'_>, mailboxes: &Mailboxes, account: i64) -> Result<Optio
           limit 1",
         args![account],
     )?;
-    if let Some(email) = owner {
-        let mailbox = mailboxes.rules.mailbox(&email);
-        return Ok(Some(mailboxes.hash("mailbox", &mailbox)));
-    }
     let external: Option<Option<String>> = tx.query_opt(
         "select external_id from account where id = $1",
         args![account],
     )?;
-    Ok(external.flatten().map(|id| mailboxes.hash("host", &id)))
+    let mailbox = owner.map(|email| mailboxes.hash("mailbox", &mailboxes.rules.mailbox(&email)));
+    let id = external.flatten().map(|id| mailboxes.hash("host", &id));
+    Ok(mailbox.into_iter().chain(id).collect())
+}
+
+/// The latest claim of any subject of the account; its own first.
+fn latest_claim(tx: &mut Tx<'_>, mailboxes: &Mailboxes, account: i64) -> Result<Option<Claim>> {
+    let mut latest: Option<Claim> = None;
+    for subject in subjects(tx, mailboxes, account)? {
+        let rank = |claim: &Claim| (claim.month_end, claim.account_id == Some(account));
+        latest = latest
+            .into_iter()
+            .chain(of_subject(tx, &subject)?)
+            .max_by_key(rank);
+    }
+    Ok(latest)
 }
 
 fn of_subject(tx: &mut Tx<'_>, subject: &[u8]) -> Result<Option<Claim>> {
@@ -100,27 +112,53 @@ pub(crate) fn latest(
     mailboxes: &Mailboxes,
     account: i64,
 ) -> Result<Option<FreeClaim>> {
-    let Some(subject) = subject(tx, mailboxes, account)? else {
-        return Ok(None);
-    };
-    Ok(of_subject(tx, &subject)?.map(|claim| FreeClaim {
+    let claim = latest_claim(tx, mailboxes, account)?;
+    Ok(claim.map(|claim| FreeClaim {
         is_own: claim.account_id == Some(account),
         month_start: claim.month_start,
         month_end: claim.month_end,
     }))
 }
 
-/// Claims the month from `start` until `end` for the account's address. Returns `false` if the
-/// address already had a free allowance for a part of it.
+/// Claims the month from `start` until `end` for the account's address and the host application's
+/// id. Returns `false`, and claims nothing, if one of them already had a free allowance for a part
+/// of it.
 pub(crate) fn claim(
     tx: &mut Tx<'_>,
     mailboxes: &Mailboxes,
     account: i64,
+    month: (Timestamp, Timestamp),
+) -> Result<bool> {
+    let subjects = subjects(tx, mailboxes, account)?;
+    for subject in &subjects {
+        let before = of_subject(tx, subject)?;
+        let is_free = before.is_none_or(|claim| {
+            let is_same = claim.account_id == Some(account) && claim.month_start == month.0;
+            is_same || claim.month_end <= month.0
+        });
+        if !is_free {
+            return Ok(false);
+        }
+    }
+    for (index, subject) in subjects.iter().enumerate() {
+        if !claim_one(tx, subject, account, month)? {
+            // Another account was faster. If a claim was made, the next attempt makes none.
+            if index == 0 {
+                return Ok(false);
+            }
+            return Err(Error::Contended("a free allowance".to_owned()));
+        }
+    }
+    Ok(true)
+}
+
+/// Claims the month for one subject. Returns `false` if it had a free allowance for a part of it.
+fn claim_one(
+    tx: &mut Tx<'_>,
+    subject: &[u8],
+    account: i64,
     (start, end): (Timestamp, Timestamp),
 ) -> Result<bool> {
-    let Some(subject) = subject(tx, mailboxes, account)? else {
-        return Ok(true);
-    };
     let claimed = tx.execute(
         "insert into free_allowance (subject_hash, account_id, month_start, month_end, anchor_at)
          select $1, id, $3, $4, anchor_at
@@ -134,7 +172,7 @@ pub(crate) fn claim(
           where free_allowance.month_end <= excluded.month_start
              or (free_allowance.account_id = excluded.account_id
                  and free_allowance.month_start = excluded.month_start)",
-        args![&subject, account, start, end],
+        args![subject, account, start, end],
     )?;
     Ok(claimed > 0)
 }
@@ -155,7 +193,9 @@ pub fn keep(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Res
         args![account, &key, now],
     )?;
     if let Some(month) = granted {
-        claim(tx, &rules.mailboxes, account, month)?;
+        for subject in subjects(tx, &rules.mailboxes, account)? {
+            claim_one(tx, &subject, account, month)?;
+        }
     }
     Ok(())
 }
@@ -163,10 +203,7 @@ pub fn keep(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Res
 /// Lets a new account continue the months of its address: its next free allowance comes when that
 /// of the account before it would have come.
 pub fn continue_months(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<()> {
-    let Some(subject) = subject(tx, &rules.mailboxes, account)? else {
-        return Ok(());
-    };
-    let claim = of_subject(tx, &subject)?;
+    let claim = latest_claim(tx, &rules.mailboxes, account)?;
     if let Some(claim) = claim.filter(|claim| claim.month_end > now) {
         tx.execute(
             "update account set anchor_at = $2 where id = $1",

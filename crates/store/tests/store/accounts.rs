@@ -200,7 +200,20 @@ fn an_anonymized_account_is_closed_and_nameless_and_stays(db: &Db) {
             AccountStatus::Suspended,
             at(4)
         )),
-        1
+        0
+    );
+    let named = write(db, move |tx| {
+        accounts::rename(tx, id, "Ann", Some("ann@example.com"), at(4))
+    });
+    assert_eq!(named, 0);
+    assert_eq!(
+        write(db, move |tx| accounts::set_tier_override(
+            tx,
+            id,
+            None,
+            at(4)
+        )),
+        0
     );
     let wrong = db.write_blocking(0, move |tx| {
         tx.execute("update account set status = 'odd' where id = $1", args![id])

@@ -18,7 +18,7 @@ use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::http::{access, roles};
 use crate::sign_in::cookies::session_token;
-use crate::sign_in::visitor::{not_signed_in, visitor};
+use crate::sign_in::visitor::{known_visitor, not_signed_in, visitor};
 use crate::site::Site;
 
 #[derive(Deserialize)]
@@ -44,8 +44,7 @@ impl FromRequestParts<Site> for MaybeVisitor {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
-        let found = visitor(parts, &site.app, |_, _| Ok(())).await?;
-        Ok(MaybeVisitor(found.ok().map(|(visitor, ())| visitor)))
+        Ok(MaybeVisitor(known_visitor(parts, &site.app).await?))
     }
 }
 

@@ -35,6 +35,8 @@ struct Seen<T> {
     own: Option<(Session, T)>,
     /// The host's user, the time from which their tokens are accepted, and the same.
     host: Option<(User, Option<domain::time::Timestamp>, T)>,
+    /// Whether the host's user belongs to an account.
+    has_place: bool,
 }
 
 /// The signed-in user, and what `more` reads by the user's row id, in one database round trip.
@@ -55,7 +57,11 @@ where
     let mut seen = look(app, token, person.clone(), more.clone()).await?;
     let mut why = refused(&said);
     if let Some(person) = &person {
-        if seen.host.is_none() {
+        let is_in = seen.host.as_ref().is_some_and(|(user, after, _)| {
+            // Whoever is rejected gets no account.
+            seen.has_place || rejected(person, user, *after).is_some()
+        });
+        if !is_in {
             why = enter(app, person).await?;
             if why.is_none() {
                 seen = look(app, token, Some(person.clone()), more).await?;
@@ -65,12 +71,38 @@ where
             why = rejected(person, user, *after);
         }
     }
+    // Only the host's tokens from before were ended. Signing out and the host's call end our own
+    // sessions themselves.
+    let signed_out = seen.host.as_ref().map(|(user, ..)| user.id);
+    let signed_out = signed_out.filter(|_| why == Some(Refused::SignedOut));
+    if let (Some((session, _)), Some(user)) = (&mut seen.own, signed_out)
+        && session.user_id == user
+    {
+        session.beside_host = false;
+    }
     let host = seen.host.filter(|_| why.is_none());
     if let Some(why) = why {
         let (code, _) = why.told();
         tracing::info!(code, "A session of the host application was refused");
     }
     choose(app, token, seen.own, host, why).await
+}
+
+/// The signed-in user, for pages that also work without one. No one is let in: whoever just erased
+/// their account and still has the host's session would get a new one.
+pub async fn known_visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
+    if let Said::Person(person) = host_session::read(parts, app) {
+        let token = session_token(parts, app).map(hash);
+        let seen = look(app, token, Some(person.clone()), |_, _| Ok(())).await?;
+        if seen.host.is_none() || !seen.has_place {
+            // The host names someone new. Our own session counts if it is of the same address.
+            let own = seen.own.map(|(session, ())| session);
+            let own = own.filter(|session| session.email.eq_ignore_ascii_case(&person.email));
+            return Ok(own.map(|session| in_use(app, session)));
+        }
+    }
+    let found = visitor(parts, app, |_, _| Ok(())).await?;
+    Ok(found.ok().map(|(visitor, ())| visitor))
 }
 
 /// The user of the request's host session, if it is accepted.
@@ -118,6 +150,10 @@ where
             Some(session) => Some((more(tx, session.user_id)?, session)),
             None => None,
         };
+        let has_place = match &user {
+            Some(user) => store::users::has_place(tx, user.id)?,
+            None => false,
+        };
         let host = match user {
             Some(user) => {
                 let after = store::users::tokens_after(tx, user.id)?;
@@ -129,6 +165,7 @@ where
         Ok(Seen {
             own: own.map(|(beside, session)| (session, beside)),
             host,
+            has_place,
         })
     })
     .await
@@ -142,7 +179,8 @@ fn known(tx: &mut Tx<'_>, person: &HostPerson) -> store::Result<Option<User>> {
     }
 }
 
-/// Lets a person of the host application in for the first time. Returns why not, if so.
+/// Lets a person of the host application in who is new, or belongs to no account any more. Returns
+/// why not, if so.
 async fn enter(app: &App, person: &HostPerson) -> Result<Option<Refused>> {
     let user = users::of_host(app, person.external_id.as_deref(), &person.email).await?;
     Ok(match user {

@@ -259,3 +259,41 @@ async fn the_next_charge_is_fetched_by_the_sync_and_not_by_the_page(stage: &Stag
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(page.contains("$19.00") && page.contains("As of "), "{page}");
 }
+
+on_both!(
+    figures_that_stripe_does_not_give_fail_no_sync_and_are_fetched_later,
+    stripe_proxy::install
+);
+async fn figures_that_stripe_does_not_give_fail_no_sync_and_are_fetched_later(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    shows(&maya, "19.00").await;
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    let denied =
+        json!({ "error": { "type": "invalid_request_error", "message": "Missing permission." } });
+    proxy.answer("GET", "/v1/coupons/", 100, 403, &denied);
+    proxy.answer("POST", "/v1/invoices/create_preview", 100, 403, &denied);
+    let half = coupon(stage, &[("percent_off", "50"), ("duration", "forever")]).await;
+
+    let path = stage.subscription_path().await;
+    stage
+        .stripe_post(&path, &[("discounts[0][coupon]", &half)])
+        .await;
+    stage.sync(maya.account).await;
+
+    // The old figures stay, and the next charge has its date.
+    let figures = billing::books::figures::of(&stage.app).await.unwrap();
+    assert_eq!(figures.mrr.amount, 1_900);
+    let (_, page) = maya.page("/dashboard/billing").await;
+    assert!(page.contains("$19.00") && page.contains("As of "), "{page}");
+
+    proxy.forget();
+    stage.settled().await;
+    stage.twin.advance("61m").await.unwrap();
+    billing::jobs::sweep::refresh_previews(&stage.app)
+        .await
+        .unwrap();
+    shows(&maya, "9.50").await;
+    let (_, page) = maya.page("/dashboard/billing").await;
+    assert!(!page.contains("As of "), "{page}");
+}

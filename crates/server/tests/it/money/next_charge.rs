@@ -48,6 +48,8 @@ async fn a_discount_forever_is_in_the_next_charge(stage: &Stage) {
         .await;
 
     shows(&maya, "9.50").await;
+    // A sync reads the subscription and its preview one after the other; the next one has both.
+    stage.settled().await;
     let figures = billing::books::figures::of(&stage.app).await.unwrap();
     assert_eq!(figures.mrr.amount, 950);
     is_charged(stage, 950).await;
@@ -71,6 +73,8 @@ async fn a_discount_of_one_invoice_is_in_the_next_charge_and_not_in_the_recurrin
         .await;
 
     shows(&maya, "14.00").await;
+    // A sync reads the subscription and its preview one after the other; the next one has both.
+    stage.settled().await;
     let figures = billing::books::figures::of(&stage.app).await.unwrap();
     assert_eq!(figures.mrr.amount, 1_900);
     is_charged(stage, 1_400).await;
@@ -167,6 +171,8 @@ async fn quantity_is_in_the_next_charge_and_in_the_recurring_revenue(stage: &Sta
         .await;
 
     shows(&maya, "57.00").await;
+    // A sync reads the subscription and its preview one after the other; the next one has both.
+    stage.settled().await;
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(page.contains("3 \u{d7} $19.00 per month"), "{page}");
     let figures = billing::books::figures::of(&stage.app).await.unwrap();

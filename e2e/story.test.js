@@ -306,7 +306,7 @@ step("downgrades to Pro in the portal at the end of the paid period", async () =
   await moves.openPortal(ada, demo);
   await ada.follow(ada.link("Update plan"));
   await ada.look("Portal, plan");
-  await ada.page.getByLabel(/Pro, \$19/).check();
+  await ada.page.getByLabel(/Pro, \$19\.00/).check();
   await ada.follow(ada.page.locator("main form button"));
   await ada.look("Portal, plan changes");
 

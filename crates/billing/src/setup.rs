@@ -103,7 +103,7 @@ async fn tier_prices(
         let Some(found) = one_price(app, &wanted, check, report).await? else {
             continue;
         };
-        // A price that was made by hand may have a product of its own.
+        // A price that was created manually may have a product of its own.
         match sold.iter_mut().find(|one| one.product == found.product) {
             Some(known) => known.prices.extend(found.prices),
             None => sold.push(found),

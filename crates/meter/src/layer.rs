@@ -180,7 +180,6 @@ mod tests {
 
     /// A billing service that grants holds unless the key starts with "poor".
     async fn billing(log: Log) -> Meter {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let hold = |State(log): State<Log>, headers: http::HeaderMap, Json(body): Json<Value>| async move {
             let key = headers["idempotency-key"].to_str().unwrap().to_owned();
             log.lock()
@@ -214,10 +213,22 @@ mod tests {
             .route("/api/v1/holds", post(hold))
             .route("/api/v1/holds/{id}/{act}", post(settle))
             .with_state(log);
+        served(router).await
+    }
+
+    /// Serves a billing service, and returns its meter.
+    async fn served(router: Router) -> Meter {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Meter::new(&base, "lbx_test_key").unwrap()
+    }
+
+    /// Grants every hold.
+    async fn granted(headers: http::HeaderMap) -> Json<Value> {
+        let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+        Json(json!({ "id": format!("hold_{key}"), "state": "pending" }))
     }
 
     fn app(meter: Meter) -> Router {
@@ -299,35 +310,23 @@ mod tests {
         use std::sync::atomic::{AtomicUsize, Ordering};
         let (log, left) = (Log::default(), Arc::new(AtomicUsize::new(2)));
         let captures = Arc::clone(&log);
-        let router = Router::new()
-            .route(
-                "/api/v1/holds",
-                post(|headers: http::HeaderMap| async move {
-                    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-                    Json(json!({ "id": format!("hold_{key}"), "state": "pending" }))
-                }),
-            )
-            .route(
-                "/api/v1/holds/{id}/capture",
-                post(move |Path(id): Path<String>| async move {
-                    let is_down = left
-                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
-                        .is_ok();
-                    if is_down {
-                        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-                    }
-                    captures.lock().unwrap().push(id.clone());
-                    if id == "hold_lost" {
-                        return (StatusCode::NOT_FOUND, Json(json!({}))).into_response();
-                    }
-                    Json(json!({ "id": id, "state": "captured" })).into_response()
-                }),
-            );
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let meter = Meter::new(&base, "k").unwrap();
+        let router = Router::new().route("/api/v1/holds", post(granted)).route(
+            "/api/v1/holds/{id}/capture",
+            post(move |Path(id): Path<String>| async move {
+                let is_down = left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                    .is_ok();
+                if is_down {
+                    return StatusCode::SERVICE_UNAVAILABLE.into_response();
+                }
+                captures.lock().unwrap().push(id.clone());
+                if id == "hold_lost" {
+                    return (StatusCode::NOT_FOUND, Json(json!({}))).into_response();
+                }
+                Json(json!({ "id": id, "state": "captured" })).into_response()
+            }),
+        );
+        let meter = served(router).await;
         let app = app(meter.clone());
 
         assert_eq!(send(&app, "/good", Some("lost")).await, 200);
@@ -351,30 +350,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_capture_that_is_refused_at_once_is_set_aside() {
-        let router = Router::new()
-            .route(
-                "/api/v1/holds",
-                post(|headers: http::HeaderMap| async move {
-                    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-                    Json(json!({ "id": format!("hold_{key}"), "state": "pending" }))
-                }),
-            )
-            .route(
-                "/api/v1/holds/{id}/capture",
-                post(|Path(id): Path<String>| async move {
-                    let state = if id == "hold_done" {
-                        "captured"
-                    } else {
-                        "released"
-                    };
-                    (StatusCode::CONFLICT, Json(json!({ "state": state })))
-                }),
-            );
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let meter = Meter::new(&base, "k").unwrap();
+        let router = Router::new().route("/api/v1/holds", post(granted)).route(
+            "/api/v1/holds/{id}/capture",
+            post(|Path(id): Path<String>| async move {
+                let state = if id == "hold_done" {
+                    "captured"
+                } else {
+                    "released"
+                };
+                (StatusCode::CONFLICT, Json(json!({ "state": state })))
+            }),
+        );
+        let meter = served(router).await;
         let app = app(meter.clone());
 
         assert_eq!(send(&app, "/good", Some("done")).await, 200);

@@ -79,7 +79,7 @@ record! {
         pub discount_ends_at: Option<Timestamp>,
         /// What Stripe does with invoices while the collection is paused, in its word.
         pub pause_behavior: Option<String>,
-        /// When the paused collection resumes by itself.
+        /// When the paused collection resumes automatically.
         pub resumes_at: Option<Timestamp>,
     }
 }

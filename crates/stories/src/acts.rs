@@ -102,13 +102,13 @@ pub enum Act {
     Dispute { who: u8, charge: u8 },
     /// A dispute is decided.
     Decide { who: u8, won: bool },
-    /// Somebody cancels the subscription at Stripe, now or at the end.
+    /// The subscription is canceled at Stripe, now or at the end.
     StripeCancel { who: u8, now: bool },
-    /// Somebody pauses the collection at Stripe: keeps drafts, voids, or marks uncollectible.
+    /// The collection is paused at Stripe: it keeps drafts, voids, or marks uncollectible.
     Pause { who: u8, how: u8 },
-    /// Somebody resumes the collection at Stripe.
+    /// The collection is resumed at Stripe.
     Unpause { who: u8 },
-    /// Somebody pays an open invoice on its page.
+    /// An open invoice is paid on its page.
     PayInvoice { who: u8, pay: Pay },
     /// Another product sells a subscription to the person's customer.
     OtherPlan { who: u8 },
@@ -120,19 +120,19 @@ pub enum Act {
     CustomerBalance { who: u8, cents: i16 },
     /// An open invoice is voided, or marked uncollectible.
     EndInvoice { who: u8, void: bool },
-    /// Somebody changes the quantity of the plan at Stripe.
+    /// The quantity of the plan is changed at Stripe.
     Quantity { who: u8, number: u8 },
-    /// Somebody changes the price of the plan at Stripe to that of another plan.
+    /// The price of the plan is changed at Stripe to that of another plan.
     Price { who: u8, number: u8 },
-    /// Somebody gives the plan a discount at Stripe, in percent.
+    /// The plan gets a discount at Stripe, in percent.
     Discount { who: u8, percent: u8 },
-    /// Somebody adds an item to the plan's next invoice, in cents.
+    /// An item is added to the plan's next invoice, in cents.
     Item { who: u8, cents: i16 },
-    /// Somebody cancels the plan at a date.
+    /// The plan is canceled at a date.
     CancelAt { who: u8, days: u8 },
-    /// Somebody gives the plan a trial at Stripe.
+    /// The plan gets a trial at Stripe.
     Trial { who: u8, days: u8 },
-    /// Somebody sends the plan's invoices instead of charging them.
+    /// The plan's invoices are sent instead of charged.
     ByInvoice { who: u8 },
     /// An open invoice is paid outside Stripe.
     PaidElsewhere { who: u8 },

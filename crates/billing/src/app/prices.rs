@@ -60,14 +60,14 @@ impl Prices {
         sold.insert(tier.to_owned(), id.to_owned());
     }
 
-    /// Sells a tier at a price that was made by hand.
+    /// Sells a tier at a price that was created manually.
     fn sell_named(&mut self, catalog: &Catalog, tier: &str, interval: Interval, id: &str) {
         let price = catalog.tier(tier).and_then(|tier| tier.price_by(interval));
         self.sell(tier, interval, id);
         self.know(tier, id, price.map(|price| Terms::new(price, interval)));
     }
 
-    /// Maps a price. Of one that was made by hand and isn't sold, the amount is unknown.
+    /// Maps a price. The amount of one that was created manually and isn't sold is unknown.
     fn know(&mut self, tier: &str, id: &str, terms: Option<Terms>) {
         self.tier_of_price.insert(id.to_owned(), tier.to_owned());
         if let Some(terms) = terms {

@@ -37,7 +37,7 @@ pub enum Next {
     /// The plan ends before its next invoice.
     Ends,
     /// Stripe has paused the collection: what it does with invoices meanwhile, in its word, and when
-    /// it continues by itself.
+    /// it continues automatically.
     CollectionPaused(String, Option<Timestamp>),
     /// A trial ended without a payment method: the plan waits.
     PlanPaused,

@@ -108,7 +108,7 @@ pub struct Subscription {
     pub is_paused: bool,
     /// What Stripe does with invoices while the collection is paused, in its word.
     pub pause_behavior: Option<String>,
-    /// When the paused collection resumes by itself.
+    /// When the paused collection resumes automatically.
     pub resumes_at: Option<Timestamp>,
     /// The time from which Stripe counts the periods; `None` when unknown.
     pub anchor_at: Option<Timestamp>,

@@ -32,41 +32,41 @@ async fn change(world: &mut World, who: u8, act: &str, form: &[(&str, &str)]) ->
     told(world, act, done)
 }
 
-pub(super) async fn quantity(world: &mut World, who: u8, number: u8) -> String {
+/// Changes a field of the plan's item, charged as the number says.
+async fn change_item(
+    world: &mut World,
+    who: u8,
+    (act, number): (&str, u8),
+    (field, value): (&str, &str),
+) -> String {
     let Some(plan) = plan(world, who).await else {
         return "no plan".to_owned();
     };
     let item = text(&plan["items"]["data"][0], "id").to_owned();
-    let quantity = (number % 3 + 1).to_string();
     let form = [
         ("items[0][id]", item.as_str()),
-        ("items[0][quantity]", quantity.as_str()),
+        (field, value),
         (
             "proration_behavior",
             PRORATIONS[usize::from(number) % PRORATIONS.len()],
         ),
     ];
-    change(world, who, "quantity at Stripe", &form).await
+    change(world, who, act, &form).await
+}
+
+pub(super) async fn quantity(world: &mut World, who: u8, number: u8) -> String {
+    let quantity = (number % 3 + 1).to_string();
+    let act = ("quantity at Stripe", number);
+    change_item(world, who, act, ("items[0][quantity]", &quantity)).await
 }
 
 pub(super) async fn price(world: &mut World, who: u8, number: u8) -> String {
-    let Some(plan) = plan(world, who).await else {
-        return "no plan".to_owned();
-    };
     let prices = world.app.prices();
     let Some(price) = prices.price_of_tier.get(PLANS[usize::from(number) % 2]) else {
         return "no price".to_owned();
     };
-    let item = text(&plan["items"]["data"][0], "id").to_owned();
-    let form = [
-        ("items[0][id]", item.as_str()),
-        ("items[0][price]", price.as_str()),
-        (
-            "proration_behavior",
-            PRORATIONS[usize::from(number) % PRORATIONS.len()],
-        ),
-    ];
-    change(world, who, "price at Stripe", &form).await
+    let act = ("price at Stripe", number);
+    change_item(world, who, act, ("items[0][price]", price)).await
 }
 
 pub(super) async fn discount(world: &mut World, who: u8, percent: u8) -> String {

@@ -17,7 +17,7 @@ use super::{API_BASE, World};
 use crate::chance::Chance;
 use crate::linked::Linked;
 
-/// A piece of work that goes on, one step at a time.
+/// A piece of work that advances one step at a time.
 type Piece<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 impl World {

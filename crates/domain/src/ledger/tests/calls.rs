@@ -119,7 +119,7 @@ fn an_account_holds_at_most_a_trillion_credits_but_what_comes_back_is_never_refu
     assert_eq!(too_much, Err(Refusal::TooLarge));
     run(&mut ledger, Command::Grant(purchase("topup:pi_3", 10, 10))).unwrap();
     assert_eq!(ledger.room(), Credits::ZERO);
-    // An allowance waits for room; the settlement goes on.
+    // An allowance waits for room; the settlement continues.
     let allowance = NewGrant::new(GrantKind::Allowance, "allowance:1", credits(100));
     ledger.settle(std::slice::from_ref(&allowance), now());
     assert_eq!(ledger.wallet.posted, CREDITS_MAX);

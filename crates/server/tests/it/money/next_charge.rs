@@ -33,6 +33,14 @@ async fn is_charged(stage: &Stage, cents: i64) {
     assert_eq!(eventually(due, Option::is_some).await, Some(cents));
 }
 
+/// The recurring revenue of a month. A sync reads the subscription and its preview one after the
+/// other; the last one has both.
+async fn recurring(stage: &Stage) -> i64 {
+    stage.settled().await;
+    let figures = billing::books::figures::of(&stage.app).await.unwrap();
+    figures.mrr.amount
+}
+
 async fn coupon(stage: &Stage, form: &[(&str, &str)]) -> String {
     id_of(&stage.stripe_post("/v1/coupons", form).await)
 }
@@ -48,10 +56,7 @@ async fn a_discount_forever_is_in_the_next_charge(stage: &Stage) {
         .await;
 
     shows(&maya, "9.50").await;
-    // A sync reads the subscription and its preview one after the other; the next one has both.
-    stage.settled().await;
-    let figures = billing::books::figures::of(&stage.app).await.unwrap();
-    assert_eq!(figures.mrr.amount, 950);
+    assert_eq!(recurring(stage).await, 950);
     is_charged(stage, 950).await;
 }
 
@@ -73,10 +78,7 @@ async fn a_discount_of_one_invoice_is_in_the_next_charge_and_not_in_the_recurrin
         .await;
 
     shows(&maya, "14.00").await;
-    // A sync reads the subscription and its preview one after the other; the next one has both.
-    stage.settled().await;
-    let figures = billing::books::figures::of(&stage.app).await.unwrap();
-    assert_eq!(figures.mrr.amount, 1_900);
+    assert_eq!(recurring(stage).await, 1_900);
     is_charged(stage, 1_400).await;
     shows(&maya, "19.00").await;
 }
@@ -171,12 +173,9 @@ async fn quantity_is_in_the_next_charge_and_in_the_recurring_revenue(stage: &Sta
         .await;
 
     shows(&maya, "57.00").await;
-    // A sync reads the subscription and its preview one after the other; the next one has both.
-    stage.settled().await;
+    assert_eq!(recurring(stage).await, 5_700);
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(page.contains("3 \u{d7} $19.00 per month"), "{page}");
-    let figures = billing::books::figures::of(&stage.app).await.unwrap();
-    assert_eq!(figures.mrr.amount, 5_700);
     is_charged(stage, 5_700).await;
 }
 

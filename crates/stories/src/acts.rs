@@ -366,8 +366,15 @@ async fn to_turn(world: &mut World, who: u8, minutes: i8) -> String {
     if wait <= 0 {
         return "already".to_owned();
     }
+    // What the customer has is looked at right before the turn.
+    let rest = wait.min((i64::from(minutes) + 1) * 60).max(0);
+    if rest < wait {
+        world.pass(wait - rest).await;
+    }
     let before = turn::before(world, who).await;
-    world.pass(wait).await;
+    if rest > 0 {
+        world.pass(rest).await;
+    }
     if let Some(before) = before {
         turn::after(world, who, before).await;
     }

@@ -65,18 +65,24 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
         ],
     ),
     (
-        50,
+        60,
         &[
-            (4, |chance, who| Act::AutoOn {
+            (6, |chance, who| Act::AutoOn {
                 who,
-                threshold: u16::try_from(chance.below(2_000)).expect("small"),
+                threshold: u16::try_from(chance.below(6_000)).expect("small"),
                 pack: small(chance),
                 cap: small(chance),
             }),
             (1, |_, who| Act::AutoOff { who }),
         ],
     ),
-    (15, &[(1, |_, who| Act::Close { who })]),
+    (
+        25,
+        &[
+            (1, |_, who| Act::Close { who }),
+            (1, |_, who| Act::SignIn { who }),
+        ],
+    ),
     (
         40,
         &[

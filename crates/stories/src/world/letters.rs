@@ -68,7 +68,8 @@ async fn wrong(
             let is_paid = any(world, "charge", &|one| {
                 one["paid"] == true && one["amount"] == *amount
             }) || any(world, "invoice", &|one| {
-                text(one, "status") == "paid" && one["total"] == *amount
+                text(one, "status") == "paid"
+                    && (one["amount_due"] == *amount || one["total"] == *amount)
             });
             (!is_paid).then_some("nothing of that amount was paid")
         }

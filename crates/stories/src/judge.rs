@@ -21,6 +21,7 @@ pub async fn judge(world: &mut World) -> Vec<String> {
         broken.push("the application does not come to rest".to_owned());
     }
     broken.extend(watch(world).await);
+    identity::judge(world, &mut broken).await;
     ends::judge(world, &mut broken).await;
     books::judge(world, &mut broken).await;
     money::judge(world, &mut broken).await;
@@ -28,7 +29,6 @@ pub async fn judge(world: &mut World) -> Vec<String> {
     allowances::judge(world, &mut broken).await;
     access::judge(world, &mut broken).await;
     next_charge::judge(world, &mut broken).await;
-    identity::judge(world, &mut broken).await;
     broken
 }
 

@@ -71,6 +71,8 @@ pub struct Person {
     pub key: Option<KeyCaller>,
     /// Holds that their program has not ended yet.
     pub holds: Vec<String>,
+    /// Whether they asked to close the account, which is done later if the process ended.
+    pub asked_to_close: bool,
     /// Whether the account was closed.
     pub is_closed: bool,
     /// Whether an operator suspended the account.

@@ -48,6 +48,7 @@ pub(super) async fn settle_in(world: &mut World, who: usize, user: i64) {
     let person = &mut world.people[who];
     if person.account != account {
         person.is_closed = false;
+        person.asked_to_close = false;
         person.is_suspended = false;
         person.key = None;
         person.holds.clear();
@@ -306,6 +307,7 @@ pub(super) async fn close(world: &mut World, who: u8) -> String {
     let done = world
         .run(async move { closing::close(&app, &caller).await })
         .await;
+    world.people[who].asked_to_close = true;
     if matches!(done, Some(Ok(()))) {
         world.people[who].is_closed = true;
     }

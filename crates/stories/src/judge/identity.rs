@@ -1,10 +1,22 @@
 //! One person of the host application is one account, and two persons never share one (G12).
 
+use domain::plan::AccountStatus;
+
 use super::accounts;
 use crate::world::World;
 
 pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     let all = accounts(world);
+    for (who, _) in &all {
+        let row = world.account(*who).await;
+        if row.is_some_and(|row| row.status == AccountStatus::Closed) {
+            let person = &mut world.people[*who];
+            person.is_closed = true;
+            if !person.asked_to_close {
+                broken.push(format!("person {who}'s account was closed by itself"));
+            }
+        }
+    }
     for (who, account) in &all {
         if all.iter().any(|(other, one)| other > who && one == account) {
             broken.push(format!("person {who} shares the account {account}"));
@@ -35,7 +47,7 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
         }
         if let Some(named) = named
             && named.id != account
-            && named.status != domain::plan::AccountStatus::Closed
+            && named.status != AccountStatus::Closed
         {
             let other = named.id;
             broken.push(format!(

@@ -281,7 +281,8 @@ pub fn allowance_due(
         plan.allowance
     } else {
         let more = (plan.allowance - before).max(Credits::ZERO);
-        let left = plan.month_end.micros() - now.micros();
+        // A clock may be behind Stripe's, which began the month.
+        let left = plan.month_end.micros() - now.max(plan.month_start).micros();
         let whole = plan.month_end.micros() - plan.month_start.micros();
         let part = i128::from(more.micros()) * i128::from(left) / i128::from(whole);
         let part = i64::try_from(part).expect("a part is no larger than the whole");
@@ -356,6 +357,8 @@ impl SubscriptionFacts {
     /// The month at `now` for which calls and the allowance are counted. Months are counted from
     /// Stripe's anchor, whatever the interval of the price, and end with the period at the latest.
     fn month_at(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        // A clock that is behind Stripe's sees a period that begins in the future: its first month.
+        let now = now.max(self.period_start);
         let is_short = matches!(self.interval.as_deref(), Some("week" | "day"));
         let anchor = self.anchor_at.unwrap_or(self.created_at);
         if is_short && self.status != SubscriptionStatus::Trialing && anchor <= now {
@@ -372,7 +375,7 @@ impl SubscriptionFacts {
             return (next.0.max(end), next.1);
         }
         let is_month = end.seconds() - start.seconds() <= MONTH_DAYS_MAX * SECONDS_PER_DAY;
-        if is_month || now < start {
+        if is_month {
             return (start, end);
         }
         let anchor = match self.status {

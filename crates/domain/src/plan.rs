@@ -89,6 +89,8 @@ pub struct SubscriptionFacts {
     pub anchor_at: Option<Timestamp>,
     /// Whether Stripe has paused the collection of its payments.
     pub is_paused: bool,
+    /// Whether we paused it, because the account was suspended.
+    pub is_paused_by_us: bool,
     /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
@@ -102,8 +104,9 @@ pub struct AccountFacts {
     pub anchor_at: Timestamp,
     /// Whether a user has verified the email address.
     pub is_verified: bool,
-    /// Whether the account was closed: it earns nothing.
-    pub is_closed: bool,
+    /// Whether the account may be used: a closed one earns nothing, a suspended one nothing that isn't
+    /// paid for.
+    pub status: AccountStatus,
     /// The latest free allowance of the account's address, whichever account it was granted to.
     pub free_claim: Option<FreeClaim>,
     /// A tier set by the operator, and when that expires.
@@ -206,9 +209,13 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
         && facts
             .free_claim
             .is_some_and(|claim| claim.bars(month.0, month.1));
-    let earned = !facts.is_closed
+    let while_paused = match facts.status {
+        AccountStatus::Active => rules.while_paused,
+        AccountStatus::Suspended | AccountStatus::Closed => AllowanceWhilePaused::None,
+    };
+    let earned = facts.status != AccountStatus::Closed
         && subscribed.map_or(facts.is_verified && !is_claimed, |chosen| {
-            chosen.earns_allowance(rules, now)
+            chosen.earns_allowance(while_paused, now)
         });
     let earned_tier = subscribed.map_or(Some(tier), |chosen| {
         let (invoices, held) = (&facts.invoices, chosen.facts);
@@ -313,8 +320,8 @@ struct Chosen<'a> {
 impl Chosen<'_> {
     /// Allowances are granted for a paid period only: not while its invoice is open, nor when it
     /// failed, was voided or its money went back. A paused period earns what the operator's rule
-    /// says, whatever Stripe does with its invoice.
-    fn earns_allowance(&self, rules: PlanRules, now: Timestamp) -> bool {
+    /// says, whatever Stripe does with its invoice, and nothing if we paused it for a suspension.
+    fn earns_allowance(&self, while_paused: AllowanceWhilePaused, now: Timestamp) -> bool {
         let is_running = matches!(
             self.facts.status,
             SubscriptionStatus::Active | SubscriptionStatus::Trialing
@@ -323,7 +330,9 @@ impl Chosen<'_> {
         let earned = match self.invoice {
             PeriodInvoice::Paid => true,
             PeriodInvoice::Reversed => false,
-            _ if self.facts.is_paused => rules.while_paused == AllowanceWhilePaused::Full,
+            _ if self.facts.is_paused => {
+                while_paused == AllowanceWhilePaused::Full && !self.facts.is_paused_by_us
+            }
             PeriodInvoice::None => true,
             PeriodInvoice::Pending | PeriodInvoice::Failed | PeriodInvoice::Void => false,
         };

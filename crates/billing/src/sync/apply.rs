@@ -25,7 +25,7 @@ use crate::intents::chain;
 use crate::letters::{enqueue, payers};
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription};
+use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription, suspension};
 
 /// Everything the job needs, owned, since the writer may run the job again.
 struct Plan {
@@ -44,6 +44,8 @@ struct Plan {
     ids: Vec<String>,
     /// What happens to a plan whose payment is lost in a dispute, and the id of an intent to end it.
     after_lost_dispute: (AfterLostDispute, String),
+    /// The id of an intent to pause or resume what charges the account.
+    suspension: String,
     now: Timestamp,
     real_now: Timestamp,
     /// Whether nothing is kept: a comparison.
@@ -140,6 +142,7 @@ impl Plan {
                 app.settings.billing.plan_after_lost_dispute(),
                 app.new_id("int"),
             ),
+            suspension: app.new_id("int"),
             now,
             real_now: app.real_now(),
             is_dry: false,
@@ -155,6 +158,7 @@ impl Plan {
         self.notify_of_disputes(tx)?;
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
+        suspension::check(tx, account, &self.wanted, (&self.suspension, self.now))?;
         for named in &self.named {
             store::sync::forget_object(tx, account, named)?;
         }

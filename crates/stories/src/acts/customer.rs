@@ -37,6 +37,7 @@ pub(super) async fn sign_in(world: &mut World, who: u8) -> String {
     if person.account != account {
         person.is_closed = false;
         person.is_suspended = false;
+        person.suspensions.clear();
         person.key = None;
         person.holds.clear();
         person.lives.extend(account);

@@ -3,6 +3,7 @@
 //! is pending.
 
 pub mod ending;
+mod in_progress;
 pub mod quote;
 pub mod schedule;
 
@@ -182,6 +183,7 @@ async fn resume_paused(
 /// payment. Does nothing if there is none.
 pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
     let held = allowed(app, caller).await?;
+    in_progress::refuse_change(app, &held.subscription_id).await?;
     let now = app
         .stripe
         .retrieve_subscription(&held.subscription_id)

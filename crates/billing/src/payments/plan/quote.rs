@@ -13,6 +13,7 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::checkout::{self, PlanPrice};
+use crate::payments::plan::in_progress;
 use crate::payments::preview;
 
 /// How long a quote can be confirmed, in seconds; its amount is calculated for its time.
@@ -123,6 +124,7 @@ pub(crate) async fn at(
     date: i64,
 ) -> Result<Quote> {
     let wanted = wanted(app, caller, &held, choice).await?;
+    in_progress::refuse_change(app, &held.subscription_id).await?;
     let at_stripe = app
         .stripe
         .retrieve_subscription(&held.subscription_id)

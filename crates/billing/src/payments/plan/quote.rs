@@ -139,6 +139,7 @@ pub(crate) async fn at(
     let item = item
         .cloned()
         .ok_or_else(|| Error::bug("a live subscription has no item"))?;
+    refuse_mixed_intervals(&at_stripe, &item.id, &wanted.interval)?;
     let mut quote = Quote {
         due: MinorUnits::new(0, wanted.price.currency),
         lines: Vec::new(),
@@ -157,6 +158,26 @@ pub(crate) async fn at(
     }
     quote.recurring = recurring(app, &quote, &at_stripe).await;
     Ok(quote)
+}
+
+/// Refuses a price whose interval differs from that of the items besides the plan: Stripe keeps one
+/// interval in a subscription.
+fn refuse_mixed_intervals(
+    at_stripe: &stripe::objects::Subscription,
+    plan: &str,
+    interval: &str,
+) -> Result<()> {
+    let others = at_stripe.items.data.iter().filter(|item| item.id != plan);
+    let prices = others.filter_map(|item| item.price.as_ref()?.recurring.as_ref());
+    let mut intervals = prices.map(|recurring| recurring.interval.as_str());
+    if intervals.all(|other| other == interval) {
+        return Ok(());
+    }
+    let detail = format!(
+        "Your add-ons are paid at another interval, which a plan paid by the {interval} can't be \
+         combined with. Remove them first, or contact support."
+    );
+    Err(Error::conflict("addon_interval", detail))
 }
 
 /// What each period costs after the change, from Stripe's preview of what recurs. `None` if it failed,

@@ -155,6 +155,36 @@ fn a_yearly_plan_turns_at_the_end_of_its_year() {
 }
 
 #[test]
+fn a_change_to_a_year_that_waits_for_its_payment_leaves_the_month_paid() {
+    let monthly = with("month", ("2026-01-15", "2026-02-15"), "2026-01-15");
+    let paid = invoice(InvoiceStatus::Paid, true, "2026-01-15");
+    let year = |status| PlanInvoice {
+        id: "in_year".into(),
+        billing_reason: "subscription_update".into(),
+        period: Some((at("2026-01-20"), at("2027-01-20"))),
+        ..invoice(status, true, "2026-01-20")
+    };
+    let due = |held: &SubscriptionFacts, status| {
+        let facts = AccountFacts {
+            invoices: vec![paid.clone(), year(status)],
+            ..account(vec![held.clone()])
+        };
+        let now = at("2026-01-25");
+        allowance_due(&facts, &plan(&facts, now), &[], now).map(|due| due.expires_at)
+    };
+
+    for status in [InvoiceStatus::Open, InvoiceStatus::Void] {
+        let until = Some(Some(at("2026-02-15")));
+        assert_eq!(due(&monthly, status), until, "{status:?}");
+    }
+    // In effect, it must be paid.
+    let yearly = with("year", ("2026-01-20", "2027-01-20"), "2026-01-20");
+    assert_eq!(due(&yearly, InvoiceStatus::Open), None);
+    let until = Some(Some(at("2026-02-20")));
+    assert_eq!(due(&yearly, InvoiceStatus::Paid), until);
+}
+
+#[test]
 fn an_unpaid_upgrade_of_a_yearly_plan_brings_the_larger_allowance_in_no_month() {
     let yearly = SubscriptionFacts {
         tier: Some("PRO_PLUS".into()),

@@ -110,6 +110,35 @@ async fn a_month_becomes_a_year_now_for_at_most_its_quote(stage: &Stage) {
     assert_eq!((status, code(&again)), (409, "same_plan"));
 }
 
+on_both!(a_month_that_becomes_a_year_keeps_its_credits_beside_the_years_twelve_allowances);
+async fn a_month_that_becomes_a_year_keeps_its_credits_beside_the_years_twelve_allowances(
+    stage: &Stage,
+) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    maya.balance_is(1_100).await;
+    stage.twin.advance("10d").await.unwrap();
+
+    let (_, status, done) = moved(&maya, "PRO", "year").await;
+
+    assert_eq!(status, 200, "{done}");
+    maya.balance_is(2_100).await;
+    // What is left of the month before expires with it, as do the free credits.
+    stage.twin.advance("25d").await.unwrap();
+    maya.balance_is(1_000).await;
+    stage.twin.advance("10d").await.unwrap();
+    maya.balance_is(1_000).await;
+    let account = maya.account;
+    let grants = stage
+        .read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100))
+        .await;
+    let paid = grants
+        .iter()
+        .filter(|one| one.source_key.contains(":PRO:"))
+        .count();
+    assert_eq!(paid, 3, "the month's, and the first two of twelve");
+    stage.audited().await;
+}
+
 on_both!(a_change_shows_what_is_charged_afterward_and_never_an_amount_that_may_end);
 async fn a_change_shows_what_is_charged_afterward_and_never_an_amount_that_may_end(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;

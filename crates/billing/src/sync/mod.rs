@@ -17,6 +17,7 @@ pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
 pub mod invoice;
+mod late_payment;
 pub mod lost;
 pub mod mark;
 pub mod meaning;

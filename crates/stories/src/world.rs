@@ -13,6 +13,7 @@ use billing::jobs;
 use billing::operators::on_behalf;
 use billing::sync::{inbox, worker};
 use domain::ledger::Lot;
+use domain::letters::Letter;
 use domain::time::{ManualClock, Timestamp};
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
@@ -20,6 +21,7 @@ use store::{Db, PostgresAddress};
 use twin::core::Core;
 
 use crate::chance::Chance;
+use crate::judge::words;
 use crate::linked::Linked;
 
 /// Where Stripe is; no connection is ever opened to it.
@@ -60,6 +62,10 @@ pub struct Person {
     pub email: String,
     /// The account, once there is one.
     pub account: Option<i64>,
+    /// The promotion code for their next purchase.
+    pub code: Option<String>,
+    /// The public id of a member of the account, and the member's key.
+    pub member: Option<(String, KeyCaller)>,
     /// The key of their program.
     pub key: Option<KeyCaller>,
     /// Holds that their program has not ended yet.
@@ -115,6 +121,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// How often each thing was met.
     pub marks: BTreeMap<String, u64>,
+    /// The emails that were sent, with their recipients.
+    pub letters: Vec<(String, Letter)>,
     /// What an act has found broken.
     pub broken: Vec<String>,
     /// A copy of the database that was set aside.
@@ -195,6 +203,7 @@ impl World {
             asked: Asked::default(),
             trace: Vec::new(),
             marks: BTreeMap::new(),
+            letters: Vec::new(),
             broken: Vec::new(),
             backup: None,
             settings,
@@ -385,6 +394,13 @@ impl World {
         for mail in sent.await.unwrap_or_default() {
             self.mark("email");
             self.note(format!("    email {}", mail.key));
+            if let Ok(letter) = serde_json::from_str::<Letter>(&mail.payload) {
+                words::judge(self, mail.account_id, &letter).await;
+                self.letters.push((mail.recipient, letter));
+            } else {
+                self.broken
+                    .push(format!("the email {} can't be read", mail.key));
+            }
         }
     }
 }

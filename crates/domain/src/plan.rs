@@ -117,6 +117,16 @@ pub struct AccountFacts {
     pub invoices: Vec<PlanInvoice>,
 }
 
+impl AccountFacts {
+    /// What a paused plan of the account earns: nothing while the account is suspended.
+    fn while_paused(&self, rules: PlanRules) -> AllowanceWhilePaused {
+        match self.status {
+            AccountStatus::Active => rules.while_paused,
+            AccountStatus::Suspended | AccountStatus::Closed => AllowanceWhilePaused::None,
+        }
+    }
+}
+
 /// The operator's rules that a plan depends on, besides the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanRules {
@@ -209,13 +219,9 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
         && facts
             .free_claim
             .is_some_and(|claim| claim.bars(month.0, month.1));
-    let while_paused = match facts.status {
-        AccountStatus::Active => rules.while_paused,
-        AccountStatus::Suspended | AccountStatus::Closed => AllowanceWhilePaused::None,
-    };
     let earned = facts.status != AccountStatus::Closed
         && subscribed.map_or(facts.is_verified && !is_claimed, |chosen| {
-            chosen.earns_allowance(while_paused, now)
+            chosen.earns_allowance(facts.while_paused(rules), now)
         });
     let earned_tier = subscribed.map_or(Some(tier), |chosen| {
         let (invoices, held) = (&facts.invoices, chosen.facts);

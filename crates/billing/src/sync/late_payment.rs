@@ -27,7 +27,7 @@ pub(super) fn note(
         return Ok(());
     };
     let row = store::accounts::find(tx, account)?;
-    if !row.is_some_and(|row| row.status == AccountStatus::Closed) {
+    if row.is_none_or(|row| row.status != AccountStatus::Closed) {
         return Ok(());
     }
     let params = duplicate_subscription::refund_params(payment);

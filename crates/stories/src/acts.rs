@@ -319,6 +319,7 @@ impl Act {
             Act::Restore => match world.backup.take() {
                 Some(db) => {
                     world.start_on(db).await;
+                    world.forget_what_was_lost().await;
                     world.mark("restored");
                     "restored".to_owned()
                 }

@@ -9,7 +9,6 @@ mod money;
 mod next_charge;
 pub mod pages;
 pub(crate) mod turn;
-pub(crate) mod words;
 
 pub use money::watch;
 

@@ -1,5 +1,6 @@
 //! One world: the application, Stripe, clocks, and the people in it.
 
+mod letters;
 mod process;
 mod time;
 
@@ -14,6 +15,7 @@ use billing::operators::on_behalf;
 use billing::sync::{inbox, worker};
 use domain::ledger::Lot;
 use domain::letters::Letter;
+use domain::plan::AccountStatus;
 use domain::time::{ManualClock, Timestamp};
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
@@ -21,7 +23,6 @@ use store::{Db, PostgresAddress};
 use twin::core::Core;
 
 use crate::chance::Chance;
-use crate::judge::words;
 use crate::linked::Linked;
 
 /// Where Stripe is; no connection is ever opened to it.
@@ -258,6 +259,24 @@ impl World {
         found.into_iter().map(|one| one.customer_id).collect()
     }
 
+    /// After the database was replaced by an earlier one: what happened to the accounts since is
+    /// known to no one but Stripe.
+    pub(crate) async fn forget_what_was_lost(&mut self) {
+        for who in 0..self.people.len() {
+            let row = self.account(who).await;
+            let owner = self.signed_in(who).await;
+            let person = &mut self.people[who];
+            let status = row.as_ref().map(|row| row.status);
+            person.is_closed = status == Some(AccountStatus::Closed);
+            person.is_suspended = status == Some(AccountStatus::Suspended);
+            person.account = row.map(|row| row.id);
+            person.member = None;
+            if let Some(owner) = owner {
+                person.email = owner.user.email;
+            }
+        }
+    }
+
     /// The status of the person's newest subscription at Stripe, or `none`.
     pub async fn plan_state(&mut self, who: usize) -> String {
         let customers = self.customers(who).await;
@@ -395,7 +414,7 @@ impl World {
             self.mark("email");
             self.note(format!("    email {}", mail.key));
             if let Ok(letter) = serde_json::from_str::<Letter>(&mail.payload) {
-                words::judge(self, mail.account_id, &letter).await;
+                letters::judge(self, mail.account_id, &letter).await;
                 self.letters.push((mail.recipient, letter));
             } else {
                 self.broken

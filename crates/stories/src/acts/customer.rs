@@ -39,6 +39,12 @@ pub(super) async fn settle_in(world: &mut World, who: usize, user: i64) {
     let account = places
         .ok()
         .and_then(|places| Some(places.first()?.account_id));
+    if account.is_some()
+        && !world.people[who].lives.is_empty()
+        && world.people[who].account != account
+    {
+        world.mark("another life");
+    }
     let person = &mut world.people[who];
     if person.account != account {
         person.is_closed = false;

@@ -3,16 +3,14 @@
 use domain::letters::{DisputeOutcome, Letter};
 use serde_json::Value;
 
-use super::accounts;
+use super::World;
 use crate::linked::text;
-use crate::world::World;
 
 /// Judges an email of an account.
-pub(crate) async fn judge(world: &mut World, account: Option<i64>, letter: &Letter) {
-    let Some((who, account)) = accounts(world)
-        .into_iter()
-        .find(|(_, one)| Some(*one) == account)
-    else {
+pub(super) async fn judge(world: &mut World, account: Option<i64>, letter: &Letter) {
+    let mut people = world.people.iter();
+    let who = people.position(|person| person.account == account);
+    let (Some(who), Some(account)) = (who, account) else {
         return;
     };
     if let Some(why) = wrong(world, who, account, letter).await {

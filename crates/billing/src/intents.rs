@@ -1,6 +1,7 @@
 //! Intents: rows that are written before Stripe is asked to create or change something.
 
 pub(crate) mod chain;
+pub(crate) mod pages;
 pub(crate) mod refund;
 
 use domain::time::Timestamp;

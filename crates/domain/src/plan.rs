@@ -89,6 +89,8 @@ pub struct SubscriptionFacts {
     pub anchor_at: Option<Timestamp>,
     /// Whether Stripe has paused the collection of its payments.
     pub is_paused: bool,
+    /// Whether we paused it, because the account was suspended.
+    pub is_paused_by_us: bool,
     /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
@@ -102,8 +104,9 @@ pub struct AccountFacts {
     pub anchor_at: Timestamp,
     /// Whether a user has verified the email address.
     pub is_verified: bool,
-    /// Whether the account was closed: it earns nothing.
-    pub is_closed: bool,
+    /// Whether the account may be used: a closed one earns nothing, a suspended one nothing that isn't
+    /// paid for.
+    pub status: AccountStatus,
     /// The latest free allowance of the account's address, whichever account it was granted to.
     pub free_claim: Option<FreeClaim>,
     /// A tier set by the operator, and when that expires.
@@ -112,6 +115,16 @@ pub struct AccountFacts {
     pub subscriptions: Vec<SubscriptionFacts>,
     /// The invoices of these subscriptions that still matter.
     pub invoices: Vec<PlanInvoice>,
+}
+
+impl AccountFacts {
+    /// What a paused plan of the account earns: nothing while the account is suspended.
+    fn while_paused(&self, rules: PlanRules) -> AllowanceWhilePaused {
+        match self.status {
+            AccountStatus::Active => rules.while_paused,
+            AccountStatus::Suspended | AccountStatus::Closed => AllowanceWhilePaused::None,
+        }
+    }
 }
 
 /// The operator's rules that a plan depends on, besides the catalog.
@@ -206,9 +219,9 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
         && facts
             .free_claim
             .is_some_and(|claim| claim.bars(month.0, month.1));
-    let earned = !facts.is_closed
+    let earned = facts.status != AccountStatus::Closed
         && subscribed.map_or(facts.is_verified && !is_claimed, |chosen| {
-            chosen.earns_allowance(rules, now)
+            chosen.earns_allowance(facts.while_paused(rules), now)
         });
     let earned_tier = subscribed.map_or(Some(tier), |chosen| {
         let (invoices, held) = (&facts.invoices, chosen.facts);
@@ -281,7 +294,8 @@ pub fn allowance_due(
         plan.allowance
     } else {
         let more = (plan.allowance - before).max(Credits::ZERO);
-        let left = plan.month_end.micros() - now.micros();
+        // A clock may be behind Stripe's, which began the month.
+        let left = plan.month_end.micros() - now.max(plan.month_start).micros();
         let whole = plan.month_end.micros() - plan.month_start.micros();
         let part = i128::from(more.micros()) * i128::from(left) / i128::from(whole);
         let part = i64::try_from(part).expect("a part is no larger than the whole");
@@ -312,8 +326,8 @@ struct Chosen<'a> {
 impl Chosen<'_> {
     /// Allowances are granted for a paid period only: not while its invoice is open, nor when it
     /// failed, was voided or its money went back. A paused period earns what the operator's rule
-    /// says, whatever Stripe does with its invoice.
-    fn earns_allowance(&self, rules: PlanRules, now: Timestamp) -> bool {
+    /// says, whatever Stripe does with its invoice, and nothing if we paused it for a suspension.
+    fn earns_allowance(&self, while_paused: AllowanceWhilePaused, now: Timestamp) -> bool {
         let is_running = matches!(
             self.facts.status,
             SubscriptionStatus::Active | SubscriptionStatus::Trialing
@@ -322,7 +336,9 @@ impl Chosen<'_> {
         let earned = match self.invoice {
             PeriodInvoice::Paid => true,
             PeriodInvoice::Reversed => false,
-            _ if self.facts.is_paused => rules.while_paused == AllowanceWhilePaused::Full,
+            _ if self.facts.is_paused => {
+                while_paused == AllowanceWhilePaused::Full && !self.facts.is_paused_by_us
+            }
             PeriodInvoice::None => true,
             PeriodInvoice::Pending | PeriodInvoice::Failed | PeriodInvoice::Void => false,
         };
@@ -356,6 +372,8 @@ impl SubscriptionFacts {
     /// The month at `now` for which calls and the allowance are counted. Months are counted from
     /// Stripe's anchor, whatever the interval of the price, and end with the period at the latest.
     fn month_at(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        // A clock that is behind Stripe's sees a period that begins in the future: its first month.
+        let now = now.max(self.period_start);
         let is_short = matches!(self.interval.as_deref(), Some("week" | "day"));
         let anchor = self.anchor_at.unwrap_or(self.created_at);
         if is_short && self.status != SubscriptionStatus::Trialing && anchor <= now {
@@ -372,7 +390,7 @@ impl SubscriptionFacts {
             return (next.0.max(end), next.1);
         }
         let is_month = end.seconds() - start.seconds() <= MONTH_DAYS_MAX * SECONDS_PER_DAY;
-        if is_month || now < start {
+        if is_month {
             return (start, end);
         }
         let anchor = match self.status {

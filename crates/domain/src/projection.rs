@@ -124,6 +124,8 @@ pub struct Known<'a> {
     pub addon_prices: &'a HashSet<String>,
     /// Stripe's ids of subscriptions that were canceled as duplicates.
     pub undone: &'a HashSet<String>,
+    /// Since when the account is suspended: a plan bought on a page after that is undone.
+    pub suspended_at: Option<Timestamp>,
     /// Tier by subscription id, as stored: kept when a price is unknown.
     pub tier_held: &'a HashMap<String, String>,
     /// Rank by tier, which determines the larger of two plans.

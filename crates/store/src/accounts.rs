@@ -13,7 +13,7 @@ macro_rules! columns {
          stripe_subscription_id, subscription_tier, subscription_status,
          subscription_expires_at, past_due_since, tier_override, tier_override_reason,
          tier_override_actor, tier_override_until, anchor_at, email_verified_at, created_at,
-         updated_at"
+         updated_at, suspended_at"
     };
 }
 
@@ -62,6 +62,8 @@ record! {
         pub created_at: Timestamp,
         /// The time at which a column last changed.
         pub updated_at: Timestamp,
+        /// Since when the account is suspended; `None` while it is not.
+        pub suspended_at: Option<Timestamp>,
     }
 }
 
@@ -365,7 +367,8 @@ pub fn end_tier_override(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Resul
     Ok(changed > 0)
 }
 
-/// Sets whether the account may be used. A closed one stays closed: 0 rows.
+/// Sets whether the account may be used, and since when it is suspended. A closed one stays closed: 0
+/// rows.
 pub fn set_status(
     tx: &mut Tx<'_>,
     account: i64,
@@ -374,9 +377,11 @@ pub fn set_status(
 ) -> Result<u64> {
     tx.execute(
         "update account
-            set status = $2, updated_at = $3
+            set status = $2,
+                suspended_at = case when $4 > 0 then coalesce(suspended_at, $3) end,
+                updated_at = $3
           where id = $1 and status <> 'closed'",
-        args![account, status, now],
+        args![account, status, now, status == AccountStatus::Suspended],
     )
 }
 

@@ -32,6 +32,12 @@ words! {
         Forget = "forget",
         /// Erases the personal data of the account.
         Erase = "erase",
+        /// Expires the open Checkout pages of the account.
+        ClosePages = "close_pages",
+        /// Pauses the collection of a subscription, and voids its unpaid invoices.
+        Pause = "pause",
+        /// Resumes the collection of a subscription.
+        Resume = "resume",
     }
 }
 word_column!(StepKind);
@@ -105,6 +111,14 @@ impl NewStep {
             amount_minor: None,
             currency: None,
             is_done: false,
+        }
+    }
+
+    /// A step that is about no object, still to be taken.
+    pub fn of_kind(kind: StepKind) -> NewStep {
+        NewStep {
+            kind,
+            ..NewStep::call()
         }
     }
 

@@ -55,6 +55,8 @@ words! {
         Refund = "refund",
         /// The end of everything that a closed account has at Stripe.
         Closing = "closing",
+        /// The pause of what charges a suspended account, or its end.
+        Suspension = "suspension",
     }
 }
 word_column!(IntentKind);

@@ -13,7 +13,8 @@ macro_rules! columns {
          amount_minor, billing_interval, period_start, period_end, cancel_at,
          cancel_at_period_end, canceled_at, ended_at, trial_end, paused, past_due_since,
          pending_change, schedule_id, live, created_at, synced_at, items,
-         anchor_at, quantity, monthly_minor, discount_ends_at, pause_behavior, resumes_at"
+         anchor_at, quantity, monthly_minor, discount_ends_at, pause_behavior, resumes_at,
+         paused_by_us"
     };
 }
 
@@ -81,6 +82,8 @@ record! {
         pub pause_behavior: Option<String>,
         /// When the paused collection resumes automatically.
         pub resumes_at: Option<Timestamp>,
+        /// Whether we paused it, because the account was suspended.
+        pub paused_by_us: bool,
     }
 }
 
@@ -94,7 +97,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             columns!(),
             ")
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
+                     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)
                  on conflict (subscription_id) do update
                 set customer_id = excluded.customer_id,
                     status = excluded.status,
@@ -123,7 +126,8 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
                     monthly_minor = excluded.monthly_minor,
                     discount_ends_at = excluded.discount_ends_at,
                     pause_behavior = excluded.pause_behavior,
-                    resumes_at = excluded.resumes_at
+                    resumes_at = excluded.resumes_at,
+                    paused_by_us = excluded.paused_by_us
               where subscription.account_id = excluded.account_id"
         ),
         args![
@@ -157,6 +161,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             row.discount_ends_at,
             &row.pause_behavior,
             row.resumes_at,
+            row.paused_by_us,
         ],
     )?;
     if changed == 0 {

@@ -77,6 +77,8 @@ pub struct Person {
     pub is_closed: bool,
     /// Whether an operator suspended the account.
     pub is_suspended: bool,
+    /// When an operator suspended the account, and when that was lifted, in Unix seconds.
+    pub suspensions: Vec<(i64, Option<i64>)>,
     /// Whether the program has spent anything, or wanted to, since automatic top-ups brought the
     /// credits above their threshold.
     pub has_spent: bool,

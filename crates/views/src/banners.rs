@@ -245,6 +245,13 @@ pub fn collection_paused(plan: &str, brings_credits: bool) -> Banner {
     Banner::new(Kind::Info, format!("Payments for {plan} are paused"), text)
 }
 
+/// The account is suspended: nothing is spent, bought or charged.
+pub fn suspended() -> Banner {
+    let text = "Calls are refused, and nothing is charged until your account is active again. \
+                Contact support.";
+    Banner::new(Kind::Bad, "Your account is suspended", text)
+}
+
 /// The calls of this period are used up.
 pub fn plan_limit_reached(limit: &str, plan: &str, resets: When) -> Banner {
     let title = format!("All {limit} calls of {plan} are used");

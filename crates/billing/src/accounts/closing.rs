@@ -6,7 +6,7 @@ use domain::plan::{AccountStatus, SubscriptionStatus};
 use serde_json::json;
 use store::intent_steps::{NewStep, Step, StepKind};
 use store::intents::unfinished;
-use store::intents::{Intent, IntentKind, IntentState, NewIntent};
+use store::intents::{Intent, IntentKind, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
 
@@ -14,6 +14,7 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::intents::chain::{self, Chain, Progress, Taken, Trouble};
+use crate::intents::pages::end_pages;
 use crate::intents::{claimed, key_of};
 use crate::operators::audit_log::{Action, Author};
 use crate::{rate_limit, sync};
@@ -22,9 +23,6 @@ use crate::{rate_limit, sync};
 const PER_MINUTE: u32 = 3;
 
 const KIND: IntentKind = IntentKind::Closing;
-
-/// Maximum number of Checkout pages that are checked; far more than are ever open.
-const PAGES_MAX: i64 = 100;
 
 /// Maximum number of unpaid invoices that are voided; far more than Stripe leaves open.
 const INVOICES_MAX: i64 = 100;
@@ -70,33 +68,6 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
             )
     };
     Ok(all.into_iter().filter(|row| !is_over(row)).collect())
-}
-
-/// Expires Checkout pages that could still be paid.
-pub(crate) async fn end_pages(app: &App, account: i64) -> Result<()> {
-    let now = app.now();
-    let intents = app
-        .read(move |tx| store::intents::of_account(tx, account, PAGES_MAX))
-        .await?;
-    let open = intents.into_iter().filter(|intent| {
-        intent.kind.is_checkout()
-            && intent.state == IntentState::Done
-            && intent.expires_at.is_some_and(|end| end > now)
-    });
-    for intent in open {
-        if let Some(session) = &intent.stripe_object_id {
-            let key = format!("{}-expire", intent.id);
-            match app.stripe.expire_checkout_session(session, &key).await {
-                // Refused: it was already paid or expired, and the sync read which.
-                Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let id = intent.id;
-        app.write(account, move |tx| store::intents::close(tx, &id, now))
-            .await?;
-    }
-    Ok(())
 }
 
 /// The intent with the steps that close the account: the one in progress, or a new one.

@@ -17,6 +17,7 @@ use crate::payments::customer::{Change, Creation};
 use crate::payments::plan::ending::{self, PlanEnd};
 use crate::sync::disputed_plan;
 use crate::sync::duplicate_subscription::Undo;
+use crate::sync::suspension::Suspension;
 
 /// How often it runs, in real time.
 const EVERY: Duration = Duration::from_secs(5);
@@ -58,6 +59,7 @@ pub async fn once(app: &App) {
         Box::pin(run_due::<PlanEnd>(app, ROUND_MAX)),
         Box::pin(run_due::<Undo>(app, ROUND_MAX)),
         Box::pin(run_due::<disputed_plan::End>(app, ROUND_MAX)),
+        Box::pin(run_due::<Suspension>(app, ROUND_MAX)),
         Box::pin(run_due::<OperatorRefund>(app, ROUND_MAX)),
         Box::pin(run_due::<Closing>(app, ROUND_MAX)),
         Box::pin(run_due::<Creation>(app, ROUND_MAX)),
@@ -65,8 +67,8 @@ pub async fn once(app: &App) {
         Box::pin(run_due::<Purchase>(app, ROUND_MAX)),
         Box::pin(close_abandoned(app)),
     );
-    let (a, b, c, d, e, f, g, h, i) = rounds;
-    for round in [a, b, c, d, e, f, g, h, i] {
+    let (a, b, c, d, e, f, g, h, i, j) = rounds;
+    for round in [a, b, c, d, e, f, g, h, i, j] {
         note(round);
     }
 }
@@ -77,6 +79,7 @@ pub(crate) async fn go_on(app: &App, intent: &Intent) -> Result<Progress> {
         IntentKind::PlanEnd => chain::run::<PlanEnd>(app, intent).await,
         IntentKind::DuplicateSubscription => chain::run::<Undo>(app, intent).await,
         IntentKind::DisputedPlanEnd => chain::run::<disputed_plan::End>(app, intent).await,
+        IntentKind::Suspension => chain::run::<Suspension>(app, intent).await,
         IntentKind::Refund => chain::run::<OperatorRefund>(app, intent).await,
         IntentKind::Closing => chain::run::<Closing>(app, intent).await,
         IntentKind::Customer => chain::run::<Creation>(app, intent).await,

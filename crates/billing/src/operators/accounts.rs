@@ -6,13 +6,12 @@ use domain::time::Timestamp;
 use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
-use crate::accounts::closing;
 use crate::actors::access;
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
-use crate::sync::Report;
+use crate::sync::{Report, suspension};
 
 /// Maximum number of events that one action replays.
 pub const EVENTS_MAX: i64 = 500;
@@ -85,8 +84,9 @@ fn closed() -> Error {
     Error::conflict("account_closed", detail)
 }
 
-/// Suspends an account from spending, or resumes it. Its open Checkout pages are closed; its
-/// subscription continues.
+/// Suspends an account from spending and being charged, or resumes it. Its open Checkout pages are
+/// closed, the collection of its plans is paused at Stripe, and their unpaid invoices are voided; a
+/// failure of Stripe is retried in the background.
 pub async fn set_suspended(
     app: &App,
     account: &Account,
@@ -102,13 +102,24 @@ pub async fn set_suspended(
     } else {
         (AccountStatus::Active, Action::AccountResume)
     };
-    let (reason, was) = (reason.to_owned(), account.status);
+    let reason = reason.to_owned();
     let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
-    let (rules, now) = (app.rules(), app.now());
+    let (rules, now, intent) = (app.rules(), app.now(), app.new_id("int"));
     let written = app.write(id, move |tx| {
+        let row = store::accounts::find(tx, id)?.ok_or(store::Error::NotFound)?;
+        let was = row.status;
         if store::accounts::set_status(tx, id, status, now)? == 0 {
             return Ok(false);
+        }
+        match (was, status) {
+            (AccountStatus::Active, AccountStatus::Suspended) => {
+                suspension::begin(tx, id, &intent, now)?;
+            }
+            (AccountStatus::Suspended, AccountStatus::Active) => {
+                suspension::lift(tx, id, &intent, now)?;
+            }
+            _ => {}
         }
         let act = author.act(action, &subject).reason(&reason);
         act.with("was", json!(was)).append(tx)?;
@@ -125,9 +136,7 @@ pub async fn set_suspended(
     if !written.await? {
         return Err(closed());
     }
-    if suspended && let Err(error) = closing::end_pages(app, id).await {
-        tracing::warn!(account = id, %error, "A Checkout page of a suspended account may be open");
-    }
+    suspension::send(app, id).await;
     Ok(())
 }
 

@@ -98,6 +98,9 @@ pub fn what(tx: &mut Tx<'_>, intent: &Intent, due: Option<&Step>) -> store::Resu
             None => "A refund".to_owned(),
         },
         Some((StepKind::Cancel, _)) => "The cancellation of a subscription".to_owned(),
+        Some((StepKind::ClosePages, _)) => "The end of open Checkout pages".to_owned(),
+        Some((StepKind::Pause, _)) => "The pause of a suspended account's plan".to_owned(),
+        Some((StepKind::Resume, _)) => "The resumption of a plan after a suspension".to_owned(),
         Some((StepKind::Forget | StepKind::Erase, _)) => "The closing of the account".to_owned(),
         _ => of_kind(intent.kind).to_owned(),
     })
@@ -113,6 +116,7 @@ fn of_kind(kind: IntentKind) -> &'static str {
         IntentKind::DisputedPlanEnd => "The end of a disputed plan",
         IntentKind::Refund => "A refund",
         IntentKind::Closing => "The closing of the account",
+        IntentKind::Suspension => "The suspension of the account at Stripe",
         IntentKind::PlanChange => "A change of plan",
         IntentKind::CheckoutSubscription | IntentKind::CheckoutTopup => "A Checkout page",
     }

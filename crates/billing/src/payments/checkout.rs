@@ -15,6 +15,7 @@ use crate::actors::{SignedIn, access};
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
+use crate::intents::pages::end_if_inactive;
 use crate::intents::{claimed, is_stale};
 use crate::links::UPGRADE;
 use crate::payments::checkout::session::{create, end, is_open, session_params};
@@ -112,7 +113,10 @@ pub async fn start(
                 customer::retire_deleted(app, caller.account.id, &customer).await?;
             }
             Err(error) => return Err(error.into()),
-            Ok(url) => return Ok(url),
+            Ok(url) => {
+                end_if_inactive(app, caller.account.id).await?;
+                return Ok(url);
+            }
         }
     }
     Err(Error::unavailable(

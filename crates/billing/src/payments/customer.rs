@@ -252,9 +252,9 @@ impl Chain for Change {
             .read(move |tx| {
                 let row = store::accounts::find(tx, account)?;
                 // The name of a closed account must not be sent to Stripe again.
-                let is_active = row.is_some_and(|row| row.status == AccountStatus::Active);
+                let is_open = row.is_some_and(|row| row.status != AccountStatus::Closed);
                 let customer = store::customers::current(tx, account)?;
-                Ok(customer.filter(|_| is_active))
+                Ok(customer.filter(|_| is_open))
             })
             .await?;
         let Some(customer) = customer else {

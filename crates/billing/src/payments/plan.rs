@@ -3,12 +3,13 @@
 //! is pending.
 
 pub mod ending;
+mod in_progress;
 pub mod quote;
 pub mod schedule;
 
 use domain::catalog::Terms;
 use domain::money::{Currency, MinorUnits};
-use domain::plan::SubscriptionStatus;
+use domain::plan::{AccountStatus, SubscriptionStatus};
 use domain::projection::PendingKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use store::subscriptions::Subscription;
 use stripe::Form;
 use stripe::objects::PaymentIntentStatus;
 
-use crate::actors::SignedIn;
+use crate::actors::{SignedIn, access};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{call_again, call_again_as, claimed, is_refusal, is_stale, note_failure};
@@ -182,6 +183,7 @@ async fn resume_paused(
 /// payment. Does nothing if there is none.
 pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
     let held = allowed(app, caller).await?;
+    in_progress::refuse_change(app, &held.subscription_id).await?;
     let now = app
         .stripe
         .retrieve_subscription(&held.subscription_id)
@@ -393,9 +395,14 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
     let (account, user) = (caller.account.id, caller.user.id);
     let intent = app
         .write(account, move |tx| {
+            // It may have been suspended or closed since the request began.
+            let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+            if row.status != AccountStatus::Active {
+                return Ok(Err(row.status));
+            }
             if let Some(earlier) = store::intents::under_way(tx, account, KIND)? {
                 if earlier.params == params && !is_stale(&earlier, now) {
-                    return Ok(Some(earlier));
+                    return Ok(Ok(Some(earlier)));
                 }
                 store::intents::close(tx, &earlier.id, now)?;
             }
@@ -405,8 +412,11 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
             };
             // Another process was faster; only an identical change may continue with its row.
             let intent = store::intents::insert_or_find(tx, &new, now)?;
-            Ok(intent.filter(|intent| intent.params == params))
+            Ok(Ok(intent.filter(|intent| intent.params == params)))
         })
         .await?;
-    intent.ok_or_else(claimed)
+    match intent {
+        Ok(intent) => intent.ok_or_else(claimed),
+        Err(status) => Err(access::ask_active(status).err().unwrap_or_else(claimed)),
+    }
 }

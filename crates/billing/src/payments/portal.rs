@@ -1,5 +1,7 @@
 //! Sessions of Stripe's customer portal.
 
+use domain::plan::AccountStatus;
+use store::subscriptions::Subscription;
 use stripe::Form;
 
 use crate::actors::SignedIn;
@@ -11,6 +13,19 @@ use crate::rate_limit;
 
 /// Name of the setting that stores the id of the portal configuration.
 pub const CONFIGURATION: &str = "stripe.portal_configuration";
+
+/// Restricts a session to what a suspended account may do, which must not buy another plan: it ends its
+/// plan, or replaces its card.
+fn only_end(form: Form, live: Option<&Subscription>) -> Form {
+    let ends = |row: &&Subscription| row.cancel_at.is_some() || row.cancel_at_period_end;
+    match live.filter(|row| !ends(row)) {
+        Some(row) => form.push("flow_data[type]", "subscription_cancel").push(
+            "flow_data[subscription_cancel][subscription]",
+            &row.subscription_id,
+        ),
+        None => form.push("flow_data[type]", "payment_method_update"),
+    }
+}
 
 /// Creates a portal session that returns to the billing page, and returns its URL.
 pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
@@ -28,10 +43,12 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     .await?;
     binding::check(app).await?;
     let account = caller.account.id;
-    let (current, configuration) = app
+    let (current, configuration, live) = app
         .read(move |tx| {
             let current = store::customers::current(tx, account)?;
-            Ok((current, store::settings::get(tx, CONFIGURATION)?))
+            let configuration = store::settings::get(tx, CONFIGURATION)?;
+            let live = store::subscriptions::live(tx, account)?;
+            Ok((current, configuration, live.into_iter().next()))
         })
         .await?;
     let nothing = || {
@@ -47,6 +64,10 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
         .push("customer", &customer)
         .push("return_url", back)
         .push_opt("configuration", configuration);
+    let form = match caller.account.status {
+        AccountStatus::Active => form,
+        _ => only_end(form, live.as_ref()),
+    };
     match app.stripe.create_portal_session(&form).await {
         Ok(session) => Ok(session.url),
         Err(error) if is_customer_gone(&error) => {

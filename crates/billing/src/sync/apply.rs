@@ -25,7 +25,9 @@ use crate::intents::chain;
 use crate::letters;
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription};
+use crate::sync::{
+    Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription, late_payment, suspension,
+};
 
 /// Everything the job needs, owned, since the writer may run the job again.
 struct Plan {
@@ -44,6 +46,9 @@ struct Plan {
     ids: Vec<String>,
     /// What happens to a plan whose payment is lost in a dispute, and the id of an intent to end it.
     after_lost_dispute: (AfterLostDispute, String),
+    /// The id of an intent to pause or resume what charges the account, and the beginning of those of
+    /// refunds on a closed one.
+    intent: String,
     now: Timestamp,
     real_now: Timestamp,
     /// Whether nothing is kept: a comparison.
@@ -140,6 +145,7 @@ impl Plan {
                 app.settings.billing.plan_after_lost_dispute(),
                 app.new_id("int"),
             ),
+            intent: app.new_id("int"),
             now,
             real_now: app.real_now(),
             is_dry: false,
@@ -155,6 +161,7 @@ impl Plan {
         self.notify_of_disputes(tx)?;
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
+        suspension::check(tx, account, &self.wanted, (&self.intent, self.now))?;
         for named in &self.named {
             store::sync::forget_object(tx, account, named)?;
         }
@@ -353,6 +360,11 @@ impl Plan {
         let row = store::transactions::put(tx, &new, self.now)?;
         store::transactions::note_tax(tx, account, &natural_key, wanted.tax_minor)?;
         let is_new = held.is_none();
+        if !self.is_dry {
+            let before = held.as_ref().map(|held| held.status);
+            let new = (self.intent.as_str(), self.now);
+            late_payment::note(tx, account, wanted, before, new)?;
+        }
         if self.is_dry && is_new && self.is_unpaid_page(wanted) {
             return Ok(());
         }

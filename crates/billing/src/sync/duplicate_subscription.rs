@@ -26,6 +26,11 @@ pub fn params(purchase: &DuplicatePurchase) -> String {
         .encode()
 }
 
+/// The frozen parameters for refunding a payment without a subscription.
+pub(super) fn refund_params(payment: &str) -> String {
+    Form::new().push(PAYMENT, payment).encode()
+}
+
 /// Whether the intent's subscription was canceled.
 pub fn is_undone(intent: &Intent) -> bool {
     intent.kind == Undo::KIND && matches!(intent.state, IntentState::Done | IntentState::Closed)
@@ -44,11 +49,10 @@ impl Chain for Undo {
 
     fn steps(intent: &Intent) -> Vec<NewStep> {
         let params = Form::decode(&intent.params);
-        let subscription = params.get(SUBSCRIPTION).unwrap_or_default();
-        let payment = params.get(PAYMENT);
-        let cancel = NewStep::about(StepKind::Cancel, subscription);
-        let refund = payment.map(|payment| NewStep::about(StepKind::Refund, payment));
-        std::iter::once(cancel).chain(refund).collect()
+        let about = |kind, name| params.get(name).map(|object| NewStep::about(kind, object));
+        let cancel = about(StepKind::Cancel, SUBSCRIPTION);
+        let refund = about(StepKind::Refund, PAYMENT);
+        cancel.into_iter().chain(refund).collect()
     }
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> Result<Taken, Trouble> {

@@ -8,7 +8,7 @@ use domain::money::{Currency, MinorUnits};
 use domain::projection::plan_among;
 
 use crate::app::App;
-use crate::sync::Held;
+use crate::sync::{Held, mark};
 
 /// The meaning of price ids for one account.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Meaning {
     pub rank_of_tier: HashMap<String, usize>,
     /// Price ids of add-ons.
     pub addon_prices: HashSet<String>,
+    /// The account's mark on Stripe's objects.
+    pub mark: String,
 }
 
 impl Meaning {
@@ -44,6 +46,7 @@ impl Meaning {
             terms_of_price,
             rank_of_tier: ranks.map(|tier| (tier.name.clone(), tier.rank)).collect(),
             addon_prices: prices.addon_of_price.keys().cloned().collect(),
+            mark: mark::of(app, &held.public_id),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
 pub mod invoice;
+mod late_payment;
 pub mod lost;
 pub mod mark;
 pub mod meaning;
@@ -28,6 +29,7 @@ pub mod since;
 pub mod snapshot;
 pub mod subscription;
 pub mod subscription_schedule;
+pub mod suspension;
 pub mod trials;
 pub mod unmatched;
 pub mod worker;
@@ -158,6 +160,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
         Ok(report) => {
             run_latest::<duplicate_subscription::Undo>(app, lease.account_id).await;
             run_latest::<disputed_plan::End>(app, lease.account_id).await;
+            run_latest::<suspension::Suspension>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {
@@ -184,7 +187,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
         let fetched = snapshot::fetch(app, &held).await?;
         // Before any credits are granted: a repeated trial is ended, and the account is fetched
         // again.
-        if trials::check(app, account, &trialing(&fetched)).await? {
+        if trials::check(app, account, &trials::trialing(&fetched)).await? {
             return snapshot::fetch(app, &held).await;
         }
         Ok(fetched)
@@ -210,6 +213,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
         terms_of_price: &meaning.terms_of_price,
         addon_prices: &meaning.addon_prices,
         undone: &held.undone,
+        suspended_at: held.suspended_at,
         tier_held: &held.tiers,
         rank_of_tier: &meaning.rank_of_tier,
         grace_days: app.rules().plan.grace_days,
@@ -217,14 +221,6 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
         gives_unpaid_credits: app.settings.billing.credits_without_payment,
     };
     project(&fetched.snapshot, &known, now)
-}
-
-/// The ids of the subscriptions in trial.
-fn trialing(fetched: &snapshot::Fetched) -> Vec<String> {
-    let all = fetched.snapshot.subscriptions.iter();
-    all.filter(|one| one.status == SubscriptionStatus::Trialing)
-        .map(|one| one.id.clone())
-        .collect()
 }
 
 /// Runs `work` and renews the lease meanwhile: reading a history may take longer than a lease
@@ -273,6 +269,8 @@ pub struct Held {
     pub intents: HashMap<String, Intent>,
     /// Subscriptions that were canceled as duplicate purchases.
     pub undone: HashSet<String>,
+    /// Since when the account is suspended.
+    pub suspended_at: Option<Timestamp>,
     /// Disputes that are stored as open.
     pub open_disputes: HashSet<String>,
     /// The stored previews of next invoices.
@@ -361,6 +359,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
     Ok(Held {
         account,
         public_id: row.public_id,
+        suspended_at: row.suspended_at,
         foreign: foreign
             .into_iter()
             .map(|row| (row.object_id.clone(), row))

@@ -10,6 +10,7 @@ use stripe::objects;
 use crate::sync::at;
 use crate::sync::discounts::Monthly;
 use crate::sync::meaning::Meaning;
+use crate::sync::suspension;
 
 /// The price that a pending update changes to, and when the update expires.
 fn read_update(object: &objects::PendingUpdate, meaning: &Meaning) -> Option<(String, Timestamp)> {
@@ -85,6 +86,7 @@ pub fn read(
         ended_at: object.ended_at.map(at),
         trial_end: object.trial_end.map(at),
         is_paused: object.pause_collection.is_some(),
+        is_paused_by_us: suspension::is_ours(object, &meaning.mark),
         pause_behavior: pause.and_then(|pause| pause.behavior.clone()),
         resumes_at: pause.and_then(|pause| pause.resumes_at).map(at),
         anchor_at: object.billing_cycle_anchor.map(at),

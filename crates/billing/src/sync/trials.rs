@@ -7,7 +7,16 @@ use stripe::objects::{Subscription, SubscriptionStatus};
 use crate::app::App;
 use crate::error::Result;
 use crate::sync::checkout_session::INTENT_KEY;
+use crate::sync::snapshot::Fetched;
 use crate::trials::had_one;
+
+/// The ids of the subscriptions in trial.
+pub(super) fn trialing(fetched: &Fetched) -> Vec<String> {
+    let all = fetched.snapshot.subscriptions.iter();
+    all.filter(|one| one.status == domain::plan::SubscriptionStatus::Trialing)
+        .map(|one| one.id.clone())
+        .collect()
+}
 
 /// Checks those of the account's trials that haven't been checked yet. Returns whether one was
 /// ended, in which case the account must be fetched again.

@@ -56,9 +56,11 @@ pub enum PeriodInvoice {
 impl PlanInvoice {
     /// Whether it charges for a change of plan within a period.
     fn is_change(&self) -> bool {
-        self.is_proration
-            && BillingReason::from_word(&self.billing_reason)
-                == Some(BillingReason::SubscriptionUpdate)
+        self.is_proration && self.reason() == Some(BillingReason::SubscriptionUpdate)
+    }
+
+    fn reason(&self) -> Option<BillingReason> {
+        BillingReason::from_word(&self.billing_reason)
     }
 
     /// Whether it pays for whole periods. An operator's own invoice doesn't, and neither does a
@@ -85,7 +87,14 @@ impl PlanInvoice {
 pub(super) fn of_period(invoices: &[PlanInvoice], facts: &SubscriptionFacts) -> PeriodInvoice {
     let of_period = |invoice: &&PlanInvoice| {
         let starts = invoice.period.map_or(facts.period_start, |period| period.0);
-        invoice.subscription == facts.id && invoice.is_for_period() && starts >= facts.period_start
+        // A change of interval pays for a period that begins with it: another one while it waits for
+        // its payment.
+        let is_its = if invoice.reason() == Some(BillingReason::SubscriptionUpdate) {
+            starts == facts.period_start
+        } else {
+            starts >= facts.period_start
+        };
+        invoice.subscription == facts.id && invoice.is_for_period() && is_its
     };
     let current: Vec<&PlanInvoice> = invoices.iter().filter(of_period).collect();
     let any = |is: &dyn Fn(&PlanInvoice) -> bool| current.iter().any(|invoice| is(invoice));

@@ -33,6 +33,7 @@ fn subscription(status: &str) -> SubscriptionFacts {
         interval: Some("month".into()),
         anchor_at: Some(at("2026-11-15")),
         is_paused: false,
+        is_paused_by_us: false,
         created_at: at("2026-11-15"),
     }
 }
@@ -42,7 +43,7 @@ fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
         account: 1,
         anchor_at: at("2026-10-31"),
         is_verified: true,
-        is_closed: false,
+        status: AccountStatus::Active,
         free_claim: None,
         tier_override: None,
         subscriptions,

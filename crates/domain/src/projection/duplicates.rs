@@ -1,13 +1,13 @@
-//! Duplicate subscriptions: detected while another one is live, and undone when the customer bought
-//! them on our pages.
+//! Purchases of plans that are undone: of a second one while another is live, and of one while the
+//! account is suspended. Only what the customer bought on our pages is.
 
 use super::findings::Finding;
 use super::snapshot::Snapshot;
 use super::{Desired, Known, items};
 use crate::plan::SubscriptionFacts;
 
-/// A subscription that was bought on one of our pages while another was live: it is canceled and
-/// its payment refunded (F27).
+/// A subscription that was bought on one of our pages while another was live (F27) or while the
+/// account was suspended (G10): it is canceled and its payment refunded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicatePurchase {
     /// Stripe's id of the later subscription.
@@ -28,8 +28,8 @@ impl DuplicatePurchase {
     }
 }
 
-/// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
-/// on one of our pages.
+/// Finds all live subscriptions but the oldest, each a finding, and the oldest if it began while the
+/// account was suspended. What was bought on one of our pages is undone.
 pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Desired) {
     // Lists are newest first; of two created in the same second, the later one is the duplicate.
     let subscriptions = wanted.subscriptions.iter().rev();
@@ -41,7 +41,13 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut D
         .collect();
     live.sort_by_key(|facts| facts.created_at);
     let second: Vec<String> = live.iter().skip(1).map(|facts| facts.id.clone()).collect();
-    for subscription in second {
+    let is_late = |facts: &&SubscriptionFacts| {
+        let suspended_at = known.suspended_at;
+        suspended_at.is_some_and(|suspended_at| facts.created_at > suspended_at)
+    };
+    let first = live.first().copied().filter(is_late);
+    let undone = first.map(|facts| facts.id.clone()).into_iter();
+    for subscription in undone.chain(second.iter().cloned()) {
         let bought = snapshot.sessions.iter().any(|session| {
             session.intent.is_some() && session.subscription_id.as_ref() == Some(&subscription)
         });
@@ -52,15 +58,15 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut D
                     && invoice.amount_paid > 0
             });
             wanted.undo.push(DuplicatePurchase {
-                subscription: subscription.clone(),
+                subscription,
                 payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
                 is_late: false,
             });
         }
-        wanted
-            .findings
-            .push(Finding::DuplicateSubscription { subscription });
     }
+    let findings = second.into_iter();
+    let findings = findings.map(|subscription| Finding::DuplicateSubscription { subscription });
+    wanted.findings.extend(findings);
 }
 
 /// Finds payments that arrived after their duplicate was undone: they are also refunded.

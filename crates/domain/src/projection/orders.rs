@@ -75,6 +75,7 @@ impl Account {
             gives_unpaid_credits: false,
             addon_prices: &addon_prices,
             undone: &undone,
+            suspended_at: None,
             open_disputes: &open_disputes,
         };
         let wanted = project(snapshot, &known, now);

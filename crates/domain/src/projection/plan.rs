@@ -47,6 +47,7 @@ pub(super) fn project_subscriptions(
             interval: fetched.interval.clone(),
             anchor_at: fetched.anchor_at,
             is_paused: fetched.is_paused,
+            is_paused_by_us: fetched.is_paused_by_us,
             created_at: fetched.created_at,
         };
         emails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);

@@ -108,6 +108,8 @@ pub struct Subscription {
     pub is_paused: bool,
     /// What Stripe does with invoices while the collection is paused, in its word.
     pub pause_behavior: Option<String>,
+    /// Whether the collection is paused by us, because the account was suspended.
+    pub is_paused_by_us: bool,
     /// When the paused collection resumes automatically.
     pub resumes_at: Option<Timestamp>,
     /// The time from which Stripe counts the periods; `None` when unknown.

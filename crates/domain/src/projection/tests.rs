@@ -125,6 +125,7 @@ pub(super) fn subscription(status: &str) -> Subscription {
         trial_end: None,
         is_paused: false,
         pause_behavior: None,
+        is_paused_by_us: false,
         resumes_at: None,
         anchor_at: None,
         schedule_id: None,
@@ -134,6 +135,10 @@ pub(super) fn subscription(status: &str) -> Subscription {
 }
 
 fn run(snapshot: &Snapshot) -> Desired {
+    run_suspended(snapshot, None)
+}
+
+fn run_suspended(snapshot: &Snapshot, suspended_at: Option<Timestamp>) -> Desired {
     let tier_of_price = HashMap::from([
         ("price_pro".to_owned(), "PRO".to_owned()),
         ("price_plus".to_owned(), "PRO_PLUS".to_owned()),
@@ -152,6 +157,7 @@ fn run(snapshot: &Snapshot) -> Desired {
         gives_unpaid_credits: false,
         addon_prices: &addon_prices,
         undone: &undone,
+        suspended_at,
         open_disputes: &open_disputes,
     };
     project(snapshot, &known, now())

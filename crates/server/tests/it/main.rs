@@ -52,6 +52,7 @@ mod setup;
 mod sign_in;
 mod stage;
 mod stripe_proxy;
+mod suspension;
 mod sync;
 mod topup;
 #[cfg(feature = "otel")]

@@ -59,6 +59,7 @@ record! {
         pub billing_interval: Option<String>,
         pub anchor_at: Option<Timestamp>,
         pub paused: bool,
+        pub paused_by_us: bool,
         pub created_at: Timestamp,
     }
 }
@@ -85,7 +86,7 @@ pub(super) fn facts_and_status(
         account,
         anchor_at: row.anchor_at,
         is_verified: row.email_verified_at.is_some(),
-        is_closed: row.status == AccountStatus::Closed,
+        status: row.status,
         free_claim: free_allowances::latest(tx, mailboxes, account)?,
         tier_override: row
             .tier_override
@@ -99,7 +100,7 @@ pub(super) fn facts_and_status(
 fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionFacts>> {
     let rows: Vec<SubscriptionPlanRow> = tx.query(
         "select subscription_id, status, tier, period_start, period_end, cancel_at, ended_at,
-                trial_end, past_due_since, billing_interval, anchor_at, paused, created_at
+                trial_end, past_due_since, billing_interval, anchor_at, paused, paused_by_us, created_at
            from subscription
           where account_id = $1",
         args![account],
@@ -117,6 +118,7 @@ fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionF
         interval: row.billing_interval,
         anchor_at: row.anchor_at,
         is_paused: row.paused,
+        is_paused_by_us: row.paused_by_us,
         created_at: row.created_at,
     });
     Ok(facts.collect())

@@ -42,6 +42,7 @@ fn subscription(account: i64, id: &'static str, from_day: i64) -> Subscription {
         monthly_minor: None,
         discount_ends_at: None,
         pause_behavior: None,
+        paused_by_us: false,
         resumes_at: None,
     }
 }

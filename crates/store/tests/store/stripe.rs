@@ -279,6 +279,7 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
         monthly_minor: None,
         discount_ends_at: None,
         pause_behavior: None,
+        paused_by_us: false,
         resumes_at: None,
     }
 }

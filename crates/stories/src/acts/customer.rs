@@ -50,6 +50,7 @@ pub(super) async fn settle_in(world: &mut World, who: usize, user: i64) {
         person.is_closed = false;
         person.asked_to_close = false;
         person.is_suspended = false;
+        person.suspensions.clear();
         person.key = None;
         person.holds.clear();
         person.lives.extend(account);

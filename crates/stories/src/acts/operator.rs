@@ -111,7 +111,14 @@ pub(super) async fn suspend(world: &mut World, who: u8, on: bool) -> String {
     });
     let done = done.await;
     if matches!(done, Some(Ok(()))) {
-        world.people[who].is_suspended = on;
+        let now = world.now().seconds();
+        let person = &mut world.people[who];
+        if on && !person.is_suspended {
+            person.suspensions.push((now, None));
+        } else if !on && let Some(last) = person.suspensions.last_mut() {
+            last.1.get_or_insert(now);
+        }
+        person.is_suspended = on;
     }
     said(world, "suspend", done)
 }

@@ -81,6 +81,9 @@ fn unasked(world: &mut World, who: usize, charge: &Value) -> Option<&'static str
         if world.stripe.is_of_others(subscription) {
             return None;
         }
+        if is_suspended_at(world, who, &charge["created"]) {
+            return Some("the account was suspended");
+        }
         return unasked_invoice(world, who, &invoice);
     }
     world.mark("automatic top-up");
@@ -96,6 +99,22 @@ fn unasked(world: &mut World, who: usize, charge: &Value) -> Option<&'static str
         return Some("automatic top-up although nothing was spent");
     }
     None
+}
+
+/// Seconds after a suspension within which Stripe may still collect: a call to pause it may fail, and a
+/// payment that has begun is made.
+const PAUSE_SECONDS: i64 = 3_600;
+
+/// Whether the person's account was suspended at this moment, and Stripe had the time to learn of it.
+fn is_suspended_at(world: &mut World, who: usize, at: &Value) -> bool {
+    let at = at.as_i64().unwrap_or(0);
+    let mut all = world.people[who].suspensions.iter();
+    let is_in =
+        all.any(|(from, until)| from + PAUSE_SECONDS < at && until.is_none_or(|until| at < until));
+    if !world.people[who].suspensions.is_empty() {
+        world.mark("charge after a suspension");
+    }
+    is_in
 }
 
 /// Whether a payment intent pays an invoice.

@@ -45,6 +45,13 @@ impl Client {
             .await
     }
 
+    /// Finalizes a draft. `collects`: whether Stripe collects its payment afterward.
+    pub async fn finalize_invoice(&self, id: &str, collects: bool, key: &str) -> Result<Invoice> {
+        let form = Form::new().push("auto_advance", collects);
+        self.post(&path_of("/v1/invoices", id, "/finalize")?, &form, key)
+            .await
+    }
+
     /// Lists the invoices that a payment intent pays. Since basil, this is the only way from a
     /// payment to its invoice.
     pub async fn list_invoice_payments_of(

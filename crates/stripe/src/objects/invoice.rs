@@ -57,6 +57,9 @@ pub struct Invoice {
     /// The number of automatic payment attempts. Manual attempts after the first one don't count.
     #[serde(default, deserialize_with = "or_default")]
     pub attempt_count: i64,
+    /// Whether Stripe finalizes and collects it automatically.
+    #[serde(default, deserialize_with = "or_default")]
+    pub auto_advance: bool,
     /// Whether a payment was attempted.
     #[serde(default, deserialize_with = "or_default")]
     pub attempted: bool,

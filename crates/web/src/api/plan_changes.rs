@@ -95,8 +95,11 @@ pub struct Preview {
     amount_due: Money,
     /// The amount refunded now.
     refund: Money,
-    /// The price of each billing period after the change.
+    /// The list price of the plan for each billing period after the change.
     price: Option<Money>,
+    /// What each billing period is charged after the change, with quantity, add-ons, tax and lasting
+    /// discounts, from Stripe's preview; null for the free plan, or if it isn't certain.
+    recurring: Option<Money>,
     /// How often that price is paid: `month` or `year`; null for the free plan.
     interval: Option<String>,
     /// The lines that add up to `amountDue`.
@@ -201,6 +204,7 @@ fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -
         amount_due: nothing(),
         refund: refund.into(),
         price: Some(nothing()),
+        recurring: None,
         interval: None,
         lines: Vec::new(),
         quote: None,
@@ -224,6 +228,7 @@ fn of_quote(quote: &Quote) -> Preview {
         amount_due: quote.due.into(),
         refund: MinorUnits::new(0, quote.due.currency).into(),
         price: Some(quote.price.into()),
+        recurring: quote.recurring.map(Into::into),
         interval: Some(quote.interval.clone()),
         lines: quote
             .lines

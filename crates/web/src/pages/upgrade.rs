@@ -142,9 +142,8 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
     let (from, to) = titles(catalog, quote);
     let due = offer::money(quote.due);
     let mut text = Prose::new(format!(
-        "{to} starts as soon as this is paid. After that {} per {}",
-        offer::money(quote.price),
-        quote.interval
+        "{to} starts as soon as this is paid. After that {}",
+        each_period(quote)
     ));
     if let Some(end) = quote.next_at() {
         text = text.text(", from ").time(format::day(end.micros()));
@@ -180,12 +179,21 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
     }
 }
 
+/// What is charged after a change; without an amount if none is certain.
+fn each_period(quote: &Quote) -> String {
+    let interval = &quote.interval;
+    match quote.recurring {
+        Some(amount) => format!("{} per {interval}", offer::money(amount)),
+        None => format!("it is charged each {interval}, less the discounts that still apply"),
+    }
+}
+
 /// The preview of a downgrade: it costs nothing today and starts with the next period.
 fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let here = quote.held.tier.as_deref().unwrap_or_default();
     let (from, to) = titles(catalog, quote);
     let starts = format::day(quote.starts_at().micros());
-    let price = format!("{} per {}", offer::money(quote.price), quote.interval);
+    let price = each_period(quote);
     let text = Prose::new(format!("{from} stays until "))
         .time(starts.clone())
         .text(format!(

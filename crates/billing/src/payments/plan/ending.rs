@@ -25,7 +25,7 @@ use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::claimed;
 use crate::intents::refund::{Less, refund};
 use crate::payments::plan::quote::is_fresh;
-use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback};
+use crate::payments::plan::{SUBSCRIPTION, allowed, in_progress, known_feedback};
 use crate::payments::preview::money;
 use crate::sync;
 
@@ -129,6 +129,7 @@ async fn endable(app: &App, caller: &SignedIn) -> Result<Subscription> {
         return Err(Error::conflict("ends_with_period", detail));
     }
     let held = allowed(app, caller).await?;
+    in_progress::refuse_end(app, &held.subscription_id).await?;
     // What was paid for the new period is known after a sync.
     if held.period_end.is_some_and(|end| end <= app.now()) {
         sync::account(app, caller.account.id).await?;

@@ -13,10 +13,14 @@ use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::payments::checkout::{self, PlanPrice};
+use crate::payments::plan::in_progress;
 use crate::payments::preview;
 
 /// How long a quote can be confirmed, in seconds; its amount is calculated for its time.
 pub const QUOTE_SECONDS: i64 = 600;
+
+/// Maximum number of a subscription's discounts that are looked at; Stripe allows 20.
+const DISCOUNTS_MAX: usize = 20;
 
 /// The plan that a caller chose.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,9 @@ pub struct Quote {
     pub due: MinorUnits,
     /// The lines that add up to the amount due.
     pub lines: Vec<(String, MinorUnits)>,
+    /// What each period costs after the change, with quantity, add-ons, tax and lasting discounts,
+    /// according to Stripe's preview; `None` if that isn't certain.
+    pub recurring: Option<MinorUnits>,
     pub(crate) price_id: String,
     item: String,
 }
@@ -123,6 +130,7 @@ pub(crate) async fn at(
     date: i64,
 ) -> Result<Quote> {
     let wanted = wanted(app, caller, &held, choice).await?;
+    in_progress::refuse_change(app, &held.subscription_id).await?;
     let at_stripe = app
         .stripe
         .retrieve_subscription(&held.subscription_id)
@@ -131,9 +139,11 @@ pub(crate) async fn at(
     let item = item
         .cloned()
         .ok_or_else(|| Error::bug("a live subscription has no item"))?;
+    refuse_mixed_intervals(&at_stripe, &item.id, &wanted.interval)?;
     let mut quote = Quote {
         due: MinorUnits::new(0, wanted.price.currency),
         lines: Vec::new(),
+        recurring: None,
         held,
         tier: wanted.tier,
         price: wanted.price,
@@ -146,7 +156,75 @@ pub(crate) async fn at(
     if quote.way == Way::Up {
         (quote.due, quote.lines) = due(app, &quote).await?;
     }
+    quote.recurring = recurring(app, &quote, &at_stripe).await;
     Ok(quote)
+}
+
+/// Refuses a price whose interval differs from that of the items besides the plan: Stripe keeps one
+/// interval in a subscription.
+fn refuse_mixed_intervals(
+    at_stripe: &stripe::objects::Subscription,
+    plan: &str,
+    interval: &str,
+) -> Result<()> {
+    let others = at_stripe.items.data.iter().filter(|item| item.id != plan);
+    let prices = others.filter_map(|item| item.price.as_ref()?.recurring.as_ref());
+    let mut intervals = prices.map(|recurring| recurring.interval.as_str());
+    if intervals.all(|other| other == interval) {
+        return Ok(());
+    }
+    let detail = format!(
+        "Your add-ons are paid at another interval, which a plan paid by the {interval} can't be \
+         combined with. Remove them first, or contact support."
+    );
+    Err(Error::conflict("addon_interval", detail))
+}
+
+/// What each period costs after the change, from Stripe's preview of what recurs. `None` if it failed,
+/// or if a discount may end: its preview would promise it for longer.
+async fn recurring(
+    app: &App,
+    quote: &Quote,
+    at_stripe: &stripe::objects::Subscription,
+) -> Option<MinorUnits> {
+    let params = Form::new()
+        .push("subscription", &quote.held.subscription_id)
+        .push("subscription_details[items][0][id]", &quote.item)
+        .push("subscription_details[items][0][price]", &quote.price_id)
+        .push("subscription_details[proration_behavior]", "none")
+        .push("preview_mode", "recurring");
+    let preview = match app.stripe.preview_invoice(&params).await {
+        Ok(preview) => preview,
+        Err(error) => {
+            tracing::warn!(%error, "Failed to preview what a change of plan costs each period");
+            return None;
+        }
+    };
+    if preview.discount() != 0 && !have_lasting_discounts(app, at_stripe).await {
+        return None;
+    }
+    preview::money(&preview.currency, preview.total).ok()
+}
+
+/// Whether the subscription and its items have discounts of their own, and all of them apply forever. A
+/// discount of the customer isn't among them.
+async fn have_lasting_discounts(app: &App, at_stripe: &stripe::objects::Subscription) -> bool {
+    let items = at_stripe.items.data.iter();
+    let all = items
+        .flat_map(|item| &item.discounts)
+        .chain(&at_stripe.discounts);
+    let mut is_any = false;
+    for discount in all.take(DISCOUNTS_MAX) {
+        let coupon = discount.get().filter(|one| one.end.is_none());
+        let Some(coupon) = coupon.and_then(|one| one.coupon().id()) else {
+            return false;
+        };
+        match app.stripe.retrieve_coupon(coupon).await {
+            Ok(coupon) if coupon.duration.as_deref() == Some("forever") => is_any = true,
+            _ => return false,
+        }
+    }
+    is_any
 }
 
 /// The subscription item of the plan, by the price that the sync stored; the others are add-ons.

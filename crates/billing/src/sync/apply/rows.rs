@@ -185,6 +185,7 @@ pub(super) fn subscription(
         quantity: fetched.quantity,
         monthly_minor: fetched.monthly_minor,
         discount_ends_at: fetched.discount_ends_at,
+        paused_by_us: fetched.is_paused_by_us,
         pause_behavior: fetched.pause_behavior.clone(),
         resumes_at: fetched.resumes_at,
     }

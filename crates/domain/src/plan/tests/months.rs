@@ -77,6 +77,43 @@ fn a_monthly_plan_has_stripes_own_periods() {
 }
 
 #[test]
+fn a_clock_behind_stripes_sees_the_first_month_of_a_period() {
+    let early = "2026-01-30T23:59:57Z";
+    let yearly = with("year", ("2026-01-31", "2027-01-31"), "2026-01-31");
+    let monthly = with("month", ("2026-01-31", "2026-02-28"), "2026-01-31");
+    let weekly = with("week", ("2026-01-31", "2026-02-07"), "2026-01-31");
+    let unknown = SubscriptionFacts {
+        anchor_at: None,
+        ..yearly.clone()
+    };
+    for facts in [&yearly, &monthly, &weekly, &unknown] {
+        assert_eq!(month(facts, early), days("2026-01-31", "2026-02-28"));
+    }
+    // A later year, whose anchor is that of the first one.
+    let second = with("year", ("2027-01-31", "2028-01-31"), "2026-01-31");
+    assert_eq!(
+        month(&second, "2027-01-30T23:59:57Z"),
+        days("2027-01-31", "2027-02-28")
+    );
+
+    let facts = account(vec![yearly.clone()]);
+    let due = allowance_due(&facts, &plan(&facts, at(early)), &[], at(early)).unwrap();
+    assert_eq!(due.expires_at, Some(at("2026-02-28")));
+
+    // A difference is at most the whole difference.
+    let facts = account(vec![SubscriptionFacts {
+        tier: Some("PRO_PLUS".into()),
+        ..yearly
+    }]);
+    let granted = [(
+        allowance_key(1, "PRO", at("2026-01-31")),
+        Credits::new(1_000),
+    )];
+    let due = allowance_due(&facts, &plan(&facts, at(early)), &granted, at(early)).unwrap();
+    assert_eq!(due.amount, Credits::new(5_000));
+}
+
+#[test]
 fn other_intervals_have_months_too() {
     let quarter = with("month", ("2026-01-15", "2026-04-15"), "2026-01-15");
     assert_eq!(
@@ -115,6 +152,36 @@ fn a_yearly_plan_turns_at_the_end_of_its_year() {
         (turn.month_start, turn.month_end),
         days("2027-01-31", "2027-02-28")
     );
+}
+
+#[test]
+fn a_change_to_a_year_that_waits_for_its_payment_leaves_the_month_paid() {
+    let monthly = with("month", ("2026-01-15", "2026-02-15"), "2026-01-15");
+    let paid = invoice(InvoiceStatus::Paid, true, "2026-01-15");
+    let year = |status| PlanInvoice {
+        id: "in_year".into(),
+        billing_reason: "subscription_update".into(),
+        period: Some((at("2026-01-20"), at("2027-01-20"))),
+        ..invoice(status, true, "2026-01-20")
+    };
+    let due = |held: &SubscriptionFacts, status| {
+        let facts = AccountFacts {
+            invoices: vec![paid.clone(), year(status)],
+            ..account(vec![held.clone()])
+        };
+        let now = at("2026-01-25");
+        allowance_due(&facts, &plan(&facts, now), &[], now).map(|due| due.expires_at)
+    };
+
+    for status in [InvoiceStatus::Open, InvoiceStatus::Void] {
+        let until = Some(Some(at("2026-02-15")));
+        assert_eq!(due(&monthly, status), until, "{status:?}");
+    }
+    // In effect, it must be paid.
+    let yearly = with("year", ("2026-01-20", "2027-01-20"), "2026-01-20");
+    assert_eq!(due(&yearly, InvoiceStatus::Open), None);
+    let until = Some(Some(at("2026-02-20")));
+    assert_eq!(due(&yearly, InvoiceStatus::Paid), until);
 }
 
 #[test]

@@ -180,9 +180,21 @@ fn a_paused_collection_earns_what_the_setting_says_whatever_happens_to_its_invoi
         assert_eq!(by_default.allowance, Credits::ZERO, "{:?}", facts.invoices);
         let paid_anyway = plan_at(&facts, &catalog(), full, now());
         assert_eq!(paid_anyway.allowance, PRO, "{:?}", facts.invoices);
+        // A suspension isn't paid for, nor is what it paused when it has been lifted.
+        let suspended = AccountFacts {
+            status: AccountStatus::Suspended,
+            ..facts.clone()
+        };
+        let mut lifted = facts;
+        lifted.subscriptions[0].is_paused_by_us = true;
+        for facts in [suspended, lifted] {
+            let unpaid = plan_at(&facts, &catalog(), full, now());
+            assert_eq!(unpaid.allowance, Credits::ZERO, "{:?}", facts.invoices);
+        }
     }
     let paid_before = AccountFacts {
         invoices: vec![invoice(InvoiceStatus::Paid, true, "2026-11-15")],
+        status: AccountStatus::Suspended,
         ..account(vec![paused])
     };
     assert_eq!(plan(&paid_before, now()).allowance, PRO);

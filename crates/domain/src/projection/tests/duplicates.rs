@@ -40,6 +40,38 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
 }
 
 #[test]
+fn a_plan_bought_on_a_page_of_ours_after_the_suspension_is_undone() {
+    let bought = Session {
+        mode: "subscription".into(),
+        subscription_id: Some("sub_1".into()),
+        invoice_id: Some("in_1".into()),
+        ..topup("paid", "complete")
+    };
+    let paid = Invoice {
+        subscription_id: Some("sub_1".into()),
+        ..invoice("in_1", "paid", "subscription_create")
+    };
+    let mut snapshot = Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![paid],
+        sessions: vec![bought],
+        ..Snapshot::default()
+    };
+    let began = snapshot.subscriptions[0].created_at;
+    assert!(run(&snapshot).undo.is_empty(), "it isn't suspended");
+    assert!(run_suspended(&snapshot, Some(began)).undo.is_empty());
+
+    let wanted = run_suspended(&snapshot, Some(began.plus_seconds(-1)));
+
+    assert_eq!(wanted.undo.len(), 1);
+    assert_eq!(wanted.undo[0].payment_intent.as_deref(), Some("pi_in_1"));
+    assert!(wanted.findings.is_empty(), "it is no duplicate");
+    snapshot.sessions.clear();
+    let wanted = run_suspended(&snapshot, Some(began.plus_seconds(-1)));
+    assert!(wanted.undo.is_empty(), "made at Stripe by hand");
+}
+
+#[test]
 fn case_k12_the_payment_that_comes_after_a_second_plan_was_undone_goes_back_once() {
     let mut snapshot = Snapshot {
         invoices: vec![Invoice {

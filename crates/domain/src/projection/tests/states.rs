@@ -260,7 +260,7 @@ fn facts(wanted: &Desired) -> AccountFacts {
         account: 1,
         anchor_at: at("2026-10-31"),
         is_verified: true,
-        is_closed: false,
+        status: crate::plan::AccountStatus::Active,
         free_claim: None,
         tier_override: None,
         subscriptions: wanted

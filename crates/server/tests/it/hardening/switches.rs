@@ -158,6 +158,7 @@ async fn a_cohort_percentage_selects_about_that_share_and_only_grows() {
         email_verified_at: None,
         created_at: domain::time::Timestamp::from_micros(0),
         updated_at: domain::time::Timestamp::from_micros(0),
+        suspended_at: None,
     };
     let mut before: Vec<u32> = Vec::new();
     for percent in [0, 10, 50, 100] {

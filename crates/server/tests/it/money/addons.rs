@@ -1,6 +1,7 @@
 //! Add-ons in addition to a plan.
 
 use super::*;
+use crate::stage::code;
 
 fn with_addons(settings: &mut Settings) {
     let text = format!(
@@ -195,4 +196,43 @@ async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(st
     let form = [("subscription", held.as_str()), ("price", &plus)];
     let pressed = stage.http.post(url).form(&form).send().await.unwrap();
     assert!(pressed.status().is_client_error(), "{}", pressed.status());
+}
+
+on_both!(
+    a_plan_by_the_year_is_refused_beside_add_ons_by_the_month,
+    with_addons
+);
+async fn a_plan_by_the_year_is_refused_beside_add_ons_by_the_month(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    let held = stage.subscription().await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let seats = seats(stage);
+    let form = [("subscription", held.as_str()), ("price", &seats)];
+    stage.stripe_post("/v1/subscription_items", &form).await;
+    let invoices = stage.stripe_list("/v1/invoices").await.len();
+
+    for action in ["preview", "confirm"] {
+        let body = json!({
+            "action": action, "planId": "PRO", "interval": "year", "quote": "1:0",
+        });
+        let (status, said) = maya.post(CHANGES, body).await;
+        assert_eq!((status, code(&said)), (409, "addon_interval"), "{said}");
+        let detail = said["detail"].as_str().unwrap();
+        assert!(detail.contains("Remove them first"), "{detail}");
+    }
+    let path = "/dashboard/billing/upgrade?planId=PRO&interval=year";
+    let (status, page) = maya.page(path).await;
+    assert_eq!(status, 409);
+    assert!(
+        page.contains("Your add-ons are paid at another interval"),
+        "{page}"
+    );
+    assert_eq!(stage.stripe_list("/v1/invoices").await.len(), invoices);
+    // Another plan by the month can be chosen.
+    let body = json!({ "action": "preview", "planId": "PRO_PLUS" });
+    let (status, preview) = maya.post(CHANGES, body).await;
+    assert_eq!(status, 200, "{preview}");
+    assert_eq!(preview["recurring"]["amount"], "54.00", "with the seat");
 }

@@ -4,6 +4,7 @@ use super::turn::{allowances, past};
 use super::*;
 use crate::audit::run_on;
 use crate::ours::findings;
+use crate::stage::code;
 
 on_both!(a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress);
 async fn a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress(stage: &Stage) {
@@ -74,5 +75,76 @@ async fn a_debit_that_arrives_for_a_voided_invoice_is_a_payment_that_waits_for_a
 
     eventually(async || findings(&maya).await, String::is_empty).await;
     maya.in_step().await;
+    stage.audited().await;
+}
+
+on_both!(
+    while_a_bank_debit_pays_a_change_there_is_no_other_change_and_its_invoice_stays,
+    |settings: &mut Settings| settings.limits.portal_per_minute = 100
+);
+async fn while_a_bank_debit_pays_a_change_there_is_no_other_change_and_its_invoice_stays(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya.session(plan_of("PRO")).await;
+    stage.pay_later(&session).await;
+    stage.twin.settle(&session, true).await.unwrap();
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    let plan = json!({ "planId": "PRO_PLUS" });
+    let ask = async |action: &str, more: Value| {
+        let mut body = json!({ "action": action });
+        for part in [&plan, &more] {
+            body.as_object_mut()
+                .unwrap()
+                .extend(part.as_object().unwrap().clone());
+        }
+        maya.post(CHANGES, body).await
+    };
+    let (_, preview) = ask("preview", json!({})).await;
+    let (status, done) = ask("confirm", json!({ "quote": preview["quote"] })).await;
+    assert_eq!(status, 200, "{done}");
+    let latest = async || stage.stripe_list("/v1/invoices").await[0].clone();
+    let invoice = latest().await;
+    assert_eq!(invoice["status"], "open", "the debit is in progress");
+
+    let year = json!({ "planId": "PRO", "interval": "year" });
+    for (action, more) in [
+        ("preview", json!({})),
+        ("confirm", json!({ "quote": preview["quote"] })),
+        ("preview", year.clone()),
+        ("confirm", year),
+        ("undo", json!({})),
+        ("preview", json!({ "planId": "FREE", "when": "now" })),
+        ("cancel", json!({ "when": "now", "quote": "1:0" })),
+    ] {
+        let (status, said) = ask(action, more.clone()).await;
+        assert_eq!(
+            (status, code(&said)),
+            (409, "payment_in_progress"),
+            "{action} {more}"
+        );
+        let detail = said["detail"].as_str().unwrap();
+        assert!(detail.contains("when it has arrived"), "{detail}");
+    }
+    let (status, page) = maya
+        .page("/dashboard/billing/upgrade?planId=PRO_PLUS")
+        .await;
+    assert_eq!(status, 409, "{page}");
+    assert!(page.contains("on its way from your bank"), "{page}");
+    assert_eq!(latest().await, invoice);
+
+    // An end with the period changes nothing of it.
+    let (status, said) = ask("cancel", json!({})).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(latest().await["status"], "open");
+    let (status, said) = ask("resume", json!({})).await;
+    assert_eq!(status, 200, "{said}");
+    // The debit is over, and the change with it.
+    let path = format!("/v1/invoices/{}/void", id_of(&invoice));
+    stage.stripe_post(&path, &[]).await;
+    stage.settled().await;
+    let (status, said) = ask("preview", json!({})).await;
+    assert_eq!(status, 200, "{said}");
     stage.audited().await;
 }

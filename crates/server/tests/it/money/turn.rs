@@ -127,6 +127,26 @@ async fn a_plan_that_ends_with_its_period_has_no_turn(stage: &Stage) {
     maya.billing_when(is("FREE", "CANCELED")).await;
 }
 
+on_both!(
+    the_trials_allowance_serves_until_the_first_payment_is_settled,
+    with_trial
+);
+async fn the_trials_allowance_serves_until_the_first_payment_is_settled(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "TRIALING")).await;
+    assert_eq!(allowances(&maya).await, [1_000]);
+
+    past_the_end(stage, 600).await;
+
+    assert_eq!(allowances(&maya).await, [1_000], "it serves on");
+    assert_eq!(spend(&maya, 250).await, 201);
+    stage.twin.advance("2h").await.unwrap();
+    eventually(async || allowances(&maya).await, |left| *left == [0, 1_000]).await;
+    let charges = stage.stripe_list("/v1/charges").await;
+    assert_eq!((charges.len(), &charges[0]["amount"]), (1, &json!(1_900)));
+}
+
 on_both!(a_paused_collection_earns_nothing_whatever_its_behavior);
 async fn a_paused_collection_earns_nothing_whatever_its_behavior(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;

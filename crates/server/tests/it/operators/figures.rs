@@ -93,6 +93,7 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         monthly_minor: None,
         discount_ends_at: None,
         pause_behavior: None,
+        paused_by_us: false,
         resumes_at: None,
     };
     stage

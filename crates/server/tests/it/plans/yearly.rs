@@ -110,6 +110,75 @@ async fn a_month_becomes_a_year_now_for_at_most_its_quote(stage: &Stage) {
     assert_eq!((status, code(&again)), (409, "same_plan"));
 }
 
+on_both!(a_month_that_becomes_a_year_keeps_its_credits_beside_the_years_twelve_allowances);
+async fn a_month_that_becomes_a_year_keeps_its_credits_beside_the_years_twelve_allowances(
+    stage: &Stage,
+) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    maya.balance_is(1_100).await;
+    stage.twin.advance("10d").await.unwrap();
+
+    let (_, status, done) = moved(&maya, "PRO", "year").await;
+
+    assert_eq!(status, 200, "{done}");
+    maya.balance_is(2_100).await;
+    // What is left of the month before expires with it, as do the free credits.
+    stage.twin.advance("25d").await.unwrap();
+    maya.balance_is(1_000).await;
+    stage.twin.advance("10d").await.unwrap();
+    maya.balance_is(1_000).await;
+    let account = maya.account;
+    let grants = stage
+        .read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100))
+        .await;
+    let paid = grants
+        .iter()
+        .filter(|one| one.source_key.contains(":PRO:"))
+        .count();
+    assert_eq!(paid, 3, "the month's, and the first two of twelve");
+    stage.audited().await;
+}
+
+on_both!(a_change_shows_what_is_charged_afterward_and_never_an_amount_that_may_end);
+async fn a_change_shows_what_is_charged_afterward_and_never_an_amount_that_may_end(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let held = stage.subscription().await;
+    let item = held["items"]["data"][0]["id"].as_str().unwrap().to_owned();
+    let item = format!("/v1/subscription_items/{item}");
+    let twice = [("quantity", "2"), ("proration_behavior", "none")];
+    stage.stripe_post(&item, &twice).await;
+    let upgrade = "/dashboard/billing/upgrade?planId=PRO_PLUS&interval=";
+    let shown = async |interval: &str| {
+        let (status, preview) = to(&maya, "preview", "PRO_PLUS", interval).await;
+        assert_eq!(status, 200, "{preview}");
+        let (_, page) = maya.page(&format!("{upgrade}{interval}")).await;
+        (preview["recurring"]["amount"].clone(), page)
+    };
+
+    let (month, page) = shown("month").await;
+    assert_eq!(month, "98.00");
+    assert!(page.contains("After that $98.00 per month"), "{page}");
+    assert_eq!(shown("year").await.0, "980.00");
+    let (_, less) = to(&maya, "preview", "PRO", "year").await;
+    assert_eq!(less["recurring"]["amount"], "380.00", "{less}");
+
+    // Stripe's preview can't say that a discount ends before it applies again.
+    let path = stage.subscription_path().await;
+    for (duration, expected) in [("once", Value::Null), ("forever", json!("49.00"))] {
+        let form = [("percent_off", "50"), ("duration", duration)];
+        let coupon = stage.stripe_post("/v1/coupons", &form).await;
+        let form = [("discounts[0][coupon]", coupon["id"].as_str().unwrap())];
+        stage.stripe_post(&path, &form).await;
+        let (amount, page) = shown("month").await;
+        assert_eq!(amount, expected, "{duration}");
+        assert_eq!(
+            page.contains("After that $"),
+            duration == "forever",
+            "{page}"
+        );
+    }
+}
+
 on_both!(a_year_becomes_a_month_at_its_end_and_that_can_be_undone);
 async fn a_year_becomes_a_month_at_its_end_and_that_can_be_undone(stage: &Stage) {
     let maya = subscriber(stage, "PRO", "year").await;

@@ -94,14 +94,20 @@ fn flash(done: &str) -> Option<Banner> {
         "voided" => ("Grant ended", "Its remaining credits were removed."),
         "decided" => ("The decision is recorded", "The plan follows it."),
         "plan" => ("Plan override set", "The override is in effect now."),
-        "suspended" => ("The account is suspended", "Its calls are refused."),
+        "suspended" => (
+            "The account is suspended",
+            "Its calls are refused, and it is charged nothing.",
+        ),
         "finished" => ("Done at Stripe", "Nothing of the request is left."),
         "settled" => ("Request ended", "It won't be tried again."),
         "delayed" => {
             let text = "It is tried again automatically.";
             return Some(Banner::new(Kind::Warn, "It failed again", text));
         }
-        "resumed" => ("The account is active again", "Its calls are answered."),
+        "resumed" => (
+            "The account is active again",
+            "Its calls are answered, and its plan renews as before.",
+        ),
         _ => return None,
     };
     Some(Banner::new(Kind::Ok, title, text))

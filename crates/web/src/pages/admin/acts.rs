@@ -355,10 +355,12 @@ fn status_page(request: &OperatorRequest, typed: &Acting) -> FormPage {
         )
     };
     let text = if is_active {
-        "Its calls are refused from now on. The Stripe subscription keeps charging; cancel it \
-         separately. No credits are taken."
+        "Its calls are refused and it is charged nothing from now on: the collection of its plan is \
+         paused at Stripe, and unpaid invoices are voided. No credits are taken, and nothing is \
+         refunded."
     } else {
-        "Its calls are answered again, using the credits it has."
+        "Its calls are answered again, using the credits it has, and its plan is charged from the \
+         next renewal on."
     };
     let mut page = request.form(words, "status", &typed.attempt);
     page.text = text.into();

@@ -74,13 +74,18 @@ pub(super) fn plan_banners(
     vec![banner]
 }
 
-/// Open disputes, and a paused collection.
-pub(super) fn exception_banners(catalog: &Catalog, view: &View, rows: &Rows) -> Vec<Banner> {
+/// Open disputes, and a paused collection; that of a suspended account needs no words of its own.
+pub(super) fn exception_banners(
+    catalog: &Catalog,
+    view: &View,
+    rows: &Rows,
+    is_suspended: bool,
+) -> Vec<Banner> {
     let disputes = rows.disputes.iter();
     let mut banners: Vec<Banner> = disputes
         .map(|one| banners::disputed(&amount(one.amount_minor, &one.currency)))
         .collect();
-    if view.plan.is_paused && view.plan.status.is_running() {
+    if view.plan.is_paused && view.plan.status.is_running() && !is_suspended {
         let title = paid_title(catalog, &view.plan, rows.live.as_ref());
         let brings_credits = view.plan.allowance.is_positive();
         banners.push(banners::collection_paused(&title, brings_credits));

@@ -6,7 +6,7 @@ use billing::payments::addons;
 use billing::payments::next_charge::Next;
 use billing::summary::View;
 use domain::catalog::Catalog;
-use domain::plan::{Plan, PlanStatus};
+use domain::plan::{AccountStatus, Plan, PlanStatus};
 use domain::time::Timestamp;
 use views::billing::{BillingPage, CreditsPanel, NextCharge, PlanPanel};
 use views::components::{Action, Badge, Fact, Meter, Prose};
@@ -45,8 +45,13 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         now.day() - CHART_DAYS + 1,
         now.day(),
     );
-    let mut banners = plan_banners(&catalog, view, rows, now);
-    banners.extend(exception_banners(&catalog, view, rows));
+    let is_suspended = caller.account.status == AccountStatus::Suspended;
+    let mut banners = if is_suspended {
+        vec![banners::suspended()]
+    } else {
+        plan_banners(&catalog, view, rows, now)
+    };
+    banners.extend(exception_banners(&catalog, view, rows, is_suspended));
     banners.extend(card_banner(view, rows, now));
     banners.extend(owed_banners(rows));
     banners.extend(pending_banners(rows, now));

@@ -65,3 +65,51 @@ fn a_years_payment_covers_the_months_that_have_not_begun() {
     let all = spent_one_of_three.and_later(9_000);
     assert_eq!(all.left_of(19_000), 17_416);
 }
+
+#[tokio::test]
+async fn an_end_from_before_steps_that_canceled_nothing_is_closed_at_the_start() {
+    let database = store::testing::sqlite();
+    let mut settings = crate::config::Settings::load(None, &|_| None).expect("the defaults");
+    settings.database.url = database.url_text.clone().into();
+    let app = App::open(settings).await.expect("the database opens");
+    let role = domain::people::UserRole::User;
+    let user = crate::people::users::ensure(&app, "ann@example.com", role, true).await;
+    let user = user.expect("a user").id;
+    let now = app.now();
+    let undone = Form::new().push(SUBSCRIPTION, "sub_1").encode();
+    let settled = Form::new()
+        .push(SUBSCRIPTION, "sub_2")
+        .push(SETTLED, "true")
+        .encode();
+    let account = app
+        .write(0, move |tx| {
+            let account = store::users::memberships(tx, user)?[0].account_id;
+            for (id, params) in [("int_undone", &undone), ("int_settled", &settled)] {
+                store::intents::insert(tx, &NewIntent::new(id, account, KIND, params), now)?;
+                unfinished::set_owed(tx, id, now)?;
+                let failure = unfinished::Failure {
+                    error: "refused",
+                    needs_attention: true,
+                    counts: true,
+                    next_attempt_at: unfinished::NEVER,
+                };
+                unfinished::put_off(tx, id, &failure, now)?;
+            }
+            Ok(account)
+        })
+        .await
+        .expect("both are recorded");
+
+    close_undone(&app).await.expect("a write");
+
+    let state = async |id: &'static str| {
+        let found = app.read(move |tx| store::intents::find(tx, account, id));
+        found.await.expect("a read").expect("an intent").state
+    };
+    assert_eq!(state("int_undone").await, IntentState::Failed);
+    assert_eq!(
+        state("int_settled").await,
+        IntentState::Open,
+        "a refund is owed"
+    );
+}

@@ -30,11 +30,12 @@ pub(crate) enum Meeting {
 }
 
 /// Finds the account that the host application means by `external_id`, whose person has the verified
-/// address `email`.
+/// address `email`. One that it calls an organization's is no one's personal account.
 pub(crate) fn meet(
     tx: &mut Tx<'_>,
     external_id: &str,
     email: Option<&str>,
+    kind: Option<AccountKind>,
 ) -> store::Result<Meeting> {
     if let Some(account) = accounts::by_external_id(tx, external_id)? {
         return Ok(Meeting::Known(account));
@@ -52,7 +53,10 @@ pub(crate) fn meet(
         (None, None) => return Ok(Meeting::Make(None)),
     };
     if let Some(account) = lone_personal(tx, &user)? {
-        return Ok(Meeting::Adopt(account));
+        return Ok(match kind {
+            Some(AccountKind::Organisation) => Meeting::Taken,
+            _ => Meeting::Adopt(account),
+        });
     }
     let is_named = user.external_id.is_some();
     let places = users::places(tx, user.id)?;
@@ -106,6 +110,40 @@ pub(crate) fn adopt(
     let act = author.act(Action::AccountIdentify, &account.public_id);
     act.with("adopted", json!(true)).append(tx)?;
     Ok(true)
+}
+
+/// Sets what the host application means by an account's id: a person, who is its owner, or an
+/// organization, whose owner has an id of their own.
+pub(crate) fn set_kind(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    kind: AccountKind,
+    now: Timestamp,
+) -> store::Result<()> {
+    if account.kind == kind {
+        return Ok(());
+    }
+    accounts::set_kind(tx, account.id, kind, now)?;
+    match &account.external_id {
+        Some(id) if kind == AccountKind::Organisation => {
+            users::forget_external_id(tx, id).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the owner of a person's account its id, so that a token with another id is refused for
+/// their address from the first one on.
+pub(crate) fn name_owner(tx: &mut Tx<'_>, account: &Account) -> store::Result<()> {
+    let Some(id) = &account.external_id else {
+        return Ok(());
+    };
+    if account.kind == AccountKind::Personal
+        && let Some(owner) = named(tx, id)?
+    {
+        users::set_external_id(tx, owner.id, id)?;
+    }
+    Ok(())
 }
 
 /// A person who comes in, with a verified address.
@@ -227,6 +265,11 @@ fn own_named(tx: &mut Tx<'_>, person: &Person, user: &User, now: Timestamp) -> s
     if users::owners(tx, account.id)? > 0 {
         return Ok(false);
     }
+    // It may be closed, or owned, at this moment.
+    accounts::lock(tx, account.id)?;
+    if accounts::by_external_id(tx, id)?.is_none() || users::owners(tx, account.id)? > 0 {
+        return Ok(false);
+    }
     users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
     let act = person.author.act(Action::MemberOwn, &account.public_id);
     act.with("user", json!(user.public_id)).append(tx)?;
@@ -270,7 +313,8 @@ pub(crate) enum Moved {
     Operator,
 }
 
-/// Moves a user to another address. The old one opens nothing any more: no session, no link.
+/// Moves a user to another address. The old one opens nothing any more: no session, no link and no
+/// invitation. Emails about the user's accounts that wait are sent to the new one.
 pub(crate) fn move_address(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -292,7 +336,8 @@ pub(crate) fn move_address(
     if !users::set_email(tx, user.id, email)? {
         return Ok(Moved::Taken);
     }
-    store::login_links::delete_of(tx, &user.email)?;
+    store::outbox::redirect(tx, &user.email, email)?;
+    store::erasure::address(tx, &user.email)?;
     store::sessions::delete_of_user(tx, user.id)?;
     author
         .act(Action::UserAddress, &user.public_id)

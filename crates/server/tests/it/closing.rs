@@ -170,7 +170,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 }
 
 /// All text in all tables, to search for personal data.
-async fn everything(stage: &Stage) -> String {
+pub async fn everything(stage: &Stage) -> String {
     stage
         .read(|tx| {
             let mut text = String::new();

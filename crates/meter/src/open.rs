@@ -287,7 +287,8 @@ fn read_micros(text: &str) -> Option<u64> {
 
 impl Meter {
     /// Admits calls while the service does not answer, up to a ceiling of credits per account.
-    /// Without this, such calls are refused.
+    /// Without this, such calls are refused. The ceiling is that of this meter and its clones
+    /// together, so a program with one key clones one meter rather than open several.
     #[must_use]
     pub fn open(mut self, ceiling_credits: u64) -> Meter {
         self.open = Some(std::sync::Arc::new(Open::new(ceiling_credits)));

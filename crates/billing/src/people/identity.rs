@@ -183,7 +183,7 @@ pub(crate) fn enter(
     };
     let user = match user {
         Some(user) => user,
-        None => insert(tx, person, now)?,
+        None => user_of(tx, &person.email, (&person.ids.0, person.role), now)?,
     };
     // Another process may let the same person in at the same moment.
     users::lock(tx, user.id)?;
@@ -244,13 +244,19 @@ fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<
     Ok(false)
 }
 
-fn insert(tx: &mut Tx<'_>, person: &Person, now: Timestamp) -> store::Result<User> {
-    let (id, email) = (&person.ids.0, person.email.as_str());
-    match users::insert(tx, id, email, local_part(email), person.role, now)? {
-        Some(user) => Ok(user),
-        // Another process was faster.
-        None => users::by_email(tx, email)?.ok_or(store::Error::NotFound),
+/// The user with this address, made if there is none. Another process may make them at the same
+/// moment: then the whole commit is tried again, since what it read before is no longer so.
+pub(crate) fn user_of(
+    tx: &mut Tx<'_>,
+    email: &str,
+    (id, role): (&str, UserRole),
+    now: Timestamp,
+) -> store::Result<User> {
+    if let Some(user) = users::by_email(tx, email)? {
+        return Ok(user);
     }
+    let user = users::insert(tx, id, email, local_part(email), role, now)?;
+    user.ok_or_else(|| store::Error::Contended("a new user".to_owned()))
 }
 
 /// Makes the user the owner of the account that the host application knows by their id, if it has no

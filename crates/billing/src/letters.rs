@@ -30,19 +30,34 @@ pub fn enqueue(
     outbox::enqueue(tx, &new, now)
 }
 
-/// Queues an email to each of the account's payers, once per recipient and `key`.
+/// Queues an email about a fact to each of the account's payers, once: whoever becomes a payer later,
+/// or gets another address, is not told again. Returns whether it was queued now.
 pub fn notify_payers(
     tx: &mut Tx<'_>,
     account: i64,
-    key: &str,
+    fact: &str,
     letter: &Letter,
     now: Timestamp,
-) -> store::Result<()> {
-    for recipient in payers(tx, account)? {
-        let key = format!("{key}:{recipient}");
-        enqueue(tx, &key, Some(account), &recipient, letter, now)?;
+) -> store::Result<bool> {
+    let recipients = payers(tx, account)?;
+    let of_each: Vec<String> = recipients
+        .iter()
+        .map(|recipient| format!("{fact}:{recipient}"))
+        .collect();
+    // Earlier versions kept no key of the fact itself.
+    for key in &of_each {
+        if outbox::is_known(tx, key)? {
+            return Ok(false);
+        }
     }
-    Ok(())
+    let keys = std::iter::once(fact).chain(of_each.iter().skip(1).map(String::as_str));
+    for (recipient, key) in recipients.iter().zip(keys) {
+        // Another process may be telling them at this moment.
+        if !enqueue(tx, key, Some(account), recipient, letter, now)? {
+            return Ok(false);
+        }
+    }
+    Ok(!recipients.is_empty())
 }
 
 /// The email addresses of the members who are notified of an account's credits and payments: its

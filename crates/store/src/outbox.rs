@@ -137,6 +137,15 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
     Ok(changed > 0)
 }
 
+/// Whether a message with this key was queued before.
+pub fn is_known(tx: &mut Tx<'_>, key: &str) -> Result<bool> {
+    let known: Option<i64> = tx.query_opt(
+        "select id from outbox where key = $1",
+        args![&*stored_key(key)],
+    )?;
+    Ok(known.is_some())
+}
+
 /// Takes messages that are due. One that isn't marked as sent or failed by `until` becomes due
 /// again, so a message may be sent twice, but is never lost.
 pub fn take_due(

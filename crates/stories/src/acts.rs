@@ -4,9 +4,12 @@
 mod customer;
 mod dashboard;
 mod operator;
+mod pages;
+mod people;
 mod program;
 mod terms;
 
+use crate::judge::turn;
 use crate::linked::Fate;
 use crate::world::{Delivery, World};
 
@@ -51,6 +54,22 @@ pub enum Act {
     SignIn { who: u8 },
     /// The host application creates the person's account.
     Put { who: u8 },
+    /// The person comes from the host application, which names them by its id.
+    FromHost { who: u8 },
+    /// The person's address changes at the host application.
+    Address { who: u8 },
+    /// Somebody joins the person's account and makes a key.
+    Join { who: u8 },
+    /// The member is removed.
+    Leave { who: u8 },
+    /// A customer bounds what a day may spend.
+    Limit { who: u8, credits: u32 },
+    /// A customer does something in the portal.
+    Portal { who: u8, task: u8 },
+    /// The company gives a promotion code for the next purchase, in percent.
+    Offer { who: u8, percent: u8 },
+    /// An operator tries an unfinished request again.
+    TryAgain { who: u8 },
     /// A customer buys a plan.
     BuyPlan { who: u8, plan: u8, pay: Pay },
     /// A customer buys a pack.
@@ -190,6 +209,14 @@ impl Act {
         match self {
             Act::SignIn { who } => customer::sign_in(world, who).await,
             Act::Put { who } => customer::put(world, who).await,
+            Act::FromHost { who } => people::come_from_host(world, who).await,
+            Act::Address { who } => people::change_address(world, who).await,
+            Act::Join { who } => people::join(world, who).await,
+            Act::Leave { who } => people::leave(world, who).await,
+            Act::Limit { who, credits } => people::limit(world, who, credits).await,
+            Act::Portal { who, task } => pages::use_portal(world, who, task).await,
+            Act::Offer { who, percent } => pages::offer(world, who, percent).await,
+            Act::TryAgain { who } => people::try_again(world, who).await,
             Act::BuyPlan { who, plan, pay } => customer::buy_plan(world, who, plan, pay).await,
             Act::BuyPack { who, pack, pay } => customer::buy_pack(world, who, pack, pay).await,
             Act::Change { who, plan } => customer::change(world, who, plan).await,
@@ -292,6 +319,7 @@ impl Act {
             Act::Restore => match world.backup.take() {
                 Some(db) => {
                     world.start_on(db).await;
+                    world.forget_what_was_lost().await;
                     world.mark("restored");
                     "restored".to_owned()
                 }
@@ -338,6 +366,10 @@ async fn to_turn(world: &mut World, who: u8, minutes: i8) -> String {
     if wait <= 0 {
         return "already".to_owned();
     }
+    let before = turn::before(world, who).await;
     world.pass(wait).await;
+    if let Some(before) = before {
+        turn::after(world, who, before).await;
+    }
     "turned".to_owned()
 }

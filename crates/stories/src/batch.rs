@@ -89,12 +89,21 @@ const RULES: &[(&str, &str)] = &[
     ("G3", "dispute lost done"),
     ("G3", "dispute won done"),
     ("G4", "renewal"),
+    ("G4", "turn with credits left"),
     ("G5", "end with a refund"),
     ("G6", "automatic top-up"),
+    ("G7", "next charge"),
     ("G8", "pause done"),
+    ("G9", "another life"),
     ("G10", "close done"),
     ("G10", "suspend done"),
+    ("G10", "leave done"),
+    ("G11", "absurd capture"),
+    ("G12", "come from the host done"),
+    ("G12", "change of address done"),
+    ("G13", "join done"),
     ("G15", "debit done"),
+    ("G16", "free operation"),
 ];
 
 impl Summary {

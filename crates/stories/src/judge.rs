@@ -4,8 +4,11 @@ mod access;
 mod allowances;
 mod books;
 mod ends;
+mod identity;
 mod money;
 mod next_charge;
+pub mod pages;
+pub(crate) mod turn;
 
 pub use money::watch;
 
@@ -25,6 +28,7 @@ pub async fn judge(world: &mut World) -> Vec<String> {
     allowances::judge(world, &mut broken).await;
     access::judge(world, &mut broken).await;
     next_charge::judge(world, &mut broken).await;
+    identity::judge(world, &mut broken).await;
     broken
 }
 

@@ -77,7 +77,39 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
         ],
     ),
     (15, &[(1, |_, who| Act::Close { who })]),
-    (30, &[(1, |_, who| Act::Put { who })]),
+    (
+        40,
+        &[
+            (1, |_, who| Act::Put { who }),
+            (1, |_, who| Act::FromHost { who }),
+            (1, |_, who| Act::Address { who }),
+        ],
+    ),
+    (
+        20,
+        &[
+            (2, |_, who| Act::Join { who }),
+            (1, |_, who| Act::Leave { who }),
+            (1, |chance, who| Act::Limit {
+                who,
+                credits: amount(chance),
+            }),
+        ],
+    ),
+    (
+        30,
+        &[(3, |chance, who| Act::Portal {
+            who,
+            task: u8::try_from(chance.below(10)).expect("small"),
+        })],
+    ),
+    (
+        20,
+        &[(2, |chance, who| Act::Offer {
+            who,
+            percent: percent(chance),
+        })],
+    ),
     // Programs.
     (
         80,
@@ -116,6 +148,7 @@ const KINDS: &[(u64, &[(u64, Draw)])] = &[
                 grant: small(chance),
             }),
             (1, |_, who| Act::Forgive { who }),
+            (1, |_, who| Act::TryAgain { who }),
             (1, |_, who| Act::Sync { who }),
         ],
     ),
@@ -407,6 +440,7 @@ impl Story {
             world.stripe.calm();
             world.pass(26 * 3_600).await;
             broken = judge::judge(&mut world).await;
+            judge::pages::judge(&mut world, &mut broken).await;
         }
         Ended {
             broken,

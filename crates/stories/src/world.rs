@@ -1,5 +1,6 @@
 //! One world: the application, Stripe, clocks, and the people in it.
 
+mod letters;
 mod process;
 mod time;
 
@@ -13,6 +14,8 @@ use billing::jobs;
 use billing::operators::on_behalf;
 use billing::sync::{inbox, worker};
 use domain::ledger::Lot;
+use domain::letters::Letter;
+use domain::plan::AccountStatus;
 use domain::time::{ManualClock, Timestamp};
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
@@ -60,6 +63,10 @@ pub struct Person {
     pub email: String,
     /// The account, once there is one.
     pub account: Option<i64>,
+    /// The promotion code for their next purchase.
+    pub code: Option<String>,
+    /// The public id of a member of the account, and the member's key.
+    pub member: Option<(String, KeyCaller)>,
     /// The key of their program.
     pub key: Option<KeyCaller>,
     /// Holds that their program has not ended yet.
@@ -113,6 +120,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// How often each thing was met.
     pub marks: BTreeMap<String, u64>,
+    /// The emails that were sent, with their recipients.
+    pub letters: Vec<(String, Letter)>,
     /// What an act has found broken.
     pub broken: Vec<String>,
     /// A copy of the database that was set aside.
@@ -193,6 +202,7 @@ impl World {
             asked: Asked::default(),
             trace: Vec::new(),
             marks: BTreeMap::new(),
+            letters: Vec::new(),
             broken: Vec::new(),
             backup: None,
             settings,
@@ -245,6 +255,24 @@ impl World {
             .read(move |tx| store::customers::of_account(tx, account));
         let found = found.await.unwrap_or_default();
         found.into_iter().map(|one| one.customer_id).collect()
+    }
+
+    /// After the database was replaced by an earlier one: what happened to the accounts since is
+    /// known to no one but Stripe.
+    pub(crate) async fn forget_what_was_lost(&mut self) {
+        for who in 0..self.people.len() {
+            let row = self.account(who).await;
+            let owner = self.signed_in(who).await;
+            let person = &mut self.people[who];
+            let status = row.as_ref().map(|row| row.status);
+            person.is_closed = status == Some(AccountStatus::Closed);
+            person.is_suspended = status == Some(AccountStatus::Suspended);
+            person.account = row.map(|row| row.id);
+            person.member = None;
+            if let Some(owner) = owner {
+                person.email = owner.user.email;
+            }
+        }
     }
 
     /// The status of the person's newest subscription at Stripe, or `none`.
@@ -383,6 +411,13 @@ impl World {
         for mail in sent.await.unwrap_or_default() {
             self.mark("email");
             self.note(format!("    email {}", mail.key));
+            if let Ok(letter) = serde_json::from_str::<Letter>(&mail.payload) {
+                letters::judge(self, mail.account_id, &letter).await;
+                self.letters.push((mail.recipient, letter));
+            } else {
+                self.broken
+                    .push(format!("the email {} can't be read", mail.key));
+            }
         }
     }
 }

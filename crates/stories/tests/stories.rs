@@ -184,6 +184,25 @@ fn automatic_top_up_follows_spending_only() {
     told(&[PRO, auto, refund, Act::Pass { seconds: 3_600 }]);
 }
 
+#[test]
+fn a_changed_address_is_told_nothing_again() {
+    told(&[
+        PRO,
+        Act::FromHost { who: 0 },
+        Act::Address { who: 0 },
+        Act::Sync { who: 0 },
+    ]);
+}
+
+#[test]
+fn an_account_with_a_member_is_its_owners() {
+    told(&[
+        Act::Join { who: 0 },
+        Act::FromHost { who: 0 },
+        Act::Put { who: 0 },
+    ]);
+}
+
 /// How many random stories every run of the tests performs.
 const STORIES: u64 = 200;
 

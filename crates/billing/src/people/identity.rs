@@ -68,8 +68,8 @@ pub(crate) fn meet(
     })
 }
 
-/// The user's only personal account, if no one else belongs to it, its address is verified, and the
-/// host application has not named it.
+/// The user's only personal account, if no one else owns it, its address is verified, and the host
+/// application has not named it. Members whom the owner invited don't make it another's.
 fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>> {
     let places = users::places(tx, user.id)?.into_iter();
     let own = places
@@ -78,7 +78,7 @@ fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>>
     let [account] = own.as_slice() else {
         return Ok(None);
     };
-    let is_lone = users::members(tx, *account)?.len() == 1;
+    let is_lone = users::owners(tx, *account)? == 1;
     let account = accounts::find(tx, *account)?.filter(|account| {
         account.external_id.is_none()
             && account.email_verified_at.is_some()
@@ -99,7 +99,9 @@ pub(crate) fn adopt(
     if !accounts::set_external_id(tx, account.id, external_id, now)? {
         return Ok(false);
     }
-    if let [owner] = users::members(tx, account.id)?.as_slice() {
+    let members = users::members(tx, account.id)?.into_iter();
+    let owners = members.filter(|member| member.role == MemberRole::Owner);
+    for owner in owners {
         users::set_external_id(tx, owner.user_id, external_id)?;
     }
     tracing::info!(
@@ -235,9 +237,7 @@ fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<
         }
         let account = accounts::find(tx, place.account_id)?;
         let id = account.and_then(|account| account.external_id);
-        if id.is_some_and(|id| id != external_id)
-            && users::members(tx, place.account_id)?.len() == 1
-        {
+        if id.is_some_and(|id| id != external_id) && users::owners(tx, place.account_id)? == 1 {
             return Ok(true);
         }
     }

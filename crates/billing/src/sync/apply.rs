@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::config::AfterLostDispute;
 use crate::error::Result;
 use crate::intents::chain;
-use crate::letters::{enqueue, payers};
+use crate::letters;
 use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
 use crate::sync::{Held, NAMED_MAX, Report, disputed_plan, duplicate_subscription};
@@ -415,12 +415,8 @@ impl Plan {
 
     fn enqueue(&self, tx: &mut Tx<'_>, mail: &Mail, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
-        for recipient in payers(tx, account)? {
-            let key = format!("{}:{recipient}", mail.key);
-            let now = self.real_now;
-            if enqueue(tx, &key, Some(account), &recipient, &mail.letter, now)? {
-                report.changes.push(format!("mail {}", mail.key));
-            }
+        if letters::notify_payers(tx, account, &mail.key, &mail.letter, self.real_now)? {
+            report.changes.push(format!("mail {}", mail.key));
         }
         Ok(())
     }

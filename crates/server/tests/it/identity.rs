@@ -3,6 +3,7 @@
 mod kinds;
 mod meanwhile;
 
+use domain::people::MemberRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -103,6 +104,20 @@ async fn whatever_comes_first_makes_the_account_and_the_others_adopt_it(stage: &
     let named = host.get("/api/v1/balance?account=user-4").await;
     assert_eq!(named.body["available"], 100, "{}", named.body);
 
+    // A mailed sign-in, a member whom the owner invited, the host's session, its PUT.
+    let joe = stage.person("joe@example.com").await;
+    let eves = eve.user;
+    stage
+        .put_member(eves, joe.account, MemberRole::Billing)
+        .await;
+    let cookie = token("user-5", "joe@example.com");
+    let own = json!(joe.account_id().await);
+    assert_eq!(accounts(stage, &cookie).await, [own.clone()]);
+    assert_eq!(
+        put(&host, "user-5", "joe@example.com").await.body["id"],
+        own
+    );
+
     // One person, one account, one free allowance.
     let free = stage
         .read(|tx| {
@@ -112,7 +127,7 @@ async fn whatever_comes_first_makes_the_account_and_the_others_adopt_it(stage: &
             )
         })
         .await;
-    assert_eq!(free, 4);
+    assert_eq!(free, 5);
     stage.audited().await;
 }
 
@@ -195,6 +210,7 @@ async fn a_changed_address_moves_with_the_id_and_the_old_one_opens_and_keeps_not
     let maya = stage.buyer("old@example.com", 500).await;
     let paid = maya.account_id().await;
     assert_eq!(put(&host, "user-1", "old@example.com").await.status, 200);
+    let mails = stage.mails_with("").await;
     stage
         .http
         .post(format!("{}/api/auth/link", stage.base))
@@ -264,6 +280,16 @@ async fn a_changed_address_moves_with_the_id_and_the_old_one_opens_and_keeps_not
         "its sessions ended"
     );
     assert_eq!(links().await, 0, "its links too");
+    let synced = stage.sync(maya.account).await;
+    assert!(
+        !synced
+            .changes
+            .iter()
+            .any(|change| change.starts_with("mail")),
+        "{:?}",
+        synced.changes
+    );
+    assert_eq!(stage.mails_with("").await, mails + 1, "only the link");
     let new = stage.person("new@example.com").await;
     assert_eq!(new.account_id().await, paid);
     assert_eq!(new.billing().await["credits"]["balance"], 600);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 
 use super::{Arg, Record, Role, Row, STATEMENT_CACHE};
@@ -126,6 +127,9 @@ pub(crate) fn copy(from: &rusqlite::Connection, to: &mut rusqlite::Connection) -
 fn configure(connection: &rusqlite::Connection, role: Role, synchronous: bool) -> Result<()> {
     connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Without this, SQLite compiles a statement again at each execution if it has a parameter that
+    // might prove a partial index usable. Our statements name such states literally.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let cache_kib = if role == Role::Writer {
         WRITER_CACHE_KIB
     } else {
@@ -171,5 +175,30 @@ impl From<rusqlite::Error> for Error {
             ) => Error::Unavailable(said),
             _ => Error::Database(said),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_compiled_once_although_its_parameters_change() {
+        let connection = open_in_memory().unwrap();
+        let table = "create table thing (id integer primary key, state text, owner text);
+                     create index thing_due on thing (owner) where state = 'due'";
+        connection.execute_batch(table).unwrap();
+        let mut statement = connection
+            .prepare("select id from thing where state = $1 and owner = $2")
+            .unwrap();
+
+        for (state, owner) in [("due", "a"), ("done", "b"), ("due", "c")] {
+            bind(&mut statement, &[Arg::Text(state), Arg::Text(owner)]).unwrap();
+            assert!(statement.raw_query().next().unwrap().is_none());
+        }
+
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -26,6 +26,12 @@ pub(super) async fn sign_in(world: &mut World, who: u8) -> String {
     let Some(Ok(user)) = done else {
         return said(world, "sign in", done);
     };
+    settle_in(world, who, user).await;
+    "signed in".to_owned()
+}
+
+/// The account of a user who came in becomes the person's.
+pub(super) async fn settle_in(world: &mut World, who: usize, user: i64) {
     let app = world.app.clone();
     let places = app
         .read(move |tx| store::users::memberships(tx, user))
@@ -33,6 +39,12 @@ pub(super) async fn sign_in(world: &mut World, who: u8) -> String {
     let account = places
         .ok()
         .and_then(|places| Some(places.first()?.account_id));
+    if account.is_some()
+        && !world.people[who].lives.is_empty()
+        && world.people[who].account != account
+    {
+        world.mark("another life");
+    }
     let person = &mut world.people[who];
     if person.account != account {
         person.is_closed = false;
@@ -42,19 +54,27 @@ pub(super) async fn sign_in(world: &mut World, who: u8) -> String {
         person.lives.extend(account);
     }
     person.account = account;
-    "signed in".to_owned()
 }
 
 pub(super) async fn put(world: &mut World, who: u8) -> String {
     let who = person(world, who);
     let email = world.people[who].email.clone();
+    let done = puts(world, who, &email).await;
+    said(world, "put", done)
+}
+
+/// The host application puts the person's account with this address.
+pub(super) async fn puts(
+    world: &mut World,
+    who: usize,
+    email: &str,
+) -> Option<billing::error::Result<put::Saved>> {
     let body = serde_json::json!({"name": format!("Person {who}"), "email": email});
     let body: PutAccount = serde_json::from_value(body).expect("a body");
     let (app, id) = (world.app.clone(), format!("host-{who}"));
-    let done = world
+    world
         .run(async move { put::put(&app, "host", id, body).await })
-        .await;
-    said(world, "put", done)
+        .await
 }
 
 /// A plan by a number, and how often it is paid: one of three pays by the year.
@@ -93,6 +113,12 @@ async fn buy(world: &mut World, who: u8, purchase: Purchase, pay: Pay) -> String
     let session = url.rsplit('/').next().unwrap_or_default().to_owned();
     if !world.stripe.read(|core| core.object(&session).is_some()) {
         return format!("sent to {url}");
+    }
+    // A code that the page doesn't take changes nothing.
+    if let Some(code) = world.people[who].code.take() {
+        let _ = world
+            .stripe
+            .act(|core, now| core.apply_promotion_code(&session, &code, now));
     }
     let paid = pay_session(world, &session, pay);
     world.collect_mail();

@@ -103,6 +103,9 @@ pub(super) async fn debit(world: &mut World, who: u8, credits: u32, again: bool)
         "debit-{who}-{}",
         count - u64::from(again && count > 0)
     ));
+    if credits == 7 {
+        world.mark("free operation");
+    }
     let app = world.app.clone();
     let done = world.run(async move { debits::debit(&app, &caller, key, &call(credits)).await });
     let done = done.await;
@@ -139,6 +142,9 @@ pub(super) async fn capture(world: &mut World, who: u8, credits: u32) -> String 
     let Some(hold) = world.people[who].holds.pop() else {
         return "no hold".to_owned();
     };
+    if credits == 6_000 {
+        world.mark("absurd capture");
+    }
     let app = world.app.clone();
     let done = world.run(async move {
         let name = HoldName {

@@ -243,16 +243,16 @@ async fn refunded_with_end(world: &mut World, account: i64, subscription: &str) 
     })
 }
 
-/// What of a charge went back: refunds that did not fail, or all of it when a dispute was lost.
+/// What of a charge went back: refunds that did not fail, and disputes that were lost.
 fn gone_back(world: &World, charge: &Value) -> i64 {
     world.stripe.read(|core| {
         let disputes = core.objects("dispute").into_iter();
-        let is_lost = disputes
-            .filter(|one| one["charge"] == charge["id"])
-            .any(|one| text(one, "status") == "lost");
-        if is_lost {
-            return charge["amount"].as_i64().unwrap_or(0);
-        }
-        charge["amount_refunded"].as_i64().unwrap_or(0)
+        let lost: i64 = disputes
+            .filter(|one| one["charge"] == charge["id"] && text(one, "status") == "lost")
+            .filter_map(|one| one["amount"].as_i64())
+            .sum();
+        let (refunded, paid) = (&charge["amount_refunded"], &charge["amount"]);
+        let gone = lost + refunded.as_i64().unwrap_or(0);
+        gone.min(paid.as_i64().unwrap_or(0))
     })
 }

@@ -188,7 +188,8 @@ async fn settle(
             store::settings::put_of_account(tx, number, &name, note, now)?;
         }
         let mail_key = format!("refunded:{}", refund.id);
-        crate::letters::notify_payers(tx, number, &mail_key, &letter, real_now)
+        crate::letters::notify_payers(tx, number, &mail_key, &letter, real_now)?;
+        Ok(())
     })
     .await?;
     app.email_due.notify_one();

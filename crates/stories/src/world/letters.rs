@@ -1,0 +1,92 @@
+//! No email contradicts the state of its account at the moment when it is sent.
+
+use domain::letters::{DisputeOutcome, Letter};
+use serde_json::Value;
+
+use super::World;
+use crate::linked::text;
+
+/// Judges an email of an account.
+pub(super) async fn judge(world: &mut World, account: Option<i64>, letter: &Letter) {
+    let mut people = world.people.iter();
+    let who = people.position(|person| person.account == account);
+    let (Some(who), Some(account)) = (who, account) else {
+        return;
+    };
+    if let Some(why) = wrong(world, who, account, letter).await {
+        let line = format!("person {who} reads {letter:?}, but {why}");
+        world.broken.push(line);
+    }
+}
+
+async fn wrong(
+    world: &mut World,
+    who: usize,
+    account: i64,
+    letter: &Letter,
+) -> Option<&'static str> {
+    let customers = world.customers(who).await;
+    let any = |world: &World, kind: &str, fits: &dyn Fn(&Value) -> bool| {
+        world.stripe.read(|core| {
+            let all = core.objects(kind).into_iter();
+            all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()))
+                .any(fits)
+        })
+    };
+    let closed = world.people[who].is_closed;
+    match letter {
+        Letter::CreditsLow { .. } | Letter::CreditsGone {} | Letter::PlanEnding { .. }
+            if closed =>
+        {
+            Some("the account is closed")
+        }
+        Letter::CreditsGone {} => {
+            let now = world.now();
+            let left = world
+                .app
+                .read(move |tx| Ok(store::ledger::loaded(tx, account)?.available(now)));
+            let left = left.await.unwrap_or_default();
+            left.is_positive().then_some("there are credits")
+        }
+        Letter::PlanEnded { .. } => {
+            let others = world.stripe.others();
+            let is_live = any(world, "subscription", &|one| {
+                matches!(text(one, "status"), "active" | "trialing")
+                    && !others.contains(text(one, "id"))
+            });
+            is_live.then_some("a plan is active")
+        }
+        Letter::PaymentFailed { amount, .. } => {
+            let has_failed = any(world, "invoice", &|one| {
+                one["attempt_count"].as_i64() > Some(0)
+            }) || any(world, "charge", &|one| {
+                text(one, "status") == "failed" && one["amount"] == *amount
+            });
+            (!has_failed).then_some("no payment failed")
+        }
+        Letter::Receipt { amount, .. } | Letter::AutoTopupDone { amount, .. } => {
+            let is_paid = any(world, "charge", &|one| {
+                one["paid"] == true && one["amount"] == *amount
+            }) || any(world, "invoice", &|one| {
+                text(one, "status") == "paid" && one["total"] == *amount
+            });
+            (!is_paid).then_some("nothing of that amount was paid")
+        }
+        Letter::Disputed {
+            outcome, amount, ..
+        } => {
+            let status = match outcome {
+                DisputeOutcome::Opened => "",
+                DisputeOutcome::Won => "won",
+                DisputeOutcome::Lost => "lost",
+            };
+            let is_known = world.stripe.read(|core| {
+                core.objects("dispute").into_iter().any(|one| {
+                    one["amount"] == *amount && (status.is_empty() || one["status"] == status)
+                })
+            });
+            (!is_known).then_some("there is no such dispute")
+        }
+        _ => None,
+    }
+}

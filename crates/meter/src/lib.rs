@@ -214,11 +214,12 @@ impl Meter {
             .post("/api/v1/holds", body, Some(idempotency_key))
             .await;
         match (answer, &self.open) {
-            (Ok((hold, headers)), open) => {
-                if let Some(open) = open {
-                    open.remember_price(cost, headers.cost.as_deref());
-                }
+            (Ok((hold, headers)), _) => {
                 let is_replayed = headers.is_replayed;
+                // A replay says what the call cost when it was made.
+                if !is_replayed {
+                    self.learn(cost, headers.cost.as_deref()).await;
+                }
                 Ok(Hold {
                     is_replayed,
                     ..hold

@@ -2,15 +2,19 @@
 //!
 //! By default a meter is closed: nothing is served. An open meter admits calls up to a ceiling of
 //! credits per account, records them and charges them once the service is back
-//! ([`Meter::reconcile`]). It uses the last price that the service returned and refuses an
-//! operation without a known price.
+//! ([`Meter::reconcile`]). It uses the last price that the service returned: for an operation with
+//! several meters, the rate of each in the price list, so that the ceiling holds for their sum,
+//! whatever a call uses of each. An operation or a meter without a known price is refused.
 //!
 //! The admitted calls are kept in memory. Persist [`Meter::owed`] if a crash of the host
 //! application must not lose them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::{Cost, Error, Hold, Meter, Units};
@@ -21,6 +25,8 @@ const MICROS: u64 = 1_000_000;
 const OWED_MAX: usize = 100_000;
 /// The prefix of the id of a hold that exists only in this process.
 const OPEN: &str = "open_";
+/// The shortest time between two requests for the price list.
+const PRICES_EVERY: Duration = Duration::from_mins(1);
 
 /// A call that was admitted and is not charged yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,14 +62,60 @@ pub(crate) struct Open {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last known price of one unit of each operation, in micro-credits, rounded up.
-    prices: HashMap<String, u64>,
+    /// The last known price of each operation.
+    prices: HashMap<String, Price>,
+    /// The time at which the price list was last requested.
+    prices_asked_at: Option<Instant>,
     /// The cost of calls that were admitted and not charged yet, by account, in micro-credits.
     spent: HashMap<Option<String>, u64>,
     /// The holds of calls in progress.
-    holds: HashMap<String, Owed>,
+    holds: HashMap<String, Admitted>,
     /// The calls that wait to be charged.
-    owed: Vec<Owed>,
+    owed: Vec<Admitted>,
+}
+
+/// What a unit of an operation costs, in micro-credits, rounded up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Price {
+    /// One rate.
+    Unit(u64),
+    /// A rate for each meter.
+    Meters(BTreeMap<String, u64>),
+}
+
+impl Price {
+    /// The cost in micro-credits; `None` if the price of a part of it isn't known.
+    fn of(&self, units: &Units) -> Option<u64> {
+        match (self, units) {
+            (Price::Unit(rate), Units::Count(units)) => Some(rate.saturating_mul(*units)),
+            (Price::Meters(rates), Units::Meters(used)) => {
+                used.iter().try_fold(0_u64, |sum, (meter, units)| {
+                    let part = rates.get(meter)?.saturating_mul(*units);
+                    Some(sum.saturating_add(part))
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A call that was admitted, and its part of what its account has spent.
+#[derive(Clone, Debug)]
+struct Admitted {
+    call: Owed,
+    micros: u64,
+}
+
+impl State {
+    /// Replaces a call's part of what its account has spent.
+    fn recount(&mut self, account: Option<&String>, before: u64, after: u64) {
+        let account = account.cloned();
+        let spent = self.spent.entry(account.clone()).or_default();
+        *spent = spent.saturating_sub(before).saturating_add(after);
+        if *spent == 0 {
+            self.spent.remove(&account);
+        }
+    }
 }
 
 impl Open {
@@ -78,19 +130,51 @@ impl Open {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers the cost of a call that the service returned.
-    pub(crate) fn remember_price(&self, cost: &Cost, credits: Option<&str>) {
+    /// Remembers the cost of a call that the service returned. Returns whether the price list must
+    /// be read, because the cost of several meters is not what their known rates add up to.
+    fn remember_price(&self, cost: &Cost, credits: Option<&str>) -> bool {
         let Some(micros) = credits.and_then(read_micros) else {
-            return;
+            return false;
         };
-        let unit = micros.div_ceil(cost.units.total().max(1));
         let mut state = self.state();
-        let known = state.prices.entry(cost.operation.clone()).or_default();
-        // The mix of meters differs from call to call, so the dearest counts against the ceiling.
-        *known = match cost.units {
-            Units::Count(_) => unit,
-            Units::Meters(_) => unit.max(*known),
-        };
+        match cost.units {
+            Units::Count(units) => {
+                let price = Price::Unit(micros.div_ceil(units.max(1)));
+                state.prices.insert(cost.operation.clone(), price);
+                false
+            }
+            Units::Meters(_) => {
+                let known = state.prices.get(&cost.operation);
+                if known.and_then(|price| price.of(&cost.units)) == Some(micros) {
+                    return false;
+                }
+                // A price that has changed is no longer known.
+                state.prices.remove(&cost.operation);
+                let is_due = state
+                    .prices_asked_at
+                    .is_none_or(|at| at.elapsed() >= PRICES_EVERY);
+                if is_due {
+                    state.prices_asked_at = Some(Instant::now());
+                }
+                is_due
+            }
+        }
+    }
+
+    /// Remembers the rates of the operations that have several meters.
+    fn remember_list(&self, list: &PriceList) {
+        let mut state = self.state();
+        for one in &list.operations {
+            let rates = one.rates.iter().flatten();
+            let rates = rates.map(|(meter, rate)| Some((meter.clone(), read_micros(rate.get())?)));
+            match rates.collect::<Option<BTreeMap<_, _>>>() {
+                Some(rates) if !rates.is_empty() => {
+                    let price = Price::Meters(rates);
+                    state.prices.insert(one.operation.clone(), price);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Admits a call. Returns `None` if it exceeds the ceiling or has no known price.
@@ -103,24 +187,20 @@ impl Open {
                 ..open_hold(id)
             });
         }
-        let price = state
-            .prices
-            .get(&cost.operation)?
-            .saturating_mul(cost.units.total());
+        let micros = state.prices.get(&cost.operation)?.of(&cost.units)?;
         let spent = state.spent.get(&cost.account).copied().unwrap_or(0);
-        let after = spent.saturating_add(price);
         let waiting = state.owed.len() + state.holds.len();
-        if after > self.ceiling_micros || waiting >= OWED_MAX {
+        if spent.saturating_add(micros) > self.ceiling_micros || waiting >= OWED_MAX {
             return None;
         }
-        state.spent.insert(cost.account.clone(), after);
-        let owed = Owed {
+        state.recount(cost.account.as_ref(), 0, micros);
+        let call = Owed {
             account: cost.account.clone(),
             operation: cost.operation.clone(),
             units: cost.units.clone(),
             key: id.clone(),
         };
-        state.holds.insert(id.clone(), owed);
+        state.holds.insert(id.clone(), Admitted { call, micros });
         Some(open_hold(id))
     }
 
@@ -131,20 +211,20 @@ impl Open {
             return None;
         }
         let mut state = self.state();
-        let owed = state.holds.remove(hold)?;
-        let wanted = units.unwrap_or_else(|| owed.units.clone());
-        let is_used = wanted.total() > 0;
-        let price = state.prices.get(&owed.operation).copied().unwrap_or(0);
-        let held = price.saturating_mul(owed.units.total());
-        let spent = state.spent.entry(owed.account.clone()).or_default();
-        *spent = spent
-            .saturating_sub(held)
-            .saturating_add(price.saturating_mul(wanted.total()));
+        let Admitted { call, micros } = state.holds.remove(hold)?;
+        let units = units.unwrap_or_else(|| call.units.clone());
+        let is_used = units.total() > 0;
+        let price = state.prices.get(&call.operation);
+        // What can't be priced counts as much as was set aside.
+        let cost = if is_used {
+            price.and_then(|price| price.of(&units)).unwrap_or(micros)
+        } else {
+            0
+        };
+        state.recount(call.account.as_ref(), micros, cost);
         if is_used {
-            state.owed.push(Owed {
-                units: wanted,
-                ..owed
-            });
+            let call = Owed { units, ..call };
+            state.owed.push(Admitted { call, micros: cost });
         }
         Some(Hold {
             id: hold.to_owned(),
@@ -154,20 +234,33 @@ impl Open {
     }
 
     pub(crate) fn owed(&self) -> Vec<Owed> {
-        self.state().owed.clone()
+        let state = self.state();
+        state.owed.iter().map(|one| one.call.clone()).collect()
     }
 
     /// Removes a call that was charged or refused, which frees room below the ceiling of its
     /// account.
     fn remove(&self, owed: &Owed) {
         let mut state = self.state();
-        let price = state.prices.get(&owed.operation).copied().unwrap_or(0);
-        let cost = price.saturating_mul(owed.units.total());
-        state.owed.retain(|one| one.key != owed.key);
-        if let Some(spent) = state.spent.get_mut(&owed.account) {
-            *spent = spent.saturating_sub(cost);
+        let found = state.owed.iter().position(|one| one.call.key == owed.key);
+        if let Some(place) = found {
+            let Admitted { call, micros } = state.owed.remove(place);
+            state.recount(call.account.as_ref(), micros, 0);
         }
     }
+}
+
+/// What is read of `GET /api/pricing`.
+#[derive(Debug, Deserialize)]
+struct PriceList {
+    operations: Vec<Listed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    operation: String,
+    /// Credits that a unit of each meter costs, as they are written.
+    rates: Option<BTreeMap<String, Box<RawValue>>>,
 }
 
 fn open_hold(id: String) -> Hold {
@@ -194,11 +287,27 @@ fn read_micros(text: &str) -> Option<u64> {
 
 impl Meter {
     /// Admits calls while the service does not answer, up to a ceiling of credits per account.
-    /// Without this, such calls are refused.
+    /// Without this, such calls are refused. The ceiling is that of this meter and its clones
+    /// together, so a program with one key clones one meter rather than open several.
     #[must_use]
     pub fn open(mut self, ceiling_credits: u64) -> Meter {
         self.open = Some(std::sync::Arc::new(Open::new(ceiling_credits)));
         self
+    }
+
+    /// Remembers what a call cost, and reads the price list if that says too little about several
+    /// meters. A list that can't be read leaves the operation without a price, so it is refused
+    /// during an outage.
+    pub(crate) async fn learn(&self, cost: &Cost, credits: Option<&str>) {
+        let Some(open) = &self.open else { return };
+        if !open.remember_price(cost, credits) {
+            return;
+        }
+        let asked = self.http.get(format!("{}/api/pricing", self.base)).send();
+        let Ok(answer) = asked.await else { return };
+        if let Ok(list) = answer.json::<PriceList>().await {
+            open.remember_list(&list);
+        }
     }
 
     /// The calls that were admitted and are not charged yet.
@@ -258,164 +367,4 @@ impl Meter {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::net::SocketAddr;
-    use std::sync::{Arc, Mutex};
-
-    use axum::http::{HeaderMap, StatusCode};
-    use axum::routing::post;
-    use axum::{Json, Router};
-    use tokio::task::JoinHandle;
-
-    use super::*;
-
-    /// The keys that were charged, across restarts of the service.
-    type Charged = Arc<Mutex<HashSet<String>>>;
-
-    async fn started(at: Option<SocketAddr>, charged: Charged) -> (SocketAddr, JoinHandle<()>) {
-        let holds = post(|Json(body): Json<Value>| async move {
-            let cost = body["units"].as_u64().unwrap() * 2;
-            let answer = json!({ "id": "hold_1", "state": "pending" });
-            ([("x-credits-cost", cost.to_string())], Json(answer))
-        });
-        let debits = post(move |headers: HeaderMap| async move {
-            let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-            charged.lock().unwrap().insert(key);
-            (StatusCode::CREATED, Json(json!({ "id": "deb_1" })))
-        });
-        let router = Router::new()
-            .route("/api/v1/holds", holds)
-            .route("/api/v1/debits", debits);
-        let wanted = at.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
-        let listener = tokio::net::TcpListener::bind(wanted).await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let service = tokio::spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        });
-        (at, service)
-    }
-
-    fn meter(at: SocketAddr) -> Meter {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Meter::new(&format!("http://{at}"), "lbx_test_key").unwrap()
-    }
-
-    async fn killed(service: JoinHandle<()>) {
-        service.abort();
-        let _ = service.await;
-    }
-
-    #[tokio::test]
-    async fn a_killed_service_refuses_calls_unless_a_ceiling_lets_them_through() {
-        let charged = Charged::default();
-        let (at, service) = started(None, charged.clone()).await;
-        let closed = meter(at);
-        let open = meter(at).open(10);
-        let chat = Cost::units("chat", 2);
-        closed.authorize(&chat, "before").await.unwrap();
-        open.authorize(&chat, "before").await.unwrap();
-        killed(service).await;
-
-        assert!(matches!(
-            closed.authorize(&chat, "a").await,
-            Err(Error::Unavailable(_))
-        ));
-        let first = open.authorize(&chat, "a").await.unwrap();
-        let again = open.authorize(&chat, "a").await.unwrap();
-        let second = open.authorize(&chat, "b").await.unwrap();
-        assert_eq!(first.id, again.id, "a retry is the same call");
-        assert!(again.is_replayed && !first.is_replayed);
-        assert!(
-            open.authorize(&chat, "c").await.is_err(),
-            "4 and 4 of 10 are spent"
-        );
-        assert!(
-            open.authorize(&Cost::units("ocr", 1), "d").await.is_err(),
-            "an operation without a known price"
-        );
-        open.capture(&first.id, Some(1)).await.unwrap();
-        open.release(&second.id).await.unwrap();
-        assert_eq!(open.owed().len(), 1);
-        assert_eq!(
-            open.reconcile().await.unwrap().left,
-            1,
-            "the service is still down"
-        );
-
-        let (_, service) = started(Some(at), charged.clone()).await;
-        let reconciled = open.reconcile().await.unwrap();
-        let nothing = open.reconcile().await.unwrap();
-
-        assert_eq!((reconciled.charged, reconciled.left), (1, 0));
-        assert_eq!(nothing, Reconciled::default());
-        assert_eq!(charged.lock().unwrap().len(), 1, "charged once");
-        killed(service).await;
-        assert!(
-            open.authorize(&Cost::units("chat", 5), "e").await.is_ok(),
-            "the ceiling has room again"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_refused_call_is_set_aside_and_does_not_block_those_behind_it() {
-        let debits = post(|Json(body): Json<Value>| async move {
-            match body["operation"].as_str() {
-                Some("gone") => (
-                    StatusCode::BAD_REQUEST,
-                    Json(json!({ "code": "no_operation" })),
-                ),
-                _ => (StatusCode::CREATED, Json(json!({ "id": "deb_1" }))),
-            }
-        });
-        let router = Router::new().route("/api/v1/debits", debits);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let meter = meter(at).open(100);
-        let open = meter.open.as_ref().unwrap();
-        for (operation, key) in [("gone", "1"), ("chat", "2")] {
-            let cost = Cost::units(operation, 1);
-            open.remember_price(&cost, Some("1"));
-            let hold = open.admit(&cost, key).unwrap();
-            open.settle(&hold.id, None).unwrap();
-        }
-
-        let reconciled = meter.reconcile().await.unwrap();
-
-        assert_eq!((reconciled.charged, reconciled.left), (1, 0));
-        let refused: Vec<&str> = reconciled
-            .refused
-            .iter()
-            .map(|one| &*one.operation)
-            .collect();
-        assert_eq!(refused, ["gone"]);
-    }
-
-    #[tokio::test]
-    async fn each_account_has_its_own_ceiling() {
-        let open = Open::new(4);
-        let of = |account: &str| Cost::units("chat", 1).of_account(account);
-        open.remember_price(&of("a"), Some("2.5"));
-
-        assert!(open.admit(&of("a"), "1").is_some());
-        assert!(open.admit(&of("a"), "2").is_none());
-        assert!(open.admit(&of("b"), "3").is_some());
-    }
-
-    #[tokio::test]
-    async fn calls_of_several_meters_count_by_their_dearest_mix_and_are_owed_by_meter() {
-        let open = Open::new(4);
-        let of = |input, output| Cost::meters("llm", [("input", input), ("output", output)]);
-        open.remember_price(&of(0, 100), Some("0.8"));
-        open.remember_price(&of(100, 0), Some("0.2"));
-
-        let hold = open.admit(&of(300, 100), "1").unwrap();
-        assert!(open.admit(&of(200, 0), "2").is_none(), "3.2 of 4 are spent");
-        let used = Units::of_meters([("input", 10), ("output", 7)]);
-        open.settle(&hold.id, Some(used.clone())).unwrap();
-
-        assert_eq!(open.owed()[0].units, used);
-        assert_eq!(used.json(), json!({ "input": 10, "output": 7 }));
-    }
-}
+mod tests;

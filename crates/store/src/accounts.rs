@@ -417,6 +417,14 @@ pub fn set_external_id(
     Ok(changed > 0)
 }
 
+/// Sets whether the account is one person's or an organization's.
+pub fn set_kind(tx: &mut Tx<'_>, account: i64, kind: AccountKind, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update account set kind = $2, updated_at = $3 where id = $1",
+        args![account, kind, now],
+    )
+}
+
 /// Records that the email address was verified, keeping the first time. Returns whether this was
 /// the first.
 pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {

@@ -65,26 +65,33 @@ pub fn subscriptions(
     )
 }
 
-/// Accounts with a running subscription whose preview of the next invoice is a day old or stale, the
-/// oldest previews first. One that can't be fetched is tried again every hour.
+/// Accounts with a running subscription whose preview of the next invoice is a day old, stale or
+/// missing, the oldest previews first. One that can't be fetched is tried again every hour.
 pub fn previews(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     tx.query(
-        "select n.account_id
-           from next_charge n
-           join subscription s on s.subscription_id = n.subscription_id
-                              and s.account_id = n.account_id
-          where (n.fetched_at <= $1 - 86400000000 or n.inputs = '')
-            and s.live = 1
+        "select s.account_id
+           from (select subscription_id, fetched_at
+                   from next_charge
+                  where fetched_at <= $1 - 86400000000 or inputs = ''
+                  union all
+                 select o.subscription_id, 0
+                   from subscription o
+                  where o.live = 1
+                    and not exists (select 1
+                                      from next_charge n
+                                     where n.subscription_id = o.subscription_id)) due
+           join subscription s on s.subscription_id = due.subscription_id
+          where s.live = 1
             and s.paused = 0
             and s.ended_at is null
             and s.status in ('active', 'trialing', 'past_due')
             and s.synced_at <= $1 - 3600000000
             and not exists (select 1
                               from account_sync a
-                             where a.account_id = n.account_id
+                             where a.account_id = s.account_id
                                and (a.parked_at is not null or a.done_gen < a.dirty_gen))
-          group by n.account_id
-          order by min(n.fetched_at), n.account_id
+          group by s.account_id
+          order by min(due.fetched_at), s.account_id
           limit $2",
         args![now, limit],
     )

@@ -56,6 +56,12 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymize(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
+    address(tx, email)
+}
+
+/// Ends what was sent to an address: its links, its open invitations, and the emails that wait. They
+/// and those that were sent forget it.
+pub fn address(tx: &mut Tx<'_>, email: &str) -> Result<()> {
     crate::login_links::delete_of(tx, email)?;
     // The address may be encrypted with any key, or stored as plain text.
     let forms = tx.forms(email);

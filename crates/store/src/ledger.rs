@@ -261,8 +261,11 @@ fn reversals(
         .collect();
     allowances.extend(granted);
     let mut commands = Vec::new();
-    for claim in claims(&allowances, invoices, &rules.catalog) {
-        load::load_family(tx, ledger, &claim.source_key)?;
+    let claims = claims(&allowances, invoices, &rules.catalog);
+    if !claims.is_empty() {
+        load::load_allowances(tx, ledger, since)?;
+    }
+    for claim in claims {
         let Some(lot) = ledger.lot_by_source(&claim.source_key) else {
             continue;
         };

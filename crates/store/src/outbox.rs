@@ -244,6 +244,25 @@ pub fn set_failed(
     )
 }
 
+/// Sends the emails about accounts that wait for one address to another. An invitation's link works
+/// for its own address only, so it stays.
+pub fn redirect(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
+    let to = tx.seal(to).into_owned();
+    for form in &tx.forms(from) {
+        tx.execute(
+            "update outbox
+                set recipient = $2
+              where kind = 'mail'
+                and state = 'queued'
+                and account_id is not null
+                and key not like 'invitation:%'
+                and recipient = $1",
+            args![form, &to],
+        )?;
+    }
+    Ok(())
+}
+
 /// Sends a message again, whatever its state.
 pub fn requeue(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     tx.execute(

@@ -114,6 +114,14 @@ pub fn set_external_id(tx: &mut Tx<'_>, user: i64, external_id: &str) -> Result<
     )
 }
 
+/// Takes the host application's id from the user who has it.
+pub fn forget_external_id(tx: &mut Tx<'_>, external_id: &str) -> Result<u64> {
+    tx.execute(
+        "update user_account set external_id = null where external_id = $1",
+        args![external_id],
+    )
+}
+
 /// Gives the user another address, in lower case. Returns `false` if another user has it.
 pub fn set_email(tx: &mut Tx<'_>, user: i64, email: &str) -> Result<bool> {
     let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));

@@ -241,6 +241,8 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
     let name = name.map(|user| user.public_id).unwrap_or_default();
     let (author, rules) = (Author::new(app, &name), app.rules());
     app.write(account, move |tx| {
+        // Whoever joins at this moment waits, or is seen.
+        store::accounts::lock(tx, account)?;
         let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
         if row.status == AccountStatus::Closed {
             return Ok(());
@@ -257,6 +259,7 @@ async fn forget(app: &App, intent: &Intent) -> Result<()> {
         store::ledger::settle(tx, &rules, account, now)?;
         let mut forgotten = 0;
         for member in members {
+            store::users::lock(tx, member.user_id)?;
             let is_elsewhere = !store::users::places(tx, member.user_id)?.is_empty();
             let user = store::users::find(tx, member.user_id)?;
             let is_customer = user.is_some_and(|user| user.role == UserRole::User);

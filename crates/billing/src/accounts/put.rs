@@ -35,6 +35,9 @@ pub struct PutAccount {
     /// account has no owner, whoever signs in with this address owns it: send only addresses that
     /// you have verified.
     email: Option<String>,
+    /// Whose account it is: `personal`, the default of a new one, if the id is that of a person, or
+    /// `organization`, whose owner has an id of their own. Unchanged if left out.
+    kind: Option<String>,
     /// A tier that overrides the subscription's. Null removes the override; it is unchanged if left
     /// out.
     #[serde(default, deserialize_with = "present")]
@@ -60,6 +63,7 @@ pub struct Put {
     owner_role: UserRole,
     name: String,
     email: Option<String>,
+    kind: Option<AccountKind>,
     tier: Option<Option<String>>,
     free_tier: String,
     author: Author,
@@ -82,6 +86,7 @@ impl Put {
             return Err(Error::field("tier", detail));
         }
         let email = body.email.as_deref().map(users::read_email).transpose()?;
+        let kind = body.kind.as_deref().map(read_kind).transpose()?;
         Ok(Put {
             id,
             public_id: app.new_id("acc"),
@@ -90,6 +95,7 @@ impl Put {
             owner_role: users::first_role(app, email.as_deref().unwrap_or("")),
             name: body.name,
             email,
+            kind,
             tier: body.tier,
             free_tier: catalog.free().name.clone(),
             author: Author::new(app, actor),
@@ -101,31 +107,37 @@ impl Put {
         &self.id
     }
 
-    /// What it would do, without doing it.
-    pub fn preview(&self, tx: &mut store::Tx<'_>) -> store::Result<Outcome> {
-        if let Some(row) = store::accounts::named(tx, &self.id)? {
-            return Ok(match row.status {
-                AccountStatus::Closed => Outcome::Absent,
-                _ => Outcome::Saved(Box::new(Saved::of(row))),
-            });
-        }
-        if self.id.starts_with(OWN_PREFIX) {
-            return Ok(Outcome::Absent);
-        }
-        Ok(match identity::meet(tx, &self.id, self.email.as_deref())? {
-            Meeting::Known(row) => Outcome::Saved(Box::new(Saved::of(row))),
-            Meeting::Adopt(row) => Outcome::Saved(Box::new(Saved {
-                adopted: true,
-                ..Saved::of(row)
-            })),
-            Meeting::Make(_) => Outcome::Made,
-            Meeting::Taken => Outcome::Taken,
-        })
+    /// The email address, if it names one.
+    pub fn email(&self) -> Option<&str> {
+        self.email.as_deref()
+    }
+
+    /// Saves the account, unless `is_dry`: then it only finds out what would become of it. Nothing of
+    /// a refused account is written. Fails if the database can't be written.
+    pub async fn run(self, app: &App, is_dry: bool) -> Result<Outcome> {
+        let (rules, at) = (app.rules(), (app.now(), app.real_now()));
+        let unwritten = Arc::new(Mutex::new(None));
+        let kept = unwritten.clone();
+        let done = app
+            .write(0, move |tx| match self.save(tx, &rules, at)? {
+                Outcome::Saved(saved) if !is_dry => Ok(Outcome::Saved(saved)),
+                // A part of it may be written.
+                other => {
+                    *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
+                    Err(store::Error::Abandoned(UNWRITTEN.to_owned()))
+                }
+            })
+            .await;
+        let unwritten = unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        unwritten.map_or(done, Ok)
     }
 
     /// Saves the account: the one with this id, or else the lone personal account of the same
     /// verified address, or else a new one.
-    pub fn save(
+    fn save(
         &self,
         tx: &mut store::Tx<'_>,
         rules: &store::ledger::Rules,
@@ -136,7 +148,7 @@ impl Put {
         } else if self.id.starts_with(OWN_PREFIX) {
             return Ok(Outcome::Absent);
         } else {
-            match identity::meet(tx, &self.id, self.email.as_deref())? {
+            match identity::meet(tx, &self.id, self.email.as_deref(), self.kind)? {
                 Meeting::Known(row) => (Saved::of(row), None),
                 Meeting::Taken => return Ok(Outcome::Taken),
                 Meeting::Adopt(row) => {
@@ -180,8 +192,12 @@ impl Put {
         if !saved.is_new {
             self.rename(tx, &saved.row, now)?;
         }
+        if let Some(kind) = self.kind {
+            identity::set_kind(tx, &saved.row, kind, now)?;
+        }
         self.set_tier(tx, rules, &saved.row, (now, real_now))?;
         saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
+        identity::name_owner(tx, &saved.row)?;
         Ok(Outcome::Saved(Box::new(saved)))
     }
 
@@ -191,7 +207,7 @@ impl Put {
             &NewAccount {
                 public_id: &self.public_id,
                 external_id: Some(&self.id),
-                kind: AccountKind::Organisation,
+                kind: self.kind.unwrap_or(AccountKind::Personal),
                 name: &self.name,
                 email: self.email.as_deref(),
                 tier: &self.free_tier,
@@ -305,8 +321,6 @@ impl Saved {
 pub enum Outcome {
     /// It was saved.
     Saved(Box<Saved>),
-    /// It would be created; only of a preview.
-    Made,
     /// The id has our own format and doesn't exist, or the account is closed.
     Absent,
     /// The address belongs to another account.
@@ -320,7 +334,7 @@ impl Outcome {
     pub fn saved(self) -> Result<Saved> {
         match self {
             Outcome::Saved(saved) => Ok(*saved),
-            Outcome::Made | Outcome::Absent => Err(Error::not_found("There is no such account.")),
+            Outcome::Absent => Err(Error::not_found("There is no such account.")),
             Outcome::Taken => Err(Error::conflict(
                 "email_taken",
                 "Another account owns this email address. Send this account without it or with \
@@ -337,34 +351,26 @@ impl Outcome {
     }
 }
 
-/// Why nothing of a refused request is written.
-const REFUSED: &str = "the address can't be used";
+/// Why nothing of a request is written that is refused or only tried.
+const UNWRITTEN: &str = "nothing is saved";
+
+/// Parses whose account it is; an organization may be spelled as answers spell it.
+fn read_kind(text: &str) -> Result<AccountKind> {
+    match text {
+        "personal" => Ok(AccountKind::Personal),
+        "organization" | "organisation" => Ok(AccountKind::Organisation),
+        _ => {
+            let detail = "kind is personal, if the id is a person's, or organization.";
+            Err(Error::field("kind", detail))
+        }
+    }
+}
 
 /// Creates or changes the account with the host application's id `id`. The change is sent to Stripe
 /// in the background.
 pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Saved> {
     let put = Put::read(app, actor, id, body)?;
-    let (rules, at) = (app.rules(), (app.now(), app.real_now()));
-    let refused = Arc::new(Mutex::new(None));
-    let kept = refused.clone();
-    let done = app
-        .write(0, move |tx| match put.save(tx, &rules, at)? {
-            Outcome::Saved(saved) => Ok(*saved),
-            // A part of it may be written.
-            other => {
-                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
-                Err(store::Error::Abandoned(REFUSED.to_owned()))
-            }
-        })
-        .await;
-    let why = refused
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    let saved = match why {
-        Some(why) => why.saved()?,
-        None => done?,
-    };
+    let saved = put.run(app, false).await?.saved()?;
     let (app, account) = (app.clone(), saved.row.id);
     tokio::spawn(async move { customer::send_change(&app, account).await });
     Ok(saved)

@@ -1,6 +1,6 @@
-//! The state shared by every use case: database, Stripe client, catalog, clocks, randomness,
-//! caches.
+//! The state shared by every use case: database, Stripe client, catalog, clocks, caches.
 
+pub mod coupons;
 pub mod figures;
 pub mod keys;
 pub mod mailboxes;
@@ -25,8 +25,7 @@ use crate::app::keys::KeyCache;
 use crate::clock::{BillingClock, ClockDoubt, SystemClock, SystemRng};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::links;
-use crate::links::AccountLinks;
+use crate::links::{self, AccountLinks};
 use crate::tracing::within;
 
 pub use crate::app::prices::{PackPrice, Prices};
@@ -59,7 +58,9 @@ pub struct Inner {
     /// A cache of recently used API keys.
     pub keys: KeyCache,
     /// A cache of the business metrics, at most a minute old.
-    pub figures: crate::app::figures::Cache,
+    pub figures: figures::Cache,
+    /// The coupons of discounts that were read.
+    pub(crate) coupons: coupons::Cache,
     /// The number of tasks that background jobs are working on; zero means idle.
     pub busy: AtomicI64,
     /// The number of database reads since startup. A test counts the reads of each page.
@@ -72,8 +73,7 @@ pub struct Inner {
     pub instance: String,
     /// Whether this process has checked that the database belongs to the key's Stripe account.
     pub(crate) is_bound: AtomicBool,
-    /// Why the system clock is in doubt, if it is: then the billing clock continues from the last
-    /// commit, so that nothing expires.
+    /// Why the system clock is in doubt: the billing clock continues from the last commit.
     clock_doubt: Mutex<Option<ClockDoubt>>,
     /// The twin's address when a demo or test runs one; shown in the test-mode strip.
     pub twin_url: Option<String>,
@@ -176,7 +176,8 @@ impl App {
             email_due: Notify::new(),
             webhook_due: Notify::new(),
             keys: KeyCache::default(),
-            figures: crate::app::figures::Cache::default(),
+            figures: figures::Cache::default(),
+            coupons: coupons::Cache::default(),
             busy: AtomicI64::new(0),
             reads: AtomicU64::new(0),
             bad_signatures: AtomicI64::new(0),

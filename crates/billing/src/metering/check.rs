@@ -1,6 +1,6 @@
 //! The check that a gateway makes before it forwards a call.
 
-use domain::ledger::{Command, Request};
+use domain::ledger::Command;
 use domain::money::Credits;
 
 use crate::actors::KeyCaller;
@@ -27,21 +27,15 @@ pub async fn check(
     key: Key,
     call: &MeteredCall,
 ) -> Result<Admitted> {
-    let price = call.price(app)?;
     let account = caller.account(app, call.account.as_deref()).await?;
-    let [kind, what, units] = price.meaning();
-    let request = Request {
-        command: Command::Debit {
-            amount: price.credits,
-        },
-        key: Some(key.of(&["check", &kind, &what, &units])),
-        context: price.context(caller, None),
-    };
-    let outcome = app.ledger_or_refuse(account, request).await?;
+    let attempt = call.attempt(app, caller, key, ("check", &[]), |price| Command::Debit {
+        amount: price.credits,
+    });
+    let outcome = attempt?.make(app, account).await?;
     // A replay returns what the call cost at the time, even if the price has changed.
     let entry = outcome.entry.as_ref();
     Ok(Admitted {
-        cost: entry.map_or(price.credits, domain::ledger::Entry::charged),
+        cost: entry.map_or(Credits::ZERO, domain::ledger::Entry::charged),
         available: outcome.available,
         replayed: outcome.replayed,
     })

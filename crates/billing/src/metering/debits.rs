@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, hash_map};
 
-use domain::ledger::{Command, Outcome, Refusal, Request};
+use domain::ledger::{Command, Outcome, Refusal};
 use serde_json::json;
 
 use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::idempotency::Key;
-use crate::metering::MeteredCall;
+use crate::metering::{Attempt, MeteredCall, answered};
 
 /// Maximum number of debits in a batch.
 const BATCH_MAX: usize = 1_000;
@@ -21,23 +21,16 @@ const AT_ONCE_MAX: usize = 250;
 /// Charges one call. A ledger refusal is returned as the error.
 pub async fn debit(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Outcome> {
     let account = caller.account(app, call.account.as_deref()).await?;
-    let request = request(app, caller, key, call)?;
-    app.ledger_or_refuse(account, request).await
+    attempt(app, caller, key, call)?.make(app, account).await
 }
 
-/// The ledger command for a debit.
-fn request(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Request> {
+/// A debit as a ledger command.
+fn attempt(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Attempt> {
     call.require_cost()?;
-    let price = call.price(app)?;
-    let endpoint = call.endpoint()?;
-    let [kind, what, units] = price.meaning();
-    let named = endpoint.clone().unwrap_or_default();
-    Ok(Request {
-        command: Command::Debit {
-            amount: price.credits,
-        },
-        key: Some(key.of(&["debit", &kind, &what, &units, &named])),
-        context: price.context(caller, endpoint),
+    let endpoint = call.endpoint()?.unwrap_or_default();
+    let terms = ("debit", &[&*endpoint][..]);
+    call.attempt(app, caller, key, terms, |price| Command::Debit {
+        amount: price.credits,
     })
 }
 
@@ -70,10 +63,12 @@ pub async fn debit_batch(
         for item in items.by_ref().take(AT_ONCE_MAX) {
             let prepared = prepare(app, caller, &mut accounts, item.key.as_deref(), item.call);
             // Calling `ledger` queues the command, so an account's debits keep their order.
-            let sent = prepared.await.map(|(account, request)| {
-                let answer = app.db.ledger(app.rules(), account, request, app.now());
-                (account, answer)
-            });
+            let sent = prepared
+                .await
+                .map(|(account, Attempt { request, unpriced })| {
+                    let answer = app.db.ledger(app.rules(), account, request, app.now());
+                    (account, answer, unpriced)
+                });
             waiting.push((item.key, sent));
         }
         if waiting.is_empty() {
@@ -81,8 +76,8 @@ pub async fn debit_batch(
         }
         for (key, sent) in waiting {
             let outcome = match sent {
-                Ok((account, answer)) => match answer.await {
-                    Ok(Ok(outcome)) => Ok(outcome),
+                Ok((account, answer, unpriced)) => match answer.await {
+                    Ok(Ok(outcome)) => answered(unpriced, outcome),
                     Ok(Err(refusal)) => Err(refused(app, &mut names, account, &refusal).await),
                     Err(error) => Err(Error::from(error)),
                 },
@@ -100,7 +95,7 @@ async fn prepare(
     accounts: &mut HashMap<Option<String>, i64>,
     key: Option<&str>,
     call: Result<MeteredCall>,
-) -> Result<(i64, Request)> {
+) -> Result<(i64, Attempt)> {
     let call = call?;
     let key = key.ok_or_else(|| {
         let detail = "Each debit of a batch has a key of its own, the same on a retry.";
@@ -114,7 +109,7 @@ async fn prepare(
         accounts.insert(call.account.clone(), found);
         found
     };
-    Ok((account, request(app, caller, key, &call)?))
+    Ok((account, attempt(app, caller, key, &call)?))
 }
 
 /// The error for a refused debit of a batch; each account's public id is looked up once.

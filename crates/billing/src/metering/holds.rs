@@ -26,30 +26,18 @@ pub async fn authorize(
     call: &MeteredCall,
     ttl_seconds: Option<i64>,
 ) -> Result<Outcome> {
-    let price = call.price(app)?;
     let ttl_seconds = read_ttl(ttl_seconds)?;
-    let endpoint = call.endpoint()?;
+    let endpoint = call.endpoint()?.unwrap_or_default();
     let account = caller.account(app, call.account.as_deref()).await?;
-    let [kind, what, units] = price.meaning();
-    let key = key.of(&[
-        "hold",
-        &kind,
-        &what,
-        &units,
-        &ttl_seconds.to_string(),
-        endpoint.as_deref().unwrap_or(""),
-    ]);
-    let request = Request {
-        command: Command::Authorize {
-            hold: app.new_id("hold"),
-            amount: price.credits,
-            least: price.least,
-            ttl_seconds,
-        },
-        key: Some(key),
-        context: price.context(caller, endpoint),
-    };
-    app.ledger_or_refuse(account, request).await
+    let ttl = ttl_seconds.to_string();
+    let terms = ("hold", &[ttl.as_str(), &endpoint][..]);
+    let attempt = call.attempt(app, caller, key, terms, |price| Command::Authorize {
+        hold: app.new_id("hold"),
+        amount: price.credits,
+        least: price.least,
+        ttl_seconds,
+    });
+    attempt?.make(app, account).await
 }
 
 fn read_ttl(seconds: Option<i64>) -> Result<i64> {

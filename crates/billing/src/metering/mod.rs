@@ -7,12 +7,15 @@ pub mod holds;
 pub mod price;
 
 use domain::catalog::DEFAULT_OPERATION;
+use domain::ledger::{Command, Context, Outcome, Request};
 use domain::units::Quantity;
 use serde_json::value::RawValue;
 
+use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::metering::price::{Price, read_endpoint};
+use crate::idempotency::Key;
+use crate::metering::price::{Price, Wanted, read_endpoint};
 
 /// A call to meter: `credits`, or `units` of an `operation`.
 #[derive(Debug, Default)]
@@ -32,9 +35,39 @@ pub struct MeteredCall {
 }
 
 impl MeteredCall {
-    /// The cost of the call under the current catalog.
-    fn price(&self, app: &App) -> Result<Price> {
-        Price::read(&app.rules().catalog, self)
+    /// The call under its key: `name` and the `terms` beside what it asks for tell one request from
+    /// another, and `command` charges its price.
+    fn attempt(
+        &self,
+        app: &App,
+        caller: &KeyCaller,
+        key: Key,
+        (name, terms): (&str, &[&str]),
+        command: impl FnOnce(&Price) -> Command,
+    ) -> Result<Attempt> {
+        let wanted = Wanted::read(self)?;
+        let [kind, what, units] = wanted.meaning();
+        let parts = [name, &kind, &what, &units].into_iter();
+        let parts: Vec<&str> = parts.chain(terms.iter().copied()).collect();
+        let key = Some(key.of(&parts));
+        Ok(match Price::of(&app.rules().catalog, &wanted) {
+            Ok(price) => Attempt {
+                request: Request {
+                    command: command(&price),
+                    key,
+                    context: price.context(caller, self.endpoint()?),
+                },
+                unpriced: None,
+            },
+            Err(error) => Attempt {
+                request: Request {
+                    command: Command::Settle,
+                    key,
+                    context: Context::default(),
+                },
+                unpriced: Some(error),
+            },
+        })
     }
 
     /// Refuses a call that says neither what it does nor what it costs: an empty body is more
@@ -52,5 +85,29 @@ impl MeteredCall {
     /// The validated name of the metered endpoint.
     fn endpoint(&self) -> Result<Option<String>> {
         read_endpoint(self.endpoint.clone())
+    }
+}
+
+/// A call as a ledger command under its key. One that can't be priced now can still be a retry of
+/// one that could be: its command changes nothing, and only an earlier answer counts (G15).
+#[derive(Debug)]
+struct Attempt {
+    request: Request,
+    unpriced: Option<Error>,
+}
+
+impl Attempt {
+    /// Charges the call, or replays its earlier answer. A ledger refusal is returned as the error.
+    async fn make(self, app: &App, account: i64) -> Result<Outcome> {
+        let outcome = app.ledger_or_refuse(account, self.request).await?;
+        answered(self.unpriced, outcome)
+    }
+}
+
+/// The outcome of an attempt, or why the call couldn't be priced.
+fn answered(unpriced: Option<Error>, outcome: Outcome) -> Result<Outcome> {
+    match unpriced {
+        Some(error) if !outcome.replayed => Err(error),
+        _ => Ok(outcome),
     }
 }

@@ -3,7 +3,7 @@
 use domain::catalog::{Catalog, DEFAULT_OPERATION, PriceError};
 use domain::ledger::Context;
 use domain::money::Credits;
-use domain::units::Quantity;
+use domain::units::{ONE_UNIT, Quantity};
 
 use crate::actors::KeyCaller;
 use crate::app::App;
@@ -30,54 +30,96 @@ pub struct Price {
     pub rate_card: i64,
 }
 
-impl Price {
-    /// The price of a call: the given credits, or what it uses of an operation; one `call` if
-    /// neither is given.
-    pub fn read(catalog: &Catalog, call: &MeteredCall) -> Result<Price> {
-        let rate_card = catalog.version;
-        let operation = call.operation.as_deref();
+/// What a call asks for, read without the catalog: a retry after prices changed, or after its
+/// operation was removed, is still the same request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// An exact number of credits.
+    Credits(Credits),
+    /// Units of an operation.
+    Units(String, Option<Quantity>),
+    /// As much as there is for an operation, up to so many credits.
+    UpTo(String, Credits),
+}
+
+impl Wanted {
+    /// Reads the given credits, or what the call uses of an operation; one `call` if neither is
+    /// given.
+    pub fn read(call: &MeteredCall) -> Result<Wanted> {
         if call.max {
-            return Price::up_to(catalog, call);
+            let (Some(name), Some(raw), None) = (&call.operation, &call.credits, &call.units)
+            else {
+                let detail = "With max, name an operation, and in credits the most to set aside; \
+                              no units.";
+                return Err(Error::field("max", detail));
+            };
+            let most = read_positive_credits("credits", raw)?;
+            return Ok(Wanted::UpTo(name.clone(), most));
         }
-        if let Some(raw) = &call.credits {
-            if operation.is_some() || call.units.is_some() {
-                let detail = "Name either credits, or an operation and units, not both.";
-                return Err(Error::field("credits", detail));
+        let Some(raw) = &call.credits else {
+            let operation = call.operation.as_deref().unwrap_or(DEFAULT_OPERATION);
+            return Ok(Wanted::Units(operation.to_owned(), call.units.clone()));
+        };
+        if call.operation.is_some() || call.units.is_some() {
+            let detail = "Name either credits, or an operation and units, not both.";
+            return Err(Error::field("credits", detail));
+        }
+        Ok(Wanted::Credits(read_positive_credits("credits", raw)?))
+    }
+
+    /// What was requested, for its idempotency key.
+    pub fn meaning(&self) -> [String; 3] {
+        match self {
+            Wanted::Credits(credits) => ["credits".into(), credits.to_string(), String::new()],
+            Wanted::Units(operation, units) => {
+                let units = units.as_ref().unwrap_or(&ONE_UNIT).to_string();
+                ["operation".into(), operation.clone(), units]
             }
-            return Ok(Price {
-                credits: read_positive_credits("credits", raw)?,
+            Wanted::UpTo(operation, most) => ["max".into(), operation.clone(), most.to_string()],
+        }
+    }
+}
+
+impl Price {
+    /// The price of a call.
+    pub fn read(catalog: &Catalog, call: &MeteredCall) -> Result<Price> {
+        Price::of(catalog, &Wanted::read(call)?)
+    }
+
+    /// The price of what a call asks for.
+    pub fn of(catalog: &Catalog, wanted: &Wanted) -> Result<Price> {
+        let rate_card = catalog.version;
+        match wanted {
+            Wanted::Credits(credits) => Ok(Price {
+                credits: *credits,
                 least: None,
                 operation: None,
                 units: None,
                 rate_card,
-            });
+            }),
+            Wanted::Units(operation, units) => {
+                let priced = catalog.price(operation, units.as_ref())?;
+                if priced.units.is_zero() {
+                    return Err(PriceError::Units.into());
+                }
+                Ok(Price {
+                    credits: priced.credits,
+                    least: None,
+                    operation: Some(operation.clone()),
+                    units: Some(priced.units),
+                    rate_card,
+                })
+            }
+            Wanted::UpTo(operation, most) => Price::up_to(catalog, operation, *most),
         }
-        let operation = operation.unwrap_or(DEFAULT_OPERATION);
-        let priced = catalog.price(operation, call.units.as_ref())?;
-        if priced.units.is_zero() {
-            return Err(PriceError::Units.into());
-        }
-        Ok(Price {
-            credits: priced.credits,
-            least: None,
-            operation: Some(operation.to_owned()),
-            units: Some(priced.units),
-            rate_card,
-        })
     }
 
-    /// As much as there is up to the call's `credits`, and at least what one unit of its operation
-    /// costs. A free operation needs nothing.
-    fn up_to(catalog: &Catalog, call: &MeteredCall) -> Result<Price> {
-        let (Some(name), Some(raw), None) = (&call.operation, &call.credits, &call.units) else {
-            let detail =
-                "With max, name an operation, and in credits the most to set aside; no units.";
-            return Err(Error::field("max", detail));
-        };
+    /// As much as there is up to `most`, and at least what one unit of the operation costs. A free
+    /// operation needs nothing.
+    fn up_to(catalog: &Catalog, name: &str, most: Credits) -> Result<Price> {
         let operation = catalog.operation(name);
-        let operation = operation.ok_or_else(|| PriceError::UnknownOperation(name.clone()))?;
+        let operation = operation.ok_or_else(|| PriceError::UnknownOperation(name.to_owned()))?;
         let least = operation.unit_cost();
-        let most = read_positive_credits("credits", raw)?;
         if most < least {
             let detail = format!("credits must be at least what one unit costs: {least}.");
             return Err(Error::field("credits", detail));
@@ -89,22 +131,10 @@ impl Price {
                 Credits::ZERO
             },
             least: Some(least),
-            operation: Some(name.clone()),
+            operation: Some(name.to_owned()),
             units: None,
             rate_card: catalog.version,
         })
-    }
-
-    /// What was requested, without its current price: a retry after a price change is still the
-    /// same request.
-    pub fn meaning(&self) -> [String; 3] {
-        match (&self.operation, &self.units) {
-            (Some(operation), Some(units)) => {
-                ["operation".into(), operation.clone(), units.to_string()]
-            }
-            (Some(operation), None) => ["max".into(), operation.clone(), self.credits.to_string()],
-            _ => ["credits".into(), self.credits.to_string(), String::new()],
-        }
     }
 
     /// The context that the journal stores with the call.
@@ -240,10 +270,21 @@ mod tests {
 
     #[test]
     fn the_same_amount_written_otherwise_means_the_same() {
-        let credits = |text| price(Some(text), None, None).unwrap().meaning();
+        let meaning = |operation: Option<&str>, credits: Option<&str>, units: Option<&str>| {
+            let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+            let units = units.map(|text| read_quantity("units", &raw(text)).unwrap());
+            let call = MeteredCall {
+                operation: operation.map(str::to_owned),
+                credits: credits.map(raw),
+                units,
+                ..MeteredCall::default()
+            };
+            Wanted::read(&call).unwrap().meaning()
+        };
+        let credits = |text| meaning(None, Some(text), None);
         assert_eq!(credits("1.50"), credits("15e-1"));
 
-        let units = |text| price(None, Some("tokens"), Some(text)).unwrap().meaning();
+        let units = |text| meaning(Some("tokens"), None, Some(text));
         let one = units(r#"{"output":800,"input":210}"#);
         assert_eq!(one, units(r#"{"input":2.1e2,"output":800.0}"#));
         assert_eq!(units(r#"{"input":1}"#), units(r#"{"input":1,"output":0}"#));
@@ -251,10 +292,15 @@ mod tests {
     }
 
     #[test]
-    fn what_whole_units_mean_is_written_as_before() {
-        let price = price(None, Some("chat"), Some("4.0")).unwrap();
+    fn what_a_call_means_needs_no_catalog() {
+        let units = |units: &str| Quantity::parse(units).unwrap();
+        let chat = |units| Wanted::Units("chat".to_owned(), units).meaning();
+        let up_to =
+            |operation: &str| Wanted::UpTo(operation.to_owned(), Credits::new(50)).meaning();
 
-        assert_eq!(price.meaning(), ["operation", "chat", "4"]);
+        assert_eq!(chat(Some(units("4.0"))), ["operation", "chat", "4"]);
+        assert_eq!(chat(None), chat(Some(units("1"))));
+        assert_eq!(up_to("free"), ["max", "free", "50"]);
     }
 
     #[test]

@@ -30,11 +30,12 @@ pub(crate) enum Meeting {
 }
 
 /// Finds the account that the host application means by `external_id`, whose person has the verified
-/// address `email`.
+/// address `email`. One that it calls an organization's is no one's personal account.
 pub(crate) fn meet(
     tx: &mut Tx<'_>,
     external_id: &str,
     email: Option<&str>,
+    kind: Option<AccountKind>,
 ) -> store::Result<Meeting> {
     if let Some(account) = accounts::by_external_id(tx, external_id)? {
         return Ok(Meeting::Known(account));
@@ -52,7 +53,10 @@ pub(crate) fn meet(
         (None, None) => return Ok(Meeting::Make(None)),
     };
     if let Some(account) = lone_personal(tx, &user)? {
-        return Ok(Meeting::Adopt(account));
+        return Ok(match kind {
+            Some(AccountKind::Organisation) => Meeting::Taken,
+            _ => Meeting::Adopt(account),
+        });
     }
     let is_named = user.external_id.is_some();
     let places = users::places(tx, user.id)?;
@@ -110,6 +114,40 @@ pub(crate) fn adopt(
     Ok(true)
 }
 
+/// Sets what the host application means by an account's id: a person, who is its owner, or an
+/// organization, whose owner has an id of their own.
+pub(crate) fn set_kind(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    kind: AccountKind,
+    now: Timestamp,
+) -> store::Result<()> {
+    if account.kind == kind {
+        return Ok(());
+    }
+    accounts::set_kind(tx, account.id, kind, now)?;
+    match &account.external_id {
+        Some(id) if kind == AccountKind::Organisation => {
+            users::forget_external_id(tx, id).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the owner of a person's account its id, so that a token with another id is refused for
+/// their address from the first one on.
+pub(crate) fn name_owner(tx: &mut Tx<'_>, account: &Account) -> store::Result<()> {
+    let Some(id) = &account.external_id else {
+        return Ok(());
+    };
+    if account.kind == AccountKind::Personal
+        && let Some(owner) = named(tx, id)?
+    {
+        users::set_external_id(tx, owner.id, id)?;
+    }
+    Ok(())
+}
+
 /// A person who comes in, with a verified address.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
@@ -147,7 +185,7 @@ pub(crate) fn enter(
     };
     let user = match user {
         Some(user) => user,
-        None => insert(tx, person, now)?,
+        None => user_of(tx, &person.email, (&person.ids.0, person.role), now)?,
     };
     // Another process may let the same person in at the same moment.
     users::lock(tx, user.id)?;
@@ -199,22 +237,26 @@ fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<
         }
         let account = accounts::find(tx, place.account_id)?;
         let id = account.and_then(|account| account.external_id);
-        if id.is_some_and(|id| id != external_id)
-            && users::members(tx, place.account_id)?.len() == 1
-        {
+        if id.is_some_and(|id| id != external_id) && users::owners(tx, place.account_id)? == 1 {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn insert(tx: &mut Tx<'_>, person: &Person, now: Timestamp) -> store::Result<User> {
-    let (id, email) = (&person.ids.0, person.email.as_str());
-    match users::insert(tx, id, email, local_part(email), person.role, now)? {
-        Some(user) => Ok(user),
-        // Another process was faster.
-        None => users::by_email(tx, email)?.ok_or(store::Error::NotFound),
+/// The user with this address, made if there is none. Another process may make them at the same
+/// moment: then the whole commit is tried again, since what it read before is no longer so.
+pub(crate) fn user_of(
+    tx: &mut Tx<'_>,
+    email: &str,
+    (id, role): (&str, UserRole),
+    now: Timestamp,
+) -> store::Result<User> {
+    if let Some(user) = users::by_email(tx, email)? {
+        return Ok(user);
     }
+    let user = users::insert(tx, id, email, local_part(email), role, now)?;
+    user.ok_or_else(|| store::Error::Contended("a new user".to_owned()))
 }
 
 /// Makes the user the owner of the account that the host application knows by their id, if it has no
@@ -227,6 +269,11 @@ fn own_named(tx: &mut Tx<'_>, person: &Person, user: &User, now: Timestamp) -> s
         return Ok(false);
     };
     if users::owners(tx, account.id)? > 0 {
+        return Ok(false);
+    }
+    // It may be closed, or owned, at this moment.
+    accounts::lock(tx, account.id)?;
+    if accounts::by_external_id(tx, id)?.is_none() || users::owners(tx, account.id)? > 0 {
         return Ok(false);
     }
     users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
@@ -272,7 +319,8 @@ pub(crate) enum Moved {
     Operator,
 }
 
-/// Moves a user to another address. The old one opens nothing any more: no session, no link.
+/// Moves a user to another address. The old one opens nothing any more: no session, no link and no
+/// invitation. Emails about the user's accounts that wait are sent to the new one.
 pub(crate) fn move_address(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -294,7 +342,8 @@ pub(crate) fn move_address(
     if !users::set_email(tx, user.id, email)? {
         return Ok(Moved::Taken);
     }
-    store::login_links::delete_of(tx, &user.email)?;
+    store::outbox::redirect(tx, &user.email, email)?;
+    store::erasure::address(tx, &user.email)?;
     store::sessions::delete_of_user(tx, user.id)?;
     author
         .act(Action::UserAddress, &user.public_id)

@@ -2,7 +2,7 @@
 
 use domain::letters::Letter;
 use domain::people::MemberRole;
-use domain::plan::AccountKind;
+use domain::plan::{AccountKind, AccountStatus};
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
 use store::api_keys::RevokedBecause;
@@ -104,6 +104,7 @@ enum Invited {
     Yes(Box<Invitation>),
     Member,
     Full,
+    Closed,
 }
 
 /// Invites an email address: sends a link that works once. Replaces an open invitation for the same
@@ -128,6 +129,9 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     let now = app.real_now();
     let invited = app
         .write(account, move |tx| {
+            if !is_there(tx, account)? {
+                return Ok(Invited::Closed);
+            }
             let members = store::users::members(tx, account)?;
             if members.iter().any(|member| member.email == email) {
                 return Ok(Invited::Member);
@@ -163,6 +167,10 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
         Invited::Member => Err(Error::conflict(
             "already_member",
             "This address already belongs to the account. Change its role instead.",
+        )),
+        Invited::Closed => Err(Error::forbidden(
+            "account_not_active",
+            "This account is closed, so no one can be invited.",
         )),
         Invited::Full => Err(Error::conflict(
             "too_many_members",
@@ -219,7 +227,15 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
     let (author, subject) = (Author::new(app, INVITATION), account.public_id.clone());
     let is_first = app
         .write(account.id, move |tx| {
-            if !store::invitations::close(tx, invitation.id, Some(user), now)? {
+            if !is_there(tx, invitation.account_id)? {
+                return Ok(false);
+            }
+            // They may be erased with another account that is closed at this moment.
+            store::users::lock(tx, user)?;
+            let joins = store::users::find(tx, user)?;
+            if joins.is_none_or(|joins| joins.email != email)
+                || !store::invitations::close(tx, invitation.id, Some(user), now)?
+            {
                 return Ok(false);
             }
             // An existing member keeps the higher role.
@@ -235,6 +251,13 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
         })
         .await?;
     Ok(is_first.then_some((user, account)))
+}
+
+/// Whether an account can have members: it may be closed at this moment. Locks its row.
+fn is_there(tx: &mut store::Tx<'_>, account: i64) -> store::Result<bool> {
+    store::accounts::lock(tx, account)?;
+    let row = store::accounts::find(tx, account)?;
+    Ok(row.is_some_and(|row| row.status != AccountStatus::Closed))
 }
 
 enum Changed {
@@ -269,6 +292,7 @@ async fn change(
     let subject = caller.account.public_id.clone();
     let changed = app
         .write(account, move |tx| {
+            store::accounts::lock(tx, account)?;
             let owners = store::users::owners(tx, account)?;
             let members = store::users::members(tx, account)?;
             let Some(found) = members.iter().find(|known| known.public_id == member) else {

@@ -134,14 +134,7 @@ pub fn own(
     if store::users::owners(tx, account)? > 0 {
         return Ok(None);
     }
-    let user = if let Some(user) = store::users::by_email(tx, email)? {
-        user
-    } else {
-        let name = identity::local_part(email);
-        let user = store::users::insert(tx, user_id, email, name, role, now)?;
-        // Another process was faster: the next attempt finds the user, who may own an account.
-        user.ok_or_else(|| store::Error::Contended("a new user".to_owned()))?
-    };
+    let user = identity::user_of(tx, email, (user_id, role), now)?;
     store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
     Ok(Some(user))
 }

@@ -29,8 +29,17 @@ pub struct Open {
     pub schedules: Vec<String>,
 }
 
-/// Adds to a partial read the objects that it needs to be projected correctly.
-pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
+/// Stripe's type of a dispute.
+const DISPUTE: &str = "dispute";
+
+/// Adds to a partial read the objects that it needs to be projected correctly, such as these
+/// disputed charges.
+pub async fn complete(
+    app: &App,
+    held: &Held,
+    raw: &mut Raw,
+    disputed: &HashSet<String>,
+) -> Result<()> {
     if !raw.is_partial {
         return Ok(());
     }
@@ -55,9 +64,8 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     if held.progress.until.is_none() || held.progress.backfill.is_some() {
         reader.unpaid_invoices().await?;
     }
-    let disputes: BTreeSet<&String> = held.open_disputes.iter().collect();
-    for dispute in disputes {
-        reader.named("dispute", dispute).await?;
+    for charge in disputed {
+        reader.charge(charge).await?;
     }
     for named in &held.named {
         reader.named(&named.object_type, &named.object_id).await?;
@@ -67,11 +75,11 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     reader.charges_of_payments().await
 }
 
-/// Charges whose dispute an event referred to, or that was open when it was last read: a charge may
-/// no longer show a dispute that was won.
+/// The charges of the disputes that an event referred to, or that were open when they were last read:
+/// a charge may no longer show a dispute that was won.
 pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<String>> {
     let named = held.named.iter();
-    let named = named.filter(|named| named.object_type == "dispute");
+    let named = named.filter(|named| named.object_type == DISPUTE);
     let named = named.map(|named| &named.object_id);
     let disputes: BTreeSet<&String> = named.chain(&held.open_disputes).collect();
     let mut charges = HashSet::new();
@@ -207,12 +215,7 @@ impl Reader<'_> {
                 let charge = refund.and_then(|refund| refund.charge.id().map(str::to_owned));
                 self.charge_of(charge).await
             }
-            "dispute" => {
-                let dispute = found(stripe.retrieve_dispute(id).await)?;
-                let charge = dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned));
-                self.charge_of(charge).await
-            }
-            // The customer and its card are always fetched.
+            // The customer and its card are always fetched, and so are the charges of disputes.
             _ => Ok(()),
         }
     }

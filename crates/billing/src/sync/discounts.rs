@@ -49,8 +49,8 @@ impl Discounts {
         }
     }
 
-    /// Reads the coupons of all discounts that are on these subscriptions. If Stripe doesn't answer
-    /// with one, the sync continues without it: grants never wait for a figure.
+    /// Reads the coupons of all discounts that are on these subscriptions and weren't read before. If
+    /// Stripe doesn't answer with one, the sync continues without it: grants never wait for a figure.
     pub async fn read(&mut self, app: &App, subscriptions: &[objects::Subscription]) {
         let live = subscriptions.iter().filter(|one| one.ended_at.is_none());
         let own = live.flat_map(discounts_of).cloned();
@@ -62,8 +62,15 @@ impl Discounts {
             if self.coupons.contains_key(id) || self.unread.contains(id) {
                 continue;
             }
+            if let Some(coupon) = app.coupons.of(&discount.id) {
+                self.coupons.insert(id.to_owned(), coupon);
+                continue;
+            }
             match app.stripe.retrieve_coupon(id).await {
                 Ok(coupon) => {
+                    if !discount.id.is_empty() {
+                        app.coupons.keep(&discount.id, &coupon);
+                    }
                     self.coupons.insert(id.to_owned(), coupon);
                 }
                 // A deleted coupon still discounts; older versions send its terms along.

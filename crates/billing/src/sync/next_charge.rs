@@ -4,7 +4,7 @@
 //! A preview is fetched again when what it depends on has changed, an event named an object of the
 //! account, its invoice came due, or it is a day old. If that fails, the old one stays, with its
 //! date. One that a change has outdated is marked as stale: its date is shown at once, and the sweep
-//! asks for another sync.
+//! asks for another sync. So it does for a subscription that has none yet.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -22,7 +22,8 @@ use crate::sync::{Held, at};
 /// A preview is fetched again after this time.
 const AGE_SECONDS_MAX: i64 = domain::time::SECONDS_PER_DAY;
 
-/// The most subscriptions of one account whose next invoice is fetched.
+/// The most subscriptions of one account whose next invoice is requested in a sync; the sweep asks
+/// for another sync of the rest.
 const SUBSCRIPTIONS_MAX: usize = 10;
 
 /// Stripe's code for a subscription that is charged no more.
@@ -37,7 +38,7 @@ pub struct NextCharges {
     pub none: Vec<String>,
     /// The stored ones that are still good.
     pub kept: Vec<NextCharge>,
-    /// Subscriptions that have changed and whose new preview could not be fetched.
+    /// Subscriptions that have changed and whose new preview was not fetched.
     pub stale: Vec<String>,
 }
 
@@ -58,7 +59,8 @@ pub async fn read(
 ) -> NextCharges {
     let mut next = NextCharges::default();
     let now = app.now();
-    for subscription in raw.subscriptions.iter().take(SUBSCRIPTIONS_MAX * 10) {
+    let mut requested = 0;
+    for subscription in &raw.subscriptions {
         let id = &subscription.id;
         let stored = held
             .next_charges
@@ -76,9 +78,11 @@ pub async fn read(
             continue;
         }
         let has_changed = stored.is_some_and(|one| one.inputs != inputs);
-        if next.fetched.len() >= SUBSCRIPTIONS_MAX {
+        if requested >= SUBSCRIPTIONS_MAX {
+            next.stale.extend(has_changed.then(|| id.clone()));
             continue;
         }
+        requested += 1;
         match fetch(app, subscription).await {
             Ok(preview) => {
                 next.fetched

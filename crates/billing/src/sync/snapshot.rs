@@ -72,7 +72,8 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
             current = Some(object);
         }
     }
-    by_id::complete(app, held, &mut raw).await?;
+    let disputed = by_id::charges_of_disputes(app, held).await?;
+    by_id::complete(app, held, &mut raw, &disputed).await?;
     let held = &with_intents(app, held, &raw).await?;
     owners::read(app, held, &mut raw).await?;
     ours::read_unknown_subscriptions(app, held, &mut raw).await?;
@@ -88,7 +89,8 @@ pub async fn fetch(app: &App, held: &Held) -> Result<Fetched> {
         .for_each(|one| discounts.add_customer(one));
     discounts.read(app, &raw.subscriptions).await;
     fetched.next = next_charge::read(app, &held, &raw, &customers).await;
-    fetched.snapshot = translate(app, &held, &raw, (&discounts, &fetched.next)).await?;
+    let figures = (&discounts, &fetched.next);
+    fetched.snapshot = translate(app, &held, &raw, &disputed, figures).await?;
     tracing::debug!(
         account = held.account,
         subscriptions = fetched.snapshot.subscriptions.len(),
@@ -252,6 +254,7 @@ async fn translate(
     app: &App,
     held: &Held,
     raw: &Raw,
+    disputed: &HashSet<String>,
     (discounts, next): (&Discounts, &NextCharges),
 ) -> Result<Snapshot> {
     let now = app.now();
@@ -290,7 +293,6 @@ async fn translate(
     }
     let automatic = checkout_session::automatic(&raw.charges, held);
     snapshot.sessions.extend(automatic);
-    let disputed = by_id::charges_of_disputes(app, held).await?;
     for one in &raw.charges {
         let is_disputed = one.disputed || disputed.contains(&one.id);
         snapshot

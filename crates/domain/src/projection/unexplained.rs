@@ -9,24 +9,13 @@ use super::transaction::{Transaction, TransactionStatus, TransactionType};
 use crate::money::MinorUnits;
 
 pub(super) fn project_unexplained(snapshot: &Snapshot, wanted: &mut Desired) {
-    // Stripe's lists are read one after the other: a payment that was made in between may be found
-    // without its purchase, and yet have a row.
-    let has_row = |charge: &Charge, wanted: &Desired| {
-        charge.payment_intent.is_some()
-            && wanted
-                .transactions
-                .iter()
-                .any(|row| row.payment_intent == charge.payment_intent)
-    };
     let charges = snapshot.charges.iter();
     let is_unexplained = |charge: &&Charge| {
         snapshot.unexplained.contains(&charge.id) || pays_void_invoice(snapshot, charge)
     };
-    for charge in charges.filter(is_unexplained) {
-        if !has_row(charge, wanted) {
-            wanted.transactions.push(payment(charge));
-        }
-    }
+    wanted
+        .transactions
+        .extend(charges.filter(is_unexplained).map(payment));
 }
 
 fn pays_void_invoice(snapshot: &Snapshot, charge: &Charge) -> bool {
@@ -107,21 +96,5 @@ mod tests {
         );
         assert!(wanted.transactions.iter().all(|row| row.credits.is_none()));
         assert_eq!(wanted.commands, []);
-    }
-
-    #[test]
-    fn a_payment_whose_purchase_has_a_row_has_no_second_one() {
-        let paid = charge("pi_1", 700, 0);
-        let snapshot = Snapshot {
-            unexplained: [paid.id.clone()].into(),
-            charges: vec![paid.clone()],
-            ..Snapshot::default()
-        };
-        let mut wanted = Desired::default();
-        wanted.transactions.push(payment(&paid));
-
-        project_unexplained(&snapshot, &mut wanted);
-
-        assert_eq!(wanted.transactions.len(), 1);
     }
 }

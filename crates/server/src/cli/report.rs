@@ -44,8 +44,9 @@ fn read_month(text: &str) -> anyhow::Result<Timestamp> {
     first.ok_or_else(|| anyhow::anyhow!("--month must be a month such as 2026-11, not {text}"))
 }
 
-/// Computes the report by reading every journal once, account by account.
-async fn deferred(app: &App, from: Timestamp, until: Timestamp) -> anyhow::Result<Report> {
+/// Computes the report of the time from `from` up to but not including `until`, by reading every
+/// journal once, account by account. Fails if the database can't be read.
+pub async fn deferred(app: &App, from: Timestamp, until: Timestamp) -> anyhow::Result<Report> {
     let (mut report, mut after) = (Report::default(), 0);
     loop {
         let (last, part) = app

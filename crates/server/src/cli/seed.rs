@@ -1,6 +1,7 @@
 //! `admin seed`: creates accounts for users that the host application had before it had billing.
 //! Running it again creates nothing twice and changes no credits.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use billing::accounts::put::{Outcome, Put, PutAccount};
@@ -16,8 +17,8 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Accounts created in one database transaction.
-const PER_COMMIT: usize = 250;
+/// Accounts that wait for the database at once.
+const AT_ONCE: usize = 250;
 
 /// Options of `admin seed`.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,36 +35,36 @@ pub struct SeedArgs {
 pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result<()> {
     let wanted = read(app, &args.file).await?;
     let mut sums = Sums::default();
+    // What a dry run doesn't write, a later line can't meet.
+    let mut addresses = HashMap::new();
     let mut rest = wanted.into_iter();
     loop {
-        let part: Vec<Put> = rest.by_ref().take(PER_COMMIT).collect();
+        let part: Vec<Put> = rest.by_ref().take(AT_ONCE).collect();
         if part.is_empty() {
             break;
         }
-        let (rules, is_dry) = (app.rules(), args.dry_run);
-        let at = (app.now(), app.real_now());
-        let some = app
-            .db
-            .write(0, move |tx| {
-                let mut sums = Sums::default();
-                for put in &part {
-                    // Refusals are looked for first, so that none leaves half an account.
-                    let mut outcome = put.preview(tx)?;
-                    let goes = matches!(outcome, Outcome::Saved(_) | Outcome::Made);
-                    if goes && !is_dry {
-                        outcome = put.save(tx, &rules, at)?;
-                    }
-                    sums.count(put.id(), &outcome);
-                }
-                Ok(sums)
-            })
-            .await?;
-        sums.add(some);
+        let names = part.iter().map(|put| {
+            let id = put.id().to_owned();
+            let email = put.email().map(str::to_owned);
+            let is_first = match email.filter(|_| args.dry_run) {
+                Some(email) => *addresses.entry(email).or_insert_with(|| id.clone()) == id,
+                None => true,
+            };
+            (id, is_first)
+        });
+        let names: Vec<(String, bool)> = names.collect();
+        // They share commits.
+        let saved = part.into_iter().map(|put| put.run(app, args.dry_run));
+        let saved = futures_util::future::join_all(saved).await;
+        for ((id, is_first), outcome) in names.into_iter().zip(saved) {
+            let outcome = outcome.map_err(|error| anyhow::anyhow!("{id}: {error}"))?;
+            sums.count(id, if is_first { outcome } else { Outcome::Taken });
+        }
     }
     sums.report(args.dry_run, out);
     anyhow::ensure!(
         sums.refused.is_empty(),
-        "{} not created, because another account owns the email address: {}",
+        "{} not created, because the email address belongs to another account or to an operator: {}",
         counted(sums.refused.len(), "account"),
         sums.refused.join(", ")
     );
@@ -80,21 +81,13 @@ struct Sums {
 }
 
 impl Sums {
-    fn count(&mut self, id: &str, outcome: &Outcome) {
+    fn count(&mut self, id: String, outcome: Outcome) {
         match outcome {
-            Outcome::Made => self.made += 1,
             Outcome::Saved(saved) if saved.is_new => self.made += 1,
             Outcome::Saved(saved) if saved.adopted => self.adopted += 1,
             Outcome::Saved(_) | Outcome::Absent => self.known += 1,
-            Outcome::Taken | Outcome::Operator => self.refused.push(id.to_owned()),
+            Outcome::Taken | Outcome::Operator => self.refused.push(id),
         }
-    }
-
-    fn add(&mut self, other: Sums) {
-        self.made += other.made;
-        self.adopted += other.adopted;
-        self.known += other.known;
-        self.refused.extend(other.refused);
     }
 
     fn report(&self, is_dry: bool, out: &mut Output) {

@@ -371,6 +371,21 @@ fn requirement_13_2_seeding_twice_creates_nothing_twice_and_changes_no_credits()
     assert_eq!(json(&data, &["balance", "user-7"])["available"], before);
     assert_eq!(before, 125);
 
+    let rest = folder.path().join("rest.jsonl");
+    let pair = ["user-700", "user-701"]
+        .map(|id| format!("{{\"id\":\"{id}\",\"name\":\"A\",\"email\":\"a@example.com\"}}"));
+    std::fs::write(&rest, pair.join("\n")).unwrap();
+    let rest = rest.to_str().unwrap();
+    for options in [&["--dry-run"][..], &[]] {
+        let seed = [&["admin", "seed", rest, "--json"], options].concat();
+        let refused = run(&data, &seed);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            said.contains("user-701") && !said.contains("user-700"),
+            "{said}"
+        );
+    }
+
     lines.push("{\"id\":\"user-600\",\"name\":\"New\"}".to_owned());
     lines.push("{\"id\":\"user-601\",\"nmae\":\"Wrong\"}".to_owned());
     std::fs::write(file, lines.join("\n")).unwrap();

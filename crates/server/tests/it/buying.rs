@@ -50,6 +50,11 @@ async fn case_k12_an_active_plan_is_changed_and_not_bought_again(stage: &Stage) 
             .unwrap()
             .contains("/dashboard/billing/upgrade?account=acc_")
     );
+    stage.settled().await;
+    let sessions = stage.stripe_list("/v1/checkout/sessions").await;
+    assert_eq!(sessions.len(), 1, "no second page: {sessions:?}");
+    assert_eq!(stage.stripe_list("/v1/subscriptions").await.len(), 1);
+    assert_eq!(balance(&maya.billing().await), 1_100.0);
 }
 
 on_both!(the_same_pack_can_be_bought_twice_in_a_day);

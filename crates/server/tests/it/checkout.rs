@@ -229,6 +229,25 @@ async fn case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click(
     .await;
 }
 
+/// Whether Stripe answers the newest purchase of a pack, sent again under its key, with the error
+/// that it saved.
+async fn is_saved(stage: &Stage, account: i64) -> bool {
+    let kind = store::intents::IntentKind::CheckoutTopup;
+    let newest = stage.read(move |tx| store::intents::of_kind(tx, account, kind, 1));
+    let newest = newest.await.remove(0);
+    let again = stage
+        .http
+        .post(format!("{}/v1/checkout/sessions", stage.twin_url))
+        .bearer_auth("sk_test_stage")
+        .header("idempotency-key", newest.id)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(newest.params);
+    let again = again.send().await.unwrap();
+    let is_replayed = again.headers().contains_key("idempotent-replayed");
+    assert_eq!(again.status(), 500, "{}", again.text().await.unwrap());
+    is_replayed
+}
+
 on_both!(case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_works);
 async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_works(
     stage: &Stage,
@@ -252,6 +271,7 @@ async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_
         all.map(|one| one.state.word()).collect::<Vec<_>>()
     };
     assert_eq!(intents().await, ["failed"], "its key can't be used again");
+    assert!(is_saved(stage, maya.account).await);
     let session = maya.session(pack(500)).await;
     assert!(session.starts_with("cs_test_"));
     assert_eq!(intents().await, ["done", "failed"]);

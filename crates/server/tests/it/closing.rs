@@ -26,7 +26,15 @@ async fn at_stripe(stage: &Stage, customer: &str) -> Vec<String> {
         .collect()
 }
 
+/// The kinds of the entries of an account's journal, oldest first.
+async fn entries(stage: &Stage, account: i64) -> Vec<&'static str> {
+    let entries = stage.read(move |tx| store::ledger::journal_after(tx, account, 0, 100));
+    let entries = entries.await.into_iter();
+    entries.map(|one| one.kind.word()).collect()
+}
+
 on_both!(case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
     maya.buy_pack(500).await;
@@ -34,6 +42,14 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
         .await;
     stage.settled().await;
     let key = maya.meter_key().await;
+    let host = crate::metering::host(stage).await;
+    let named = json!({ "account": maya.account_id().await, "credits": 1 });
+    assert_eq!(
+        host.post("/api/v1/debits", "early", named.clone())
+            .await
+            .status,
+        201
+    );
     let before = stage.transactions(maya.account).await;
     let customer = account(stage, maya.account)
         .await
@@ -62,6 +78,8 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
         .header("idempotency-key", "late")
         .json(&json!({ "credits": 1 }));
     assert_eq!(answer(debit).await.0, 401, "its keys open nothing");
+    let refused = host.post("/api/v1/debits", "late", named.clone()).await;
+    assert_eq!(refused.refusal(), (403, "account_not_active"));
     stage.settled().await;
     let after = stage.transactions(maya.account).await;
     assert_eq!(after[..before.len()], before[..], "the money rows stay");
@@ -72,8 +90,18 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
         "and the plan's end is recorded"
     );
     assert!(stage.stripe_list("/v1/refunds").await.is_empty());
+    let moved = entries(stage, maya.account).await;
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;
+    let refused = host.post("/api/v1/debits", "next month", named).await;
+    assert_eq!(refused.refusal(), (403, "account_not_active"));
+    let later = entries(stage, maya.account).await;
+    assert_eq!(later[..moved.len()], moved[..], "the journal stays");
+    let later = &later[moved.len()..];
+    assert!(
+        later.iter().all(|kind| *kind == "expire"),
+        "the next month brings nothing: {later:?}"
+    );
     assert_eq!(
         stage.transactions(maya.account).await,
         after,
@@ -129,15 +157,20 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
     assert!(kept.email.is_some());
     stage.no_faults().await;
     stage.settled().await;
+    let customer = kept.stripe_customer_id.unwrap();
+    assert_eq!(at_stripe(stage, &customer).await, ["active"]);
+    assert_eq!(maya.billing().await["credits"]["balance"], 1_100);
     assert_eq!(close(&maya).await.0, 200);
     assert_eq!(
         account(stage, maya.account).await.status,
         AccountStatus::Closed
     );
+    stage.settled().await;
+    assert_eq!(at_stripe(stage, &customer).await, ["canceled"]);
 }
 
 /// All text in all tables, to search for personal data.
-async fn everything(stage: &Stage) -> String {
+pub async fn everything(stage: &Stage) -> String {
     stage
         .read(|tx| {
             let mut text = String::new();

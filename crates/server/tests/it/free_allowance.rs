@@ -56,6 +56,38 @@ async fn an_erased_address_gets_its_free_credits_again_when_its_month_has_ended(
     stage.audited().await;
 }
 
+on_both!(case_c13_an_allowance_comes_once_however_many_ask_at_the_turn_of_the_month);
+async fn case_c13_an_allowance_comes_once_however_many_ask_at_the_turn_of_the_month(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    assert_eq!(balance(&maya).await, 100);
+    let (account, program) = (maya.account, maya.program().await);
+    for turn in 1..=2 {
+        let month = stage.account(account).await.anchor_at.plus_months(turn);
+        let left = month.seconds() - stage.app.now().seconds();
+        stage.twin.advance(&format!("{left}s")).await.unwrap();
+
+        let asked = async || program.debit(&fresh_key(), 1).await.status;
+        let seen = futures_util::future::join_all((0..12).map(|_| maya.billing()));
+        let debits = futures_util::future::join_all((0..12).map(|_| asked()));
+        let sweeps =
+            futures_util::future::join_all((0..4).map(|_| billing::jobs::sweep::once(&stage.app)));
+        let (_, debits, _) = tokio::join!(seen, debits, sweeps);
+        stage.settled().await;
+
+        assert_eq!(debits, [201; 12], "month {turn}");
+        assert_eq!(balance(&maya).await, 88, "month {turn}");
+        let grants = stage.read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100));
+        let grants: Vec<i64> = grants.await.iter().map(|lot| lot.amount.floor()).collect();
+        assert_eq!(
+            grants.len(),
+            usize::try_from(turn).unwrap() + 1,
+            "{grants:?}"
+        );
+        assert!(grants.iter().all(|credits| *credits == 100), "{grants:?}");
+    }
+    stage.audited().await;
+}
+
 on_both!(every_way_to_write_a_mailbox_shares_one_free_allowance);
 async fn every_way_to_write_a_mailbox_shares_one_free_allowance(stage: &Stage) {
     let first = stage.person("maya.kim@gmail.com").await;

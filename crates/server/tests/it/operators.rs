@@ -4,6 +4,7 @@ mod accounts;
 mod adjustments;
 mod figures;
 mod lost_refunds;
+mod reckoning;
 mod records;
 mod refunds;
 

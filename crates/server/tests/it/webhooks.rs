@@ -298,11 +298,23 @@ async fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage: &
 
 on_both!(case_w19_an_event_of_an_unknown_customer_waits_and_is_shown);
 async fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage: &Stage) {
+    let maya = stage.buyer("maya@example.com", 500).await;
+    stage.settled().await;
+    let known = stage.events().await.len();
     assert_eq!(stage.deliver(&some_event()).await.status(), 200);
 
-    let event = &stage.events().await[0];
+    let newest = async || stage.events().await.remove(0);
+    let event = eventually(newest, |event| event.last_error.is_some()).await;
 
-    assert_eq!(event.state, EventState::Unmatched);
+    assert_eq!(
+        (event.event_id.as_str(), event.state),
+        ("evt_1", EventState::Unmatched)
+    );
+    assert_eq!(stage.events().await.len(), known + 1);
+    let why = event.last_error.as_deref().unwrap();
+    assert!(why.contains("Stripe has no such object"), "{why}");
+    assert_eq!((event.account_id, event.attempts), (None, 1));
+    assert_eq!(balance(&maya.billing().await), 600.0);
     let admin = stage.person_as("ops@example.com", "admin").await;
     let (status, listed) = admin.get("/api/admin/events?state=unmatched").await;
     assert_eq!(
@@ -310,6 +322,9 @@ async fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage: &Sta
         (200, &json!(event.event_id)),
         "{listed}"
     );
+    assert_eq!(listed["data"][0]["lastError"], why, "{listed}");
+    let (_, page) = admin.page("/admin/events/evt_1").await;
+    assert!(page.contains("Stripe has no such object"), "{page}");
     let (_, page) = admin.page("/admin/events").await;
     assert!(page.contains(&event.event_id), "{page}");
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use domain::ledger::{Command, Hold, Ledger, Request};
+use domain::time::Timestamp;
 
 use super::limits;
 use super::loaded::Loaded;
-use super::rows::{entry_by_key, hold, live_lots, lot_by_number, lot_family, pending_holds};
+use super::rows::{
+    allowance_families, entry_by_key, hold, live_lots, lot_by_number, lot_family, pending_holds,
+};
 use super::wallet::{first_wallet, from_stored, lock_wallet, wallet};
 use crate::db::Tx;
 use crate::error::Result;
@@ -107,8 +110,21 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
     Ok(())
 }
 
+/// Loads the allowances that a reversal concerns with what belongs to them, as far as they aren't
+/// loaded yet.
+pub(super) fn load_allowances(
+    tx: &mut Tx<'_>,
+    ledger: &mut Ledger,
+    since: Timestamp,
+) -> Result<()> {
+    for lot in allowance_families(tx, ledger.account, since)? {
+        ledger.lots.entry(lot.id).or_insert(lot);
+    }
+    Ok(())
+}
+
 /// Loads a grant with its bonus grants and what it carried over, as far as they aren't loaded yet.
-pub(super) fn load_family(tx: &mut Tx<'_>, ledger: &mut Ledger, source_key: &str) -> Result<()> {
+fn load_family(tx: &mut Tx<'_>, ledger: &mut Ledger, source_key: &str) -> Result<()> {
     for lot in lot_family(tx, ledger.account, source_key)? {
         ledger.lots.entry(lot.id).or_insert(lot);
     }

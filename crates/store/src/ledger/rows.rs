@@ -2,6 +2,7 @@
 
 use domain::ledger::{Body, Entry, Hold, Lot, LotId, Spender, rollover_key};
 use domain::money::{Credits, Currency, MinorUnits};
+use domain::time::Timestamp;
 
 use crate::args;
 use crate::db::{Record, Row, Tx, sql};
@@ -86,6 +87,33 @@ pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Res
                                       and source_key = $2))"
         ),
         args![account, source_key, &carried_over],
+    )
+}
+
+/// The allowances from `since` on and those that a reversal changed, their bonus grants, and what
+/// they carried over, under [`rollover_key`].
+pub(super) fn allowance_families(
+    tx: &mut Tx<'_>,
+    account: i64,
+    since: Timestamp,
+) -> Result<Vec<Lot>> {
+    tx.query(
+        sql!(
+            "with allowance as (
+                  select lot, 'rollover:' || source_key as carried_over
+                    from credit_grant
+                   where account_id = $1
+                     and kind = 'allowance'
+                     and (effective_at >= $2 or reversed > 0 or frozen = 1))
+             select ",
+            lot_columns!(),
+            "  from credit_grant
+              where account_id = $1
+                and (lot in (select lot from allowance)
+                     or parent in (select lot from allowance)
+                     or source_key in (select carried_over from allowance))"
+        ),
+        args![account, since],
     )
 }
 

@@ -194,10 +194,10 @@ fn preview(db: &Db, account_id: i64, id: &'static str, fetched: i64) {
     write(db, move |tx| next_charges::put(tx, &row));
 }
 
-on_both!(previews_that_are_a_day_old_or_stale_are_due_oldest_first);
-fn previews_that_are_a_day_old_or_stale_are_due_oldest_first(db: &Db) {
+on_both!(previews_that_are_a_day_old_stale_or_missing_are_due_oldest_first);
+fn previews_that_are_a_day_old_stale_or_missing_are_due_oldest_first(db: &Db) {
     let now = 30 * DAY;
-    let names = ["old", "older", "fresh", "stale", "paused", "marked"];
+    let names = ["old", "older", "fresh", "stale", "paused", "marked", "none"];
     let ids: Vec<i64> = names.into_iter().map(|name| account(db, name).id).collect();
     for (account, name) in ids.iter().zip(names) {
         let row = Subscription {
@@ -211,15 +211,17 @@ fn previews_that_are_a_day_old_or_stale_are_due_oldest_first(db: &Db) {
             "stale" => now - 7_200,
             _ => now - 2 * DAY,
         };
-        preview(db, *account, name, fetched);
+        if name != "none" {
+            preview(db, *account, name, fetched);
+        }
     }
-    let (old, stale, marked) = (ids[0], ids[3], ids[5]);
+    let (old, stale, marked, none) = (ids[0], ids[3], ids[5], ids[6]);
     write(db, move |tx| next_charges::mark_stale(tx, stale, "stale"));
     write(db, move |tx| sync::mark_for_sync(tx, marked, at(now)));
     let due_at = |seconds, limit| read(db, move |tx| due::previews(tx, at(seconds), limit));
 
-    assert_eq!(due_at(now, 10), [ids[1], old, stale]);
-    assert_eq!(due_at(now, 1), [ids[1]]);
+    assert_eq!(due_at(now, 10), [none, ids[1], old, stale]);
+    assert_eq!(due_at(now, 1), [none]);
     let found = read(db, move |tx| next_charges::find(tx, stale, "stale"));
     assert!(found.is_some_and(|row| row.is_stale()));
 
@@ -229,8 +231,8 @@ fn previews_that_are_a_day_old_or_stale_are_due_oldest_first(db: &Db) {
         ..subscription(old, "old", 20)
     };
     put(db, synced);
-    assert_eq!(due_at(now + 3_599, 10), [ids[1], ids[2], stale]);
-    assert_eq!(due_at(now + 3_600, 10), [ids[1], old, ids[2], stale]);
+    assert_eq!(due_at(now + 3_599, 10), [none, ids[1], ids[2], stale]);
+    assert_eq!(due_at(now + 3_600, 10), [none, ids[1], old, ids[2], stale]);
 }
 
 on_both!(the_tax_in_large_payments_is_exact);

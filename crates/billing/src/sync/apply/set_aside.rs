@@ -84,7 +84,9 @@ impl Plan {
         unexplained::take_out(tx, self.lease.account_id, payment)
     }
 
-    /// Whether a payment that this sync could not explain has the row of its purchase already.
+    /// Whether a payment that this sync could not explain has the row of its purchase already. Stripe's
+    /// lists are read one after the other: a payment that was made in between may be found without
+    /// its purchase. Rows of purchases are written first.
     pub(super) fn is_explained(
         &self,
         tx: &mut Tx<'_>,

@@ -54,6 +54,21 @@ fn a_renewal_brings_its_allowance_when_it_is_paid() {
         let facts = renewing("active", vec![invoice(status, is_tried, "2026-11-15")]);
         assert_eq!(due(&facts, now()), expected, "{status} {is_tried}");
     }
+    let facts = renewing("active", vec![invoice(Paid, true, "2026-11-15")]);
+    let plan = plan(&facts, now());
+    let renewed = allowance_due(&facts, &plan, &[], now()).unwrap();
+    assert_eq!(
+        (renewed.effective_at, renewed.expires_at),
+        (Some(at("2026-11-15")), Some(at("2026-12-15")))
+    );
+    let granted = [(renewed.source_key, renewed.amount)];
+    assert_eq!(allowance_due(&facts, &plan, &granted, now()), None, "once");
+    let of_another = PlanInvoice {
+        subscription: "sub_2".into(),
+        ..invoice(Paid, true, "2026-11-15")
+    };
+    let both = vec![invoice(Open, true, "2026-11-15"), of_another];
+    assert_eq!(due(&renewing("active", both), now()), None);
     let free = PlanInvoice {
         amount_due: 0,
         charged: 0,

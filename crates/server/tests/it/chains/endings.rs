@@ -235,19 +235,25 @@ async fn a_refund_waits_for_a_dispute_and_is_made_when_the_dispute_is_won(stage:
 }
 
 on_both!(case_d6_an_interrupted_cancellation_is_completed_once_and_abandoned_pages_do_not_hide_it);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_an_interrupted_cancellation_is_completed_once_and_abandoned_pages_do_not_hide_it(
     stage: &Stage,
 ) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
     let held = id_of(&stage.subscription().await);
     let payment = stage.stripe_id("/v1/payment_intents").await;
+    let account = maya.account;
+    let lots = stage.read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100));
+    let lots = lots.await.into_iter().map(|lot| lot.source_key);
+    let allowance = lots.filter(|key| key.contains(":PRO:")).collect::<Vec<_>>();
     let params = stripe::Form::new()
         .push("subscription", &held)
+        .push("credits[0]", &allowance[0])
         .push("refund[0][payment_intent]", &payment)
         .push("refund[0][amount]", 700)
         .push("paid", 1_900)
         .encode();
-    let (account, now) = (maya.account, stage.app.now());
+    let now = stage.app.now();
     let (long_ago, earlier) = (now.plus_seconds(-120), now.plus_seconds(-7_200));
     let idle = stage
         .write(account, move |tx| {
@@ -294,6 +300,18 @@ async fn case_d6_an_interrupted_cancellation_is_completed_once_and_abandoned_pag
         .await;
     let steps: Vec<_> = steps.iter().map(|step| step.state.word()).collect();
     assert_eq!(steps, ["done", "done", "done"]);
+    assert_eq!(maya.billing().await["credits"]["balance"], 100);
+    let rows = stage.transactions(account).await;
+    let sums: Vec<_> = rows.iter().map(|row| (row.0.as_str(), row.2)).collect();
+    assert_eq!(
+        sums,
+        [
+            ("SUBSCRIPTION_PAYMENT", 1_900),
+            ("SUBSCRIPTION_CANCEL", 0),
+            ("REFUND", 700)
+        ]
+    );
+    stage.audited().await;
     for other in [idle[0], idle[219]] {
         let kind = IntentKind::CheckoutTopup;
         assert_eq!(

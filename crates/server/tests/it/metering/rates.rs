@@ -6,7 +6,7 @@ use store::Tx;
 
 use super::{Answer, Program, program};
 use crate::pages::send;
-use crate::stage::{CATALOG, Stage, fresh_key, on_both, own_catalog};
+use crate::stage::{CATALOG, Stage, eventually, fresh_key, on_both, own_catalog};
 use reqwest::Method;
 
 const MORE: &str = r#"
@@ -300,6 +300,90 @@ async fn a_hold_for_as_much_as_there_is_sets_aside_at_most_its_bound(stage: &Sta
     let other = program.post("/api/v1/holds", "k", most("chat", 6.0)).await;
     assert_eq!((again.status, &again.body), (201, &one.body));
     assert_eq!(other.refusal(), (409, "idempotency_key_reused"));
+    stage.audited().await;
+}
+
+/// Replaces the catalog and waits until the service uses it.
+async fn sells(stage: &Stage, text: &str) {
+    let version = stage.app.rules().catalog.version;
+    std::fs::write(&stage.app.settings.billing.catalog, text).unwrap();
+    let current = async || stage.app.rules().catalog.version;
+    eventually(current, |now| *now != version).await;
+}
+
+on_both!(
+    a_retry_is_answered_like_the_first_request_whatever_became_of_its_price,
+    metered
+);
+async fn a_retry_is_answered_like_the_first_request_whatever_became_of_its_price(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let up_to = |operation: &str| json!({ "operation": operation, "max": true, "credits": 5 });
+    let requests = [
+        ("/api/v1/holds", up_to("chat")),
+        ("/api/v1/holds", up_to("ping")),
+        ("/api/v1/holds", up_to("llm")),
+        (
+            "/api/v1/holds",
+            json!({ "operation": "llm", "units": tokens(1, 2) }),
+        ),
+        ("/api/v1/debits", json!({ "operation": "chat" })),
+        (
+            "/api/v1/debits",
+            json!({ "operation": "llm", "units": tokens(3, 4) }),
+        ),
+    ];
+    let batch = json!({ "debits": [{ "key": "b", "operation": "llm", "units": tokens(1, 1) }] });
+    let send = async || {
+        let mut answers = Vec::new();
+        for (n, (path, body)) in requests.iter().enumerate() {
+            answers.push(program.post(path, &format!("k{n}"), body.clone()).await);
+        }
+        answers.push(
+            program
+                .check("operation=llm&units=input_tokens:5", "c")
+                .await,
+        );
+        answers.push(
+            program
+                .post("/api/v1/debits/batch", "b", batch.clone())
+                .await,
+        );
+        answers
+    };
+    let first = send().await;
+    let balance = async || {
+        let body = program.get("/api/v1/balance").await.body;
+        ["balance", "held", "available"].map(|name| body[name].clone())
+    };
+    let left = balance().await;
+    // A unit of chat costs more than the bound, ping is no longer free, and llm is gone.
+    let dearer = CATALOG.replace("cost = \"2\"", "cost = \"6\"");
+    let ping = "[[operation]]\nname = \"ping\"\ntitle = \"Ping\"\ncost = \"1\"\n";
+    sells(stage, &format!("{dearer}\n{ping}")).await;
+
+    let mut again = send().await;
+
+    let told = &mut again[7].body["results"][0]["replayed"];
+    assert_eq!(std::mem::replace(told, json!(false)), true);
+    for (n, (first, again)) in first.iter().zip(&again).enumerate() {
+        assert_eq!(
+            (first.status, &first.body),
+            (again.status, &again.body),
+            "{n}"
+        );
+        assert!(first.status < 300, "{n}: {}", first.body);
+        let cost = "x-credits-cost";
+        assert_eq!(first.header(cost), again.header(cost), "{n}");
+    }
+    assert_eq!(balance().await, left);
+    // Another request under a used key is a conflict, and a new one is told about its price.
+    let other = json!({ "operation": "llm", "units": tokens(9, 9) });
+    let reused = program.post("/api/v1/debits", "k5", other.clone()).await;
+    assert_eq!(reused.refusal(), (409, "idempotency_key_reused"));
+    let new = program.post("/api/v1/debits", "new", other).await;
+    assert_eq!(new.refusal(), (400, "invalid_field"));
+    let new = program.post("/api/v1/holds", "new", up_to("chat")).await;
+    assert_eq!(new.refusal(), (400, "invalid_field"));
     stage.audited().await;
 }
 

@@ -302,3 +302,72 @@ async fn figures_that_stripe_does_not_give_fail_no_sync_and_are_fetched_later(st
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(!page.contains("As of "), "{page}");
 }
+
+on_both!(
+    a_first_preview_that_fails_is_fetched_later_and_failed_ones_are_bounded_too,
+    stripe_proxy::install
+);
+async fn a_first_preview_that_fails_is_fetched_later_and_failed_ones_are_bounded_too(
+    stage: &Stage,
+) {
+    const PREVIEW: &str = "/v1/invoices/create_preview";
+    let proxy = stripe_proxy::of(stage);
+    let denied =
+        json!({ "error": { "type": "invalid_request_error", "message": "Missing permission." } });
+    proxy.answer("POST", PREVIEW, 1_000, 403, &denied);
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let account = maya.account;
+    let stored = stage.read(move |tx| store::next_charges::of_account(tx, account));
+    assert_eq!(stored.await.len(), 0, "it has none yet");
+
+    proxy.forget();
+    stage.twin.advance("61m").await.unwrap();
+    billing::jobs::sweep::refresh_previews(&stage.app)
+        .await
+        .unwrap();
+    shows(&maya, "19.00").await;
+
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let customer = stage.stripe_id("/v1/customers").await;
+    for _ in 0..12 {
+        stage.start_trial(&customer, "PRO").await;
+    }
+    stage
+        .stripe_post(&format!("/v1/customers/{customer}"), &[("name", "Maya")])
+        .await;
+    proxy.answer("POST", PREVIEW, 1_000, 403, &denied);
+    let before = proxy.calls("POST", PREVIEW);
+    let whole = billing::sync::whole_account(&stage.app, account).await;
+    whole.unwrap();
+    assert_eq!(proxy.calls("POST", PREVIEW) - before, 10);
+}
+
+on_both!(
+    a_coupon_is_read_when_a_discount_is_new_and_not_at_every_sync,
+    stripe_proxy::install
+);
+async fn a_coupon_is_read_when_a_discount_is_new_and_not_at_every_sync(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let proxy = stripe_proxy::of(stage);
+    let half = coupon(stage, &[("percent_off", "50"), ("duration", "forever")]).await;
+    let tenth = coupon(stage, &[("percent_off", "10"), ("duration", "forever")]).await;
+    let path = stage.subscription_path().await;
+
+    for (name, amount, minor) in [(&half, "9.50", 950), (&tenth, "17.10", 1_710)] {
+        let before = proxy.calls("GET", "/v1/coupons/");
+        stage
+            .stripe_post(&path, &[("discounts[0][coupon]", name)])
+            .await;
+        shows(&maya, amount).await;
+        stage.settled().await;
+        for _ in 0..3 {
+            stage.sync(maya.account).await;
+        }
+
+        assert_eq!(proxy.calls("GET", "/v1/coupons/") - before, 1, "{amount}");
+        stage.twin.advance("2m").await.unwrap();
+        assert_eq!(recurring(stage).await, minor);
+    }
+}

@@ -256,3 +256,24 @@ async fn a_pack_voided_by_hand_and_then_refunded_leaves_the_free_credits(stage: 
     maya.in_step().await;
     stage.audited().await;
 }
+
+on_both!(
+    an_open_dispute_is_read_once_in_a_sync,
+    stripe_proxy::install
+);
+async fn an_open_dispute_is_read_once_in_a_sync(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let open = dispute(stage, 1_900).await;
+    credits_are(&maya, (1_100, 100, 0)).await;
+    stage.settled().await;
+    stage.sync(maya.account).await;
+    let proxy = stripe_proxy::of(stage);
+    let before = proxy.calls("GET", "/v1/disputes/");
+
+    stage.sync(maya.account).await;
+
+    assert_eq!(proxy.calls("GET", "/v1/disputes/") - before, 1);
+    close(stage, &open, true).await;
+    credits_are(&maya, (1_100, 1_100, 0)).await;
+}

@@ -162,6 +162,27 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
     assert_eq!((figures.payments.part, figures.payments.whole), (2, 3));
 }
 
+/// What the journal itself says of an account's purchases: the credits that they brought, and those
+/// that went back with money.
+async fn moved(stage: &Stage, account: i64) -> (domain::money::Credits, domain::money::Credits) {
+    use domain::ledger::{Body, EntryKind, GrantKind};
+    let entries = stage.read(move |tx| store::ledger::journal_after(tx, account, 0, 100));
+    let entries = entries.await;
+    let bought = entries.iter().filter_map(|entry| match entry.body {
+        Body::Grant {
+            kind: GrantKind::Purchase,
+            amount,
+            ..
+        } => Some(amount),
+        _ => None,
+    });
+    let taken = entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::Clawback);
+    let taken = taken.flat_map(|entry| &entry.lines).map(|line| line.taken);
+    (bought.sum(), taken.sum())
+}
+
 on_both!(transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stage: &Stage) {
@@ -214,6 +235,8 @@ async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stag
     let (sold, granted) = figures.bought;
     assert_eq!(sold, granted, "the transactions add up to the ledger");
     assert_eq!(sold, domain::money::Credits::new(6_000));
+    let (bought, taken) = moved(stage, maya.account).await;
+    assert_eq!((bought, taken), (sold, domain::money::Credits::new(1_000)));
     // $6.00 less $1.00, and what is left of the credits in the same proportion.
     assert_eq!(figures.revenue.amount, 500);
     maya.balance_is(5_100).await;
@@ -255,4 +278,26 @@ async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stag
     )
     .await;
     assert_eq!(empty.status(), 400);
+
+    // A payment that brought no credits is a difference between the two sums.
+    let (account, now) = (maya.account, stage.app.now());
+    stage
+        .write(account, move |tx| {
+            let new = store::transactions::NewTransaction {
+                public_id: "txn_lost",
+                account_id: account,
+                natural_key: "lost",
+                kind: TransactionType::CreditTopup,
+                status: TransactionStatus::Completed,
+                credits_purchased_micros: Some(7_000_000),
+                occurred_at: now,
+                ..store::testing::transaction()
+            };
+            store::transactions::put(tx, &new, now)
+        })
+        .await;
+    stage.twin.advance("2m").await.unwrap();
+    let figures = billing::books::figures::of(&stage.app).await.unwrap();
+    assert_eq!(figures.bought.0, domain::money::Credits::new(6_007));
+    assert_eq!(figures.bought.1, domain::money::Credits::new(6_000));
 }

@@ -1,0 +1,110 @@
+//! What the host application's accounts stand for, and what a dry run finds out.
+
+use super::*;
+
+on_both!(
+    an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization,
+    hosted
+);
+async fn an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization(
+    stage: &Stage,
+) {
+    let host = host(stage).await;
+    let taken = (401, "host_session_address_taken".to_owned());
+    let made = put(&host, "user-1", "maya@example.com").await;
+    assert_eq!((made.status, &made.body["kind"]), (201, &json!("personal")));
+
+    // The first token of all has the owner's address and another id.
+    assert_eq!(enter(stage, "user-9", "maya@example.com").await, taken);
+    let cookie = of_host(stage, "user-1", "maya@example.com");
+    assert_eq!(accounts(stage, &cookie).await, [made.body["id"].clone()]);
+
+    // An organization that was put without its kind: its owner has an id of their own.
+    let shop = put(&host, "org-1", "noah@example.com").await;
+    assert_eq!(enter(stage, "user-2", "noah@example.com").await, taken);
+    let told = put_organization(&host, "org-1", "noah@example.com").await;
+    assert_eq!(
+        (told.status, &told.body["kind"], &told.body["id"]),
+        (200, &json!("organisation"), &shop.body["id"])
+    );
+    let cookie = of_host(stage, "user-2", "noah@example.com");
+    assert_eq!(accounts(stage, &cookie).await, [shop.body["id"].clone()]);
+    let kept = put(&host, "org-1", "noah@example.com").await;
+    assert_eq!(kept.body["kind"], "organisation", "as it was");
+
+    // An organization is no one's own account, and a wrong kind is refused.
+    let eve = stage.person("eve@example.com").await;
+    let refused = put_organization(&host, "org-2", "eve@example.com").await;
+    assert_eq!(refused.refusal(), (409, "email_taken"));
+    assert_eq!(stage.account(eve.account).await.external_id, None);
+    let body = json!({ "name": "X", "kind": "robot" });
+    let refused = host.put("/api/v1/accounts/org-3", body).await;
+    assert_eq!(
+        (refused.refusal(), &refused.body["field"]),
+        ((400, "invalid_field"), &json!("kind"))
+    );
+    // From before the kind could be said.
+    let (account, now) = (eve.account, stage.app.now());
+    let kind = domain::plan::AccountKind::Organisation;
+    stage
+        .write(account, move |tx| {
+            store::accounts::set_kind(tx, account, kind, now)?;
+            store::accounts::set_external_id(tx, account, "user-4", now)
+        })
+        .await;
+    let body = json!({ "name": "Eve", "kind": "personal" });
+    let told = host.put("/api/v1/accounts/user-4", body).await;
+    assert_eq!((told.status, &told.body["kind"]), (200, &json!("personal")));
+    assert_eq!(enter(stage, "user-9", "eve@example.com").await, taken);
+    assert_eq!(enter(stage, "user-4", "eve@example.com").await.0, 200);
+}
+
+on_both!(
+    a_dry_run_sees_what_a_run_would_refuse_and_writes_nothing,
+    hosted
+);
+async fn a_dry_run_sees_what_a_run_would_refuse_and_writes_nothing(stage: &Stage) {
+    use billing::accounts::put::{Outcome, Put};
+    let host = host(stage).await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 201);
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    assert_eq!(put(&host, "user-2", "boss@example.com").await.status, 200);
+    stage.person("noah@example.com").await;
+    let run = async |id: &str, email: &str, is_dry: bool| {
+        let body = json!({ "name": "Someone", "email": email });
+        let body = serde_json::from_value(body).unwrap();
+        let put = Put::read(&stage.app, "cli", id.to_owned(), body).unwrap();
+        match put.run(&stage.app, is_dry).await.unwrap() {
+            Outcome::Saved(saved) if saved.is_new => "made",
+            Outcome::Saved(saved) if saved.adopted => "adopted",
+            Outcome::Saved(_) => "known",
+            Outcome::Absent => "absent",
+            Outcome::Taken => "taken",
+            Outcome::Operator => "operator",
+        }
+    };
+    let lines = [
+        ("user-3", "maya@example.com", "taken"),
+        ("user-1", "noah@example.com", "taken"),
+        ("user-2", "other@example.com", "operator"),
+        ("user-4", "noah@example.com", "adopted"),
+        ("user-5", "new@example.com", "made"),
+        ("user-1", "moved@example.com", "known"),
+        ("acc_none", "x@example.com", "absent"),
+    ];
+    let all = async || {
+        stage
+            .read(|tx| store::accounts::list(tx, None, None, 100))
+            .await
+    };
+    let before = format!("{:?}", all().await);
+
+    for (id, email, expected) in lines {
+        assert_eq!(run(id, email, true).await, expected, "{id} {email}");
+    }
+    assert_eq!(format!("{:?}", all().await), before);
+    for (id, email, expected) in lines {
+        assert_eq!(run(id, email, false).await, expected, "{id} {email}");
+    }
+    assert_eq!(boss.get("/api/admin/accounts").await.0, 200);
+}

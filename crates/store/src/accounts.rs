@@ -417,12 +417,24 @@ pub fn set_external_id(
     Ok(changed > 0)
 }
 
-/// Sets whether the account is one person's or an organization's.
+/// Sets whether the account is one person's or an organization's, as the host application said.
 pub fn set_kind(tx: &mut Tx<'_>, account: i64, kind: AccountKind, now: Timestamp) -> Result<u64> {
     tx.execute(
-        "update account set kind = $2, updated_at = $3 where id = $1",
+        "update account
+            set kind = $2, kind_told = 1, updated_at = $3
+          where id = $1 and (kind <> $2 or kind_told = 0)",
         args![account, kind, now],
     )
+}
+
+/// Whether the host application said whose account it is. Earlier versions didn't ask, and stored
+/// every account that it made as an organization's.
+pub fn is_kind_told(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
+    let told: i64 = tx.query_one(
+        "select kind_told from account where id = $1",
+        args![account],
+    )?;
+    Ok(told == 1)
 }
 
 /// Records that the email address was verified, keeping the first time. Returns whether this was

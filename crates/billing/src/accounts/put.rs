@@ -184,6 +184,10 @@ impl Put {
         if saved.row.status == AccountStatus::Closed {
             return Ok(Outcome::Absent);
         }
+        if let Some(kind) = self.kind {
+            identity::set_kind(tx, &saved.row, kind, now)?;
+            saved.row.kind = kind;
+        }
         match self.address(tx, rules, &saved, owner, now)? {
             Moved::Yes => {}
             Moved::Taken => return Ok(Outcome::Taken),
@@ -191,9 +195,6 @@ impl Put {
         }
         if !saved.is_new {
             self.rename(tx, &saved.row, now)?;
-        }
-        if let Some(kind) = self.kind {
-            identity::set_kind(tx, &saved.row, kind, now)?;
         }
         self.set_tier(tx, rules, &saved.row, (now, real_now))?;
         saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;

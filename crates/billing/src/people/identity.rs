@@ -122,10 +122,10 @@ pub(crate) fn set_kind(
     kind: AccountKind,
     now: Timestamp,
 ) -> store::Result<()> {
+    accounts::set_kind(tx, account.id, kind, now)?;
     if account.kind == kind {
         return Ok(());
     }
-    accounts::set_kind(tx, account.id, kind, now)?;
     match &account.external_id {
         Some(id) if kind == AccountKind::Organisation => {
             users::forget_external_id(tx, id).map(|_| ())
@@ -353,11 +353,15 @@ pub(crate) fn move_address(
 
 /// The user whose address changes with that of an account which the host application knows by its
 /// own id: the owner whose id it is; or the owner with the account's old address, if no one else
-/// belongs to the account and they have no other. An organization's address is not its owner's.
+/// belongs to the account and they have no other. An organization's address is not its owner's; an
+/// account of which the host never said so may be a person's from before it could.
 pub(crate) fn addressee(tx: &mut Tx<'_>, account: &Account) -> store::Result<Option<User>> {
     let Some(external_id) = &account.external_id else {
         return Ok(None);
     };
+    if account.kind == AccountKind::Organisation && accounts::is_kind_told(tx, account.id)? {
+        return Ok(None);
+    }
     let members = users::members(tx, account.id)?;
     let is_lone = members.len() == 1;
     for member in members.iter().filter(|one| one.role == MemberRole::Owner) {

@@ -108,3 +108,45 @@ async fn a_dry_run_sees_what_a_run_would_refuse_and_writes_nothing(stage: &Stage
     }
     assert_eq!(boss.get("/api/admin/accounts").await.0, 200);
 }
+
+on_both!(
+    a_new_address_of_an_organization_is_not_its_lone_owners,
+    hosted
+);
+async fn a_new_address_of_an_organization_is_not_its_lone_owners(stage: &Stage) {
+    let host = host(stage).await;
+    // Said from the start, said again or not; and said only together with the new address.
+    let cases = [("org-1", true, true), ("org-2", true, false), ("org-3", false, true)];
+    for (n, (id, first, then)) in cases.into_iter().enumerate() {
+        let own = format!("noah{n}@example.com");
+        let puts = async |email: &str, is_told: bool| {
+            if is_told {
+                put_organization(&host, id, email).await
+            } else {
+                put(&host, id, email).await
+            }
+        };
+        let made = puts(&own, first).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let noah = stage.person(&own).await;
+
+        let office = format!("billing{n}@example.com");
+        let renamed = puts(&office, then).await;
+
+        assert_eq!(
+            (renamed.status, &renamed.body["email"], &renamed.body["kind"]),
+            (200, &json!(office), &json!("organisation")),
+            "{id}: {}",
+            renamed.body
+        );
+        assert_eq!(noah.get("/api/v1/sessions").await.0, 200, "{id}");
+        let user = stage.read(move |tx| store::users::find(tx, noah.user)).await;
+        let user = user.unwrap();
+        assert_eq!((&user.email, &user.external_id), (&own, &None), "{id}");
+        // Whoever reads the organization's mail is no one here.
+        let reader = stage.person(&office).await;
+        assert_ne!(json!(reader.account_id().await), made.body["id"], "{id}");
+        let cookie = of_host(stage, &format!("user-{n}"), &own);
+        assert_eq!(accounts(stage, &cookie).await, [made.body["id"].clone()]);
+    }
+}

@@ -1,2 +1,3 @@
+alter table account drop column kind_told;
 drop index next_charge_stale;
 drop index next_charge_by_age;

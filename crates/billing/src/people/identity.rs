@@ -59,8 +59,7 @@ pub(crate) fn meet(
         });
     }
     let is_named = user.external_id.is_some();
-    let places = users::places(tx, user.id)?;
-    let owns = places.iter().any(|place| place.role == MemberRole::Owner);
+    let owns = !owned(tx, &user)?.is_empty();
     Ok(if owns && !is_named {
         Meeting::Taken
     } else {
@@ -68,23 +67,47 @@ pub(crate) fn meet(
     })
 }
 
+/// The accounts that a user owns, without the personal ones that they took over: the id of such an
+/// account means the person it was made for.
+fn owned(tx: &mut Tx<'_>, user: &User) -> store::Result<Vec<Account>> {
+    let mut owned = Vec::new();
+    for place in users::places(tx, user.id)? {
+        if place.role == MemberRole::Owner
+            && let Some(account) = accounts::find(tx, place.account_id)?
+            && !means_another(tx, &account, user)?
+        {
+            owned.push(account);
+        }
+    }
+    Ok(owned)
+}
+
+/// Whether the id of a personal account means another user than this owner: the one who has the id,
+/// or, if there is none, the one with the account's address.
+fn means_another(tx: &mut Tx<'_>, account: &Account, owner: &User) -> store::Result<bool> {
+    let id = account.external_id.as_deref();
+    let Some(id) = id.filter(|_| account.kind == AccountKind::Personal) else {
+        return Ok(false);
+    };
+    let meant = match (users::by_external_id(tx, id)?, &account.email) {
+        (None, Some(email)) => users::by_email(tx, email)?,
+        (named, _) => named,
+    };
+    Ok(meant.is_some_and(|meant| meant.id != owner.id))
+}
+
 /// The user's only personal account, if no one else owns it, its address is verified, and the host
 /// application has not named it. Members whom the owner invited don't make it another's.
 fn lone_personal(tx: &mut Tx<'_>, user: &User) -> store::Result<Option<Account>> {
-    let places = users::places(tx, user.id)?.into_iter();
-    let own = places
-        .filter(|place| place.kind == AccountKind::Personal && place.role == MemberRole::Owner);
-    let own: Vec<i64> = own.map(|place| place.account_id).collect();
-    let [account] = own.as_slice() else {
+    let mut own = owned(tx, user)?;
+    own.retain(|account| account.kind == AccountKind::Personal);
+    let Ok([account]) = <[Account; 1]>::try_from(own) else {
         return Ok(None);
     };
-    let is_lone = users::owners(tx, *account)? == 1;
-    let account = accounts::find(tx, *account)?.filter(|account| {
-        account.external_id.is_none()
-            && account.email_verified_at.is_some()
-            && account.status != AccountStatus::Closed
-    });
-    Ok(account.filter(|_| is_lone))
+    let is_free = account.external_id.is_none()
+        && account.email_verified_at.is_some()
+        && account.status != AccountStatus::Closed;
+    Ok((is_free && users::owners(tx, account.id)? == 1).then_some(account))
 }
 
 /// Gives a personal account that existed before the host application named it the host's id, and its
@@ -226,18 +249,18 @@ pub(crate) fn named(tx: &mut Tx<'_>, external_id: &str) -> store::Result<Option<
 }
 
 /// Whether the host application knows this user by another id than `external_id`: the user's own, or
-/// that of a personal account which is theirs alone. The id of an organization names no one.
+/// that of a personal account which is theirs alone, unless it means someone else from whom they took
+/// it over. The id of an organization names no one.
 fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<bool> {
     if let Some(own) = &user.external_id {
         return Ok(own != external_id);
     }
-    for place in users::places(tx, user.id)? {
-        if place.kind != AccountKind::Personal || place.role != MemberRole::Owner {
-            continue;
-        }
-        let account = accounts::find(tx, place.account_id)?;
-        let id = account.and_then(|account| account.external_id);
-        if id.is_some_and(|id| id != external_id) && users::owners(tx, place.account_id)? == 1 {
+    for account in owned(tx, user)? {
+        let id = account.external_id.as_deref();
+        if account.kind == AccountKind::Personal
+            && id.is_some_and(|id| id != external_id)
+            && users::owners(tx, account.id)? == 1
+        {
             return Ok(true);
         }
     }

@@ -2,6 +2,7 @@
 
 mod kinds;
 mod meanwhile;
+mod taken_over;
 
 use domain::people::MemberRole;
 use reqwest::Method;

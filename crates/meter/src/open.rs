@@ -326,7 +326,7 @@ impl Meter {
     /// # Errors
     ///
     /// Fails with [`Error::Refused`] if the service refuses the API key or asks for a pause. The
-    /// calls stay owed.
+    /// calls that were not charged stay owed, also those that were refused before it.
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let mut result = Reconciled::default();
         #[cfg(feature = "tower")]
@@ -347,10 +347,13 @@ impl Meter {
                     },
                 ) => return Err(error),
                 Err(Error::PaymentRequired(_) | Error::Refused { .. }) => {
-                    open.remove(&owed);
                     result.refused.push(owed);
                 }
             }
+        }
+        // A call is owed until the caller is told that it was refused.
+        for owed in &result.refused {
+            open.remove(owed);
         }
         result.left = open.owed().len();
         Ok(result)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use axum::{Json, Router};
 use tokio::task::JoinHandle;
 
@@ -109,28 +109,63 @@ async fn a_refused_call_is_set_aside_and_does_not_block_those_behind_it() {
             _ => (StatusCode::CREATED, Json(json!({ "id": "deb_1" }))),
         }
     });
+    let meter = owing(debits, &["gone", "chat"]).await;
+
+    let reconciled = meter.reconcile().await.unwrap();
+
+    assert_eq!((reconciled.charged, reconciled.left), (1, 0));
+    assert_eq!(operations(&reconciled.refused), ["gone"]);
+}
+
+/// An open meter that owes a call of each operation to a service with these debits.
+async fn owing(debits: MethodRouter, operations: &[&str]) -> Meter {
     let router = Router::new().route("/api/v1/debits", debits);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let meter = meter(at).open(100);
     let open = meter.open.as_ref().unwrap();
-    for (operation, key) in [("gone", "1"), ("chat", "2")] {
+    for operation in operations {
         let cost = Cost::units(operation, 1);
         open.remember_price(&cost, Some("1"));
-        let hold = open.admit(&cost, key).unwrap();
+        let hold = open.admit(&cost, operation).unwrap();
         open.settle(&hold.id, None).unwrap();
     }
+    meter
+}
 
+fn operations(calls: &[Owed]) -> Vec<&str> {
+    calls.iter().map(|one| &*one.operation).collect()
+}
+
+#[tokio::test]
+async fn a_refused_call_is_owed_until_a_reconciliation_tells_of_it() {
+    let is_busy = Arc::new(Mutex::new(true));
+    let busy = is_busy.clone();
+    let debits = post(move |Json(body): Json<Value>| async move {
+        match body["operation"].as_str() {
+            Some("dear") => (
+                StatusCode::PAYMENT_REQUIRED,
+                Json(json!({ "code": "payment_required" })),
+            ),
+            Some("chat") if *busy.lock().unwrap() => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Json(json!({ "code": "rate_limited" })),
+            ),
+            _ => (StatusCode::CREATED, Json(json!({ "id": "deb_1" }))),
+        }
+    });
+    let meter = owing(debits, &["cheap", "dear", "chat"]).await;
+
+    let paused = meter.reconcile().await;
+
+    assert!(matches!(paused, Err(Error::Refused { status: 429, .. })));
+    assert_eq!(operations(&meter.owed()), ["dear", "chat"]);
+    *is_busy.lock().unwrap() = false;
     let reconciled = meter.reconcile().await.unwrap();
-
     assert_eq!((reconciled.charged, reconciled.left), (1, 0));
-    let refused: Vec<&str> = reconciled
-        .refused
-        .iter()
-        .map(|one| &*one.operation)
-        .collect();
-    assert_eq!(refused, ["gone"]);
+    assert_eq!(operations(&reconciled.refused), ["dear"]);
+    assert_eq!(meter.owed(), []);
 }
 
 #[tokio::test]

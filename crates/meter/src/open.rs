@@ -4,7 +4,10 @@
 //! credits per account, records them and charges them once the service is back
 //! ([`Meter::reconcile`]). It uses the last price that the service returned: for an operation with
 //! several meters, the rate of each in the price list, so that the ceiling holds for their sum,
-//! whatever a call uses of each. An operation or a meter without a known price is refused.
+//! whatever a call uses of each. An operation or a meter without a known price is refused. The cost
+//! of a call shows only the rates of the meters that it used, so the list is read again ten minutes
+//! later: if another meter's rate is raised, an outage that begins before then is charged at the
+//! former one.
 //!
 //! The admitted calls are kept in memory. Persist [`Meter::owed`] if a crash of the host
 //! application must not lose them.
@@ -27,6 +30,8 @@ const OWED_MAX: usize = 100_000;
 const OPEN: &str = "open_";
 /// The shortest time between two requests for the price list.
 const PRICES_EVERY: Duration = Duration::from_mins(1);
+/// The time after which the price list is read again although no cost contradicts it.
+const PRICES_OLD: Duration = Duration::from_mins(10);
 
 /// A call that was admitted and is not charged yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +136,8 @@ impl Open {
     }
 
     /// Remembers the cost of a call that the service returned. Returns whether the price list must
-    /// be read, because the cost of several meters is not what their known rates add up to.
+    /// be read, because the cost of several meters is not what their known rates add up to, or the
+    /// list is old.
     fn remember_price(&self, cost: &Cost, credits: Option<&str>) -> bool {
         let Some(micros) = credits.and_then(read_micros) else {
             return false;
@@ -145,14 +151,14 @@ impl Open {
             }
             Units::Meters(_) => {
                 let known = state.prices.get(&cost.operation);
-                if known.and_then(|price| price.of(&cost.units)) == Some(micros) {
-                    return false;
+                let is_as_known =
+                    known.and_then(|price| price.of(&cost.units)) == Some(micros);
+                if !is_as_known {
+                    // A price that has changed is no longer known.
+                    state.prices.remove(&cost.operation);
                 }
-                // A price that has changed is no longer known.
-                state.prices.remove(&cost.operation);
-                let is_due = state
-                    .prices_asked_at
-                    .is_none_or(|at| at.elapsed() >= PRICES_EVERY);
+                let every = if is_as_known { PRICES_OLD } else { PRICES_EVERY };
+                let is_due = state.prices_asked_at.is_none_or(|at| at.elapsed() >= every);
                 if is_due {
                     state.prices_asked_at = Some(Instant::now());
                 }

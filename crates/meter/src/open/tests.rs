@@ -205,6 +205,11 @@ async fn the_ceiling_holds_for_the_sum_over_meters_whatever_mix_was_seen_before(
         !open.remember_price(&of_llm(100, 0), Some("0.2")),
         "as known"
     );
+    // The rate of the other meter may have changed meanwhile.
+    let read_at = Instant::now().checked_sub(PRICES_OLD).unwrap();
+    open.state().prices_asked_at = Some(read_at);
+    assert!(open.remember_price(&of_llm(100, 0), Some("0.2")), "old");
+    assert!(!open.remember_price(&of_llm(100, 0), Some("0.2")), "once");
 
     // The dearest mix was never seen: 2 of input and 2 of output are all.
     assert!(open.admit(&of_llm(0, 501), "1").is_none());

@@ -151,13 +151,16 @@ impl Open {
             }
             Units::Meters(_) => {
                 let known = state.prices.get(&cost.operation);
-                let is_as_known =
-                    known.and_then(|price| price.of(&cost.units)) == Some(micros);
+                let is_as_known = known.and_then(|price| price.of(&cost.units)) == Some(micros);
                 if !is_as_known {
                     // A price that has changed is no longer known.
                     state.prices.remove(&cost.operation);
                 }
-                let every = if is_as_known { PRICES_OLD } else { PRICES_EVERY };
+                let every = if is_as_known {
+                    PRICES_OLD
+                } else {
+                    PRICES_EVERY
+                };
                 let is_due = state.prices_asked_at.is_none_or(|at| at.elapsed() >= every);
                 if is_due {
                     state.prices_asked_at = Some(Instant::now());

@@ -166,6 +166,9 @@ impl Put {
                     )
                 }
                 Meeting::Make(owner) => {
+                    if let Some(owner) = &owner {
+                        identity::lock(tx, owner)?;
+                    }
                     let row = self.insert(tx, now)?;
                     let saved = Saved::of(row);
                     (

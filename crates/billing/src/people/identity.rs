@@ -210,8 +210,8 @@ pub(crate) fn enter(
         Some(user) => user,
         None => user_of(tx, &person.email, (&person.ids.0, person.role), now)?,
     };
-    // Another process may let the same person in at the same moment.
-    users::lock(tx, user.id)?;
+    // Another process may let the same person in at the same moment, or close their account.
+    lock(tx, &user)?;
     if let Some(id) = &person.external_id {
         users::set_external_id(tx, user.id, id)?;
         if accounts::by_external_id(tx, id)?.is_none()
@@ -265,6 +265,20 @@ fn is_another(tx: &mut Tx<'_>, user: &User, external_id: &str) -> store::Result<
         }
     }
     Ok(false)
+}
+
+/// Locks a user's row. If they were erased, named or given another address since they were read, the
+/// whole commit is tried again, since what was decided about them is no longer so.
+pub(crate) fn lock(tx: &mut Tx<'_>, user: &User) -> store::Result<()> {
+    users::lock(tx, user.id)?;
+    let is_same = users::find(tx, user.id)?.is_some_and(|now| {
+        (&now.email, &now.external_id, now.disabled_at)
+            == (&user.email, &user.external_id, user.disabled_at)
+    });
+    if is_same {
+        return Ok(());
+    }
+    Err(store::Error::Contended("a changed user".to_owned()))
 }
 
 /// The user with this address, made if there is none. Another process may make them at the same

@@ -135,6 +135,7 @@ pub fn own(
         return Ok(None);
     }
     let user = identity::user_of(tx, email, (user_id, role), now)?;
+    identity::lock(tx, &user)?;
     store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
     Ok(Some(user))
 }

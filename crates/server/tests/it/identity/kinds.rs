@@ -116,7 +116,11 @@ on_both!(
 async fn a_new_address_of_an_organization_is_not_its_lone_owners(stage: &Stage) {
     let host = host(stage).await;
     // Said from the start, said again or not; and said only together with the new address.
-    let cases = [("org-1", true, true), ("org-2", true, false), ("org-3", false, true)];
+    let cases = [
+        ("org-1", true, true),
+        ("org-2", true, false),
+        ("org-3", false, true),
+    ];
     for (n, (id, first, then)) in cases.into_iter().enumerate() {
         let own = format!("noah{n}@example.com");
         let puts = async |email: &str, is_told: bool| {
@@ -134,13 +138,19 @@ async fn a_new_address_of_an_organization_is_not_its_lone_owners(stage: &Stage) 
         let renamed = puts(&office, then).await;
 
         assert_eq!(
-            (renamed.status, &renamed.body["email"], &renamed.body["kind"]),
+            (
+                renamed.status,
+                &renamed.body["email"],
+                &renamed.body["kind"]
+            ),
             (200, &json!(office), &json!("organisation")),
             "{id}: {}",
             renamed.body
         );
         assert_eq!(noah.get("/api/v1/sessions").await.0, 200, "{id}");
-        let user = stage.read(move |tx| store::users::find(tx, noah.user)).await;
+        let user = stage
+            .read(move |tx| store::users::find(tx, noah.user))
+            .await;
         let user = user.unwrap();
         assert_eq!((&user.email, &user.external_id), (&own, &None), "{id}");
         // Whoever reads the organization's mail is no one here.

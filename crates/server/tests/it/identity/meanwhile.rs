@@ -2,26 +2,35 @@
 
 use super::*;
 
-/// Runs `job` in a commit that takes a second, while the host's `PUT` waits for it.
-async fn put_during(
-    (stage, host): (&Stage, &Program<'_>),
-    (id, email): (&str, &str),
+/// Runs `job` in a commit that takes a second, while `other` waits for it.
+async fn during<T>(
+    stage: &Stage,
     mut job: impl FnMut(&mut store::Tx<'_>) -> store::Result<()> + Send + 'static,
-) -> Answer {
+    other: impl Future<Output = T>,
+) -> T {
     let (began, begun) = std::sync::mpsc::channel();
-    // The writer of odd accounts on PostgreSQL; `PUT` has the other one.
+    // The writer of odd accounts on PostgreSQL; `PUT` and sign-ins have the other one.
     let writing = stage.write(1, move |tx| {
         job(tx)?;
         began.send(()).ok();
         std::thread::sleep(std::time::Duration::from_secs(1));
         Ok(())
     });
-    let putting = async {
+    let other = async {
         let waiting = tokio::task::spawn_blocking(move || begun.recv().unwrap());
         waiting.await.unwrap();
-        put(host, id, email).await
+        other.await
     };
-    tokio::join!(writing, putting).1
+    tokio::join!(writing, other).1
+}
+
+/// The host's `PUT` while `job` runs.
+async fn put_during(
+    (stage, host): (&Stage, &Program<'_>),
+    (id, email): (&str, &str),
+    job: impl FnMut(&mut store::Tx<'_>) -> store::Result<()> + Send + 'static,
+) -> Answer {
+    during(stage, job, put(host, id, email)).await
 }
 
 on_both!(
@@ -119,4 +128,76 @@ async fn an_invitation_that_is_accepted_while_the_account_is_closed_adds_no_one(
         .read(move |tx| store::users::members(tx, account))
         .await;
     assert!(members.is_empty(), "{members:?}");
+}
+
+/// Closes an account of a person and erases them, as far as rows go.
+fn erased(
+    person: &crate::stage::Person<'_>,
+) -> impl FnMut(&mut store::Tx<'_>) -> store::Result<()> + Send + 'static {
+    let (user, account, now) = (person.user, person.account, person.stage.app.now());
+    move |tx| {
+        store::accounts::lock(tx, account)?;
+        store::users::remove_member(tx, user, account)?;
+        store::users::anonymize(tx, user, now)?;
+        store::accounts::anonymize(tx, account, now).map(|_| ())
+    }
+}
+
+on_both!(
+    a_person_who_is_erased_meanwhile_comes_in_as_a_new_one,
+    hosted
+);
+async fn a_person_who_is_erased_meanwhile_comes_in_as_a_new_one(stage: &Stage) {
+    let host = host(stage).await;
+    let is_gone = async |user: i64| {
+        stage
+            .read(move |tx| {
+                let row = store::users::find(tx, user)?.unwrap();
+                assert!(row.email.ends_with("@deleted.invalid"), "{}", row.email);
+                assert_eq!(row.external_id, None);
+                store::users::memberships(tx, user)
+            })
+            .await
+            .is_empty()
+    };
+
+    // Whom the host knows by an id, and whom it knows by no id yet.
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 201);
+    for (id, email) in [
+        ("user-1", "maya@example.com"),
+        ("user-2", "noah@example.com"),
+    ] {
+        let person = stage.person(email).await;
+        let entering = billing::people::users::of_host(&stage.app, Some(id), email);
+        let user = during(stage, erased(&person), entering).await;
+        let user = user.unwrap().expect("a user");
+        assert_ne!(user.id, person.user, "{email}");
+        assert_eq!(user.external_id.as_deref(), Some(id));
+        assert!(is_gone(person.user).await, "{email}");
+    }
+
+    // `PUT` makes a new account for someone known, who owned none.
+    let eve = stage.person("eve@example.com").await;
+    stage
+        .put_member(eve.user, eve.account, MemberRole::Billing)
+        .await;
+    let made = put_during((stage, &host), ("user-3", "eve@example.com"), erased(&eve)).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert!(is_gone(eve.user).await);
+    let again = stage.person("eve@example.com").await;
+    assert_eq!(json!(again.account_id().await), made.body["id"]);
+
+    // And gives an account that no one owned its owner.
+    let body = json!({ "name": "Shop", "kind": "organization" });
+    let shop = host.put("/api/v1/accounts/org-1", body).await;
+    assert_eq!(shop.status, 201, "{}", shop.body);
+    let joe = stage.person("joe@example.com").await;
+    stage
+        .put_member(joe.user, joe.account, MemberRole::Billing)
+        .await;
+    let owned = put_during((stage, &host), ("org-1", "joe@example.com"), erased(&joe)).await;
+    assert_eq!(owned.status, 200, "{}", owned.body);
+    assert!(is_gone(joe.user).await);
+    let again = stage.person("joe@example.com").await;
+    assert_eq!(json!(again.account_id().await), shop.body["id"]);
 }

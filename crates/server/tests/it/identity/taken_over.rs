@@ -43,7 +43,11 @@ async fn who_took_over_a_personal_account_has_an_id_of_their_own(stage: &Stage) 
             let made = put(&host, &new_id, &bob_at).await;
             let status = if first == "put" { 201 } else { 200 };
             assert_eq!(made.status, status, "{first}: {}", made.body);
-            assert_ne!(made.body["id"], json!(stage.public_id(alice.account).await), "{first}");
+            assert_ne!(
+                made.body["id"],
+                json!(stage.public_id(alice.account).await),
+                "{first}"
+            );
         }
         assert_eq!(enter(stage, &new_id, &bob_at).await.0, 200, "{first}");
         assert_eq!(enter(stage, "someone", &bob_at).await, taken, "{first}");

@@ -44,9 +44,13 @@ pub fn notify_payers(
         .iter()
         .map(|recipient| format!("{fact}:{recipient}"))
         .collect();
-    // Earlier versions kept no key of the fact itself.
+    if outbox::is_known(tx, fact)? {
+        return Ok(false);
+    }
+    // Earlier versions kept no key of the fact itself: it is kept now, since an address may change.
     for key in &of_each {
         if outbox::is_known(tx, key)? {
+            outbox::note_told(tx, fact, account, now)?;
             return Ok(false);
         }
     }

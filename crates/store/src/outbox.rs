@@ -146,6 +146,18 @@ pub fn is_known(tx: &mut Tx<'_>, key: &str) -> Result<bool> {
     Ok(known.is_some())
 }
 
+/// Records that the account's payers were told of a fact, as an email that was sent and is erased.
+pub fn note_told(tx: &mut Tx<'_>, key: &str, account: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "insert into outbox
+                (key, kind, account_id, recipient, payload, state, attempts, next_attempt_at,
+                 created_at, sent_at)
+         values ($1, 'mail', $2, '', '', 'sent', 0, $3, $3, $3)
+             on conflict (key) do nothing",
+        args![&*stored_key(key), account, now],
+    )
+}
+
 /// Takes messages that are due. One that isn't marked as sent or failed by `until` becomes due
 /// again, so a message may be sent twice, but is never lost.
 pub fn take_due(

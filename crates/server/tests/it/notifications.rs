@@ -3,6 +3,7 @@
 
 mod alert_rules;
 mod endpoints;
+mod mails;
 
 pub use alert_rules::put_owed;
 

@@ -64,7 +64,7 @@ pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<(
 pub fn address(tx: &mut Tx<'_>, email: &str) -> Result<()> {
     crate::login_links::delete_of(tx, email)?;
     // The address may be encrypted with any key, or stored as plain text.
-    let forms = tx.forms(email);
+    let forms = tx.distinct_forms(email);
     for statement in [
         "update invitation
             set email = null, closed_at = coalesce(closed_at, created_at)
@@ -72,7 +72,7 @@ pub fn address(tx: &mut Tx<'_>, email: &str) -> Result<()> {
         "update outbox
             set recipient = '', payload = '',
                 state = case when state = 'queued' then 'failed' else state end
-          where kind = 'mail' and recipient = $1",
+          where kind = 'mail' and recipient <> '' and recipient = $1",
     ] {
         for form in &forms {
             tx.execute(statement, args![form])?;

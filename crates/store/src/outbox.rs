@@ -260,7 +260,7 @@ pub fn set_failed(
 /// for its own address only, so it stays.
 pub fn redirect(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
     let to = tx.seal(to).into_owned();
-    for form in &tx.forms(from) {
+    for form in &tx.distinct_forms(from) {
         tx.execute(
             "update outbox
                 set recipient = $2
@@ -268,6 +268,7 @@ pub fn redirect(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
                 and state = 'queued'
                 and account_id is not null
                 and key not like 'invitation:%'
+                and recipient <> ''
                 and recipient = $1",
             args![form, &to],
         )?;

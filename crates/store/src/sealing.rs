@@ -2,6 +2,7 @@
 //! key.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::args;
 use crate::cipher::KEYS_MAX;
@@ -39,6 +40,11 @@ impl Tx<'_> {
         let sealed = self.vault().map(|vault| vault.seal_with_each(plain));
         let mut sealed = sealed.unwrap_or_default().into_iter();
         std::array::from_fn(|_| sealed.next().unwrap_or_else(|| plain.to_owned()))
+    }
+
+    /// The forms that differ, for a statement about each.
+    pub fn distinct_forms(&self, plain: &str) -> BTreeSet<String> {
+        self.forms(plain).into()
     }
 }
 

@@ -137,6 +137,25 @@ fn an_email_address_in_a_key_is_not_kept_and_the_key_still_counts_once(db: &Db) 
     );
 }
 
+#[test]
+fn the_emails_of_an_address_are_found_by_an_index() {
+    let db = store::testing::sqlite().opened();
+    // As the statement of the erasure; a planner takes a partial index only if it sees its condition.
+    let plan: Vec<(i64, i64, i64, String)> = read(&db, |tx| {
+        tx.query(
+            "explain query plan
+             update outbox
+                set recipient = '', payload = ''
+              where kind = 'mail' and recipient <> '' and recipient = $1",
+            args!["maya@example.com"],
+        )
+    });
+    assert!(
+        plan.iter().any(|step| step.3.contains("outbox_by_address")),
+        "{plan:?}"
+    );
+}
+
 on_both!(a_taken_message_is_due_again_unless_it_is_marked);
 fn a_taken_message_is_due_again_unless_it_is_marked(db: &Db) {
     write(db, |tx| outbox::enqueue(tx, &mail("a"), at(10)));

@@ -125,7 +125,7 @@ async fn owing(debits: MethodRouter, operations: &[&str]) -> Meter {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let meter = meter(at).open(100);
     let open = meter.open.as_ref().unwrap();
-    for operation in operations {
+    for &operation in operations {
         let cost = Cost::units(operation, 1);
         open.remember_price(&cost, Some("1"));
         let hold = open.admit(&cost, operation).unwrap();

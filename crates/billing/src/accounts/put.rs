@@ -119,12 +119,17 @@ impl Put {
         let unwritten = Arc::new(Mutex::new(None));
         let kept = unwritten.clone();
         let done = app
-            .write(0, move |tx| match self.save(tx, &rules, at)? {
-                Outcome::Saved(saved) if !is_dry => Ok(Outcome::Saved(saved)),
-                // A part of it may be written.
-                other => {
-                    *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
-                    Err(store::Error::Abandoned(UNWRITTEN.to_owned()))
+            .write(0, move |tx| {
+                // It may be run again, and then only the last run counts.
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                *kept = None;
+                match self.save(tx, &rules, at)? {
+                    Outcome::Saved(saved) if !is_dry => Ok(Outcome::Saved(saved)),
+                    // A part of it may be written.
+                    other => {
+                        *kept = Some(other);
+                        Err(store::Error::Abandoned(UNWRITTEN.to_owned()))
+                    }
                 }
             })
             .await;

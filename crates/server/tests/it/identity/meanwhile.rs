@@ -201,3 +201,46 @@ async fn a_person_who_is_erased_meanwhile_comes_in_as_a_new_one(stage: &Stage) {
     let again = stage.person("joe@example.com").await;
     assert_eq!(json!(again.account_id().await), shop.body["id"]);
 }
+
+on_both!(
+    what_is_answered_after_a_second_run_is_what_that_run_wrote,
+    hosted
+);
+async fn what_is_answered_after_a_second_run_is_what_that_run_wrote(stage: &Stage) {
+    use billing::accounts::put::{Outcome, Put};
+    let host = host(stage).await;
+    assert_eq!(put(&host, "user-1", "maya@example.com").await.status, 201);
+    let maya = stage.person("maya@example.com").await;
+    let body = json!({ "name": "Maya", "email": "maya@example.com" });
+    let asked = serde_json::from_value(body).unwrap();
+    let asked = Put::read(&stage.app, "cli", "user-2".to_owned(), asked).unwrap();
+    let sleep = |millis| std::thread::sleep(std::time::Duration::from_millis(millis));
+    let (began, begun) = std::sync::mpsc::channel();
+    let mut is_first = true;
+
+    // What waits for the first commit is one batch; it is run again because of its second part.
+    let first = stage.write(0, move |_| {
+        sleep(300);
+        Ok(())
+    });
+    let putting = asked.run(&stage.app, false);
+    let contended = stage.write(0, move |_| {
+        if !std::mem::take(&mut is_first) {
+            return Ok(());
+        }
+        began.send(()).ok();
+        sleep(1_000);
+        Err(store::Error::Contended("once".to_owned()))
+    });
+    // Meanwhile the other process of PostgreSQL frees the address.
+    let freeing = async {
+        let waiting = tokio::task::spawn_blocking(move || begun.recv().unwrap());
+        waiting.await.unwrap();
+        stage.write(1, erased(&maya)).await;
+    };
+    let (_, outcome, _, _) = tokio::join!(first, putting, contended, freeing);
+
+    let made = stage.read(|tx| store::accounts::by_external_id(tx, "user-2"));
+    let is_saved = matches!(outcome.unwrap(), Outcome::Saved(_));
+    assert_eq!(is_saved, made.await.is_some());
+}

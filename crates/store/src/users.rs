@@ -114,11 +114,11 @@ pub fn set_external_id(tx: &mut Tx<'_>, user: i64, external_id: &str) -> Result<
     )
 }
 
-/// Takes the host application's id from the user who has it.
-pub fn forget_external_id(tx: &mut Tx<'_>, external_id: &str) -> Result<u64> {
+/// Takes the host application's id from a user.
+pub fn forget_external_id(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
     tx.execute(
-        "update user_account set external_id = null where external_id = $1",
-        args![external_id],
+        "update user_account set external_id = null where id = $1",
+        args![user],
     )
 }
 

@@ -193,7 +193,7 @@ impl Put {
             return Ok(Outcome::Absent);
         }
         if let Some(kind) = self.kind {
-            identity::set_kind(tx, &saved.row, kind, now)?;
+            identity::set_kind(tx, &saved.row, kind, (&self.author, now))?;
             saved.row.kind = kind;
         }
         match self.address(tx, rules, &saved, owner, now)? {
@@ -206,7 +206,7 @@ impl Put {
         }
         self.set_tier(tx, rules, &saved.row, (now, real_now))?;
         saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
-        identity::name_owner(tx, &saved.row)?;
+        identity::name_owner(tx, &saved.row, saved.is_new, &self.author)?;
         Ok(Outcome::Saved(Box::new(saved)))
     }
 
@@ -249,18 +249,21 @@ impl Put {
         now: Timestamp,
     ) -> store::Result<Moved> {
         let (row, is_new) = (&saved.row, saved.is_new);
-        if let Some(owner) = &owner {
+        let owner = if let Some(owner) = owner {
             store::users::put_member(tx, owner.id, row.id, MemberRole::Owner, now)?;
+            Some(owner)
         } else if let Some(email) = &self.email {
             let is_unowned = store::users::owners(tx, row.id)? == 0;
             if is_unowned && identity::owns_another(tx, email, row)? {
                 return Ok(Moved::Taken);
             }
-            let owner = users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
-            if let Some(owner) = owner {
-                let act = self.author.act(Action::MemberOwn, &row.public_id);
-                act.with("user", json!(owner.public_id)).append(tx)?;
-            }
+            users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?
+        } else {
+            None
+        };
+        if let Some(owner) = owner {
+            let act = self.author.act(Action::MemberOwn, &row.public_id);
+            act.with("user", json!(owner.public_id)).append(tx)?;
         }
         if is_new {
             store::ledger::free_allowances::continue_months(tx, rules, row.id, now)?;

@@ -29,7 +29,8 @@ words! {
         AccountExport = "account.export",
         /// An organization was created.
         AccountFound = "account.found",
-        /// An account that existed got the host application's id.
+        /// An account that existed got the host application's id or another kind, or its owner the id
+        /// by which they sign in.
         AccountIdentify = "account.identify",
         /// An account's rows were rebuilt from its journal.
         AccountRebuild = "account.rebuild",

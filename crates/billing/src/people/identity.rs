@@ -143,30 +143,48 @@ pub(crate) fn set_kind(
     tx: &mut Tx<'_>,
     account: &Account,
     kind: AccountKind,
-    now: Timestamp,
+    (author, now): (&Author, Timestamp),
 ) -> store::Result<()> {
     accounts::set_kind(tx, account.id, kind, now)?;
     if account.kind == kind {
         return Ok(());
     }
-    match &account.external_id {
-        Some(id) if kind == AccountKind::Organisation => {
-            users::forget_external_id(tx, id).map(|_| ())
-        }
-        _ => Ok(()),
-    }
+    let act = author
+        .act(Action::AccountIdentify, &account.public_id)
+        .with("kind", json!(kind.word()));
+    let unnamed = match &account.external_id {
+        Some(id) if kind == AccountKind::Organisation => users::by_external_id(tx, id)?,
+        _ => None,
+    };
+    let Some(user) = unnamed else {
+        return act.append(tx);
+    };
+    users::forget_external_id(tx, user.id)?;
+    act.with("unnamed", json!(user.public_id)).append(tx)
 }
 
 /// Gives the owner of a person's account its id, so that a token with another id is refused for
-/// their address from the first one on.
-pub(crate) fn name_owner(tx: &mut Tx<'_>, account: &Account) -> store::Result<()> {
+/// their address from the first one on. The audit log of a new account has its owner already.
+pub(crate) fn name_owner(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    is_new: bool,
+    author: &Author,
+) -> store::Result<()> {
     let Some(id) = &account.external_id else {
         return Ok(());
     };
     if account.kind == AccountKind::Personal
         && let Some(owner) = named(tx, id)?
     {
-        users::set_external_id(tx, owner.id, id)?;
+        let is_named = users::set_external_id(tx, owner.id, id)? > 0;
+        if is_named && !is_new {
+            author
+                .act(Action::AccountIdentify, &account.public_id)
+                .with("kind", json!(account.kind.word()))
+                .with("user", json!(owner.public_id))
+                .append(tx)?;
+        }
     }
     Ok(())
 }

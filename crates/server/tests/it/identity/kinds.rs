@@ -2,10 +2,30 @@
 
 use super::*;
 
+/// What the audit log has about an account, newest first.
+async fn log(stage: &Stage, account: &str) -> Vec<store::audit_log::Act> {
+    let account = account.to_owned();
+    let log =
+        stage.read(move |tx| store::audit_log::list(tx, Some(&account), None, None, None, 100));
+    log.await
+}
+
+async fn acts(stage: &Stage, account: &str) -> Vec<String> {
+    let log = log(stage, account).await;
+    log.into_iter().map(|act| act.action).collect()
+}
+
+/// The details of the newest act.
+async fn detail(stage: &Stage, account: &str) -> Value {
+    let log = log(stage, account).await;
+    serde_json::from_str(&log[0].detail).unwrap()
+}
+
 on_both!(
     an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization,
     hosted
 );
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization(
     stage: &Stage,
 ) {
@@ -29,6 +49,17 @@ async fn an_account_that_the_host_makes_names_its_person_unless_it_is_an_organiz
     );
     let cookie = of_host(stage, "user-2", "noah@example.com");
     assert_eq!(accounts(stage, &cookie).await, [shop.body["id"].clone()]);
+    let own = made.body["id"].as_str().unwrap();
+    assert_eq!(
+        acts(stage, own).await,
+        ["member.own"],
+        "not at each sign-in"
+    );
+    let org = shop.body["id"].as_str().unwrap();
+    assert_eq!(acts(stage, org).await, ["account.identify", "member.own"]);
+    let noah = stage.person("noah@example.com").await;
+    let unnamed = json!({ "kind": "organisation", "unnamed": noah.user_id().await });
+    assert_eq!(detail(stage, org).await, unnamed);
     let kept = put(&host, "org-1", "noah@example.com").await;
     assert_eq!(kept.body["kind"], "organisation", "as it was");
 
@@ -55,6 +86,11 @@ async fn an_account_that_the_host_makes_names_its_person_unless_it_is_an_organiz
     let body = json!({ "name": "Eve", "kind": "personal" });
     let told = host.put("/api/v1/accounts/user-4", body).await;
     assert_eq!((told.status, &told.body["kind"]), (200, &json!("personal")));
+    let own = told.body["id"].as_str().unwrap();
+    let acts = acts(stage, own).await;
+    assert_eq!(acts, ["account.identify", "account.identify"]);
+    let named = json!({ "kind": "personal", "user": eve.user_id().await });
+    assert_eq!(detail(stage, own).await, named);
     assert_eq!(enter(stage, "user-9", "eve@example.com").await, taken);
     assert_eq!(enter(stage, "user-4", "eve@example.com").await.0, 200);
 }

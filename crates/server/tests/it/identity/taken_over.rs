@@ -32,8 +32,7 @@ async fn who_took_over_a_personal_account_has_an_id_of_their_own(stage: &Stage) 
                     store::users::remove_member(tx, bob.user, bob.account)?;
                 }
                 if first == "unnamed" {
-                    let id = format!("alice-{n}");
-                    store::users::forget_external_id(tx, &id)?;
+                    store::users::forget_external_id(tx, alice.user)?;
                 }
                 Ok(())
             })

@@ -91,7 +91,7 @@ pub static TABLES: &[Table] = &[
         subscription_status Text, subscription_expires_at Time, past_due_since Time,
         tier_override Text, tier_override_reason Text, tier_override_actor Text,
         tier_override_until Time, anchor_at Time, email_verified_at Time, created_at Time,
-        updated_at Time, closed_at Time, suspended_at Time],
+        updated_at Time, closed_at Time, suspended_at Time, kind_told Int],
         key [0], "where id > $1 order by id limit $2",
         of "id = $3"),
     table!("user_account", [id Int, public_id Text, email Text, name Text, role Text,

@@ -25,7 +25,6 @@ on_both!(
     an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization,
     hosted
 );
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn an_account_that_the_host_makes_names_its_person_unless_it_is_an_organization(
     stage: &Stage,
 ) {

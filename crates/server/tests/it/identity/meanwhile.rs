@@ -238,7 +238,7 @@ async fn what_is_answered_after_a_second_run_is_what_that_run_wrote(stage: &Stag
         waiting.await.unwrap();
         stage.write(1, erased(&maya)).await;
     };
-    let (_, outcome, _, _) = tokio::join!(first, putting, contended, freeing);
+    let ((), outcome, (), ()) = tokio::join!(first, putting, contended, freeing);
 
     let made = stage.read(|tx| store::accounts::by_external_id(tx, "user-2"));
     let is_saved = matches!(outcome.unwrap(), Outcome::Saved(_));

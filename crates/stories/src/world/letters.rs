@@ -97,24 +97,25 @@ async fn wrong(
         }
         Letter::Disputed {
             outcome, amount, ..
-        } => {
-            let status = match outcome {
-                DisputeOutcome::Opened => "",
-                DisputeOutcome::Won => "won",
-                DisputeOutcome::Lost => "lost",
-            };
-            let is_known = world.stripe.read(|core| {
-                core.objects("dispute").into_iter().any(|one| {
-                    let charge = core.object(text(one, "charge"));
-                    let is_theirs = charge.is_some_and(|charge| {
-                        customers.iter().any(|id| charge["customer"] == id.as_str())
-                    });
-                    let is_so = status.is_empty() || one["status"] == status;
-                    is_theirs && is_so && one["amount"] == *amount
-                })
-            });
-            (!is_known).then_some("there is no such dispute")
-        }
+        } => (!is_disputed(world, &customers, *outcome, *amount))
+            .then_some("there is no such dispute"),
         _ => None,
     }
+}
+
+fn is_disputed(world: &World, customers: &[String], outcome: DisputeOutcome, amount: i64) -> bool {
+    let status = match outcome {
+        DisputeOutcome::Opened => "",
+        DisputeOutcome::Won => "won",
+        DisputeOutcome::Lost => "lost",
+    };
+    world.stripe.read(|core| {
+        core.objects("dispute").into_iter().any(|one| {
+            let charge = core.object(text(one, "charge"));
+            let is_theirs = charge
+                .is_some_and(|charge| customers.iter().any(|id| charge["customer"] == id.as_str()));
+            let is_so = status.is_empty() || one["status"] == status;
+            is_theirs && is_so && one["amount"] == amount
+        })
+    })
 }

@@ -371,11 +371,14 @@ async fn to_turn(world: &mut World, who: u8, minutes: i8) -> String {
     if rest < wait {
         world.pass(wait - rest).await;
     }
-    let before = turn::before(world, who).await;
-    if rest > 0 {
-        world.pass(rest).await;
+    if rest == 0 {
+        return "before the turn".to_owned();
     }
-    if let Some(before) = before {
+    let before = turn::before(world, who).await;
+    world.pass(rest).await;
+    if minutes > 0
+        && let Some(before) = before
+    {
         turn::after(world, who, before).await;
     }
     "turned".to_owned()

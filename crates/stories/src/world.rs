@@ -124,6 +124,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// How often each thing was met.
     pub marks: BTreeMap<String, u64>,
+    /// When each account was told of each fact.
+    told: BTreeMap<(i64, String), Timestamp>,
     /// The emails that were sent, with their recipients.
     pub letters: Vec<(String, Letter)>,
     /// What an act has found broken.
@@ -206,6 +208,7 @@ impl World {
             asked: Asked::default(),
             trace: Vec::new(),
             marks: BTreeMap::new(),
+            told: BTreeMap::new(),
             letters: Vec::new(),
             broken: Vec::new(),
             backup: None,
@@ -264,6 +267,7 @@ impl World {
     /// After the database was replaced by an earlier one: what happened to the accounts since is
     /// known to no one but Stripe.
     pub(crate) async fn forget_what_was_lost(&mut self) {
+        self.told.clear();
         for who in 0..self.people.len() {
             let row = self.account(who).await;
             let owner = self.signed_in(who).await;
@@ -273,6 +277,8 @@ impl World {
             person.is_suspended = status == Some(AccountStatus::Suspended);
             person.account = row.map(|row| row.id);
             person.member = None;
+            person.asked_to_close = person.is_closed;
+            person.suspensions.clear();
             if let Some(owner) = owner {
                 person.email = owner.user.email;
             }
@@ -416,7 +422,7 @@ impl World {
             self.mark("email");
             self.note(format!("    email {}", mail.key));
             if let Ok(letter) = serde_json::from_str::<Letter>(&mail.payload) {
-                letters::judge(self, mail.account_id, &letter).await;
+                letters::judge(self, &mail, &letter).await;
                 self.letters.push((mail.recipient, letter));
             } else {
                 self.broken

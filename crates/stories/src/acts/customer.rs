@@ -308,7 +308,10 @@ pub(super) async fn close(world: &mut World, who: u8) -> String {
     let done = world
         .run(async move { closing::close(&app, &caller).await })
         .await;
-    world.people[who].asked_to_close = true;
+    // A process that ended may have begun it.
+    if matches!(done, None | Some(Ok(()))) {
+        world.people[who].asked_to_close = true;
+    }
     if matches!(done, Some(Ok(()))) {
         world.people[who].is_closed = true;
     }

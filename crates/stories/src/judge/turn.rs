@@ -4,16 +4,18 @@
 use domain::ledger::{GrantKind, Lot};
 use domain::letters::Letter;
 use domain::money::Credits;
+use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::linked::text;
-use crate::world::World;
+use crate::world::{Delivery, World};
 
 /// What a customer had before a turn.
 pub(crate) struct Before {
     subscription: String,
     left: Credits,
     letters: usize,
+    at: Timestamp,
 }
 
 /// What the person has before the turn, if nothing but the turn will change it.
@@ -44,6 +46,7 @@ pub(crate) async fn before(world: &mut World, who: usize) -> Option<Before> {
         subscription,
         left,
         letters: world.letters.len(),
+        at: now,
     })
 }
 
@@ -87,16 +90,19 @@ pub(crate) async fn after(world: &mut World, who: usize, before: Before) {
         return;
     };
     let customers = world.customers(who).await;
-    let (is_settled, has_failed) = world.stripe.read(|core| {
+    let (is_turned, is_settled, has_failed) = world.stripe.read(|core| {
         let row = core.object(&before.subscription);
+        let start = row.and_then(|row| row["items"]["data"][0]["current_period_start"].as_i64());
+        let turned = start.is_some_and(|start| start >= before.at.seconds());
         let latest = row.and_then(|row| core.object(text(row, "latest_invoice")));
         let paid = latest.is_some_and(|one| text(one, "status") == "paid");
         let failed = latest.is_none_or(|one| {
             text(one, "status") == "open" && one["attempt_count"].as_i64() > Some(0)
         });
-        (paid, failed)
+        (turned, paid, failed)
     });
-    if has_failed || (is_settled && !is_calm(world, &customers, &before.subscription)) {
+    if !is_turned || has_failed || (is_settled && !is_calm(world, &customers, &before.subscription))
+    {
         return;
     }
     world.mark("turn with credits left");
@@ -105,13 +111,18 @@ pub(crate) async fn after(world: &mut World, who: usize, before: Before) {
         .app
         .read(move |tx| Ok(store::ledger::loaded(tx, account)?.available(now)));
     let available = available.await.unwrap_or_default();
-    // A renewal that was paid brings its own allowance instead.
-    let is_enough = if is_settled {
-        available.is_positive()
-    } else {
-        available >= before.left
-    };
-    if !is_enough {
+    if is_settled {
+        // A renewal that was paid brings its own allowance instead, once it is synced.
+        let lots = world.lots(account).await.into_iter();
+        let mut allowances = lots.filter(|lot| lot.kind == GrantKind::Allowance);
+        let has_new = allowances.any(|lot| lot.effective_at >= before.at);
+        let waits = world.app.read(store::sync::next_due).await;
+        if !has_new && waits.is_ok_and(|next| next.is_none()) && world.delivery == Delivery::Prompt
+        {
+            let line = format!("person {who} paid for a new period without an allowance");
+            world.broken.push(line);
+        }
+    } else if available < before.left {
         let left = before.left;
         world.broken.push(format!(
             "person {who} had {left} credits of the allowance before the turn, and has {available}"

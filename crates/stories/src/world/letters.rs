@@ -2,17 +2,39 @@
 
 use domain::letters::{DisputeOutcome, Letter};
 use serde_json::Value;
+use store::outbox::Message;
 
 use super::World;
 use crate::linked::text;
 
+/// The number of digits of the digest that stands for an address in a message's key.
+const DIGEST_DIGITS: usize = 32;
+
+/// The fact that a message is about: its key without the recipient.
+fn fact(key: &str) -> &str {
+    match key.rsplit_once(':') {
+        Some((fact, last))
+            if last.len() == DIGEST_DIGITS && last.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            fact
+        }
+        _ => key,
+    }
+}
+
 /// Judges an email of an account.
-pub(super) async fn judge(world: &mut World, account: Option<i64>, letter: &Letter) {
+pub(super) async fn judge(world: &mut World, mail: &Message, letter: &Letter) {
     let mut people = world.people.iter();
-    let who = people.position(|person| person.account == account);
-    let (Some(who), Some(account)) = (who, account) else {
+    let who = people.position(|person| person.account == mail.account_id);
+    let (Some(who), Some(account)) = (who, mail.account_id) else {
         return;
     };
+    let fact = (account, fact(&mail.key).to_owned());
+    let first = *world.told.entry(fact).or_insert(mail.created_at);
+    if first != mail.created_at {
+        let line = format!("person {who} is told again of {}", mail.key);
+        world.broken.push(line);
+    }
     if let Some(why) = wrong(world, who, account, letter).await {
         let line = format!("person {who} reads {letter:?}, but {why}");
         world.broken.push(line);
@@ -58,7 +80,7 @@ async fn wrong(
         }
         Letter::PaymentFailed { amount, .. } => {
             let has_failed = any(world, "invoice", &|one| {
-                one["attempt_count"].as_i64() > Some(0)
+                text(one, "status") != "paid" && one["attempt_count"].as_i64() > Some(0)
             }) || any(world, "charge", &|one| {
                 text(one, "status") == "failed" && one["amount"] == *amount
             });
@@ -75,19 +97,25 @@ async fn wrong(
         }
         Letter::Disputed {
             outcome, amount, ..
-        } => {
-            let status = match outcome {
-                DisputeOutcome::Opened => "",
-                DisputeOutcome::Won => "won",
-                DisputeOutcome::Lost => "lost",
-            };
-            let is_known = world.stripe.read(|core| {
-                core.objects("dispute").into_iter().any(|one| {
-                    one["amount"] == *amount && (status.is_empty() || one["status"] == status)
-                })
-            });
-            (!is_known).then_some("there is no such dispute")
-        }
+        } => (!is_disputed(world, &customers, *outcome, *amount))
+            .then_some("there is no such dispute"),
         _ => None,
     }
+}
+
+fn is_disputed(world: &World, customers: &[String], outcome: DisputeOutcome, amount: i64) -> bool {
+    let status = match outcome {
+        DisputeOutcome::Opened => "",
+        DisputeOutcome::Won => "won",
+        DisputeOutcome::Lost => "lost",
+    };
+    world.stripe.read(|core| {
+        core.objects("dispute").into_iter().any(|one| {
+            let charge = core.object(text(one, "charge"));
+            let is_theirs = charge
+                .is_some_and(|charge| customers.iter().any(|id| charge["customer"] == id.as_str()));
+            let is_so = status.is_empty() || one["status"] == status;
+            is_theirs && is_so && one["amount"] == amount
+        })
+    })
 }

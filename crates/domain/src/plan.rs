@@ -104,8 +104,8 @@ pub struct AccountFacts {
     pub anchor_at: Timestamp,
     /// Whether a user has verified the email address.
     pub is_verified: bool,
-    /// Whether the account may be used: a closed one earns nothing, a suspended one nothing that isn't
-    /// paid for.
+    /// Whether the account may be used: a closed one earns nothing, a suspended one no paid plan's
+    /// allowance for a period that isn't paid for. It keeps its free allowance, which it can't spend.
     pub status: AccountStatus,
     /// The latest free allowance of the account's address, whichever account it was granted to.
     pub free_claim: Option<FreeClaim>,

@@ -27,7 +27,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 pub use changes::{PendingChange, PendingKind};
-pub use duplicates::DuplicatePurchase;
+pub use duplicates::{DuplicatePurchase, UndoReason};
 pub use emails::Mail;
 pub use findings::Finding;
 pub use items::plan_among;

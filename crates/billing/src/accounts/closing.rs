@@ -17,6 +17,7 @@ use crate::intents::chain::{self, Chain, Progress, Taken, Trouble};
 use crate::intents::pages::end_pages;
 use crate::intents::{claimed, key_of};
 use crate::operators::audit_log::{Action, Author};
+use crate::sync::suspension::is_being_paid;
 use crate::{rate_limit, sync};
 
 /// Maximum number of attempts per minute and account.
@@ -206,7 +207,8 @@ async fn end_rest(app: &App, account: i64) -> std::result::Result<(), Trouble> {
 }
 
 /// Voids the invoices of plans that were not paid: their pages at Stripe could still be paid, for an
-/// account that nobody can use.
+/// account that nobody can use. One that is being paid, such as by a bank debit, is left: its payment
+/// is refunded when it arrives.
 async fn void_unpaid(app: &App, intent: &Intent, step: &Step) -> std::result::Result<(), Trouble> {
     let account = intent.account_id;
     let unpaid = app
@@ -214,6 +216,12 @@ async fn void_unpaid(app: &App, intent: &Intent, step: &Step) -> std::result::Re
         .await?;
     let mut is_changed = false;
     for invoice in &unpaid {
+        match app.stripe.retrieve_invoice(invoice).await {
+            Ok(found) if is_being_paid(app, &found).await? => continue,
+            Ok(_) => {}
+            Err(stripe::Error::NotFound { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        }
         let key = key_of(&format!("{}-void-{invoice}", intent.id), step);
         match app.stripe.void_invoice(invoice, &key).await {
             Ok(_) => is_changed = true,

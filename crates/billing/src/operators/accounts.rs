@@ -86,14 +86,14 @@ fn closed() -> Error {
 
 /// Suspends an account from spending and being charged, or resumes it. Its open Checkout pages are
 /// closed, the collection of its plans is paused at Stripe, and their unpaid invoices are voided; a
-/// failure of Stripe is retried in the background.
+/// failure of Stripe is retried in the background. Returns whether Stripe has confirmed all of it.
 pub async fn set_suspended(
     app: &App,
     account: &Account,
     suspended: bool,
     reason: &str,
     actor: &str,
-) -> Result<()> {
+) -> Result<bool> {
     if account.status == AccountStatus::Closed {
         return Err(closed());
     }
@@ -136,8 +136,7 @@ pub async fn set_suspended(
     if !written.await? {
         return Err(closed());
     }
-    suspension::send(app, id).await;
-    Ok(())
+    Ok(suspension::send(app, id).await)
 }
 
 /// Syncs an account with Stripe now, and records it in the audit log.

@@ -112,7 +112,7 @@ fn of_kind(kind: IntentKind) -> &'static str {
         IntentKind::Customer => "The creation of a Stripe customer",
         IntentKind::CustomerChange => "A new name or email address at Stripe",
         IntentKind::PlanEnd => "The end of a plan",
-        IntentKind::DuplicateSubscription => "The refund of a duplicate subscription",
+        IntentKind::DuplicateSubscription => "The undoing of a purchase",
         IntentKind::DisputedPlanEnd => "The end of a disputed plan",
         IntentKind::Refund => "A refund",
         IntentKind::Closing => "The closing of the account",

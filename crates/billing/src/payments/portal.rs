@@ -15,9 +15,14 @@ use crate::rate_limit;
 pub const CONFIGURATION: &str = "stripe.portal_configuration";
 
 /// Restricts a session to what a suspended account may do, which must not buy another plan: it ends its
-/// plan, or replaces its card.
-fn only_end(form: Form, live: Option<&Subscription>) -> Form {
+/// plan, or replaces its card. After that it leads back, instead of to the portal's homepage, where
+/// everything is possible.
+fn only_end(form: Form, live: Option<&Subscription>, back: &str) -> Form {
+    const AFTER: &str = "flow_data[after_completion]";
     let ends = |row: &&Subscription| row.cancel_at.is_some() || row.cancel_at_period_end;
+    let form = form
+        .push(format!("{AFTER}[type]"), "redirect")
+        .push(format!("{AFTER}[redirect][return_url]"), back);
     match live.filter(|row| !ends(row)) {
         Some(row) => form.push("flow_data[type]", "subscription_cancel").push(
             "flow_data[subscription_cancel][subscription]",
@@ -62,11 +67,11 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     );
     let form = Form::new()
         .push("customer", &customer)
-        .push("return_url", back)
+        .push("return_url", &back)
         .push_opt("configuration", configuration);
     let form = match caller.account.status {
         AccountStatus::Active => form,
-        _ => only_end(form, live.as_ref()),
+        _ => only_end(form, live.as_ref(), &back),
     };
     match app.stripe.create_portal_session(&form).await {
         Ok(session) => Ok(session.url),

@@ -471,7 +471,7 @@ fn refused_text(request: &Request, refusal: &Refusal) -> Option<String> {
     Some(format!("{what} could not be entered: {refusal}"))
 }
 
-/// What needs manual review: the current findings, and duplicate purchases that couldn't be undone.
+/// What needs manual review: the current findings, and purchases that couldn't be undone.
 fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
@@ -481,9 +481,9 @@ fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
             && (is_stuck || intent.state == IntentState::Failed)
     });
     let failed = failed.map(|intent| {
-        let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
+        let what = duplicate_subscription::unfinished_text(intent);
         let why = intent.error.as_deref().unwrap_or_default();
-        format!("subscription {subscription} was bought twice and has not been undone yet: {why}")
+        format!("{what}: {why}")
     });
     wanted
         .findings

@@ -33,8 +33,10 @@ pub(super) fn note(
     let params = duplicate_subscription::refund_params(payment);
     // One sync may see several payments arrive.
     let id = format!("{intent}_{payment}");
+    // The payment itself is the object of the intent that made it, if that was an automatic top-up.
+    let object = format!("late:{payment}");
     let new = NewIntent {
-        stripe_object_id: Some(payment),
+        stripe_object_id: Some(&object),
         ..NewIntent::new(&id, account, IntentKind::DuplicateSubscription, &params)
     };
     chain::insert::<Undo>(tx, &new, now).map(|_| ())

@@ -10,7 +10,7 @@ use domain::plan::{AccountStatus, SubscriptionStatus};
 use domain::projection::{Desired, InvoiceStatus};
 use domain::time::Timestamp;
 use store::Tx;
-use store::intent_steps::{NewStep, Step, StepKind};
+use store::intent_steps::{NewStep, Step, StepKind, StepState};
 use store::intents::{Intent, IntentKind, NewIntent, unfinished};
 use stripe::Form;
 use stripe::objects::{self, PaymentIntentStatus};
@@ -143,10 +143,24 @@ pub(super) fn check(
     for intent in earlier.iter().filter(|intent| intent.kind == KIND) {
         let params = Form::decode(&intent.params);
         if params.get(STEP) == Some(step.word()) {
-            wrong.retain(|id| !subscriptions(&params).any(|known| known == id));
+            let due = covered(tx, intent)?;
+            wrong.retain(|id| !due.contains(id));
         }
     }
     insert(tx, account, (step, false), &wrong, (id, now))
+}
+
+/// The subscriptions that an unfinished intent still changes. What is behind a step that Stripe refuses
+/// waits for that, so another intent changes it.
+fn covered(tx: &mut Tx<'_>, intent: &Intent) -> store::Result<Vec<String>> {
+    let steps = store::intent_steps::of_intent(tx, intent.account_id, &intent.id)?;
+    let due = steps.into_iter().filter(|one| one.state == StepState::Due);
+    let most = if intent.needs_attention {
+        1
+    } else {
+        usize::MAX
+    };
+    Ok(due.take(most).filter_map(|one| one.object_id).collect())
 }
 
 /// Whether Stripe, or the customer, may pay an invoice of this subscription again after a failed
@@ -177,8 +191,11 @@ impl Chain for Suspension {
         let kind = kind.unwrap_or(StepKind::Pause);
         let pages = params.get(PAGES) == Some("true");
         let pages = pages.then(|| NewStep::of_kind(StepKind::ClosePages));
-        let plans = subscriptions(&params).map(|id| NewStep::about(kind, id));
-        pages.into_iter().chain(plans).collect()
+        let plans = || subscriptions(&params).map(|id| NewStep::about(kind, id));
+        // Every plan is paused before the first unpaid invoice is voided.
+        let unpaid = (kind == StepKind::Pause).then(plans);
+        let steps = pages.into_iter().chain(plans());
+        steps.chain(unpaid.into_iter().flatten()).collect()
     }
 
     async fn take(app: &App, intent: &Intent, step: &Step) -> std::result::Result<Taken, Trouble> {
@@ -207,8 +224,11 @@ impl Chain for Suspension {
         if step.kind == StepKind::Resume {
             return resume(app, (intent, step), &held, &mark).await;
         }
-        pause(app, (intent, step), &held, &mark).await?;
-        end_unpaid(app, (intent, step), &held).await?;
+        if is_second(intent, step) {
+            end_unpaid(app, (intent, step), &held).await?;
+        } else {
+            pause(app, (intent, step), &held, &mark).await?;
+        }
         Ok(Taken::Done(None))
     }
 
@@ -219,6 +239,16 @@ impl Chain for Suspension {
         })
         .await
     }
+}
+
+/// Whether this is the second step of its subscription, which voids what is unpaid.
+fn is_second(intent: &Intent, step: &Step) -> bool {
+    let steps = Suspension::steps(intent).into_iter();
+    let before = steps.zip(0..step.position);
+    before
+        .filter(|(one, _)| one.object_id == step.object_id)
+        .count()
+        > 0
 }
 
 /// Pauses the collection of a subscription, unless it is paused already, by whomever.
@@ -263,8 +293,27 @@ async fn resume(
     Ok(Taken::Done(None))
 }
 
+/// Whether the account is still suspended: the calls of a step take a while.
+async fn is_suspended(app: &App, account: i64) -> Result<bool> {
+    let row = app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await?;
+    Ok(row.is_some_and(|row| row.status == AccountStatus::Suspended))
+}
+
+/// Whether a payment of this invoice is in progress, such as a bank debit: voiding it doesn't stop the
+/// money.
+pub(crate) async fn is_being_paid(app: &App, invoice: &objects::Invoice) -> stripe::Result<bool> {
+    let Some(payment) = invoice.payment_intent().id() else {
+        return Ok(false);
+    };
+    let payment = app.stripe.retrieve_payment_intent(payment).await?;
+    Ok(payment.status == PaymentIntentStatus::Processing)
+}
+
 /// Voids the invoices of a subscription that Stripe would still collect: a pause concerns only new
-/// ones. One whose payment is in progress, such as a bank debit, is left: it was paid before.
+/// ones. One whose payment is in progress is left: it was paid before. A draft is kept as one:
+/// finalizing it would spend the customer's balance on it, which can pay it.
 async fn end_unpaid(
     app: &App,
     (intent, step): (&Intent, &Step),
@@ -272,12 +321,16 @@ async fn end_unpaid(
 ) -> std::result::Result<(), Trouble> {
     let filter = Form::new().push("subscription", &held.id);
     let drafts = filter.clone().push("status", "draft");
+    let account = intent.account_id;
     for draft in app.stripe.list_invoices(&drafts, INVOICES_MAX).await?.data {
         // What an operator keeps as a draft is collected only when they say so.
         if draft.auto_advance {
-            let key = key_of(&format!("{}-finalize-{}", intent.id, draft.id), step);
-            match app.stripe.finalize_invoice(&draft.id, false, &key).await {
-                // Refused: Stripe has finalized it meanwhile, or never can.
+            if !is_suspended(app, account).await? {
+                return Ok(());
+            }
+            let key = key_of(&format!("{}-keep-{}", intent.id, draft.id), step);
+            match app.stripe.keep_draft(&draft.id, &key).await {
+                // Refused: Stripe has finalized it meanwhile.
                 Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -285,11 +338,11 @@ async fn end_unpaid(
     }
     let open = filter.push("status", "open");
     for invoice in app.stripe.list_invoices(&open, INVOICES_MAX).await?.data {
-        if let Some(payment) = invoice.payment_intent().id() {
-            let payment = app.stripe.retrieve_payment_intent(payment).await?;
-            if payment.status == PaymentIntentStatus::Processing {
-                continue;
-            }
+        if is_being_paid(app, &invoice).await? {
+            continue;
+        }
+        if !is_suspended(app, account).await? {
+            return Ok(());
         }
         let key = key_of(&format!("{}-void-{}", intent.id, invoice.id), step);
         match app.stripe.void_invoice(&invoice.id, &key).await {
@@ -307,16 +360,20 @@ async fn end_unpaid(
     Ok(())
 }
 
-/// Suspends or resumes what an account has at Stripe, as its latest commit says. A failure is only
-/// logged; it is tried again in the background.
-pub(crate) async fn send(app: &App, account: i64) {
+/// Suspends or resumes what an account has at Stripe, as its latest commit says. Returns whether Stripe
+/// has confirmed all of it. A failure is only logged; it is tried again in the background.
+pub(crate) async fn send(app: &App, account: i64) -> bool {
     if let Err(error) = crate::binding::check(app).await {
         tracing::warn!(account, %error, "A suspension is not sent to Stripe yet");
-        return;
+        return false;
     }
     chain::run_latest::<Suspension>(app, account).await;
     if let Err(error) = app.mark_for_sync(account).await {
         let error: Error = error;
         tracing::warn!(account, %error, "A suspension is not synced yet");
     }
+    let latest = app
+        .read(move |tx| store::intents::of_kind(tx, account, KIND, 1))
+        .await;
+    latest.is_ok_and(|all| all.iter().all(|intent| !intent.is_unfinished()))
 }

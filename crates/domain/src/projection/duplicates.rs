@@ -6,6 +6,17 @@ use super::snapshot::Snapshot;
 use super::{Desired, Known, items};
 use crate::plan::SubscriptionFacts;
 
+/// Why a purchase is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndoReason {
+    /// Another subscription was live.
+    Second,
+    /// The account was suspended.
+    Suspended,
+    /// It was undone already, and only its payment arrived now: a bank debit takes days.
+    Late,
+}
+
 /// A subscription that was bought on one of our pages while another was live (F27) or while the
 /// account was suspended (G10): it is canceled and its payment refunded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,15 +25,15 @@ pub struct DuplicatePurchase {
     pub subscription: String,
     /// Stripe's id of the payment intent that paid its first invoice, if that wasn't free.
     pub payment_intent: Option<String>,
-    /// Whether it was already canceled and only its payment arrived now: a bank debit takes days.
-    pub is_late: bool,
+    /// Why it is undone.
+    pub reason: UndoReason,
 }
 
 impl DuplicatePurchase {
     /// The Stripe object that identifies this correction, so that it happens only once.
     pub fn object(&self) -> &str {
         match &self.payment_intent {
-            Some(payment) if self.is_late => payment,
+            Some(payment) if self.reason == UndoReason::Late => payment,
             _ => &self.subscription,
         }
     }
@@ -47,7 +58,9 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut D
     };
     let first = live.first().copied().filter(is_late);
     let undone = first.map(|facts| facts.id.clone()).into_iter();
-    for subscription in undone.chain(second.iter().cloned()) {
+    let undone = undone.map(|id| (id, UndoReason::Suspended));
+    let others = second.iter().map(|id| (id.clone(), UndoReason::Second));
+    for (subscription, reason) in undone.chain(others) {
         let bought = snapshot.sessions.iter().any(|session| {
             session.intent.is_some() && session.subscription_id.as_ref() == Some(&subscription)
         });
@@ -60,7 +73,7 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut D
             wanted.undo.push(DuplicatePurchase {
                 subscription,
                 payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
-                is_late: false,
+                reason,
             });
         }
     }
@@ -85,7 +98,7 @@ pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mu
             wanted.undo.push(DuplicatePurchase {
                 subscription: subscription.clone(),
                 payment_intent: invoice.payment_intent.clone(),
-                is_late: true,
+                reason: UndoReason::Late,
             });
         }
     }

@@ -3,6 +3,7 @@
 use domain::people::MemberRole;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::intents::{IntentKind, NewIntent};
 
 use crate::metering::Program;
 use crate::pages::send;
@@ -190,6 +191,59 @@ async fn a_payment_that_arrives_after_closing_is_unusable_and_refunded(stage: &S
     stage.sync(number).await;
     assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
     stage.audited().await;
+}
+
+on_both!(a_plans_bank_debit_that_arrives_after_closing_is_refunded);
+async fn a_plans_bank_debit_that_arrives_after_closing_is_refunded(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya.session(plan_of("PRO")).await;
+    stage.pay_later(&session).await;
+    stage.settled().await;
+    let number = maya.account;
+    let before = stage.transactions(number).await;
+    assert_eq!((&*before[0].1, before[0].2), ("PENDING", 1_900));
+
+    close(&maya).await;
+    stage.twin.settle(&session, true).await.unwrap();
+    stage.settled().await;
+
+    let refunds = async || stage.stripe_list("/v1/refunds").await;
+    let refunds = eventually(refunds, |all| all.len() == 1).await;
+    assert_eq!(refunds[0]["amount"], 1_900);
+    assert_eq!(refunds[0]["reason"], "requested_by_customer");
+    stage.settled().await;
+    stage.sync(number).await;
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
+    stage.audited().await;
+}
+
+on_both!(a_top_up_that_was_made_without_a_page_and_arrives_after_closing_is_refunded_too);
+async fn a_top_up_that_was_made_without_a_page_and_arrives_after_closing_is_refunded_too(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya.session(pack(500)).await;
+    stage.pay_later(&session).await;
+    stage.settled().await;
+    let account = maya.account;
+    let payment = stage.stripe_id("/v1/payment_intents").await;
+    let now = stage.app.now();
+    // An automatic top-up's own request names its payment.
+    stage
+        .write(account, move |tx| {
+            let new = NewIntent::new("int_auto", account, IntentKind::AutoTopup, "");
+            store::intents::insert(tx, &new, now)?;
+            store::intents::set_done(tx, "int_auto", &payment, None, None, now)
+        })
+        .await;
+    close(&maya).await;
+
+    stage.twin.settle(&session, true).await.unwrap();
+    stage.settled().await;
+
+    let refunds = async || stage.stripe_list("/v1/refunds").await;
+    let refunds = eventually(refunds, |all| all.len() == 1).await;
+    assert_eq!(refunds[0]["amount"], 50);
 }
 
 on_both!(a_suspended_account_is_neither_spent_nor_charged_and_is_told_so);

@@ -1,6 +1,8 @@
 //! A suspended account is charged nothing: its plan's collection is paused at Stripe, and resumed when
 //! the suspension is lifted (G10).
 
+mod crossings;
+
 use domain::plan::AccountStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,6 +25,16 @@ async fn set(person: &Person<'_>, status: &str) {
     );
     done.await.expect("an open account");
     stage.settled().await;
+}
+
+/// Advances to ten minutes after the end of the period: Stripe collects the drafted invoice an hour
+/// after it.
+async fn until_draft(stage: &Stage) {
+    let end = stage.subscription().await["items"]["data"][0]["current_period_end"].clone();
+    let wait = end.as_i64().unwrap() + 600 - stage.app.now().seconds();
+    stage.twin.advance(&format!("{wait}s")).await.unwrap();
+    stage.settled().await;
+    assert_eq!(invoices(stage).await[0], "draft");
 }
 
 /// The behavior of the pause at Stripe and our mark.
@@ -135,17 +147,43 @@ async fn what_stripe_would_still_collect_of_a_suspended_account_is_voided(stage:
     maya.billing_when(is("PRO", "ACTIVE")).await;
 
     // At the turn of a period, Stripe collects the drafted invoice an hour later.
-    let end = stage.subscription().await["items"]["data"][0]["current_period_end"].clone();
-    let wait = end.as_i64().unwrap() + 600 - stage.app.now().seconds();
-    stage.twin.advance(&format!("{wait}s")).await.unwrap();
-    stage.settled().await;
-    assert_eq!(invoices(stage).await[0], "draft");
+    until_draft(stage).await;
 
     set(&maya, "suspended").await;
 
-    assert_eq!(invoices(stage).await[0], "void");
     later(stage, "2d").await;
+    assert_eq!(invoices(stage).await[0], "draft", "nobody collects it");
     assert_eq!(paid(stage).await, 2);
+    set(&maya, "active").await;
+    later(stage, "5d").await;
+    assert_eq!(invoices(stage).await[0], "draft");
+    assert_eq!(paid(stage).await, 2);
+    stage.audited().await;
+}
+
+on_both!(a_suspended_accounts_balance_at_stripe_pays_nothing);
+async fn a_suspended_accounts_balance_at_stripe_pays_nothing(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    let customer = format!("/v1/customers/{}", stage.stripe_id("/v1/customers").await);
+    stage.stripe_post(&customer, &[("balance", "-5000")]).await;
+    until_draft(stage).await;
+
+    set(&maya, "suspended").await;
+
+    let balance = async || stage.stripe_get(&customer).await["balance"].clone();
+    later(stage, "2d").await;
+    assert_eq!(balance().await, -5_000);
+    assert_eq!(invoices(stage).await, ["draft", "paid"]);
+    set(&maya, "active").await;
+    later(stage, "5d").await;
+    assert_eq!(
+        (balance().await, available(&maya).await),
+        (json!(-5_000), 0)
+    );
+    // The next period is sold as before.
+    later(stage, "30d").await;
+    assert_eq!(balance().await, -3_100);
     stage.audited().await;
 }
 
@@ -277,6 +315,7 @@ async fn a_plan_that_is_bought_after_the_suspension_is_undone_and_refunded(stage
     let refunded = async || stage.stripe_list("/v1/refunds").await;
     let refunds = eventually(refunded, |all| all.len() == 1).await;
     assert_eq!(refunds[0]["amount"], 1_900);
+    assert_eq!(refunds[0]["reason"], "requested_by_customer");
     stage.settled().await;
     let all = stage.stripe_list("/v1/subscriptions?status=all").await;
     assert_eq!(all[0]["status"], "canceled");
@@ -407,5 +446,14 @@ async fn the_portal_of_a_suspended_account_only_ends_its_plan(stage: &Stage) {
     assert!(!ended.await.unwrap().status().is_client_error());
 
     maya.billing_when(is_canceled).await;
-    open().await;
+    // The task is done: its session leads to no other one, and neither does the next.
+    for url in [url, open().await] {
+        let form = [("subscription", held.as_str()), ("price", &plus)];
+        let switch = stage.http.post(format!("{url}/plan")).form(&form).send();
+        assert!(switch.await.unwrap().status().is_client_error(), "{url}");
+    }
+    assert_eq!(
+        stage.subscription().await["items"]["data"][0]["price"]["id"],
+        stage.price("PRO")
+    );
 }

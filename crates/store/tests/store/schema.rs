@@ -273,6 +273,34 @@ fn the_schema_goes_up_and_down_and_up_again(database: TestDatabase) {
     );
 }
 
+on_both!(unopened the_version_before_suspensions_reads_every_request);
+fn the_version_before_suspensions_reads_every_request(database: TestDatabase) {
+    let db = database.open();
+    let ann = account(&db, "ann").id;
+    write(&db, move |tx| {
+        for (id, kind) in [("a", IntentKind::Suspension), ("b", IntentKind::Refund)] {
+            intents::insert(tx, &NewIntent::new(id, ann, kind, ""), at(2))?;
+            let step = [store::intent_steps::NewStep::call()];
+            store::intent_steps::put(tx, (ann, id), &step, at(2), at(2))?;
+        }
+        Ok(())
+    });
+    db.close();
+    drop(db);
+    while migrate::status(&database.url).unwrap()[18]
+        .applied_at
+        .is_some()
+    {
+        migrate::down(&database.url, 1).unwrap();
+    }
+
+    migrate::up(&database.url).unwrap();
+
+    let db = database.open();
+    let found = |id| read(&db, move |tx| intents::find(tx, ann, id));
+    assert!(found("a").is_none() && found("b").is_some());
+}
+
 on_both!(unopened unfinished_requests_of_an_older_schema_are_not_sent_weeks_later);
 fn unfinished_requests_of_an_older_schema_are_not_sent_weeks_later(database: TestDatabase) {
     use IntentKind::{Closing, CustomerChange, DisputedPlanEnd, PlanEnd, Refund};

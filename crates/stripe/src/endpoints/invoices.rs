@@ -45,10 +45,10 @@ impl Client {
             .await
     }
 
-    /// Finalizes a draft. `collects`: whether Stripe collects its payment afterward.
-    pub async fn finalize_invoice(&self, id: &str, collects: bool, key: &str) -> Result<Invoice> {
-        let form = Form::new().push("auto_advance", collects);
-        self.post(&path_of("/v1/invoices", id, "/finalize")?, &form, key)
+    /// Keeps a draft from being finalized and collected.
+    pub async fn keep_draft(&self, id: &str, key: &str) -> Result<Invoice> {
+        let form = Form::new().push("auto_advance", false);
+        self.post(&path_of("/v1/invoices", id, "")?, &form, key)
             .await
     }
 

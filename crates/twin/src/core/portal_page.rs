@@ -316,7 +316,8 @@ impl Core {
         if get(&row, "items.data.0.price.id") == price {
             return Err(not_possible("The subscription is already on this plan."));
         }
-        let wanted = json!({ "price": price });
+        let quantity = get(&row, "items.data.0.quantity");
+        let wanted = json!({ "price": price, "quantity": quantity });
         self.on_page(subscription, |core| {
             core.switch_plan(&row, &features, &wanted)
         })?;

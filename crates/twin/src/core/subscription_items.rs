@@ -120,10 +120,16 @@ impl Core {
             // An item keeps its price although it can no longer be bought.
             let is_kept =
                 !has(one, "price_data") && opt(one, "price") == opt(&items[place], "price.id");
+            let mut before = int(&items[place], "quantity");
             if has(one, "price") && !is_kept || has(one, "price_data") {
-                items[place]["price"] = self.price_of_item(one, text(row, "currency"), &named)?;
+                let new = self.price_of_item(one, text(row, "currency"), &named)?;
+                // "When changing a subscription item's price, `quantity` is set to 1 unless a
+                // `quantity` parameter is provided" (Stripe's update of a subscription item).
+                if get(&new, "id") != get(&items[place], "price.id") {
+                    before = 1;
+                }
+                items[place]["price"] = new;
             }
-            let before = int(&items[place], "quantity");
             let quantity = quantity_in(one, &items[place]["price"], before, &named)?;
             items[place]["quantity"] = quantity.into();
             let holders = [text(row, "id"), id];

@@ -350,3 +350,30 @@ fn a_quantity_change_prorates_the_whole_item() {
     assert_eq!(amounts(&shop.see(&changed["latest_invoice"])), [-500, 1500]);
     assert_eq!(changed["items"]["data"][0]["quantity"], 3);
 }
+
+#[test]
+fn a_new_price_sets_the_quantity_to_1_unless_one_is_sent() {
+    for (more, expected, rest) in [("", 1, 2450), ("&items[0][quantity]=3", 3, 7350)] {
+        let mut shop = Shop::open();
+        let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+        let (path, body) = change(&sub, &string(&sub["items"]["data"][0]["price"]["id"]), "");
+        let kept = shop.post(
+            &path,
+            &format!("{body}&items[0][quantity]=3&proration_behavior=none"),
+        );
+        assert_eq!(kept["items"]["data"][0]["quantity"], 3);
+        let kept = shop.post(&path, &body);
+        assert_eq!(
+            kept["items"]["data"][0]["quantity"], 3,
+            "the same price keeps it"
+        );
+        shop.wait(31 * DAY / 2);
+
+        let (path, body) = change(&sub, &plus, more);
+        let changed = shop.post(&path, &format!("{body}{ALWAYS_INVOICE}"));
+
+        assert_eq!(changed["items"]["data"][0]["quantity"], expected);
+        let invoice = shop.see(&changed["latest_invoice"]);
+        assert_eq!(amounts(&invoice), [-950, rest]);
+    }
+}

@@ -179,12 +179,15 @@ fn review(catalog: &Catalog, card: Option<&Card>, quote: &Quote) -> Review {
     }
 }
 
-/// What is charged after a change; without an amount if none is certain.
+/// What is charged after a change; the price alone if the amount isn't certain.
 fn each_period(quote: &Quote) -> String {
     let interval = &quote.interval;
     match quote.recurring {
         Some(amount) => format!("{} per {interval}", offer::money(amount)),
-        None => format!("it is charged each {interval}, less the discounts that still apply"),
+        None => format!(
+            "the plan costs {} per {interval} before discounts and tax",
+            offer::money(quote.listed())
+        ),
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Quote {
     pub recurring: Option<MinorUnits>,
     pub(crate) price_id: String,
     item: String,
+    /// The quantity of the plan's item: Stripe sets it to 1 with a new price unless it is sent.
+    quantity: Option<i64>,
 }
 
 impl Quote {
@@ -76,6 +78,12 @@ impl Quote {
     pub fn read(name: &str) -> Option<(i64, i64)> {
         let (date, due) = name.split_once(':')?;
         Some((date.parse().ok()?, due.parse().ok()?))
+    }
+
+    /// What the plan costs per period, with its quantity and before discounts and tax.
+    pub fn listed(&self) -> MinorUnits {
+        let amount = self.price.amount.saturating_mul(self.quantity.unwrap_or(1));
+        MinorUnits::new(amount, self.price.currency)
     }
 
     /// When the new plan takes effect.
@@ -110,6 +118,7 @@ impl Quote {
         Form::new()
             .push("items[0][id]", &self.item)
             .push("items[0][price]", &self.price_id)
+            .push_opt("items[0][quantity]", self.quantity)
             .push("proration_behavior", "always_invoice")
             .push("proration_date", self.date)
             .push("payment_behavior", "pending_if_incomplete")
@@ -151,6 +160,7 @@ pub(crate) async fn at(
         way: wanted.way,
         date,
         price_id: wanted.price_id,
+        quantity: item.quantity,
         item: item.id,
     };
     if quote.way == Way::Up {
@@ -169,8 +179,8 @@ fn refuse_mixed_intervals(
 ) -> Result<()> {
     let others = at_stripe.items.data.iter().filter(|item| item.id != plan);
     let prices = others.filter_map(|item| item.price.as_ref()?.recurring.as_ref());
-    let mut intervals = prices.map(|recurring| recurring.interval.as_str());
-    if intervals.all(|other| other == interval) {
+    let mut intervals = prices.map(|one| (one.interval.as_str(), one.interval_count));
+    if intervals.all(|other| other == (interval, 1)) {
         return Ok(());
     }
     let detail = format!(
@@ -180,6 +190,16 @@ fn refuse_mixed_intervals(
     Err(Error::conflict("addon_interval", detail))
 }
 
+/// The preview's parameters for the subscription with the new plan.
+fn previewed(quote: &Quote) -> Form {
+    const ITEM: &str = "subscription_details[items][0]";
+    Form::new()
+        .push("subscription", &quote.held.subscription_id)
+        .push(format!("{ITEM}[id]"), &quote.item)
+        .push(format!("{ITEM}[price]"), &quote.price_id)
+        .push_opt(format!("{ITEM}[quantity]"), quote.quantity)
+}
+
 /// What each period costs after the change, from Stripe's preview of what recurs. `None` if it failed,
 /// or if a discount may end: its preview would promise it for longer.
 async fn recurring(
@@ -187,10 +207,7 @@ async fn recurring(
     quote: &Quote,
     at_stripe: &stripe::objects::Subscription,
 ) -> Option<MinorUnits> {
-    let params = Form::new()
-        .push("subscription", &quote.held.subscription_id)
-        .push("subscription_details[items][0][id]", &quote.item)
-        .push("subscription_details[items][0][price]", &quote.price_id)
+    let params = previewed(quote)
         .push("subscription_details[proration_behavior]", "none")
         .push("preview_mode", "recurring");
     let preview = match app.stripe.preview_invoice(&params).await {
@@ -241,10 +258,7 @@ pub(crate) fn plan_item<'a>(
 
 /// The amount due today and its lines, from Stripe's preview.
 async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, MinorUnits)>)> {
-    let params = Form::new()
-        .push("subscription", &quote.held.subscription_id)
-        .push("subscription_details[items][0][id]", &quote.item)
-        .push("subscription_details[items][0][price]", &quote.price_id)
+    let params = previewed(quote)
         .push("subscription_details[proration_behavior]", "always_invoice")
         .push("subscription_details[proration_date]", quote.date);
     let preview = app.stripe.preview_invoice(&params).await?;

@@ -32,7 +32,7 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
     let undone = DuplicatePurchase {
         subscription: "sub_2".into(),
         payment_intent: Some("pi_in_2".into()),
-        is_late: false,
+        reason: UndoReason::Second,
     };
     assert_eq!(undone.object(), "sub_2");
     assert_eq!(wanted.undo, [undone]);
@@ -65,6 +65,7 @@ fn a_plan_bought_on_a_page_of_ours_after_the_suspension_is_undone() {
 
     assert_eq!(wanted.undo.len(), 1);
     assert_eq!(wanted.undo[0].payment_intent.as_deref(), Some("pi_in_1"));
+    assert_eq!(wanted.undo[0].reason, UndoReason::Suspended);
     assert!(wanted.findings.is_empty(), "it is no duplicate");
     snapshot.sessions.clear();
     let wanted = run_suspended(&snapshot, Some(began.plus_seconds(-1)));
@@ -86,7 +87,8 @@ fn case_k12_the_payment_that_comes_after_a_second_plan_was_undone_goes_back_once
     snapshot.charges = vec![charge("pi_in_9", 1_900, 0)];
     let undone = run(&snapshot).undo;
     assert_eq!(undone.len(), 1);
-    assert_eq!((undone[0].object(), undone[0].is_late), ("pi_in_9", true));
+    let late = (undone[0].object(), undone[0].reason);
+    assert_eq!(late, ("pi_in_9", UndoReason::Late));
 
     snapshot.charges = vec![charge("pi_in_9", 1_900, 1_900)];
     assert!(run(&snapshot).undo.is_empty(), "it went back");

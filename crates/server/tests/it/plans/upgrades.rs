@@ -36,6 +36,40 @@ async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(st
     assert_eq!(stage.transactions(maya.account).await.len(), 2);
 }
 
+on_both!(an_upgrade_keeps_the_quantity_in_its_preview_its_charge_and_what_recurs);
+async fn an_upgrade_keeps_the_quantity_in_its_preview_its_charge_and_what_recurs(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let held = stage.subscription().await;
+    let form = [
+        (
+            "items[0][id]",
+            held["items"]["data"][0]["id"].as_str().unwrap(),
+        ),
+        ("items[0][quantity]", "3"),
+        ("proration_behavior", "none"),
+    ];
+    stage
+        .stripe_post(&stage.subscription_path().await, &form)
+        .await;
+    let asked = json!({ "action": "preview", "planId": "PRO_PLUS" });
+
+    let (status, preview) = change(&maya, asked).await;
+
+    assert_eq!(status, 200, "{preview}");
+    let due = cents(&preview["amountDue"]);
+    // Three of the larger plan, less the one that was paid.
+    assert!((12_790..=12_800).contains(&due), "{preview}");
+    assert_eq!(preview["recurring"]["amount"], "147.00");
+    let (status, done) = confirm(&maya, "PRO_PLUS").await;
+    assert_eq!((status, &done["state"]), (200, &json!("done")), "{done}");
+    let item = stage.subscription().await["items"]["data"][0].clone();
+    assert_eq!(item["quantity"], 3);
+    assert_eq!(item["price"]["id"], stage.price("PRO_PLUS"));
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows[1].0, "SUBSCRIPTION_UPGRADE");
+    assert!((12_790..=12_800).contains(&rows[1].2), "{rows:?}");
+}
+
 on_both!(an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again);
 async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;

@@ -176,6 +176,8 @@ async fn a_change_shows_what_is_charged_afterward_and_never_an_amount_that_may_e
             duration == "forever",
             "{page}"
         );
+        let listed = page.contains("the plan costs $98.00 per month before discounts and tax");
+        assert_eq!(listed, duration == "once", "{page}");
     }
 }
 

@@ -104,6 +104,16 @@ fn flash(done: &str) -> Option<Banner> {
             let text = "It is tried again automatically.";
             return Some(Banner::new(Kind::Warn, "It failed again", text));
         }
+        "suspended-here" => {
+            let text = "Its calls are refused. Stripe has not confirmed yet that nothing is charged; \
+                        it is tried again automatically.";
+            return Some(Banner::new(Kind::Warn, "The account is suspended", text));
+        }
+        "resumed-here" => {
+            let text = "Its calls are answered. Stripe has not confirmed yet that its plan renews; it \
+                        is tried again automatically.";
+            return Some(Banner::new(Kind::Warn, "The account is active again", text));
+        }
         "resumed" => (
             "The account is active again",
             "Its calls are answered, and its plan renews as before.",

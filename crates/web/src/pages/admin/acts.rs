@@ -386,5 +386,11 @@ pub async fn status(
         accounts::set_suspended(&request.app, &request.account, suspended, &reason, actor).await
     };
     let again = async { Ok(status_page(&request, &typed)) };
-    request.after(set.await, what, again).await
+    let set = set.await;
+    let what = match &set {
+        Ok(false) if suspended => "suspended-here",
+        Ok(false) => "resumed-here",
+        _ => what,
+    };
+    request.after(set, what, again).await
 }

@@ -49,6 +49,12 @@ fn plan_line<'a>(
 pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
     let status = object.status.as_ref()?;
     let line = plan_line(object, meaning);
+    // Stripe takes the customer's balance off a draft's amount already, which pays only when the draft
+    // is finalized; until then, nothing of it is paid.
+    let due = match status {
+        objects::InvoiceStatus::Draft => object.total,
+        _ => object.amount_due,
+    };
     Some(Invoice {
         id: object.id.clone(),
         number: object.number.clone(),
@@ -59,7 +65,7 @@ pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
             .map_or_else(String::new, |reason| reason.as_str().to_owned()),
         subscription_id: object.subscription().id().map(str::to_owned),
         payment_intent: object.payment_intent().id().map(str::to_owned),
-        amount_due: object.amount_due.max(0),
+        amount_due: due.max(0),
         amount_paid: object.amount_paid.max(0),
         total: object.total.max(0),
         discount: object.discount().max(0),

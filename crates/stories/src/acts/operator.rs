@@ -110,7 +110,7 @@ pub(super) async fn suspend(world: &mut World, who: u8, on: bool) -> String {
         accounts::set_suspended(&app, &account, on, "a story", "usr_operator").await
     });
     let done = done.await;
-    if matches!(done, Some(Ok(()))) {
+    if matches!(done, Some(Ok(_))) {
         let now = world.now().seconds();
         let person = &mut world.people[who];
         if on && !person.is_suspended {

@@ -93,6 +93,17 @@ pub struct History {
 }
 
 impl BillingPage {
+    /// The page of a suspended account, which buys and changes nothing here; its plan can be ended at
+    /// Stripe. `has_plan` says whether one is paused meanwhile.
+    pub fn while_suspended(mut self, has_plan: bool) -> Self {
+        self.plan.actions.clear();
+        self.credits.actions.clear();
+        if has_plan {
+            self.plan.text = Prose::new("Payments are paused while the account is suspended.");
+        }
+        self
+    }
+
     fn update_card(&self) -> Action {
         crate::banners::portal("Update")
             .small()

@@ -69,9 +69,9 @@ pub struct KeyLimit {
 
 impl KeyLimit {
     fn remove(&self) -> Action {
-        Action::post("Remove", format!("{KEYS}/limits/{}/remove", self.id))
+        Action::post("Remove limit", format!("{KEYS}/limits/{}/remove", self.id))
             .small()
-            .spoken(format!("the limit of {}", self.limit))
+            .spoken(format!("of {}", self.limit))
     }
 }
 

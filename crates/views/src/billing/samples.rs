@@ -209,7 +209,11 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
     let owes = vec![banners::debt("400 credits")];
     let disputed = vec![banners::disputed("$49.00")];
     let stopped = vec![banners::collection_paused("Pro", false)];
-    let suspended = vec![banners::suspended()];
+    let mut suspended = state(None, "5,216", vec![banners::suspended()]).while_suspended(true);
+    suspended.next.when = None;
+    suspended.next.lines.clear();
+    suspended.next.none =
+        "No upcoming charge: payments are paused. Invoices are voided.".to_owned();
     let spent = vec![banners::plan_limit_reached("10,000", "Pro", day(23))];
     let mut limit = state(None, "5,216", spent);
     limit.credits.meter = Some(Meter::new(
@@ -224,7 +228,7 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
         ("debt", state(Some(Badge::bad("Debt")), "0", owes)),
         ("limit", limit),
         ("disputed", state(None, "100", disputed)),
-        ("suspended", state(None, "5,216", suspended)),
+        ("suspended", suspended),
         ("collection-paused", state(None, "100", stopped)),
     ]
 }

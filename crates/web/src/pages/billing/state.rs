@@ -62,7 +62,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
     let manage = rows
         .has_customer
         .then(|| banners::portal("Manage subscription").icon(Icon::External));
-    BillingPage {
+    let page = BillingPage {
         shell: account_shell(app, caller, Nav::Billing),
         lead: format!("Plan, credits and payments for {}", caller.account.name),
         banners,
@@ -72,6 +72,11 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         usage,
         history: history(&catalog, rows),
         manage,
+    };
+    if is_suspended {
+        page.while_suspended(view.plan.is_paused && view.plan.status.is_running())
+    } else {
+        page
     }
 }
 

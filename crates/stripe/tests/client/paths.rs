@@ -223,6 +223,7 @@ async fn call_money(client: &Client, made: &mut Vec<&'static str>) {
         retrieve_invoice("in_1");
         list_invoices(&since("cus_1").push("status", "open").push("subscription", "sub_1"), MAX);
         preview_invoice(&preview);
+        keep_draft("in_1", "k");
         pay_invoice("in_1", &Form::new().push("payment_method", "pm_1").expand("payments"), "k");
         void_invoice("in_1", "k");
         list_invoice_payments_of("pi_1", MAX);

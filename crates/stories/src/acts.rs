@@ -58,7 +58,7 @@ pub enum Act {
     FromHost { who: u8 },
     /// The person's address changes at the host application.
     Address { who: u8 },
-    /// Somebody joins the person's account and makes a key.
+    /// Someone joins the person's account and makes a key.
     Join { who: u8 },
     /// The member is removed.
     Leave { who: u8 },

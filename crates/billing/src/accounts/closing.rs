@@ -161,14 +161,6 @@ impl Chain for Closing {
         }
         Ok(Taken::Done(None))
     }
-
-    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
-        let (id, now) = (intent.id.clone(), app.now());
-        app.write(intent.account_id, move |tx| {
-            store::intents::close(tx, &id, now).map(|_| ())
-        })
-        .await
-    }
 }
 
 /// Cancels a subscription immediately. Canceling twice changes nothing.

@@ -18,13 +18,29 @@ impl Cache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The coupon of a discount, if it was read.
-    pub(crate) fn of(&self, discount: &str) -> Option<Coupon> {
+    /// The coupon of a discount, which is read from Stripe if it wasn't before.
+    pub(crate) async fn read(
+        &self,
+        stripe: &stripe::Client,
+        discount: &str,
+        coupon: &str,
+    ) -> stripe::Result<Coupon> {
+        if let Some(known) = self.of(discount) {
+            return Ok(known);
+        }
+        let coupon = stripe.retrieve_coupon(coupon).await?;
+        // Older versions have discounts without an id.
+        if !discount.is_empty() {
+            self.keep(discount, &coupon);
+        }
+        Ok(coupon)
+    }
+
+    fn of(&self, discount: &str) -> Option<Coupon> {
         self.kept().get(discount).cloned()
     }
 
-    /// Keeps the coupon of a discount.
-    pub(crate) fn keep(&self, discount: &str, coupon: &Coupon) {
+    fn keep(&self, discount: &str, coupon: &Coupon) {
         let mut kept = self.kept();
         if kept.len() >= DISCOUNTS_MAX {
             kept.clear();

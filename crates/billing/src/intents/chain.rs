@@ -98,12 +98,23 @@ pub(crate) trait Chain {
         step: &Step,
     ) -> impl Future<Output = std::result::Result<Taken, Trouble>> + Send;
 
-    /// Ends the intent after its last step.
+    /// Ends the intent after its last step: it is closed, unless more is left to write.
     fn finish(
         app: &App,
         intent: &Intent,
-        steps: &[Step],
-    ) -> impl Future<Output = Result<()>> + Send;
+        _steps: &[Step],
+    ) -> impl Future<Output = Result<()>> + Send {
+        close(app, intent)
+    }
+}
+
+/// Closes an intent.
+pub(crate) async fn close(app: &App, intent: &Intent) -> Result<()> {
+    let (id, now) = (intent.id.clone(), app.now());
+    app.write(intent.account_id, move |tx| {
+        store::intents::close(tx, &id, now).map(|_| ())
+    })
+    .await
 }
 
 /// Records an intent with its steps. `None` if one of its kind is in progress and not owed yet, or

@@ -271,12 +271,4 @@ impl Chain for Change {
             Err(error) => Err(error.into()),
         }
     }
-
-    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
-        let (id, now) = (intent.id.clone(), app.now());
-        app.write(intent.account_id, move |tx| {
-            store::intents::close(tx, &id, now).map(|_| ())
-        })
-        .await
-    }
 }

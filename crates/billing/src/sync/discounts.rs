@@ -62,15 +62,8 @@ impl Discounts {
             if self.coupons.contains_key(id) || self.unread.contains(id) {
                 continue;
             }
-            if let Some(coupon) = app.coupons.of(&discount.id) {
-                self.coupons.insert(id.to_owned(), coupon);
-                continue;
-            }
-            match app.stripe.retrieve_coupon(id).await {
+            match app.coupons.read(&app.stripe, &discount.id, id).await {
                 Ok(coupon) => {
-                    if !discount.id.is_empty() {
-                        app.coupons.keep(&discount.id, &coupon);
-                    }
                     self.coupons.insert(id.to_owned(), coupon);
                 }
                 // A deleted coupon still discounts; older versions send its terms along.

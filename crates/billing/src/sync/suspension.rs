@@ -231,14 +231,6 @@ impl Chain for Suspension {
         }
         Ok(Taken::Done(None))
     }
-
-    async fn finish(app: &App, intent: &Intent, _: &[Step]) -> Result<()> {
-        let (id, now) = (intent.id.clone(), app.now());
-        app.write(intent.account_id, move |tx| {
-            store::intents::close(tx, &id, now).map(|_| ())
-        })
-        .await
-    }
 }
 
 /// Whether this is the second step of its subscription, which voids what is unpaid.

@@ -50,7 +50,7 @@ fn address_of_member(who: usize) -> String {
     format!("member{who}@example.com")
 }
 
-/// Somebody joins the person's account and makes a key.
+/// Someone joins the person's account and makes a key.
 pub(super) async fn join(world: &mut World, who: u8) -> String {
     let who = person(world, who);
     let Some(caller) = world.signed_in(who).await else {

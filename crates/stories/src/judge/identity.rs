@@ -13,7 +13,9 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             let person = &mut world.people[*who];
             person.is_closed = true;
             if !person.asked_to_close {
-                broken.push(format!("person {who}'s account was closed by itself"));
+                broken.push(format!(
+                    "person {who}'s account was closed without being asked"
+                ));
             }
         }
     }

@@ -12,7 +12,7 @@ use stripe::{Form, objects};
 use super::{INVOICE, KIND, NewRefund, payment};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::intents::chain::{Chain, Taken, Trouble};
+use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::refund::{Less, refund};
 use crate::intents::{INTENT_KEY, key_of, may_be_made};
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
@@ -89,12 +89,7 @@ impl Chain for OperatorRefund {
     async fn finish(app: &App, intent: &Intent, steps: &[Step]) -> Result<()> {
         let made = steps.first().and_then(|step| step.result_id.clone());
         let Some(made) = made else {
-            let (id, now) = (intent.id.clone(), app.now());
-            return app
-                .write(intent.account_id, move |tx| {
-                    store::intents::close(tx, &id, now).map(|_| ())
-                })
-                .await;
+            return chain::close(app, intent).await;
         };
         let made = app.stripe.retrieve_refund(&made).await?;
         let params = Form::decode(&intent.params);

@@ -232,11 +232,13 @@ async fn have_lasting_discounts(app: &App, at_stripe: &stripe::objects::Subscrip
         .chain(&at_stripe.discounts);
     let mut is_any = false;
     for discount in all.take(DISCOUNTS_MAX) {
-        let coupon = discount.get().filter(|one| one.end.is_none());
-        let Some(coupon) = coupon.and_then(|one| one.coupon().id()) else {
+        let Some(discount) = discount.get().filter(|one| one.end.is_none()) else {
             return false;
         };
-        match app.stripe.retrieve_coupon(coupon).await {
+        let Some(coupon) = discount.coupon().id() else {
+            return false;
+        };
+        match app.coupons.read(&app.stripe, &discount.id, coupon).await {
             Ok(coupon) if coupon.duration.as_deref() == Some("forever") => is_any = true,
             _ => return false,
         }

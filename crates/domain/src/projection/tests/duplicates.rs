@@ -18,7 +18,7 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
         invoices: vec![paid],
         ..Snapshot::default()
     };
-    assert!(run(&snapshot).undo.is_empty(), "made at Stripe by hand");
+    assert!(run(&snapshot).undo.is_empty(), "made manually at Stripe");
     assert_eq!(run(&snapshot).findings.len(), 1);
 
     snapshot.sessions.push(Session {
@@ -69,7 +69,7 @@ fn a_plan_bought_on_a_page_of_ours_after_the_suspension_is_undone() {
     assert!(wanted.findings.is_empty(), "it is no duplicate");
     snapshot.sessions.clear();
     let wanted = run_suspended(&snapshot, Some(began.plus_seconds(-1)));
-    assert!(wanted.undo.is_empty(), "made at Stripe by hand");
+    assert!(wanted.undo.is_empty(), "made manually at Stripe");
 }
 
 #[test]

@@ -6,14 +6,20 @@ use crate::audit::run_on;
 use crate::ours::findings;
 use crate::stage::code;
 
-on_both!(a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress);
-async fn a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress(stage: &Stage) {
+/// Maya, whose PRO was paid by a bank debit that settled.
+async fn subscriber_by_debit(stage: &Stage) -> Person<'_> {
     let maya = stage.person("maya@example.com").await;
     let session = maya.session(plan_of("PRO")).await;
     stage.pay_later(&session).await;
     stage.twin.settle(&session, true).await.unwrap();
     maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
+    maya
+}
+
+on_both!(a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress);
+async fn a_renewal_by_bank_debit_has_not_failed_while_the_debit_is_in_progress(stage: &Stage) {
+    let maya = subscriber_by_debit(stage).await;
     let held = stage.subscription().await;
     allowances(&maya).await;
     let mails = stage.mail_subjects().await.len();
@@ -85,12 +91,7 @@ on_both!(
 async fn while_a_bank_debit_pays_a_change_there_is_no_other_change_and_its_invoice_stays(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    let session = maya.session(plan_of("PRO")).await;
-    stage.pay_later(&session).await;
-    stage.twin.settle(&session, true).await.unwrap();
-    maya.billing_when(is("PRO", "ACTIVE")).await;
-    stage.settled().await;
+    let maya = subscriber_by_debit(stage).await;
     let plan = json!({ "planId": "PRO_PLUS" });
     let ask = async |action: &str, more: Value| {
         let mut body = json!({ "action": action });

@@ -35,6 +35,8 @@ pub struct Figures {
     pub at: Timestamp,
     /// The start of the period over which rates are computed.
     pub from: Timestamp,
+    /// The start of that period for events, which arrive by the system clock.
+    pub events_from: Timestamp,
     /// Succeeded payments, out of those with a final outcome.
     pub payments: Share,
     /// Events that were processed or don't concern us, out of those with a final outcome.

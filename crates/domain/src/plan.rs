@@ -118,6 +118,12 @@ pub struct AccountFacts {
 }
 
 impl AccountFacts {
+    /// The tier that an operator set, while it lasts.
+    fn overriding(&self, now: Timestamp) -> Option<&str> {
+        let (tier, until) = self.tier_override.as_ref()?;
+        until.is_none_or(|until| now < until).then_some(tier)
+    }
+
     /// What a paused plan of the account earns: nothing while the account is suspended.
     fn while_paused(&self, rules: PlanRules) -> AllowanceWhilePaused {
         match self.status {
@@ -201,11 +207,7 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
     let free_period = period_around(facts.anchor_at, 1, now)
         .unwrap_or((facts.anchor_at, facts.anchor_at.plus_months(1)));
     let chosen = choose(facts, catalog, rules, now);
-    let granted = facts
-        .tier_override
-        .as_ref()
-        .filter(|(_, until)| until.is_none_or(|until| now < until))
-        .and_then(|(name, _)| catalog.tier(name));
+    let granted = facts.overriding(now).and_then(|name| catalog.tier(name));
     let paid = chosen.as_ref().filter(|chosen| chosen.access.is_some());
     let access = granted.or_else(|| paid.and_then(|chosen| chosen.access));
     let tier = access.unwrap_or_else(|| catalog.free());
@@ -270,25 +272,41 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
     }
 }
 
+/// An allowance that was granted earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedAllowance {
+    /// Its source key, `allowance:account:tier:start of the month`.
+    pub source_key: String,
+    /// The credits that were granted.
+    pub amount: Credits,
+    /// The time until which it can be spent; its start if it was voided.
+    pub until: Timestamp,
+}
+
 /// The credits of the month that were not granted yet: once for each tier and month. A tier
 /// reached within a month grants the difference, in proportion to the time left, rounded down, once
-/// the change was paid; a lower tier takes nothing back.
+/// the change was paid; a lower tier takes nothing back. A tier set by an operator has months of its
+/// own, which seldom begin with those that were paid: it grants the difference from every allowance
+/// that can still be spent.
+///
+/// `granted` holds the allowances that began in the month, and those that can still be spent.
 pub fn allowance_due(
     facts: &AccountFacts,
     plan: &Plan,
-    granted_in_month: &[(String, Credits)],
+    granted: &[GrantedAllowance],
     now: Timestamp,
 ) -> Option<NewGrant> {
     let source_key = allowance_key(facts.account, &plan.earned_tier, plan.month_start);
-    let known = granted_in_month.iter().any(|(key, _)| *key == source_key);
+    let known = granted.iter().any(|one| one.source_key == source_key);
     if known || !plan.allowance.is_positive() || now >= plan.month_end {
         return None;
     }
     let suffix = format!(":{}", plan.month_start.micros());
-    let before = granted_in_month
+    let is_overridden = facts.overriding(now).is_some();
+    let before = granted
         .iter()
-        .filter(|(key, _)| key.ends_with(&suffix))
-        .map(|(_, amount)| *amount)
+        .filter(|one| one.source_key.ends_with(&suffix) || (is_overridden && now < one.until))
+        .map(|one| one.amount)
         .sum::<Credits>();
     let amount = if before == Credits::ZERO {
         plan.allowance

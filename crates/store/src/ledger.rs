@@ -194,7 +194,7 @@ fn pass_time(
     let (plan_facts, status) = facts::facts_and_status(tx, &rules.mailboxes, account)?;
     let plan = plan_at(&plan_facts, &rules.catalog, rules.plan, now);
     loaded.ledger.terms.status = status;
-    let granted = facts::allowances_since(tx, account, plan.month_start)?;
+    let granted = facts::allowances_granted(tx, account, plan.month_start, now)?;
     let mut due = allowance_due(&plan_facts, &plan, &granted, now);
     let is_free = rules.catalog.free().name == plan.access_tier;
     let month = (plan.month_start, plan.month_end);

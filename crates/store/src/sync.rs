@@ -89,6 +89,41 @@ pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i6
     )
 }
 
+/// Marks the account for a sync that reads its whole history again. A sync that is running began with
+/// what was read before, so it is refused its result.
+pub fn mark_whole(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
+    mark_for_sync(tx, account, now)?;
+    forget_read(tx, account)?;
+    tx.execute(
+        "update account_sync set lease_until = null where account_id = $1",
+        args![account],
+    )?;
+    Ok(())
+}
+
+/// Does that for every account with a customer at Stripe; returns their number.
+pub fn mark_all_whole(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "insert into account_sync
+                (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
+         select distinct account_id, 1, 0, 0, 0, cast($1 as bigint)
+           from stripe_customer
+          where true
+             on conflict (account_id) do update
+            set dirty_gen = account_sync.dirty_gen + 1,
+                next_attempt_at = case when account_sync.attempts = 0
+                                         or account_sync.parked_at is not null
+                                       then excluded.next_attempt_at
+                                       else account_sync.next_attempt_at end,
+                parked_at = null,
+                read_until = null,
+                backfill_from = null,
+                backfill_until = null,
+                lease_until = null",
+        args![now],
+    )
+}
+
 /// Marks the account for sync and has the sync fetch this object, given by type and id.
 pub fn mark_object(
     tx: &mut Tx<'_>,
@@ -244,7 +279,7 @@ pub fn note_read(tx: &mut Tx<'_>, account: i64, read: &Read) -> Result<u64> {
     )
 }
 
-/// Has the account's next sync read its whole history at Stripe again.
+/// Has the account's next sync read its whole history at Stripe again; for the sync that has the lease.
 pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     tx.execute(
         "update account_sync

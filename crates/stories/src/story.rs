@@ -105,6 +105,9 @@ impl Story {
             broken = judge::judge(&mut world).await;
             judge::pages::judge(&mut world, &mut broken).await;
         }
+        if !broken.is_empty() {
+            world.note_state().await;
+        }
         Ended {
             broken,
             trace: world.trace,

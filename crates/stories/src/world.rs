@@ -17,6 +17,7 @@ use domain::ledger::Lot;
 use domain::letters::Letter;
 use domain::plan::AccountStatus;
 use domain::time::{ManualClock, Timestamp};
+use serde_json::Value;
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
 use store::{Db, PostgresAddress};
@@ -86,9 +87,11 @@ pub struct Person {
     pub topups: u64,
     /// All accounts that the address has had.
     pub lives: Vec<i64>,
-    /// Refunds that were confirmed with the end of a plan: the subscription and the amount in minor
-    /// units.
-    pub promised: Vec<(String, i64)>,
+    /// How often the program has spent anything, or wanted to.
+    pub spends: u64,
+    /// Refunds that were confirmed with the end of a plan: the subscription, the amount in minor
+    /// units, and how often the program had spent by then.
+    pub promised: Vec<(String, i64, u64)>,
 }
 
 /// What people asked for, so that everything that happens can be told from what shouldn't.
@@ -126,6 +129,8 @@ pub struct World {
     pub marks: BTreeMap<String, u64>,
     /// When each account was told of each fact.
     told: BTreeMap<(i64, String), Timestamp>,
+    /// The trials that Stripe has had: their customer, start and end in Unix seconds.
+    pub(crate) trials: BTreeSet<(String, (i64, i64))>,
     /// The emails that were sent, with their recipients.
     pub letters: Vec<(String, Letter)>,
     /// What an act has found broken.
@@ -142,6 +147,39 @@ pub struct World {
     audited_at: i64,
     /// Events on their way, with the time of their arrival in Unix seconds.
     mail: VecDeque<(i64, String)>,
+}
+
+/// A subscription or an invoice in one line.
+fn summary(object: &Value) -> String {
+    let items = if object["object"] == "invoice" {
+        &object["lines"]["data"]
+    } else {
+        &object["items"]["data"]
+    };
+    let of_item = |item: &Value| {
+        let period = item.get("period").unwrap_or(item);
+        let day = |names: [&str; 2]| {
+            let at = names.iter().find_map(|name| period[*name].as_i64());
+            at.map_or_else(String::new, |at| Timestamp::from_seconds(at).rfc3339())
+        };
+        let price = &item["pricing"]["price_details"]["price"];
+        let price = price.as_str().or(item["price"]["lookup_key"].as_str());
+        format!(
+            "{} {} {}..{}",
+            price.unwrap_or("-"),
+            item["amount"],
+            day(["start", "current_period_start"]),
+            day(["end", "current_period_end"]),
+        )
+    };
+    let items = items.as_array().into_iter().flatten().map(of_item);
+    format!(
+        "{} {} {} {}",
+        object["id"].as_str().unwrap_or("-"),
+        object["status"].as_str().unwrap_or("-"),
+        object["billing_reason"].as_str().unwrap_or_default(),
+        items.collect::<Vec<String>>().join(", "),
+    )
 }
 
 /// A database and a Stripe after `setup`, from which every story begins.
@@ -209,6 +247,7 @@ impl World {
             trace: Vec::new(),
             marks: BTreeMap::new(),
             told: BTreeMap::new(),
+            trials: BTreeSet::new(),
             letters: Vec::new(),
             broken: Vec::new(),
             backup: None,
@@ -236,6 +275,38 @@ impl World {
     pub fn note(&mut self, line: impl AsRef<str>) {
         let at = self.now.rfc3339();
         self.trace.push(format!("{at}  {}", line.as_ref()));
+    }
+
+    /// Adds to the trace what each person has here and at Stripe, for whoever reads why a story failed.
+    pub(crate) async fn note_state(&mut self) {
+        for who in 0..self.people.len() {
+            for account in self.people[who].lives.clone() {
+                for lot in self.lots(account).await {
+                    let (from, until) = (lot.effective_at, lot.expires_at);
+                    let until = until.map_or_else(|| "always".to_owned(), Timestamp::rfc3339);
+                    self.note(format!(
+                        "person {who}: grant {} of {} from {} until {until}, {} left{}",
+                        lot.source_key,
+                        lot.amount,
+                        from.rfc3339(),
+                        lot.unheld(),
+                        if lot.voided { ", voided" } else { "" },
+                    ));
+                }
+            }
+            let customers = self.customers(who).await;
+            for kind in ["subscription", "invoice"] {
+                let rows = self.stripe.read(|core| {
+                    let all = core.objects(kind).into_iter();
+                    let theirs =
+                        all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()));
+                    theirs.map(summary).collect::<Vec<String>>()
+                });
+                for row in rows {
+                    self.note(format!("person {who}: {row}"));
+                }
+            }
+        }
     }
 
     /// The signed-in owner of a person's account.

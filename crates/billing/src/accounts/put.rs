@@ -205,6 +205,10 @@ impl Put {
             self.rename(tx, &saved.row, now)?;
         }
         self.set_tier(tx, rules, &saved.row, (now, real_now))?;
+        if saved.is_new {
+            // Its free month starts now, not when someone first asks.
+            store::ledger::settle(tx, rules, saved.row.id, now)?;
+        }
         saved.row = store::accounts::find(tx, saved.row.id)?.ok_or(store::Error::NotFound)?;
         identity::name_owner(tx, &saved.row, saved.is_new, &self.author)?;
         Ok(Outcome::Saved(Box::new(saved)))

@@ -163,8 +163,7 @@ impl App {
                     store::sync::mark_for_sync(tx, *account, now)?;
                 }
                 for (account, _) in &set_aside {
-                    store::sync::forget_read(tx, *account)?;
-                    store::sync::mark_for_sync(tx, *account, now)?;
+                    store::sync::mark_whole(tx, *account, now)?;
                 }
                 Ok(())
             })

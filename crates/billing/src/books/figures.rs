@@ -53,7 +53,7 @@ impl Window {
             recurring: &recurring,
             bought: (sold, granted),
         };
-        Ok(facts.figures(at, from, self.currency))
+        Ok(facts.figures(self))
     }
 }
 
@@ -67,7 +67,13 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn figures(&self, at: Timestamp, from: Timestamp, currency: Currency) -> Figures {
+    fn figures(&self, window: Window) -> Figures {
+        let Window {
+            at,
+            from,
+            arrived,
+            currency,
+        } = window;
         let of = |state: &str| {
             let found = self.events.iter().find(|(known, _)| known == state);
             found.map_or(0, |(_, count)| *count)
@@ -88,6 +94,7 @@ impl Facts<'_> {
         Figures {
             at,
             from,
+            events_from: arrived,
             payments: Share {
                 part: paid,
                 whole: paid + failed,

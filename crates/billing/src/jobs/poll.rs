@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::time::Timestamp;
 use stripe::{Form, objects};
 
 use crate::app::App;
@@ -22,6 +23,12 @@ const CATCH_UP_MAX: usize = 20_000;
 
 /// Days that are read in that case; Stripe keeps events for thirty.
 const DAYS_BACK: i64 = 3;
+
+/// The setting with the time until which every event was read, in microseconds by the billing clock.
+const READ_UNTIL: &str = "events.read_until";
+
+/// How often that time is written.
+const NOTE_EVERY_SECONDS: i64 = 3_600;
 
 /// Maximum time between checks of whether it is this process's turn.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -47,11 +54,19 @@ pub async fn once(app: &App) -> Result<usize> {
     binding::check(app).await?;
     let seen = app.read(|tx| store::jobs::find(tx, NAME)).await?;
     let mut cursor = seen.and_then(|state| state.cursor);
+    let began = app.now();
     let mut count = 0;
     loop {
-        let page = match &cursor {
+        let listed = match &cursor {
             Some(id) => after(app, id).await?,
-            None => lately(app).await?,
+            None => None,
+        };
+        let page = match listed {
+            Some(page) => page,
+            None => {
+                sync_all_after_a_gap(app, began).await?;
+                lately(app).await?
+            }
         };
         let Some(last) = page.data.last().map(|event| event.id.clone()) else {
             break;
@@ -71,7 +86,48 @@ pub async fn once(app: &App) -> Result<usize> {
     if count > 0 {
         app.sync_due.notify_one();
     }
+    note_read(app, began).await?;
     Ok(count)
+}
+
+async fn read_until(app: &App) -> Result<Option<Timestamp>> {
+    let noted = app.read(|tx| store::settings::get(tx, READ_UNTIL)).await?;
+    let micros = noted.and_then(|text| text.parse().ok());
+    Ok(micros.map(Timestamp::from_micros))
+}
+
+async fn note_read(app: &App, until: Timestamp) -> Result<()> {
+    let noted = read_until(app).await?;
+    if noted.is_some_and(|at| at <= until && until < at.plus_seconds(NOTE_EVERY_SECONDS)) {
+        return Ok(());
+    }
+    let real_now = app.real_now();
+    app.write(0, move |tx| {
+        store::settings::put(tx, READ_UNTIL, &until.micros().to_string(), real_now)
+    })
+    .await?;
+    Ok(())
+}
+
+/// Marks every account for sync if events may be missing from what is read next: the service was
+/// stopped for longer than that, or an older database was restored.
+async fn sync_all_after_a_gap(app: &App, now: Timestamp) -> Result<()> {
+    let is_complete = |at: Timestamp| now.plus_days(-DAYS_BACK) <= at && at <= now;
+    if read_until(app).await?.is_some_and(is_complete) {
+        return Ok(());
+    }
+    let real_now = app.real_now();
+    let accounts = app
+        .write(0, move |tx| store::sync::mark_all_whole(tx, real_now))
+        .await?;
+    if accounts > 0 {
+        tracing::warn!(
+            accounts,
+            "Stripe no longer lists every event since the last one seen, so all accounts are synced"
+        );
+        app.sync_due.notify_one();
+    }
+    Ok(())
 }
 
 /// Records an event; a known event changes nothing, and types we don't handle are skipped.
@@ -88,16 +144,16 @@ async fn take(app: &App, event: &objects::Event) -> Result<()> {
     }
 }
 
-async fn after(app: &App, id: &str) -> Result<objects::List<objects::Event>> {
+/// The events after this one; `None` if Stripe no longer has it, because it is a month old.
+async fn after(app: &App, id: &str) -> Result<Option<objects::List<objects::Event>>> {
     let listed = app
         .stripe
         .list_events_after(id, &Form::new(), EVENTS_MAX)
         .await;
     match listed {
-        Ok(events) => Ok(events),
-        // Stripe no longer has that event: there was no poll for a month.
-        Err(error) if error.code() == Some("resource_missing") => lately(app).await,
-        Err(stripe::Error::NotFound { .. }) => lately(app).await,
+        Ok(events) => Ok(Some(events)),
+        Err(error) if error.code() == Some("resource_missing") => Ok(None),
+        Err(stripe::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -242,8 +242,7 @@ pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
             .with("customer", json!(customer))
             .with("by", json!(by))
             .append(tx)?;
-        store::sync::forget_read(tx, account)?;
-        store::sync::mark_for_sync(tx, account, author.at()).map(|_| ())
+        store::sync::mark_whole(tx, account, author.at())
     })
     .await?;
     Ok(())

@@ -223,7 +223,7 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
     };
     let email = invitation.email.clone().unwrap_or_default();
     let user = users::sign_in(app, &email).await?;
-    let now = app.real_now();
+    let (now, joins_at) = (app.real_now(), app.now());
     let (author, subject) = (Author::new(app, INVITATION), account.public_id.clone());
     let is_first = app
         .write(account.id, move |tx| {
@@ -242,7 +242,7 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
             let held = store::users::role_in(tx, user, invitation.account_id)?;
             if held.is_none_or(|held| held < invitation.role) {
                 let (account, role) = (invitation.account_id, invitation.role);
-                store::users::put_member(tx, user, account, role, now)?;
+                store::users::put_member(tx, user, account, role, joins_at)?;
             }
             let act = author.act(Action::MemberJoin, &subject);
             act.with("invitation", json!(invitation.public_id))

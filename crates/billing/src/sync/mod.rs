@@ -105,11 +105,8 @@ pub async fn account(app: &App, account: i64) -> Result<Report> {
 /// on what was read before.
 pub async fn whole_account(app: &App, account: i64) -> Result<Report> {
     let now = app.real_now();
-    app.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, now)?;
-        store::sync::forget_read(tx, account)
-    })
-    .await?;
+    app.write(account, move |tx| store::sync::mark_whole(tx, account, now))
+        .await?;
     rounds(app, account, ROUNDS_OF_ALL_MAX, LEASE_WAITS_OF_ALL_MAX).await
 }
 

@@ -151,7 +151,7 @@ fn case_c13_an_allowance_comes_once_a_period() {
         (due.amount, due.expires_at),
         (Credits::new(100), Some(at("2026-11-30")))
     );
-    let granted = [(due.source_key.clone(), due.amount)];
+    let granted = [given(&due)];
     assert_eq!(allowance_due(&facts, &plan, &granted, now()), None);
 }
 
@@ -175,11 +175,74 @@ fn an_upgrade_brings_the_difference_for_the_time_left() {
         ..subscription("active")
     };
     let facts = account(vec![upgraded]);
-    let key = allowance_key(1, "PRO", at("2026-11-15"));
     let half = at("2026-11-30");
     let plan = plan(&facts, half);
 
-    let due = allowance_due(&facts, &plan, &[(key, Credits::new(1_000))], half).unwrap();
+    let due = allowance_due(&facts, &plan, &[pro("2026-11-15", "2026-12-15")], half).unwrap();
 
     assert_eq!(due.amount, Credits::new(2_500));
+}
+
+/// An allowance after it was granted.
+fn given(due: &NewGrant) -> GrantedAllowance {
+    GrantedAllowance {
+        source_key: due.source_key.clone(),
+        amount: due.amount,
+        until: due.expires_at.unwrap(),
+    }
+}
+
+#[test]
+fn an_override_beside_a_paid_plan_brings_the_difference_only() {
+    let overridden = |tier: &str, held: SubscriptionFacts| AccountFacts {
+        tier_override: Some((tier.to_owned(), None)),
+        ..account(vec![held])
+    };
+    let plus = SubscriptionFacts {
+        tier: Some("PRO_PLUS".into()),
+        ..subscription("active")
+    };
+    let paid = pro("2026-11-15", "2026-12-15");
+    let paid_plus = GrantedAllowance {
+        amount: Credits::new(6_000),
+        ..paid.clone()
+    };
+    let due = |facts: &AccountFacts, granted: &[GrantedAllowance], at: Timestamp| {
+        allowance_due(facts, &plan(facts, at), granted, at).map(|due| due.amount)
+    };
+
+    // The months of an override are counted from the account's first day, the 31st.
+    let facts = overridden("PRO_PLUS", subscription("active"));
+    let half = at("2026-11-15");
+    let more = due(&facts, std::slice::from_ref(&paid), half);
+    assert_eq!(more, Some(Credits::new(2_500)));
+    let facts = overridden("PRO_PLUS", plus);
+    assert_eq!(due(&facts, std::slice::from_ref(&paid_plus), half), None);
+    // What was voided, or has ended, is no part of it.
+    let voided = GrantedAllowance {
+        until: half,
+        ..paid_plus.clone()
+    };
+    assert_eq!(due(&facts, &[voided], half), Some(Credits::new(6_000)));
+    let later = at("2026-12-31");
+    assert_eq!(due(&facts, &[paid_plus], later), Some(Credits::new(6_000)));
+    // What was paid for brings its own credits, whatever an override brought.
+    let facts = account(vec![subscription("active")]);
+    let by_hand = GrantedAllowance {
+        source_key: allowance_key(1, "PRO_PLUS", at("2026-10-31")),
+        ..given(&NewGrant {
+            expires_at: Some(at("2026-11-30")),
+            ..NewGrant::new(GrantKind::Allowance, String::new(), Credits::new(6_000))
+        })
+    };
+    assert_eq!(due(&facts, &[by_hand], half), Some(Credits::new(1_000)));
+}
+
+/// The allowance of a month of PRO.
+fn pro(start: &str, until: &str) -> GrantedAllowance {
+    GrantedAllowance {
+        source_key: allowance_key(1, "PRO", at(start)),
+        amount: Credits::new(1_000),
+        until: at(until),
+    }
 }

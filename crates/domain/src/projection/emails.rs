@@ -22,8 +22,15 @@ pub struct Mail {
 /// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
-/// The emails about the end of a trial or of a plan.
-pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Desired) {
+/// The emails about the end of a trial or of a plan. `is_last` says that no other plan goes on, nor
+/// ended later: of a plan that another one outlives, the customer loses nothing.
+pub(super) fn ending(
+    fetched: &Subscription,
+    tier: &str,
+    is_last: bool,
+    now: Timestamp,
+    wanted: &mut Desired,
+) {
     if let Some(at) = trial_to_end(fetched, now) {
         let tier = tier.to_owned();
         wanted.mails.push(Mail {
@@ -37,7 +44,9 @@ pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted:
             },
         });
     }
-    plan_ending(fetched, tier, now, wanted);
+    if is_last || fetched.status != SubscriptionStatus::Canceled {
+        plan_ending(fetched, tier, now, wanted);
+    }
 }
 
 /// The end of a trial that is near. It is read from the trial itself, so a lost event doesn't

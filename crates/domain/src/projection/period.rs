@@ -37,6 +37,8 @@ pub(super) fn project_invoices(
         let tier = tier_of(invoice, known).or_else(|| known.tier_held.get(subscription).cloned());
         // Money that arrived for a voided invoice, such as that of a bank debit, is a payment of its own.
         let pays = status != TransactionStatus::Cancelled || charge.is_none();
+        // Paid elsewhere, it has a payment intent that took nothing.
+        let is_charged = charge.is_some() || !invoice.is_paid();
         let amount = invoice.amount_due.max(invoice.amount_paid);
         let row = Transaction {
             natural_key: match session {
@@ -52,7 +54,10 @@ pub(super) fn project_invoices(
             amount: MinorUnits::new(amount, invoice.currency),
             refunded_minor: if pays { refunded } else { 0 },
             tax_minor: tax_in(invoice, amount),
-            payment_intent: invoice.payment_intent.clone().filter(|_| pays),
+            payment_intent: invoice
+                .payment_intent
+                .clone()
+                .filter(|_| pays && is_charged),
             session: session.map(|session| session.id.clone()),
             invoice: Some(invoice.id.clone()),
             refund: None,

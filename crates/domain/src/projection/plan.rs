@@ -50,7 +50,12 @@ pub(super) fn project_subscriptions(
             is_paused_by_us: fetched.is_paused_by_us,
             created_at: fetched.created_at,
         };
-        emails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
+        let is_last = snapshot.subscriptions.iter().all(|other| {
+            let has_ended = !other.status.is_live() && other.ended_at <= fetched.ended_at;
+            other.id == fetched.id || has_ended || items::is_addons_only(other, known)
+        });
+        let name = tier.as_deref().unwrap_or_default();
+        emails::ending(fetched, name, is_last, now, wanted);
         if let Some(ended_at) = fetched.ended_at
             && fetched.status == SubscriptionStatus::Canceled
         {

@@ -157,6 +157,33 @@ async fn an_account_of_the_host_and_a_sign_in_share_the_free_allowance_of_their_
     );
 }
 
+on_both!(another_address_from_the_host_brings_no_second_free_allowance);
+async fn another_address_from_the_host_brings_no_second_free_allowance(stage: &Stage) {
+    let secret = stage.server_key().await;
+    let host = Program { stage, secret };
+    let began = stage.app.now();
+    let maya = stage.person("maya@example.com").await;
+    assert_eq!(balance(&maya).await, 100);
+    close(&maya).await;
+    let available = async || {
+        stage.settled().await;
+        let balance = host.get("/api/v1/balance?account=user-1").await;
+        balance.body["available"].clone()
+    };
+
+    // The account waits for the month of the address that it came with, whatever address it has next.
+    for (address, status) in [("maya", 201), ("maya2", 200), ("maya3", 200)] {
+        let body = json!({ "name": "Maya", "email": format!("{address}@example.com") });
+        let saved = host.put("/api/v1/accounts/user-1", body).await;
+        assert_eq!(saved.status, status, "{}", saved.body);
+        assert_eq!(available().await, 0, "{address}");
+    }
+    let left = began.plus_months(1).seconds() - stage.app.now().seconds();
+    pass(stage, &format!("{}h", left / 3_600 + 1)).await;
+    assert_eq!(available().await, 100);
+    stage.audited().await;
+}
+
 on_both!(the_hash_of_an_address_is_deleted_with_its_month_and_names_no_erased_account);
 async fn the_hash_of_an_address_is_deleted_with_its_month_and_names_no_erased_account(
     stage: &Stage,

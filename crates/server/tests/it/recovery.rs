@@ -99,6 +99,11 @@ async fn a_restored_database_finds_its_purchases_by_the_events_since_the_backup(
     maya.subscribe("PRO").await;
     forget_purchases(&maya).await;
 
+    // Stripe's list would miss what happened before it begins.
+    let early = stage.app.now().plus_days(-31).rfc3339();
+    let refused = billing::sync::since::record(&stage.app, stage.app.now().plus_days(-31)).await;
+    assert!(refused.unwrap_err().to_string().contains("sync --all"));
+    assert_ne!(run(stage, &["sync", "--since", &early]).await.0, 0);
     let (code, synced) = run(stage, &["sync", "--since", &since]).await;
 
     assert_eq!(code, 0, "{synced}");

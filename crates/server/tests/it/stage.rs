@@ -5,6 +5,7 @@ mod person;
 mod rows;
 
 use domain::people::UserRole;
+use domain::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -73,6 +74,18 @@ pub struct Stage {
     database: Arc<TestDatabase>,
 }
 
+/// When a test's billing clock starts, so that no outcome depends on the day on which it runs. The
+/// month has 30 days, and the day is far from its ends.
+const BEGINNING: &str = "2029-11-10T12:00:00Z";
+
+/// `STAGE_START`, an RFC 3339 time, or [`BEGINNING`].
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+fn beginning() -> Timestamp {
+    let text = std::env::var("STAGE_START");
+    let text = text.as_deref().unwrap_or(BEGINNING);
+    domain::time::parse(text).expect("a time")
+}
+
 /// The settings of a test: everything runs on loopback.
 pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings {
     let mut settings = Settings::load(None, &|_| None).expect("the defaults are valid");
@@ -121,9 +134,9 @@ impl Stage {
             server::telemetry::start_as_json(None);
         }
         let loopback = "127.0.0.1:0".parse().expect("an address");
-        let twin_handle = twin::serve(twin::Config::at(loopback))
-            .await
-            .expect("the twin starts");
+        let mut twin_config = twin::Config::at(loopback);
+        twin_config.start_seconds = Some(beginning().seconds());
+        let twin_handle = twin::serve(twin_config).await.expect("the twin starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let mut settings = settings(&base, &twin_handle, &database.url_text);

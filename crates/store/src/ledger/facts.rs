@@ -4,7 +4,8 @@ use domain::invoices::InvoiceStatus;
 use domain::ledger::WalletStatus;
 use domain::money::Credits;
 use domain::plan::{
-    AccountFacts, AccountStatus, PlanInvoice, SubscriptionFacts, SubscriptionStatus,
+    AccountFacts, AccountStatus, GrantedAllowance, PlanInvoice, SubscriptionFacts,
+    SubscriptionStatus,
 };
 use domain::time::Timestamp;
 
@@ -13,24 +14,41 @@ use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
 
-/// Source keys and amounts of the allowances granted for the plan's month.
-pub(super) fn allowances_since(
+/// The allowances that began in the plan's month, and those that can still be spent.
+pub(super) fn allowances_granted(
     tx: &mut Tx<'_>,
     account: i64,
     month_start: Timestamp,
-) -> Result<Vec<(String, Credits)>> {
-    let rows: Vec<(String, i64)> = tx.query(
-        "select source_key, amount
+    now: Timestamp,
+) -> Result<Vec<GrantedAllowance>> {
+    let rows: Vec<GrantedRow> = tx.query(
+        "select source_key, amount, effective_at, expires_at, voided
            from credit_grant
           where account_id = $1
             and kind = 'allowance'
-            and effective_at >= $2",
-        args![account, month_start],
+            and (effective_at >= $2 or expires_at > $3)",
+        args![account, month_start, now],
     )?;
-    Ok(rows
-        .into_iter()
-        .map(|(key, amount)| (key, Credits::from_micros(amount)))
-        .collect())
+    let granted = rows.into_iter().map(|row| GrantedAllowance {
+        source_key: row.source_key,
+        amount: Credits::from_micros(row.amount),
+        until: row
+            .expires_at
+            .filter(|_| !row.voided)
+            .unwrap_or(row.effective_at),
+    });
+    Ok(granted.collect())
+}
+
+record! {
+    /// The columns of an allowance that the next one depends on.
+    pub struct GrantedRow {
+        pub source_key: String,
+        pub amount: i64,
+        pub effective_at: Timestamp,
+        pub expires_at: Option<Timestamp>,
+        pub voided: bool,
+    }
 }
 
 record! {

@@ -178,7 +178,8 @@ fn claim_one(
 }
 
 /// Records the free allowance that the account has now, before its address changes or is erased:
-/// it may have been granted before these rows were kept.
+/// it may have been granted before these rows were kept. A month that another account of the address
+/// got is recorded for the host application's id too, which keeps it after the change.
 pub fn keep(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<()> {
     let key = format!("allowance:{account}:{}:%", rules.catalog.free().name);
     let granted: Option<(Timestamp, Timestamp)> = tx.query_opt(
@@ -196,8 +197,36 @@ pub fn keep(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Res
         for subject in subjects(tx, &rules.mailboxes, account)? {
             claim_one(tx, &subject, account, month)?;
         }
+        return Ok(());
+    }
+    let claim = latest_claim(tx, &rules.mailboxes, account)?;
+    if let Some(claim) = claim.filter(|claim| claim.month_end > now) {
+        for subject in subjects(tx, &rules.mailboxes, account)? {
+            copy_claim(tx, &subject, &claim)?;
+        }
     }
     Ok(())
+}
+
+/// Records a claim for one more subject, unless that has a later one.
+fn copy_claim(tx: &mut Tx<'_>, subject: &[u8], claim: &Claim) -> Result<u64> {
+    tx.execute(
+        "insert into free_allowance (subject_hash, account_id, month_start, month_end, anchor_at)
+         values ($1, $2, $3, $4, $5)
+             on conflict (subject_hash) do update
+            set account_id = excluded.account_id,
+                month_start = excluded.month_start,
+                month_end = excluded.month_end,
+                anchor_at = excluded.anchor_at
+          where free_allowance.month_end < excluded.month_end",
+        args![
+            subject,
+            claim.account_id,
+            claim.month_start,
+            claim.month_end,
+            claim.anchor_at
+        ],
+    )
 }
 
 /// Lets a new account continue the months of its address: its next free allowance comes when that

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Barrier};
 
 use domain::backoff;
+use domain::time::Timestamp;
 use store::sync;
-use store::{Db, Error, settings};
+use store::{Db, Error, customers, settings};
 
 use crate::help::{account, at, on_both, read, write};
 
@@ -89,6 +90,34 @@ fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db)
     );
     let tier = read(db, |tx| settings::get(tx, "tier"));
     assert_eq!(tier, Some("from the quick worker".into()));
+}
+
+on_both!(a_sync_that_began_before_its_history_was_forgotten_cannot_write_what_it_read);
+fn a_sync_that_began_before_its_history_was_forgotten_cannot_write_what_it_read(db: &Db) {
+    let id = account(db, "ann").id;
+    type Mark = fn(&mut store::Tx<'_>, i64, Timestamp) -> store::Result<()>;
+    let one: Mark = |tx, id, now| sync::mark_whole(tx, id, now);
+    let all: Mark = |tx, _, now| sync::mark_all_whole(tx, now).map(|_| ());
+    write(db, move |tx| customers::insert(tx, "cus_1", id, at(0)));
+    for mark in [one, all] {
+        write(db, move |tx| sync::mark_for_sync(tx, id, at(1)));
+        let lease = write(db, |tx| sync::lease_next(tx, at(2), at(62))).unwrap();
+        write(db, move |tx| mark(tx, id, at(3)));
+
+        let refused = db.write_blocking(0, move |tx| {
+            let read = sync::Read {
+                until: Some(at(2)),
+                ..sync::Read::default()
+            };
+            sync::note_read(tx, id, &read)?;
+            sync::finish(tx, &lease, at(4))
+        });
+        assert_eq!(refused, Err(Error::LeaseLost));
+        let state = read(db, move |tx| sync::of_account(tx, id)).unwrap();
+        assert_eq!(state.read_until, None);
+        let again = write(db, |tx| sync::lease_next(tx, at(5), at(65))).unwrap();
+        write(db, move |tx| sync::finish(tx, &again, at(6)));
+    }
 }
 
 on_both!(of_many_workers_one_leases_the_account);

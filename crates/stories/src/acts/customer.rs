@@ -257,7 +257,9 @@ pub(super) async fn end_now(world: &mut World, who: u8) -> String {
     if !matches!(done, Some(Ok(Some(_))))
         && let Some(subscription) = subscription
     {
-        world.people[who].promised.push((subscription, quote.1));
+        let person = &mut world.people[who];
+        let promise = (subscription, quote.1, person.spends);
+        person.promised.push(promise);
     }
     said(world, "end now", done)
 }
@@ -308,8 +310,12 @@ pub(super) async fn close(world: &mut World, who: u8) -> String {
     let done = world
         .run(async move { closing::close(&app, &caller).await })
         .await;
-    // A process that ended may have begun it.
-    if matches!(done, None | Some(Ok(()))) {
+    // A process that ended, or a call that failed, may have begun it.
+    let has_begun = match &done {
+        None | Some(Ok(())) => true,
+        Some(Err(error)) => error.0.code == "closing",
+    };
+    if has_begun {
         world.people[who].asked_to_close = true;
     }
     if matches!(done, Some(Ok(()))) {

@@ -38,12 +38,14 @@ fn spent(world: &mut World, who: usize, act: &str, done: Option<&Result<Outcome,
         Some(Ok(outcome)) => outcome,
         Some(Err(error)) if error.0.code == "insufficient_credits" => {
             world.people[who].has_spent = true;
+            world.people[who].spends += 1;
             return;
         }
         _ => return,
     };
     let person = &mut world.people[who];
     person.has_spent = true;
+    person.spends += 1;
     let stopped = if person.is_closed {
         "closed"
     } else if person.is_suspended {

@@ -36,6 +36,19 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
     judge_free(world, broken).await;
 }
 
+/// Remembers the trials at Stripe, which knows only the latest one of a subscription.
+pub(super) fn watch_trials(world: &mut World) {
+    let trials = world.stripe.read(|core| {
+        let all = core.objects("subscription").into_iter();
+        let trials = all.filter_map(|one| {
+            let span = (one["trial_start"].as_i64()?, one["trial_end"].as_i64()?);
+            Some((text(one, "customer").to_owned(), span))
+        });
+        trials.collect::<Vec<_>>()
+    });
+    world.trials.extend(trials);
+}
+
 /// Whether an invoice of a period that contains this moment was paid, or it is a trial's.
 fn period_is_paid(world: &World, customers: &[String], start: i64) -> bool {
     let contains = |from: &Value, to: &Value| {
@@ -47,14 +60,17 @@ fn period_is_paid(world: &World, customers: &[String], start: i64) -> bool {
         let invoices = core.objects("invoice").into_iter().filter(is_theirs);
         let mut paid = invoices.filter(|one| {
             let status = text(one, "status");
-            status == "paid" || (status == "draft" && one["amount_due"] == 0)
+            // Nothing had to be paid, whatever becomes of it.
+            let is_free = one["amount_due"] == 0 && matches!(status, "draft" | "void");
+            status == "paid" || is_free
         });
-        let mut subscriptions = core.objects("subscription").into_iter().filter(is_theirs);
+        let trials = world.trials.iter();
+        let mut trials = trials.filter(|(customer, _)| customers.contains(customer));
         paid.any(|one| {
             let lines = one["lines"]["data"].as_array();
             let mut lines = lines.into_iter().flatten();
             lines.any(|line| contains(&line["period"]["start"], &line["period"]["end"]))
-        }) || subscriptions.any(|one| contains(&one["trial_start"], &one["trial_end"]))
+        }) || trials.any(|(_, (from, to))| contains(&(*from).into(), &(*to).into()))
     })
 }
 

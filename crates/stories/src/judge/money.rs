@@ -22,6 +22,7 @@ async fn charges(world: &mut World, who: usize) -> Vec<Value> {
 
 /// Judges the charges since the last call: nobody is charged for what they did not ask for.
 pub async fn watch(world: &mut World) -> Vec<String> {
+    super::allowances::watch_trials(world);
     let trespasses = world.stripe.take_trespasses().into_iter();
     let mut broken: Vec<String> = trespasses
         .map(|call| format!("another product's object is changed: {call}"))
@@ -216,7 +217,8 @@ fn is_of_others(world: &World, intent: &str) -> bool {
 /// period were spent in between.
 pub(super) async fn judge_promises(world: &mut World, broken: &mut Vec<String>) {
     for (who, account) in accounts(world) {
-        for (subscription, amount) in world.people[who].promised.clone() {
+        for (subscription, amount, spends) in world.people[who].promised.clone() {
+            let has_spent = world.people[who].spends > spends;
             let is_over = world.stripe.read(|core| {
                 let row = core.object(&subscription);
                 row.is_some_and(|row| text(row, "status") == "canceled")
@@ -224,7 +226,7 @@ pub(super) async fn judge_promises(world: &mut World, broken: &mut Vec<String>) 
             let made = refunded_with_end(world, account, &subscription).await;
             world.mark("end with a refund");
             match made {
-                Some(made) if is_over && made < amount && !world.people[who].has_spent => {
+                Some(made) if is_over && made < amount && !has_spent => {
                     broken.push(format!(
                         "person {who}: {amount} were promised with the end of {subscription}, and \
                          {made} went back"

@@ -20,9 +20,11 @@ pub(crate) struct Before {
 
 /// What the person has before the turn, if nothing but the turn will change it.
 pub(crate) async fn before(world: &mut World, who: usize) -> Option<Before> {
+    let row = world.account(who).await?;
     let person = &world.people[who];
-    let account = person.account?;
-    if person.is_closed || person.is_suspended {
+    let account = row.id;
+    // A tier that an operator set has months of its own.
+    if person.is_closed || person.is_suspended || row.tier_override.is_some() {
         return None;
     }
     let subscription = world.live_subscription(who).await?;

@@ -4,6 +4,7 @@ use askama::Template;
 use domain::amounts::amount as money;
 use domain::figures::{DAYS, Figures, Share};
 use domain::money::Credits;
+use domain::time::Timestamp;
 
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -96,13 +97,13 @@ fn of(share: Share, what: &str) -> String {
     format!("{} of {} {what}", count(share.part), count(share.whole))
 }
 
-/// The first day of the period, for links to lists of rows.
-fn since(figures: &Figures) -> String {
-    figures.from.rfc3339().chars().take(10).collect()
+/// The first day of a period, for links to lists of rows.
+fn day(at: Timestamp) -> String {
+    at.rfc3339().chars().take(10).collect()
 }
 
 fn numbers(figures: &Figures) -> Vec<Figure> {
-    let from = since(figures);
+    let from = day(figures.from);
     let accounts = |number: i64| format::counted(number.unsigned_abs(), "account", "accounts");
     let payments = [("type", "PAYMENT"), ("from", &from)];
     let paid = [("type", "PAYMENT"), ("status", "PAID"), ("from", &from)];
@@ -117,7 +118,7 @@ fn numbers(figures: &Figures) -> Vec<Figure> {
             name: "Webhook success",
             value: percent(figures.webhooks),
             note: of(figures.webhooks, "events"),
-            href: address("/admin/events", &[("from", &from)]),
+            href: address("/admin/events", &[("from", &day(figures.events_from))]),
         },
         Figure {
             name: "Average balance",

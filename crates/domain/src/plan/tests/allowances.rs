@@ -24,7 +24,7 @@ fn paid(anchor_at: Timestamp, ended: Timestamp, now: Timestamp) -> SubscriptionF
 /// oldest first.
 fn granted_since(anchor: &str, plan_ended: Option<&str>) -> Vec<Granted> {
     let (anchor_at, catalog) = (at(anchor), catalog());
-    let mut known: Vec<(String, Credits)> = Vec::new();
+    let mut known: Vec<GrantedAllowance> = Vec::new();
     let mut granted = Vec::new();
     let end = anchor_at.plus_days(26 * 30);
     let mut now = anchor_at;
@@ -43,12 +43,12 @@ fn granted_since(anchor: &str, plan_ended: Option<&str>) -> Vec<Granted> {
                 "{anchor} at {now:?}"
             );
             assert!(
-                known.iter().all(|(key, _)| *key != due.source_key),
+                known.iter().all(|one| one.source_key != due.source_key),
                 "{anchor} at {now:?}: {}",
                 due.source_key
             );
             granted.push((start, due.amount));
-            known.push((due.source_key, due.amount));
+            known.push(given(&due));
         }
         now = now.plus_seconds(7 * 3_600);
     }

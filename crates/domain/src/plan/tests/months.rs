@@ -42,13 +42,13 @@ fn a_yearly_plan_brings_twelve_allowances_and_counts_calls_by_month() {
         assert_eq!(plan.period_end, at("2027-01-31"));
         if let Some(due) = allowance_due(&facts, &plan, &granted, now) {
             assert_eq!(due.expires_at, Some(plan.month_end));
-            granted.push((due.source_key, due.amount));
+            granted.push(given(&due));
         }
         now = now.plus_days(1);
     }
 
     assert_eq!(granted.len(), 12);
-    let sum: Credits = granted.iter().map(|(_, amount)| *amount).sum();
+    let sum: Credits = granted.iter().map(|one| one.amount).sum();
     assert_eq!(sum, Credits::new(12_000));
     assert_eq!(
         month(&yearly, "2026-03-15"),
@@ -105,10 +105,7 @@ fn a_clock_behind_stripes_sees_the_first_month_of_a_period() {
         tier: Some("PRO_PLUS".into()),
         ..yearly
     }]);
-    let granted = [(
-        allowance_key(1, "PRO", at("2026-01-31")),
-        Credits::new(1_000),
-    )];
+    let granted = [pro("2026-01-31", "2026-02-28")];
     let due = allowance_due(&facts, &plan(&facts, at(early)), &granted, at(early)).unwrap();
     assert_eq!(due.amount, Credits::new(5_000));
 }
@@ -207,26 +204,26 @@ fn an_unpaid_upgrade_of_a_yearly_plan_brings_the_larger_allowance_in_no_month() 
         invoices: vec![paid.clone(), change(status)],
         ..account(vec![yearly.clone()])
     };
-    let due = |status, granted: &[(String, Credits)], now: &str| {
+    let due = |status, granted: &[GrantedAllowance], now: &str| {
         let facts = facts(status);
         let due = allowance_due(&facts, &plan(&facts, at(now)), granted, at(now));
         due.map(|due| (due.source_key, due.amount))
     };
-    let pro = |start: &str| (allowance_key(1, "PRO", at(start)), Credits::new(1_000));
+    let key = |start: &str| (allowance_key(1, "PRO", at(start)), Credits::new(1_000));
 
     for status in [
         InvoiceStatus::Open,
         InvoiceStatus::Uncollectible,
         InvoiceStatus::Void,
     ] {
-        let march = [pro("2026-03-15")];
+        let march = [pro("2026-03-15", "2026-04-15")];
         assert_eq!(due(status, &march, "2026-03-21"), None, "{status:?}");
         // The months after it bring what was paid for.
-        assert_eq!(due(status, &march, "2026-04-20"), Some(pro("2026-04-15")));
-        assert_eq!(due(status, &march, "2026-12-20"), Some(pro("2026-12-15")));
+        assert_eq!(due(status, &march, "2026-04-20"), Some(key("2026-04-15")));
+        assert_eq!(due(status, &march, "2026-12-20"), Some(key("2026-12-15")));
     }
     // Paid in the middle of a month of 30 days, it brings the difference for what is left.
-    let april = [pro("2026-04-15")];
+    let april = [pro("2026-04-15", "2026-05-15")];
     let (key, amount) = due(InvoiceStatus::Paid, &april, "2026-04-30").unwrap();
     assert_eq!(key, allowance_key(1, "PRO_PLUS", at("2026-04-15")));
     assert_eq!(amount, Credits::new(2_500));

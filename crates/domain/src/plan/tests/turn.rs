@@ -61,7 +61,7 @@ fn a_renewal_brings_its_allowance_when_it_is_paid() {
         (renewed.effective_at, renewed.expires_at),
         (Some(at("2026-11-15")), Some(at("2026-12-15")))
     );
-    let granted = [(renewed.source_key, renewed.amount)];
+    let granted = [given(&renewed)];
     assert_eq!(allowance_due(&facts, &plan, &granted, now()), None, "once");
     let of_another = PlanInvoice {
         subscription: "sub_2".into(),
@@ -227,7 +227,7 @@ fn a_change_whose_invoice_is_not_paid_brings_no_difference() {
         is_proration: true,
         ..invoice(status, true, "2026-11-20")
     };
-    let key = allowance_key(1, "PRO", at("2026-11-15"));
+    let granted = [pro("2026-11-15", "2026-12-15")];
     let difference = |status| {
         let facts = AccountFacts {
             invoices: vec![
@@ -237,7 +237,7 @@ fn a_change_whose_invoice_is_not_paid_brings_no_difference() {
             ..account(vec![upgraded.clone()])
         };
         let now = at("2026-11-30");
-        allowance_due(&facts, &plan(&facts, now), &[(key.clone(), PRO)], now).map(|due| due.amount)
+        allowance_due(&facts, &plan(&facts, now), &granted, now).map(|due| due.amount)
     };
 
     assert_eq!(difference(InvoiceStatus::Paid), Some(Credits::new(2_500)));

@@ -63,6 +63,37 @@ fn an_ended_plan_is_one_row() {
     );
 }
 
+#[test]
+fn only_the_last_plan_to_end_is_reported() {
+    let ended = |id: &str, at: Timestamp| Subscription {
+        id: id.into(),
+        ended_at: Some(at),
+        ..subscription("canceled")
+    };
+    let reported = |subscriptions: Vec<Subscription>| {
+        let wanted = run(&Snapshot {
+            subscriptions,
+            ..Snapshot::default()
+        });
+        let keys = wanted.mails.into_iter().map(|mail| mail.key);
+        keys.filter(|key| key.starts_with("plan-ended"))
+            .collect::<Vec<String>>()
+    };
+    let first = ended("sub_2", now().plus_days(-1));
+
+    assert_eq!(reported(vec![first.clone()]), ["plan-ended:sub_2"]);
+    let of_two = reported(vec![subscription("active"), first.clone()]);
+    assert_eq!(of_two, Vec::<String>::new(), "a plan goes on");
+    let both = vec![ended("sub_1", now()), first.clone()];
+    assert_eq!(reported(both), ["plan-ended:sub_1"]);
+    let addons = Subscription {
+        price_id: Some("price_seats".into()),
+        ..subscription("active")
+    };
+    let besides = reported(vec![addons, first]);
+    assert_eq!(besides, ["plan-ended:sub_2"], "add-ons are no plan");
+}
+
 fn schedule(ended_at: Option<&str>) -> Schedule {
     let phase = |price: &str, starts_at| Phase {
         starts_at: at(starts_at),

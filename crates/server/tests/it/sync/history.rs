@@ -91,6 +91,38 @@ async fn with_every_webhook_lost_the_poll_finds_everything_on_postgres() {
     polls_and_converges(database).await;
 }
 
+on_both!(after_a_gap_in_the_events_every_account_is_synced);
+async fn after_a_gap_in_the_events_every_account_is_synced(stage: &Stage) {
+    let maya = stage.buyer("maya@example.com", 500).await;
+    let poll = async || billing::jobs::poll::once(&stage.app).await.unwrap();
+    poll().await;
+    let synced = async || {
+        stage.settled().await;
+        stage.sync_state(maya.account).await.dirty_gen
+    };
+
+    // Nothing happens for longer than Stripe keeps events. They are read meanwhile, so none is lost.
+    stage.webhooks(false).await;
+    for _ in 0..15 {
+        stage.twin.advance("3d").await.unwrap();
+        poll().await;
+    }
+    let before = synced().await;
+    poll().await;
+    assert_eq!(synced().await, before);
+
+    // A refund that is no longer listed when events are read again is found all the same.
+    stage.refund_newest().await;
+    stage.twin.advance("40d").await.unwrap();
+    assert_eq!(synced().await, before);
+    poll().await;
+    maya.balance_is(100).await;
+    let after = synced().await;
+    poll().await;
+    assert_eq!(synced().await, after, "once");
+    stage.audited().await;
+}
+
 on_both!(the_end_of_a_trial_sends_one_email_even_if_no_event_arrives);
 async fn the_end_of_a_trial_sends_one_email_even_if_no_event_arrives(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;

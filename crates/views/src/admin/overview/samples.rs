@@ -23,6 +23,7 @@ pub fn all() -> Vec<(&'static str, OverviewPage)> {
     let none = Figures {
         at: Timestamp::from_micros(NOW),
         from: Timestamp::from_micros(NOW - DAYS * samples::DAY),
+        events_from: Timestamp::from_micros(NOW - DAYS * samples::DAY),
         payments: share(0, 0),
         webhooks: share(0, 0),
         events_parked: 0,

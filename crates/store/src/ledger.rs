@@ -28,7 +28,9 @@ use domain::ledger::{
     Body, Command, Entry, EntryKind, GrantKind, Ledger, Outcome, Refusal, Request,
 };
 use domain::money::Credits;
-use domain::plan::{AccountFacts, Plan, PlanInvoice, PlanRules, allowance_due, claims, plan_at};
+use domain::plan::{
+    AccountFacts, Plan, PlanInvoice, PlanRules, allowance_due, claims, next_by_hand, plan_at,
+};
 use domain::time::Timestamp;
 
 pub use facts::account_facts;
@@ -204,7 +206,8 @@ fn pass_time(
     }
     loaded.ledger.terms.period_start = plan.month_start;
     loaded.ledger.terms.calls_limit = plan.calls_limit;
-    loaded.plan_valid_until = plan.valid_until;
+    let next = next_by_hand(&plan, &granted, now);
+    loaded.plan_valid_until = next.map_or(plan.valid_until, |next| next.min(plan.valid_until));
     loaded.is_changed = true;
     loaded.ledger.keep(plan.turn, now);
     let tier = rules.catalog.tier(&plan.access_tier);

@@ -279,7 +279,8 @@ pub fn note_read(tx: &mut Tx<'_>, account: i64, read: &Read) -> Result<u64> {
     )
 }
 
-/// Has the account's next sync read its whole history at Stripe again; for the sync that has the lease.
+/// Has the account's next sync read its whole history at Stripe again, unless one is running: that one
+/// writes until when it has read.
 pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     tx.execute(
         "update account_sync

@@ -356,6 +356,20 @@ impl World {
         }
     }
 
+    /// Whether a bank decides about a payment of the person: what is owed of it waits.
+    pub(crate) async fn is_in_dispute(&mut self, who: usize) -> bool {
+        let customers = self.customers(who).await;
+        self.stripe.read(|core| {
+            core.objects("dispute").into_iter().any(|one| {
+                let status = one["status"].as_str();
+                let is_open = matches!(status, Some("needs_response" | "under_review"));
+                let charge = one["charge"].as_str().and_then(|id| core.object(id));
+                let customer = charge.and_then(|charge| charge["customer"].as_str());
+                is_open && customer.is_some_and(|id| customers.iter().any(|own| own == id))
+            })
+        })
+    }
+
     /// The status of the person's newest subscription at Stripe, or `none`.
     pub async fn plan_state(&mut self, who: usize) -> String {
         let customers = self.customers(who).await;

@@ -203,7 +203,7 @@ fn an_account_with_a_member_is_its_owners() {
     ]);
 }
 
-/// How many random stories are performed with debug assertions; `bin/test` performs 1,000 without.
+/// How many random stories are performed with debug assertions; `bin/test` performs 3,000 without.
 const STORIES: u64 = 40;
 
 #[test]

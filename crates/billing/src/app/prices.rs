@@ -163,7 +163,9 @@ impl App {
                     store::sync::mark_for_sync(tx, *account, now)?;
                 }
                 for (account, _) in &set_aside {
-                    store::sync::mark_whole(tx, *account, now)?;
+                    // Not the sync that may be running: this repeats until one has ended.
+                    store::sync::forget_read(tx, *account)?;
+                    store::sync::mark_for_sync(tx, *account, now)?;
                 }
                 Ok(())
             })

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use domain::time::Timestamp;
+use store::Tx;
 use stripe::{Form, objects};
 
 use crate::app::App;
 use crate::binding;
 use crate::error::Result;
 use crate::jobs::turns::Turns;
-use crate::sync::inbox;
+use crate::sync::{inbox, lost};
 
 /// The job's name in the database, under which the last event seen is stored.
 const NAME: &str = "poll-events";
@@ -102,23 +103,35 @@ async fn note_read(app: &App, until: Timestamp) -> Result<()> {
         return Ok(());
     }
     let real_now = app.real_now();
-    app.write(0, move |tx| {
-        store::settings::put(tx, READ_UNTIL, &until.micros().to_string(), real_now)
-    })
-    .await?;
+    app.write(0, move |tx| put_read_until(tx, until, real_now))
+        .await?;
     Ok(())
+}
+
+fn put_read_until(tx: &mut Tx<'_>, until: Timestamp, real_now: Timestamp) -> store::Result<u64> {
+    store::settings::put(tx, READ_UNTIL, &until.micros().to_string(), real_now)
 }
 
 /// Marks every account for sync if events may be missing from what is read next: the service was
 /// stopped for longer than that, or an older database was restored.
 async fn sync_all_after_a_gap(app: &App, now: Timestamp) -> Result<()> {
     let is_complete = |at: Timestamp| now.plus_days(-DAYS_BACK) <= at && at <= now;
-    if read_until(app).await?.is_some_and(is_complete) {
+    let before = read_until(app).await?;
+    if before.is_some_and(is_complete) {
         return Ok(());
+    }
+    if before.is_some() {
+        // A restored database doesn't know the customers that were made since.
+        let lost = lost::search(app, before).await?;
+        lost::link(app, &lost).await?;
     }
     let real_now = app.real_now();
     let accounts = app
-        .write(0, move |tx| store::sync::mark_all_whole(tx, real_now))
+        .write(0, move |tx| {
+            // Once for a gap, whatever becomes of the list that is read next.
+            put_read_until(tx, now, real_now)?;
+            store::sync::mark_all_whole(tx, real_now)
+        })
         .await?;
     if accounts > 0 {
         tracing::warn!(

@@ -70,6 +70,7 @@ pub async fn complete(
     for named in &held.named {
         reader.named(&named.object_type, &named.object_id).await?;
     }
+    reader.latest_invoices(held.account).await?;
     reader.owners_of_charges().await?;
     reader.sessions_of_invoices().await?;
     reader.charges_of_payments().await
@@ -84,8 +85,8 @@ pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<Strin
     let disputes: BTreeSet<&String> = named.chain(&held.open_disputes).collect();
     let mut charges = HashSet::new();
     for dispute in disputes {
-        let dispute = found(app.stripe.retrieve_dispute(dispute).await)?;
-        charges.extend(dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned)));
+        let dispute = app.stripe.retrieve_dispute(dispute).await?;
+        charges.extend(dispute.charge.id().map(str::to_owned));
     }
     Ok(charges)
 }
@@ -97,7 +98,8 @@ struct Reader<'a> {
     raw: &'a mut Raw,
 }
 
-/// Turns "not found" into `None`: a deleted object is skipped.
+/// Turns "not found" into `None`: a draft invoice may have been deleted. Nothing else can be, so
+/// that the answer means that Stripe doesn't show it at this moment, and the sync is tried again.
 fn found<T>(answer: stripe::Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(object) => Ok(Some(object)),
@@ -112,10 +114,11 @@ impl Reader<'_> {
     }
 
     async fn subscription(&mut self, id: &str) -> Result<()> {
-        if !self.raw.has(id)
-            && let Some(object) = found(self.app.stripe.retrieve_subscription(id).await)?
-            && self.is_own(&object.customer)
-        {
+        if self.raw.has(id) {
+            return Ok(());
+        }
+        let object = self.app.stripe.retrieve_subscription(id).await?;
+        if self.is_own(&object.customer) {
             self.raw.add_subscription(object);
         }
         Ok(())
@@ -127,6 +130,21 @@ impl Reader<'_> {
             && self.is_own(&object.customer)
         {
             self.raw.add_invoice(object);
+        }
+        Ok(())
+    }
+
+    /// Adds the invoices of the subscriptions' current periods, unless they are known: a period that
+    /// turned after the invoices were listed has one that isn't paid yet.
+    async fn latest_invoices(&mut self, account: i64) -> Result<()> {
+        let all = self.raw.subscriptions.iter();
+        let latest = all.filter_map(|one| one.latest_invoice.id().map(str::to_owned));
+        for id in latest.collect::<Vec<String>>() {
+            let sought = id.clone();
+            let find = move |tx: &mut store::Tx<'_>| store::invoices::find(tx, account, &sought);
+            if !self.raw.has(&id) && self.app.read(find).await?.is_none() {
+                self.invoice(&id).await?;
+            }
         }
         Ok(())
     }
@@ -145,30 +163,33 @@ impl Reader<'_> {
     }
 
     async fn session(&mut self, id: &str) -> Result<()> {
-        if !self.raw.has(id)
-            && let Some(object) = found(self.app.stripe.retrieve_checkout_session(id).await)?
-            && self.is_own(&object.customer)
-        {
+        if self.raw.has(id) {
+            return Ok(());
+        }
+        let object = self.app.stripe.retrieve_checkout_session(id).await?;
+        if self.is_own(&object.customer) {
             self.raw.add_session(object);
         }
         Ok(())
     }
 
     async fn schedule(&mut self, id: &str) -> Result<()> {
-        if !self.raw.has(id)
-            && let Some(object) = found(self.app.stripe.retrieve_subscription_schedule(id).await)?
-            && self.is_own(&object.customer)
-        {
+        if self.raw.has(id) {
+            return Ok(());
+        }
+        let object = self.app.stripe.retrieve_subscription_schedule(id).await?;
+        if self.is_own(&object.customer) {
             self.raw.add_schedule(object);
         }
         Ok(())
     }
 
     async fn credit_note(&mut self, id: &str) -> Result<()> {
-        if !self.raw.has(id)
-            && let Some(object) = found(self.app.stripe.retrieve_credit_note(id).await)?
-            && self.is_own(&object.customer)
-        {
+        if self.raw.has(id) {
+            return Ok(());
+        }
+        let object = self.app.stripe.retrieve_credit_note(id).await?;
+        if self.is_own(&object.customer) {
             // The invoice it corrects and the refunded payment may be old, too.
             if let Some(invoice) = object.invoice.id().map(str::to_owned) {
                 self.invoice(&invoice).await?;
@@ -179,10 +200,11 @@ impl Reader<'_> {
     }
 
     async fn charge(&mut self, id: &str) -> Result<()> {
-        if !self.raw.has(id)
-            && let Some(object) = found(self.app.stripe.retrieve_charge(id).await)?
-            && self.is_own(&object.customer)
-        {
+        if self.raw.has(id) {
+            return Ok(());
+        }
+        let object = self.app.stripe.retrieve_charge(id).await?;
+        if self.is_own(&object.customer) {
             self.raw.add_charge(object);
         }
         Ok(())
@@ -211,9 +233,8 @@ impl Reader<'_> {
             "charge" => self.charge(id).await,
             "payment_intent" => self.payment(id).await,
             "refund" => {
-                let refund = found(stripe.retrieve_refund(id).await)?;
-                let charge = refund.and_then(|refund| refund.charge.id().map(str::to_owned));
-                self.charge_of(charge).await
+                let refund = stripe.retrieve_refund(id).await?;
+                self.charge_of(refund.charge.id().map(str::to_owned)).await
             }
             // The customer and its card are always fetched, and so are the charges of disputes.
             _ => Ok(()),
@@ -235,8 +256,7 @@ impl Reader<'_> {
                 let filter = Form::new()
                     .push("customer", &customer)
                     .push("status", status);
-                let listed = found(self.app.stripe.list_invoices(&filter, OPEN_MAX).await)?;
-                let listed = listed.map_or_else(Vec::new, |listed| listed.data);
+                let listed = self.app.stripe.list_invoices(&filter, OPEN_MAX).await?.data;
                 listed.into_iter().for_each(|one| self.raw.add_invoice(one));
             }
         }

@@ -188,54 +188,88 @@ fn given(due: &NewGrant) -> GrantedAllowance {
     GrantedAllowance {
         source_key: due.source_key.clone(),
         amount: due.amount,
+        from: due.effective_at.unwrap(),
         until: due.expires_at.unwrap(),
     }
 }
 
 #[test]
-fn an_override_beside_a_paid_plan_brings_the_difference_only() {
-    let overridden = |tier: &str, held: SubscriptionFacts| AccountFacts {
+fn an_override_beside_a_paid_plan_brings_what_exceeds_it() {
+    let overridden = |tier: &str| AccountFacts {
         tier_override: Some((tier.to_owned(), None)),
-        ..account(vec![held])
+        ..account(vec![subscription("active")])
     };
-    let plus = SubscriptionFacts {
-        tier: Some("PRO_PLUS".into()),
-        ..subscription("active")
+    let due = |facts: &AccountFacts, granted: &[GrantedAllowance], at: Timestamp| {
+        let due = allowance_due(facts, &plan(facts, at), granted, at);
+        due.map(|due| due.amount.floor())
     };
     let paid = pro("2026-11-15", "2026-12-15");
     let paid_plus = GrantedAllowance {
         amount: Credits::new(6_000),
         ..paid.clone()
     };
-    let due = |facts: &AccountFacts, granted: &[GrantedAllowance], at: Timestamp| {
-        allowance_due(facts, &plan(facts, at), granted, at).map(|due| due.amount)
-    };
+    let plus = overridden("PRO_PLUS");
 
-    // The months of an override are counted from the account's first day, the 31st.
-    let facts = overridden("PRO_PLUS", subscription("active"));
+    // The months of an override are counted from the account's first day, the 31st: half of one is
+    // left, and half of the paid one falls into it.
     let half = at("2026-11-15");
-    let more = due(&facts, std::slice::from_ref(&paid), half);
-    assert_eq!(more, Some(Credits::new(2_500)));
-    let facts = overridden("PRO_PLUS", plus);
-    assert_eq!(due(&facts, std::slice::from_ref(&paid_plus), half), None);
-    // What was voided, or has ended, is no part of it.
-    let voided = GrantedAllowance {
+    assert_eq!(due(&plus, std::slice::from_ref(&paid), half), Some(2_500));
+    assert_eq!(due(&plus, std::slice::from_ref(&paid_plus), half), None);
+    // What ends with the first minutes of the month leaves all but those.
+    let ending = pro("2026-10-31T00:05:00Z", "2026-11-30T00:05:00Z");
+    assert_eq!(due(&plus, &[ending], at("2026-11-30")), Some(5_999));
+    // What was voided, is frozen, went back or has ended is no part of it.
+    let gone = GrantedAllowance {
         until: half,
         ..paid_plus.clone()
     };
-    assert_eq!(due(&facts, &[voided], half), Some(Credits::new(6_000)));
-    let later = at("2026-12-31");
-    assert_eq!(due(&facts, &[paid_plus], later), Some(Credits::new(6_000)));
-    // What was paid for brings its own credits, whatever an override brought.
-    let facts = account(vec![subscription("active")]);
-    let by_hand = GrantedAllowance {
-        source_key: allowance_key(1, "PRO_PLUS", at("2026-10-31")),
-        ..given(&NewGrant {
-            expires_at: Some(at("2026-11-30")),
-            ..NewGrant::new(GrantKind::Allowance, String::new(), Credits::new(6_000))
-        })
+    let back = GrantedAllowance {
+        amount: Credits::ZERO,
+        ..paid_plus.clone()
     };
-    assert_eq!(due(&facts, &[by_hand], half), Some(Credits::new(1_000)));
+    assert_eq!(due(&plus, &[gone, back], half), Some(6_000));
+    assert_eq!(
+        due(&plus, &[paid_plus.clone()], at("2026-12-31")),
+        Some(6_000)
+    );
+    // A smaller tier waits until the larger allowance has ended.
+    let smaller = overridden("PRO");
+    assert_eq!(due(&smaller, &[paid_plus.clone()], half), None);
+    let next = next_by_hand(&plan(&smaller, half), &[paid_plus], half);
+    assert_eq!(next, Some(at("2026-12-15")));
+}
+
+#[test]
+fn an_overrides_allowance_is_granted_once_and_belongs_to_no_payment() {
+    let facts = AccountFacts {
+        tier_override: Some(("PRO".to_owned(), None)),
+        ..account(vec![subscription("active")])
+    };
+    let now = at("2026-11-15");
+    let by_hand = given(&allowance_due(&facts, &plan(&facts, now), &[], now).unwrap());
+    let again = [by_hand.clone()];
+    assert_eq!(allowance_due(&facts, &plan(&facts, now), &again, now), None);
+
+    // What was paid for brings its own credits, and a refund of it takes only those.
+    let facts = account(vec![subscription("active")]);
+    let due = allowance_due(&facts, &plan(&facts, now), &again, now).unwrap();
+    assert_eq!(due.amount, Credits::new(1_000));
+    let invoice = PlanInvoice {
+        id: "in_1".into(),
+        subscription: "sub_1".into(),
+        tier: Some("PRO".into()),
+        status: Some(crate::invoices::InvoiceStatus::Paid),
+        billing_reason: "subscription_cycle".into(),
+        is_proration: false,
+        amount_due: 1_900,
+        is_tried: true,
+        period: Some((at("2026-10-15"), at("2026-11-15"))),
+        charged: 1_900,
+        reversed: 1_900,
+        is_disputed: false,
+    };
+    let allowances = [(by_hand.source_key, by_hand.amount)];
+    assert_eq!(claims(&allowances, &[invoice], &catalog()), []);
 }
 
 /// The allowance of a month of PRO.
@@ -243,6 +277,7 @@ fn pro(start: &str, until: &str) -> GrantedAllowance {
     GrantedAllowance {
         source_key: allowance_key(1, "PRO", at(start)),
         amount: Credits::new(1_000),
+        from: at(start),
         until: at(until),
     }
 }

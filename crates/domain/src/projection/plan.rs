@@ -33,6 +33,8 @@ pub(super) fn project_subscriptions(
         let is_tried = |invoice: &&Invoice| {
             invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
         };
+        // What an ended plan still owes concerns no access, and it isn't read again.
+        let is_live = fetched.status.is_live();
         let failed = snapshot.unpaid_invoices(&fetched.id).filter(is_tried);
         let facts = SubscriptionFacts {
             id: fetched.id.clone(),
@@ -43,7 +45,10 @@ pub(super) fn project_subscriptions(
             cancel_at: fetched.ends_at(),
             ended_at: fetched.ended_at,
             trial_end: fetched.trial_end,
-            past_due_since: failed.map(|invoice| invoice.created_at).min(),
+            past_due_since: failed
+                .map(|invoice| invoice.created_at)
+                .min()
+                .filter(|_| is_live),
             interval: fetched.interval.clone(),
             anchor_at: fetched.anchor_at,
             is_paused: fetched.is_paused,

@@ -157,6 +157,31 @@ async fn an_account_of_the_host_and_a_sign_in_share_the_free_allowance_of_their_
     );
 }
 
+on_both!(an_account_of_the_host_has_its_free_month_before_anyone_asks);
+async fn an_account_of_the_host_has_its_free_month_before_anyone_asks(stage: &Stage) {
+    let secret = stage.server_key().await;
+    let host = Program { stage, secret };
+    let body = json!({ "name": "Acme" });
+    assert_eq!(host.put("/api/v1/accounts/acme", body).await.status, 201);
+    let granted = |tx: &mut store::Tx<'_>| {
+        let account = store::accounts::named(tx, "acme")?.expect("an account");
+        store::ledger::grants(tx, account.id, i64::MAX, 10)
+    };
+
+    let granted = stage.read(granted).await;
+
+    assert_eq!(granted.len(), 1, "{granted:?}");
+    assert_eq!(
+        granted[0].effective_at,
+        stage
+            .read(|tx| {
+                let account = store::accounts::named(tx, "acme")?.expect("an account");
+                Ok(account.anchor_at)
+            })
+            .await
+    );
+}
+
 on_both!(another_address_from_the_host_brings_no_second_free_allowance);
 async fn another_address_from_the_host_brings_no_second_free_allowance(stage: &Stage) {
     let secret = stage.server_key().await;

@@ -22,7 +22,7 @@ pub(super) fn allowances_granted(
     now: Timestamp,
 ) -> Result<Vec<GrantedAllowance>> {
     let rows: Vec<GrantedRow> = tx.query(
-        "select source_key, amount, effective_at, expires_at, voided
+        "select source_key, amount, reversed, effective_at, expires_at, frozen = 1 or voided = 1
            from credit_grant
           where account_id = $1
             and kind = 'allowance'
@@ -31,10 +31,11 @@ pub(super) fn allowances_granted(
     )?;
     let granted = rows.into_iter().map(|row| GrantedAllowance {
         source_key: row.source_key,
-        amount: Credits::from_micros(row.amount),
+        amount: Credits::from_micros(row.amount - row.reversed),
+        from: row.effective_at,
         until: row
             .expires_at
-            .filter(|_| !row.voided)
+            .filter(|_| !row.blocked)
             .unwrap_or(row.effective_at),
     });
     Ok(granted.collect())
@@ -45,9 +46,10 @@ record! {
     pub struct GrantedRow {
         pub source_key: String,
         pub amount: i64,
+        pub reversed: i64,
         pub effective_at: Timestamp,
         pub expires_at: Option<Timestamp>,
-        pub voided: bool,
+        pub blocked: bool,
     }
 }
 

@@ -27,7 +27,16 @@ pub(super) async fn judge(world: &mut World, broken: &mut Vec<String>) {
             continue;
         };
         let now = world.now();
+        let is_in_dispute = world.is_in_dispute(who).await;
         for intent in intents {
+            let refunds = matches!(
+                intent.kind,
+                IntentKind::PlanEnd | IntentKind::DuplicateSubscription | IntentKind::Refund
+            );
+            // A refund waits while the bank decides.
+            if is_in_dispute && refunds {
+                continue;
+            }
             let is_open = matches!(intent.state, IntentState::Open | IntentState::Calling);
             if is_open && intent.updated_at.plus_seconds(abandoned_after(intent.kind)) < now {
                 let (kind, id) = (intent.kind.word(), &intent.id);

@@ -97,7 +97,11 @@ pub(crate) async fn after(world: &mut World, who: usize, before: Before) {
         let start = row.and_then(|row| row["items"]["data"][0]["current_period_start"].as_i64());
         let turned = start.is_some_and(|start| start >= before.at.seconds());
         let latest = row.and_then(|row| core.object(text(row, "latest_invoice")));
-        let paid = latest.is_some_and(|one| text(one, "status") == "paid");
+        // A draft of nothing is settled: what the last period left over pays it.
+        let paid = latest.is_some_and(|one| {
+            let is_nothing = one["amount_due"] == 0 && text(one, "status") == "draft";
+            text(one, "status") == "paid" || is_nothing
+        });
         let failed = latest.is_none_or(|one| {
             text(one, "status") == "open" && one["attempt_count"].as_i64() > Some(0)
         });

@@ -68,7 +68,12 @@ async fn wrong(
                 .app
                 .read(move |tx| Ok(store::ledger::loaded(tx, account)?.available(now)));
             let left = left.await.unwrap_or_default();
-            left.is_positive().then_some("there are credits")
+            // An automatic top-up may overtake the email.
+            let lots = world.lots(account).await;
+            let is_overtaken = lots
+                .iter()
+                .any(|lot| lot.effective_at >= now.plus_seconds(-60));
+            (left.is_positive() && !is_overtaken).then_some("there are credits")
         }
         Letter::PlanEnded { .. } => {
             let others = world.stripe.others();

@@ -108,6 +108,16 @@ async fn without_webhooks_the_old_allowance_serves_at_most_72_hours(stage: &Stag
 
     stage.no_faults().await;
     stage.sync(maya.account).await;
+    allowances(&maya).await;
+    let account = maya.account;
+    let dbg = stage
+        .read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100))
+        .await;
+    eprintln!(
+        "{dbg:#?} now {:?} {}",
+        stage.app.now(),
+        maya.billing().await
+    );
     assert_eq!(allowances(&maya).await, [0, 1_000]);
 }
 
@@ -183,4 +193,38 @@ async fn a_paused_collection_earns_in_full_where_the_setting_says_so(stage: &Sta
     past_the_end(stage, 7_200).await;
 
     assert_eq!(allowances(&maya).await, [0, 1_000]);
+}
+
+on_both!(
+    a_period_that_turns_while_a_sync_reads_earns_nothing_before_it_is_paid,
+    stripe_proxy::install
+);
+async fn a_period_that_turns_while_a_sync_reads_earns_nothing_before_it_is_paid(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let held = stage.subscription().await;
+    past(stage, &held, -60).await;
+    let period = |held: &Value| held["items"]["data"][0]["current_period_start"].clone();
+    let gate = stripe_proxy::of(stage).hold("GET", "/v1/invoices");
+    let (app, account) = (stage.app.clone(), maya.account);
+    let sync = tokio::spawn(async move { billing::sync::account(&app, account).await });
+    gate.reached().await;
+
+    // The invoices were listed; the subscription is read after the turn.
+    let (advance, turned) = tokio::join!(stage.twin.advance("90s"), async {
+        let turned = |now: &Value| period(now) != period(&held);
+        let now = eventually(async || stage.subscription().await, turned).await;
+        gate.open();
+        now
+    });
+    advance.unwrap();
+    sync.await.unwrap().unwrap();
+
+    assert_ne!(period(&turned), period(&held));
+    assert_eq!(allowances(&maya).await, [1_000], "the renewal is a draft");
+    past(stage, &held, 86_400).await;
+    stage.sync(maya.account).await;
+    assert_eq!(allowances(&maya).await, [0, 1_000]);
+    stage.audited().await;
 }

@@ -48,6 +48,25 @@ async fn the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is
     assert_eq!(acts(stage, "account.sync").await.len(), 1);
 }
 
+on_both!(an_override_beside_a_paid_plan_brings_only_what_the_plan_did_not);
+async fn an_override_beside_a_paid_plan_brings_only_what_the_plan_did_not(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
+    let admin = stage.person_as("ops@example.com", "admin").await;
+    let id = stage.public_id(maya.account).await;
+    let path = format!("/admin/accounts/{id}/plan");
+    stage.settled().await;
+    let balance = async || maya.billing().await["credits"]["balance"].clone();
+    let before = balance().await;
+
+    for (tier, reason) in [("PRO_PLUS", "Partner"), ("", "Over")] {
+        let set = send(&admin, &path, &[("tier", tier), ("reason", reason)]).await;
+        assert_eq!(set.status(), 303);
+        stage.sync(maya.account).await;
+        assert_eq!(balance().await, before, "{reason}");
+    }
+    stage.audited().await;
+}
+
 on_both!(a_plan_override_has_a_reason_and_an_end_and_survives_every_sync);
 async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;

@@ -106,9 +106,11 @@ async fn case_k12_a_duplicate_subscription_made_in_the_dashboard_is_reported_and
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     stage.settled().await;
     assert_eq!(live_subscriptions(stage).await.len(), 2);
-    // 100 free credits, the plan's 1,000, and 5,000 more for what is left of the month.
+    // 100 free credits, the plan's 1,000, and 5,000 more for what is left of the month; 6,000 if the
+    // second plan's month began later than the first one's.
     let credits = maya.billing().await["credits"]["balance"].as_i64().unwrap();
-    assert!((6_095..=6_100).contains(&credits), "{credits}");
+    let is_right = (6_095..=6_100).contains(&credits) || credits == 7_100;
+    assert!(is_right, "{credits}");
     let state = stage.sync_state(maya.account).await;
     assert!(
         state

@@ -201,10 +201,13 @@ on_both!(
 );
 async fn a_period_that_turns_while_a_sync_reads_earns_nothing_before_it_is_paid(stage: &Stage) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
-    stage.settled().await;
+    // By the second turn, the plan is too old to be listed: it is read by its id, after the lists.
+    past_the_end(stage, 86_400).await;
+    eventually(async || allowances(&maya).await, |left| *left == [0, 1_000]).await;
     stage.webhooks(false).await;
     let held = stage.subscription().await;
     past(stage, &held, -60).await;
+    stage.sync(maya.account).await;
     let period = |held: &Value| held["items"]["data"][0]["current_period_start"].clone();
     let gate = stripe_proxy::of(stage).hold("GET", "/v1/invoices");
     let (app, account) = (stage.app.clone(), maya.account);
@@ -222,9 +225,10 @@ async fn a_period_that_turns_while_a_sync_reads_earns_nothing_before_it_is_paid(
     sync.await.unwrap().unwrap();
 
     assert_ne!(period(&turned), period(&held));
-    assert_eq!(allowances(&maya).await, [1_000], "the renewal is a draft");
+    let left = allowances(&maya).await;
+    assert_eq!(left, [0, 1_000], "the renewal is a draft");
     past(stage, &held, 86_400).await;
     stage.sync(maya.account).await;
-    assert_eq!(allowances(&maya).await, [0, 1_000]);
+    assert_eq!(allowances(&maya).await, [0, 0, 1_000]);
     stage.audited().await;
 }

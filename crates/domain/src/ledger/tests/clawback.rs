@@ -284,3 +284,41 @@ fn a_dispute_freezes_what_its_allowance_carried_over() {
     run(&mut ledger, freeze(false)).unwrap();
     assert_eq!(ledger.available(now().plus_days(1)), credits(700));
 }
+
+#[test]
+fn what_expires_while_a_dispute_freezes_it_ends_with_the_dispute_whoever_wins() {
+    let freeze = |frozen| Command::Freeze {
+        source_key: "topup:pi_1".into(),
+        frozen,
+    };
+    let lost = Command::Clawback {
+        source_key: "topup:pi_1".into(),
+        reversed: 500,
+        whole: 500,
+    };
+    for is_lost in [false, true] {
+        let mut ledger = Ledger::new(7, terms());
+        let promo = NewGrant {
+            expires_at: Some(now().plus_days(10)),
+            ..purchase("topup:pi_1", 500, 500)
+        };
+        run(&mut ledger, Command::Grant(promo)).unwrap();
+        run(&mut ledger, freeze(true)).unwrap();
+        let later = now().plus_days(30);
+        ledger.settle(&[], later);
+
+        if is_lost {
+            ledger
+                .apply(&Request::internal(lost.clone()), later)
+                .unwrap();
+        }
+        ledger
+            .apply(&Request::internal(freeze(false)), later)
+            .unwrap();
+        ledger.settle(&[], later);
+
+        assert_eq!(ledger.available(later), Credits::ZERO, "{is_lost}");
+        assert_eq!(ledger.wallet.posted, Credits::ZERO, "{is_lost}");
+        assert_eq!(ledger.wallet.debt, Credits::ZERO, "{is_lost}");
+    }
+}

@@ -280,8 +280,10 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, rules: PlanRules, now: T
 pub struct GrantedAllowance {
     /// Its source key, `allowance:account:tier:start of the month`.
     pub source_key: String,
-    /// The credits that were granted, less what went back with their payment.
+    /// The credits that were granted.
     pub amount: Credits,
+    /// What of them went back with their payment.
+    pub went_back: Credits,
     /// The time from which it can be spent.
     pub from: Timestamp,
     /// The time until which it can be spent; its start if it was voided or is frozen.
@@ -290,7 +292,11 @@ pub struct GrantedAllowance {
 
 impl GrantedAllowance {
     fn is_left(&self, now: Timestamp) -> bool {
-        now < self.until && self.amount.is_positive()
+        now < self.until && self.kept().is_positive()
+    }
+
+    fn kept(&self) -> Credits {
+        self.amount - self.went_back
     }
 }
 
@@ -361,7 +367,7 @@ fn by_hand(plan: &Plan, granted: &[GrantedAllowance], now: Timestamp) -> (Credit
         .iter()
         .map(|one| {
             let until = one.until.min(month.1);
-            part_of(one.amount, (from, until), (one.from, one.until))
+            part_of(one.kept(), (from, until), (one.from, one.until))
         })
         .sum();
     let due = part_of(plan.allowance, (from, month.1), month) - held;

@@ -188,6 +188,7 @@ fn given(due: &NewGrant) -> GrantedAllowance {
     GrantedAllowance {
         source_key: due.source_key.clone(),
         amount: due.amount,
+        went_back: Credits::ZERO,
         from: due.effective_at.unwrap(),
         until: due.expires_at.unwrap(),
     }
@@ -224,7 +225,7 @@ fn an_override_beside_a_paid_plan_brings_what_exceeds_it() {
         ..paid_plus.clone()
     };
     let back = GrantedAllowance {
-        amount: Credits::ZERO,
+        went_back: Credits::new(6_000),
         ..paid_plus.clone()
     };
     assert_eq!(due(&plus, &[gone, back], half), Some(6_000));
@@ -277,6 +278,7 @@ fn pro(start: &str, until: &str) -> GrantedAllowance {
     GrantedAllowance {
         source_key: allowance_key(1, "PRO", at(start)),
         amount: Credits::new(1_000),
+        went_back: Credits::ZERO,
         from: at(start),
         until: at(until),
     }

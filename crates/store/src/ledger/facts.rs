@@ -31,7 +31,8 @@ pub(super) fn allowances_granted(
     )?;
     let granted = rows.into_iter().map(|row| GrantedAllowance {
         source_key: row.source_key,
-        amount: Credits::from_micros(row.amount - row.reversed),
+        amount: Credits::from_micros(row.amount),
+        went_back: Credits::from_micros(row.reversed),
         from: row.effective_at,
         until: row
             .expires_at

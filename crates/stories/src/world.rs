@@ -2,6 +2,7 @@
 
 mod letters;
 mod process;
+mod state;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,7 +18,6 @@ use domain::ledger::Lot;
 use domain::letters::Letter;
 use domain::plan::AccountStatus;
 use domain::time::{ManualClock, Timestamp};
-use serde_json::Value;
 use store::accounts::Account;
 use store::transactions::{Cursor, Transaction};
 use store::{Db, PostgresAddress};
@@ -149,39 +149,6 @@ pub struct World {
     mail: VecDeque<(i64, String)>,
 }
 
-/// A subscription or an invoice in one line.
-fn summary(object: &Value) -> String {
-    let items = if object["object"] == "invoice" {
-        &object["lines"]["data"]
-    } else {
-        &object["items"]["data"]
-    };
-    let of_item = |item: &Value| {
-        let period = item.get("period").unwrap_or(item);
-        let day = |names: [&str; 2]| {
-            let at = names.iter().find_map(|name| period[*name].as_i64());
-            at.map_or_else(String::new, |at| Timestamp::from_seconds(at).rfc3339())
-        };
-        let price = &item["pricing"]["price_details"]["price"];
-        let price = price.as_str().or(item["price"]["lookup_key"].as_str());
-        format!(
-            "{} {} {}..{}",
-            price.unwrap_or("-"),
-            item["amount"],
-            day(["start", "current_period_start"]),
-            day(["end", "current_period_end"]),
-        )
-    };
-    let items = items.as_array().into_iter().flatten().map(of_item);
-    format!(
-        "{} {} {} {}",
-        object["id"].as_str().unwrap_or("-"),
-        object["status"].as_str().unwrap_or("-"),
-        object["billing_reason"].as_str().unwrap_or_default(),
-        items.collect::<Vec<String>>().join(", "),
-    )
-}
-
 /// A database and a Stripe after `setup`, from which every story begins.
 struct Beginning {
     db: Db,
@@ -277,38 +244,6 @@ impl World {
         self.trace.push(format!("{at}  {}", line.as_ref()));
     }
 
-    /// Adds to the trace what each person has here and at Stripe, for whoever reads why a story failed.
-    pub(crate) async fn note_state(&mut self) {
-        for who in 0..self.people.len() {
-            for account in self.people[who].lives.clone() {
-                for lot in self.lots(account).await {
-                    let (from, until) = (lot.effective_at, lot.expires_at);
-                    let until = until.map_or_else(|| "always".to_owned(), Timestamp::rfc3339);
-                    self.note(format!(
-                        "person {who}: grant {} of {} from {} until {until}, {} left{}",
-                        lot.source_key,
-                        lot.amount,
-                        from.rfc3339(),
-                        lot.unheld(),
-                        if lot.voided { ", voided" } else { "" },
-                    ));
-                }
-            }
-            let customers = self.customers(who).await;
-            for kind in ["subscription", "invoice"] {
-                let rows = self.stripe.read(|core| {
-                    let all = core.objects(kind).into_iter();
-                    let theirs =
-                        all.filter(|one| customers.iter().any(|id| one["customer"] == id.as_str()));
-                    theirs.map(summary).collect::<Vec<String>>()
-                });
-                for row in rows {
-                    self.note(format!("person {who}: {row}"));
-                }
-            }
-        }
-    }
-
     /// The signed-in owner of a person's account.
     pub async fn signed_in(&mut self, who: usize) -> Option<SignedIn> {
         let account = self.account(who).await?;
@@ -354,20 +289,6 @@ impl World {
                 person.email = owner.user.email;
             }
         }
-    }
-
-    /// Whether a bank decides about a payment of the person: what is owed of it waits.
-    pub(crate) async fn is_in_dispute(&mut self, who: usize) -> bool {
-        let customers = self.customers(who).await;
-        self.stripe.read(|core| {
-            core.objects("dispute").into_iter().any(|one| {
-                let status = one["status"].as_str();
-                let is_open = matches!(status, Some("needs_response" | "under_review"));
-                let charge = one["charge"].as_str().and_then(|id| core.object(id));
-                let customer = charge.and_then(|charge| charge["customer"].as_str());
-                is_open && customer.is_some_and(|id| customers.iter().any(|own| own == id))
-            })
-        })
     }
 
     /// The status of the person's newest subscription at Stripe, or `none`.

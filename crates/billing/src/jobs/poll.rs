@@ -62,12 +62,11 @@ pub async fn once(app: &App) -> Result<usize> {
             Some(id) => after(app, id).await?,
             None => None,
         };
-        let page = match listed {
-            Some(page) => page,
-            None => {
-                sync_all_after_a_gap(app, began).await?;
-                lately(app).await?
-            }
+        let page = if let Some(page) = listed {
+            page
+        } else {
+            sync_all_after_a_gap(app, began).await?;
+            lately(app).await?
         };
         let Some(last) = page.data.last().map(|event| event.id.clone()) else {
             break;

@@ -1,6 +1,8 @@
 mod allowances;
 
+use super::allowance::allowance_key;
 use super::*;
+use crate::ledger::NewGrant;
 use crate::time::parse;
 
 mod months;

@@ -79,9 +79,10 @@ fn refund_reason(intent: &Intent) -> &'static str {
     }
 }
 
-/// Whether the intent's subscription was canceled.
+/// Whether the intent undid its purchase, so that a payment that arrives later is refunded, too. One
+/// that an operator ended is closed: its payment was settled in another way.
 pub fn is_undone(intent: &Intent) -> bool {
-    intent.kind == Undo::KIND && matches!(intent.state, IntentState::Done | IntentState::Closed)
+    intent.kind == Undo::KIND && intent.state == IntentState::Done
 }
 
 /// Cancels a subscription that must not be, and refunds its payment.

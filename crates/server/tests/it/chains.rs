@@ -134,3 +134,38 @@ async fn a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later(stage: 
         .unwrap_or_default();
     assert!(!findings.contains("bought twice"), "{findings}");
 }
+
+on_both!(
+    a_duplicate_whose_refund_was_settled_another_way_is_not_refunded_again,
+    stripe_proxy::install
+);
+async fn a_duplicate_whose_refund_was_settled_another_way_is_not_refunded_again(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let old_page = maya.session(plan_of("PRO")).await;
+    let customer = stage.stripe_id("/v1/customers").await;
+    stage.start_trial(&customer, "PRO_PLUS").await;
+    maya.billing_when(is("PRO_PLUS", "TRIALING")).await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    let proxy = stripe_proxy::of(stage);
+    proxy.answer("POST", "/v1/refunds", 1, 400, &too_little());
+    maya.pay(&old_page).await;
+    let called = async || proxy.calls("POST", "/v1/refunds");
+    eventually(called, |count| *count == 1).await;
+    stage.settled().await;
+    let kind = IntentKind::DuplicateSubscription;
+    let account = maya.account;
+    let owed = stage.read(move |tx| store::intents::of_kind(tx, account, kind, 9));
+    let id = owed.await.remove(0).id;
+    let home = format!("/admin/accounts/{}", maya.account_id().await);
+
+    let path = format!("{home}/requests/{id}/dismiss");
+    let ended = send(&boss, &path, &[("reason", "Paid by bank transfer")]).await;
+    stage.sync(account).await;
+    later(stage, "1d").await;
+    stage.sync(account).await;
+    stage.settled().await;
+
+    assert_eq!(ended.status(), 303);
+    assert_eq!(refunded(stage).await, [0; 0]);
+    assert_eq!(states(stage, account, kind).await, [IntentState::Closed]);
+}

@@ -22,6 +22,9 @@ pub const INSUFFICIENT_CREDITS: &str = "insufficient_credits";
 /// The error code when an account is suspended or closed.
 pub const NOT_ACTIVE: &str = "account_not_active";
 
+/// The error code while an account is being closed.
+pub const CLOSING: &str = "closing";
+
 /// The error code when an operator tries to forgive more debt than is owed.
 pub const DEBT_EXCEEDED: &str = "debt_exceeded";
 

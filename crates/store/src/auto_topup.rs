@@ -102,8 +102,8 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     )
 }
 
-/// Whether packs may be bought for an account at all: it is active, owes nothing, and no payment of
-/// it is disputed.
+/// Whether packs may be bought for an account at all: it is active and not being closed, owes nothing,
+/// and no payment of it is disputed.
 pub fn may_buy(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
     let found: Option<i64> = tx.query_opt(
         "select a.id
@@ -118,7 +118,13 @@ pub fn may_buy(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
             and not exists (select 1
                               from dispute d
                              where d.account_id = a.id
-                               and d.status in ('needs_response', 'under_review'))",
+                               and d.status in ('needs_response', 'under_review'))
+            and not exists (select 1
+                              from stripe_intent i
+                             where i.account_id = a.id
+                               and i.kind = 'closing'
+                               and i.state in ('open', 'calling')
+                               and i.is_owed > 0)",
         args![account],
     )?;
     Ok(found.is_some())

@@ -4,6 +4,7 @@
 use domain::people::UserRole;
 use domain::plan::{AccountStatus, SubscriptionStatus};
 use serde_json::json;
+use store::auto_topup::{self, AutoTopupState};
 use store::intent_steps::{NewStep, Step, StepKind};
 use store::intents::unfinished;
 use store::intents::{Intent, IntentKind, NewIntent};
@@ -12,7 +13,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{CLOSING, Error, Result};
 use crate::intents::chain::{self, Chain, Progress, Taken, Trouble};
 use crate::intents::pages::end_pages;
 use crate::intents::{claimed, key_of};
@@ -32,7 +33,7 @@ const INVOICES_MAX: i64 = 100;
 const OWED_MAX: i64 = 20;
 
 /// Closes the caller's account. Until its first subscription is canceled, a failure of Stripe leaves
-/// everything as it was; after that, the rest follows in the background.
+/// everything as it was; after that, the rest follows in the background, and nothing can be bought.
 pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     caller.may_own()?;
     let account = caller.account.id;
@@ -49,7 +50,7 @@ pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     match chain::run::<Closing>(app, &intent).await? {
         Progress::Finished | Progress::Over => Ok(()),
         Progress::Owed => Err(Error::unavailable(
-            "closing",
+            CLOSING,
             "We're closing this account. Stripe hasn't confirmed all of it yet; the rest follows \
              automatically, and nothing more is charged.",
         )),
@@ -121,15 +122,13 @@ impl Chain for Closing {
 
     fn steps(intent: &Intent) -> Vec<NewStep> {
         let params = Form::decode(&intent.params);
-        let all = params.iter();
-        let steps = all.filter_map(|(name, id)| {
-            let is_subscription = name.starts_with("subscription");
-            let kind = match name {
-                _ if is_subscription => StepKind::Cancel,
-                "customer" => StepKind::Forget,
-                _ => return None,
-            };
-            Some(NewStep::about(kind, id))
+        let steps = params.iter().flat_map(|(name, id)| match name {
+            _ if is_subscription(name) => vec![NewStep::about(StepKind::Cancel, id)],
+            "customer" => vec![
+                NewStep::of_kind(StepKind::ClosePages),
+                NewStep::about(StepKind::Forget, id),
+            ],
+            _ => Vec::new(),
         });
         let erase = NewStep {
             kind: StepKind::Erase,
@@ -142,6 +141,10 @@ impl Chain for Closing {
         let object = step.object_id.as_deref().unwrap_or_default();
         match step.kind {
             StepKind::Cancel => end(app, object).await?,
+            StepKind::ClosePages => {
+                stop_auto_topup(app, intent.account_id).await?;
+                end_pages(app, intent.account_id).await?;
+            }
             StepKind::Forget => {
                 let nobody = Form::new().push("email", "").push("name", "");
                 let key = key_of(&format!("{}-forget", intent.id), step);
@@ -152,7 +155,7 @@ impl Chain for Closing {
                 }
             }
             _ => {
-                // A page may have been opened since the closing began.
+                // A page that was being made when the closing began may have been opened since.
                 end_pages(app, intent.account_id).await?;
                 end_rest(app, intent.account_id).await?;
                 void_unpaid(app, intent, step).await?;
@@ -161,6 +164,21 @@ impl Chain for Closing {
         }
         Ok(Taken::Done(None))
     }
+}
+
+/// Whether a parameter names a subscription.
+fn is_subscription(name: &str) -> bool {
+    name.starts_with("subscription")
+}
+
+/// Turns automatic top-up off, without an email: the owner has just asked for more.
+async fn stop_auto_topup(app: &App, account: i64) -> Result<()> {
+    let now = app.now();
+    app.write(account, move |tx| {
+        let reason = "the account is being closed";
+        auto_topup::stop(tx, account, AutoTopupState::Off, reason, now).map(|_| ())
+    })
+    .await
 }
 
 /// Cancels a subscription immediately. Canceling twice changes nothing.

@@ -10,6 +10,7 @@ use store::Tx;
 use store::auto_topup::{AutoTopup, AutoTopupState};
 use store::ledger::watch;
 
+use crate::actors::access;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Act, Action, Author};
@@ -236,12 +237,14 @@ async fn check(app: &App, account: i64, change: &Change) -> Result<()> {
     {
         check_credits("threshold", *threshold)?;
         check_pack(&app.catalog(), *pack, *month_max_minor)?;
-        let (found, may_buy) = app
+        let (found, may_buy, buyer) = app
             .read(move |tx| {
                 let may_buy = store::auto_topup::may_buy(tx, account)?;
-                Ok((store::payment_methods::of_account(tx, account)?, may_buy))
+                let found = store::payment_methods::of_account(tx, account)?;
+                Ok((found, may_buy, access::ask_buyer(tx, account)?))
             })
             .await?;
+        buyer?;
         if !may_buy {
             let detail = "A payment of this account is disputed, or it owes credits. Settle that \
                           first, then turn automatic top-up on.";

@@ -2,8 +2,10 @@
 
 use domain::people::MemberRole;
 use domain::plan::AccountStatus;
+use store::Tx;
+use store::intents::{IntentKind, unfinished};
 
-use crate::error::{Error, NOT_ACTIVE, Result, inactive};
+use crate::error::{CLOSING, Error, NOT_ACTIVE, Result, inactive};
 
 /// Returns an error if the held role is below the one that an action needs.
 pub fn ask(needed: MemberRole, held: MemberRole) -> Result<()> {
@@ -36,4 +38,25 @@ pub fn ask_open(status: AccountStatus) -> Result<()> {
         AccountStatus::Suspended => AccountStatus::Active,
         status => status,
     })
+}
+
+/// Why the account may not buy now, if it may not: it isn't active, or it is being closed.
+pub(crate) fn ask_buyer(tx: &mut Tx<'_>, account: i64) -> store::Result<Result<()>> {
+    let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+    let asked = ask_active(row.status);
+    if asked.is_ok() && is_closing(tx, account)? {
+        return Ok(Err(closing()));
+    }
+    Ok(asked)
+}
+
+/// Whether the account is being closed: its closing began and can't be taken back.
+pub(crate) fn is_closing(tx: &mut Tx<'_>, account: i64) -> store::Result<bool> {
+    unfinished::is_owed(tx, account, IntentKind::Closing)
+}
+
+/// The error for a purchase of an account that is being closed.
+fn closing() -> Error {
+    let detail = "This account is being closed: nothing can be bought or changed any more.";
+    Error::conflict(CLOSING, detail)
 }

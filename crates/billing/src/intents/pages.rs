@@ -1,6 +1,5 @@
 //! Checkout pages that an account must not pay on any more.
 
-use domain::plan::AccountStatus;
 use store::intents::IntentState;
 
 use crate::actors::access;
@@ -37,12 +36,10 @@ pub(crate) async fn end_pages(app: &App, account: i64) -> Result<()> {
     Ok(())
 }
 
-/// Expires the pages again if the account was suspended or closed while one was made.
+/// Expires the pages again if the account was suspended or closed, or its closing began, while one was
+/// made.
 pub(crate) async fn end_if_inactive(app: &App, account: i64) -> Result<()> {
-    let row = app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await?;
-    let refused = access::ask_active(row.map_or(AccountStatus::Closed, |row| row.status));
+    let refused = app.read(move |tx| access::ask_buyer(tx, account)).await?;
     if refused.is_err() {
         end_pages(app, account).await?;
     }

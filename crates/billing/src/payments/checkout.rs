@@ -4,7 +4,6 @@ mod session;
 
 use domain::catalog::{Catalog, Interval, Pack, Tier};
 use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
-use domain::plan::AccountStatus;
 use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
 use serde_json::json;
@@ -82,7 +81,8 @@ pub async fn start(
         return Err(Error::not_found("Billing is switched off."));
     }
     caller.may_pay()?;
-    access::ask_active(caller.account.status)?;
+    let account = caller.account.id;
+    app.read(move |tx| access::ask_buyer(tx, account)).await??;
     let limit = app.settings.limits.checkout_per_minute;
     let attempt = attempt.filter(|attempt| is_attempt(attempt));
     let order = order(app, caller, purchase).await?;
@@ -437,9 +437,8 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     let reserved = app
         .write(account, move |tx| {
             // It may have been suspended or closed since the request began.
-            let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
-            if row.status != AccountStatus::Active {
-                return Ok(Err(row.status));
+            if let Err(refusal) = access::ask_buyer(tx, account)? {
+                return Ok(Err(refusal));
             }
             store::intents::close_expired(tx, account, order.kind, now)?;
             // A second click may have been handled since the rows were read.
@@ -465,10 +464,7 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
             }
         })
         .await?;
-    match reserved {
-        Ok(reserved) => reserved.ok_or_else(claimed),
-        Err(status) => Err(access::ask_active(status).err().unwrap_or_else(claimed)),
-    }
+    reserved?.ok_or_else(claimed)
 }
 
 /// What a concurrent request for the same order has: its open page, or the call in progress that

@@ -9,7 +9,7 @@ pub mod schedule;
 
 use domain::catalog::Terms;
 use domain::money::{Currency, MinorUnits};
-use domain::plan::{AccountStatus, SubscriptionStatus};
+use domain::plan::SubscriptionStatus;
 use domain::projection::PendingKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -396,9 +396,8 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
     let intent = app
         .write(account, move |tx| {
             // It may have been suspended or closed since the request began.
-            let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
-            if row.status != AccountStatus::Active {
-                return Ok(Err(row.status));
+            if let Err(refusal) = access::ask_buyer(tx, account)? {
+                return Ok(Err(refusal));
             }
             if let Some(earlier) = store::intents::under_way(tx, account, KIND)? {
                 if earlier.params == params && !is_stale(&earlier, now) {
@@ -415,8 +414,5 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
             Ok(Ok(intent.filter(|intent| intent.params == params)))
         })
         .await?;
-    match intent {
-        Ok(intent) => intent.ok_or_else(claimed),
-        Err(status) => Err(access::ask_active(status).err().unwrap_or_else(claimed)),
-    }
+    intent?.ok_or_else(claimed)
 }

@@ -4,7 +4,7 @@ use domain::plan::AccountStatus;
 use store::subscriptions::Subscription;
 use stripe::Form;
 
-use crate::actors::SignedIn;
+use crate::actors::{SignedIn, access};
 use crate::app::App;
 use crate::binding;
 use crate::error::{Error, Result};
@@ -14,9 +14,9 @@ use crate::rate_limit;
 /// Name of the setting that stores the id of the portal configuration.
 pub const CONFIGURATION: &str = "stripe.portal_configuration";
 
-/// Restricts a session to what a suspended account may do, which must not buy another plan: it ends its
-/// plan, or replaces its card. After that it leads back, instead of to the portal's homepage, where
-/// everything is possible.
+/// Restricts a session to what an account that is suspended or being closed may do, which must not buy
+/// another plan: it ends its plan, or replaces its card. After that it leads back, instead of to the
+/// portal's homepage, where everything is possible.
 fn only_end(form: Form, live: Option<&Subscription>, back: &str) -> Form {
     const AFTER: &str = "flow_data[after_completion]";
     let ends = |row: &&Subscription| row.cancel_at.is_some() || row.cancel_at_period_end;
@@ -48,12 +48,13 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
     .await?;
     binding::check(app).await?;
     let account = caller.account.id;
-    let (current, configuration, live) = app
+    let (current, configuration, live, is_closing) = app
         .read(move |tx| {
             let current = store::customers::current(tx, account)?;
             let configuration = store::settings::get(tx, CONFIGURATION)?;
             let live = store::subscriptions::live(tx, account)?;
-            Ok((current, configuration, live.into_iter().next()))
+            let is_closing = access::is_closing(tx, account)?;
+            Ok((current, configuration, live.into_iter().next(), is_closing))
         })
         .await?;
     let nothing = || {
@@ -70,7 +71,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
         .push("return_url", &back)
         .push_opt("configuration", configuration);
     let form = match caller.account.status {
-        AccountStatus::Active => form,
+        AccountStatus::Active if !is_closing => form,
         _ => only_end(form, live.as_ref(), &back),
     };
     match app.stripe.create_portal_session(&form).await {

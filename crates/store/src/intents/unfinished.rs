@@ -182,6 +182,21 @@ pub fn owed(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Intent>> {
     )
 }
 
+/// Whether the rest of an unfinished intent of this kind is owed to the account.
+pub fn is_owed(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<bool> {
+    let found: Option<String> = tx.query_opt(
+        "select id
+           from stripe_intent
+          where account_id = $1
+            and kind = $2
+            and state in ('open', 'calling')
+            and is_owed > 0
+          limit 1",
+        args![account, kind],
+    )?;
+    Ok(found.is_some())
+}
+
 /// Closes intents of a kind that were last touched before `before` and never got an object: their
 /// caller has gone. Returns how many.
 pub fn abandon(

@@ -77,3 +77,46 @@ async fn an_account_whose_plan_was_not_canceled_is_not_closed_later(stage: &Stag
         [IntentState::Failed]
     );
 }
+
+on_both!(
+    an_account_that_is_being_closed_is_charged_nothing_more,
+    stripe_proxy::install
+);
+async fn an_account_that_is_being_closed_is_charged_nothing_more(stage: &Stage) {
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let program = maya.program().await;
+    let auto = json!({ "autoTopup": {
+        "enabled": true, "threshold": 500, "pack": 5000, "monthlyMax": "20.00" } });
+    let (status, body) = maya.put("/api/v1/settings", auto.clone()).await;
+    assert_eq!(status, 200, "{body}");
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    let error = json!({ "error": { "type": "invalid_request_error", "message": "No." } });
+    proxy.answer("POST", "/v1/customers/", 20, 400, &error);
+    let call = proxy.hold("DELETE", "/v1/subscriptions/");
+    // A page that is opened while Stripe cancels the plan.
+    let other = async {
+        call.reached().await;
+        let page = maya.session(pack(500)).await;
+        call.open();
+        page
+    };
+
+    let closing = Answer::of(maya.request(Method::DELETE, "/api/v1/account"));
+    let (closed, page) = tokio::join!(closing, other);
+    program.debit(&fresh_key(), 700).await;
+    billing::jobs::auto_topup::once(&stage.app).await.unwrap();
+    stage.settled().await;
+
+    assert_eq!(closed.refusal(), (503, "closing"), "{}", closed.body);
+    let path = format!("/v1/checkout/sessions/{page}");
+    assert_eq!(stage.stripe_get(&path).await["status"], "expired");
+    let paid = stage.stripe_list("/v1/payment_intents?limit=100").await;
+    assert!(paid.iter().all(|one| one["amount"] != 500), "{paid:?}");
+    let (_, settings) = maya.get("/api/v1/settings").await;
+    assert_eq!(settings["autoTopup"]["state"], "off", "{settings}");
+    let (status, body) = maya.put("/api/v1/settings", auto).await;
+    assert_eq!((status, &body["code"]), (409, &json!("closing")), "{body}");
+    let (status, body) = maya.checkout(pack(500)).await;
+    assert_eq!((status, &body["code"]), (409, &json!("closing")), "{body}");
+}

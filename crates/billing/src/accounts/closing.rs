@@ -33,7 +33,8 @@ const INVOICES_MAX: i64 = 100;
 const OWED_MAX: i64 = 20;
 
 /// Closes the caller's account. Until its first subscription is canceled, a failure of Stripe leaves
-/// everything as it was; after that, the rest follows in the background, and nothing can be bought.
+/// everything as it was; after that, or without one, the rest follows in the background, and nothing
+/// can be bought.
 pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
     caller.may_own()?;
     let account = caller.account.id;
@@ -119,6 +120,12 @@ pub(crate) struct Closing;
 
 impl Chain for Closing {
     const KIND: IntentKind = KIND;
+
+    /// Without a subscription to cancel, no step leaves everything as it was if its outcome is unknown.
+    fn is_owed(intent: &Intent) -> bool {
+        let params = Form::decode(&intent.params);
+        !params.iter().any(|(name, _)| is_subscription(name))
+    }
 
     fn steps(intent: &Intent) -> Vec<NewStep> {
         let params = Form::decode(&intent.params);

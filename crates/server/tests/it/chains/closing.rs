@@ -79,6 +79,48 @@ async fn an_account_whose_plan_was_not_canceled_is_not_closed_later(stage: &Stag
 }
 
 on_both!(
+    an_account_without_a_plan_that_is_being_closed_buys_nothing_and_is_closed_later,
+    stripe_proxy::install
+);
+async fn an_account_without_a_plan_that_is_being_closed_buys_nothing_and_is_closed_later(
+    stage: &Stage,
+) {
+    let maya = stage.buyer("maya@example.com", 500).await;
+    maya.session(pack(500)).await;
+    stage.settled().await;
+    let proxy = stripe_proxy::of(stage);
+    let unavailable = json!({ "error": { "type": "api_error" } });
+    let call = proxy.hold("POST", "/expire");
+    // A page that is opened while the other one is closed, so that the first step has one to close.
+    let other = async {
+        call.reached().await;
+        maya.session(plan_of("PRO")).await;
+        proxy.answer("POST", "/expire", 20, 503, &unavailable);
+        call.open();
+    };
+
+    let closing = Answer::of(maya.request(Method::DELETE, "/api/v1/account"));
+    let (closed, ()) = tokio::join!(closing, other);
+    proxy.forget();
+
+    assert_eq!(closed.refusal(), (503, "closing"), "{}", closed.body);
+    for purchase in [pack(500), plan_of("PRO")] {
+        let (status, body) = maya.checkout(purchase).await;
+        assert_eq!((status, &body["code"]), (409, &json!("closing")), "{body}");
+    }
+    let account = stage.account(maya.account).await;
+    assert_eq!(account.status, AccountStatus::Active);
+
+    later(stage, "2m").await;
+
+    let account = stage.account(maya.account).await;
+    assert_eq!(account.status, AccountStatus::Closed);
+    let pages = stage.stripe_list("/v1/checkout/sessions?limit=100").await;
+    assert_eq!(pages.len(), 3, "{pages:?}");
+    assert!(pages.iter().all(|one| one["status"] != "open"), "{pages:?}");
+}
+
+on_both!(
     an_account_that_is_being_closed_is_charged_nothing_more,
     stripe_proxy::install
 );

@@ -277,3 +277,23 @@ pub fn owed_refunds(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Ste
         args![account, limit],
     )
 }
+
+/// The account's payments of which a refund that a step made failed afterward, or was canceled.
+pub fn failed_refunds(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String>> {
+    tx.query(
+        "select distinct s.object_id
+           from stripe_intent i
+           join intent_step s on s.intent_id = i.id
+           join transactions t on t.stripe_refund_id = s.result_id
+          where i.account_id = $1
+            and s.account_id = $1
+            and t.account_id = $1
+            and s.kind = 'refund'
+            and s.object_id is not null
+            and t.type = 'REFUND'
+            and t.status in ('FAILED', 'CANCELLED')
+          order by s.object_id
+          limit $2",
+        args![account, limit],
+    )
+}

@@ -284,7 +284,9 @@ impl Plan {
             .iter()
             .find_map(|finding| match finding {
                 Finding::UnknownPrice { price, .. } => Some((price.clone(), finding.text())),
-                Finding::DuplicateSubscription { .. } | Finding::StrayItem { .. } => None,
+                Finding::DuplicateSubscription { .. }
+                | Finding::FailedRefund { .. }
+                | Finding::StrayItem { .. } => None,
             })
     }
 

@@ -27,6 +27,8 @@ pub struct Open {
     pub sessions: Vec<String>,
     /// Stripe's ids of the subscription schedules to fetch.
     pub schedules: Vec<String>,
+    /// Stripe's ids of the payments of which a refund of ours failed.
+    pub payments: Vec<String>,
 }
 
 /// Stripe's type of a dispute.
@@ -60,6 +62,9 @@ pub async fn complete(
     }
     for id in &held.open.schedules {
         reader.schedule(id).await?;
+    }
+    for id in &held.open.payments {
+        reader.payment(id).await?;
     }
     if held.progress.until.is_none() || held.progress.backfill.is_some() {
         reader.unpaid_invoices().await?;

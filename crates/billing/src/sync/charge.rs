@@ -6,6 +6,7 @@ use stripe::{Form, objects};
 
 use crate::app::App;
 use crate::error::Result;
+use crate::intents::INTENT_KEY;
 use crate::sync::at;
 
 /// Maximum number of disputes that are read per charge.
@@ -72,6 +73,7 @@ fn read_refund(object: &objects::Refund) -> Refund {
             .as_ref()
             .map_or("pending", |status| status.as_str())
             .to_owned(),
+        is_ours: object.metadata.contains_key(INTENT_KEY),
         created_at: at(object.created),
     }
 }

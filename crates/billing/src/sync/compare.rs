@@ -166,6 +166,17 @@ fn say(finding: &Finding) -> String {
         Finding::DuplicateSubscription { subscription } => {
             format!("{subscription} is a second subscription that can charge.")
         }
+        Finding::FailedRefund {
+            refund,
+            payment,
+            amount,
+        } => {
+            let amount = domain::amounts::amount(*amount);
+            format!(
+                "The refund {refund} of {amount} for {payment} failed, and the money has not been \
+                 returned since. Refund the payment again."
+            )
+        }
         Finding::StrayItem {
             subscription,
             price,

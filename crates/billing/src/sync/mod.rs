@@ -408,6 +408,7 @@ fn open(
         invoices: store::invoices::unsettled(tx, account, OPEN_MAX)?,
         sessions: sessions.collect(),
         schedules: schedules.map(str::to_owned).collect(),
+        payments: store::intent_steps::failed_refunds(tx, account, OPEN_MAX)?,
     })
 }
 

@@ -1,5 +1,8 @@
 //! What a sync found that needs manual review.
 
+use crate::amounts::amount as money;
+use crate::money::MinorUnits;
+
 /// Something that needs manual review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -15,6 +18,16 @@ pub enum Finding {
     DuplicateSubscription {
         /// Stripe's id of the subscription that does not count.
         subscription: String,
+    },
+    /// A refund that this service requested failed after Stripe had accepted it, and the payment has
+    /// not gone back since: it is owed again.
+    FailedRefund {
+        /// Stripe's id of the refund.
+        refund: String,
+        /// Stripe's id of the payment intent.
+        payment: String,
+        /// The amount of the refund.
+        amount: MinorUnits,
     },
     /// A subscription has an item besides its plan that isn't an add-on of the catalog: the plan
     /// counts; the item is charged but grants nothing.
@@ -37,6 +50,15 @@ impl Finding {
             Finding::DuplicateSubscription { subscription } => {
                 format!("subscription {subscription} charges the account beside another one")
             }
+            Finding::FailedRefund {
+                refund,
+                payment,
+                amount,
+            } => format!(
+                "refund {refund} of {} for payment {payment} failed, and the money has not been \
+                 returned since",
+                money(*amount)
+            ),
             Finding::StrayItem {
                 subscription,
                 price,

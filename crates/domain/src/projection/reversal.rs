@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::snapshot::{Charge, Snapshot};
+use super::findings::Finding;
+use super::snapshot::{Charge, Refund, Snapshot};
 use super::states::RefundStatus;
 use super::transaction::{
     Transaction, TransactionStatus, TransactionType, free_of_charge, grouped,
@@ -50,6 +51,7 @@ pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
         else {
             continue;
         };
+        wanted.findings.extend(failed_refunds(charge));
         for refund in &charge.refunds {
             emails::refund(charge, refund, paid.credits, now, wanted);
             wanted.transactions.push(Transaction {
@@ -68,6 +70,26 @@ pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
             });
         }
     }
+}
+
+/// The refunds of a charge that we requested and that failed, unless the payment went back since: all of
+/// it, or by later refunds. Of those, one of ours that failed, too, is a finding of its own.
+fn failed_refunds(charge: &Charge) -> impl Iterator<Item = Finding> {
+    let failed = charge.refunds.iter();
+    let failed = failed.filter(|refund| refund.is_ours && refund.is_void());
+    let is_owed = |refund: &&Refund| {
+        let later = charge
+            .refunds
+            .iter()
+            .filter(|one| one.created_at > refund.created_at && (one.is_ours || !one.is_void()));
+        let later = later.fold(0_i64, |sum, one| sum.saturating_add(one.amount));
+        charge.reversed() < charge.amount && later < refund.amount
+    };
+    failed.filter(is_owed).map(|refund| Finding::FailedRefund {
+        refund: refund.id.clone(),
+        payment: charge.payment_intent.clone().unwrap_or_default(),
+        amount: MinorUnits::new(refund.amount, charge.currency),
+    })
 }
 
 /// The status of a refund's transaction, from Stripe's word.

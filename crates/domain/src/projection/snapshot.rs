@@ -304,6 +304,8 @@ pub struct Refund {
     /// Stripe's status: `pending`, `succeeded`, `failed`, `canceled` or `requires_action`; read by
     /// [`Refund::status`].
     pub status: String,
+    /// Whether this service requested it, by its mark in the metadata.
+    pub is_ours: bool,
     /// The time at which the refund was created.
     pub created_at: Timestamp,
 }
@@ -404,6 +406,14 @@ impl Refund {
     /// The status of the refund; `None` for a word that this version doesn't know.
     pub fn status(&self) -> Option<RefundStatus> {
         RefundStatus::from_word(&self.status)
+    }
+
+    /// Whether it was canceled or failed, so that its money didn't go back.
+    pub fn is_void(&self) -> bool {
+        matches!(
+            self.status(),
+            Some(RefundStatus::Failed | RefundStatus::Canceled)
+        )
     }
 }
 

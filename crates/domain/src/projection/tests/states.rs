@@ -163,6 +163,7 @@ impl State {
             id: "re_1".into(),
             amount: refunded,
             status: "succeeded".into(),
+            is_ours: false,
             created_at: now(),
         };
         Some(Charge {

@@ -150,3 +150,40 @@ async fn an_operators_refund_is_not_made_for_less_than_was_asked(stage: &Stage) 
         "{page}"
     );
 }
+
+on_both!(a_refund_of_an_ended_plan_that_fails_later_is_shown_until_it_is_made_again);
+async fn a_refund_of_an_ended_plan_that_fails_later_is_shown_until_it_is_made_again(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let page = maya.session(plan_of("PRO")).await;
+    let method = twin::client::PayBy::Method("pm_card_refundFail");
+    stage.pay(&page, method).await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    end_now(&maya).await;
+    stage.settled().await;
+    let boss = stage.person_as("boss@example.com", "admin").await;
+    let home = format!("/admin/accounts/{}", maya.account_id().await);
+    let findings = async || {
+        stage.sync(maya.account).await;
+        let state = stage.sync_state(maya.account).await;
+        state.findings.unwrap_or_default()
+    };
+    let now = findings().await;
+    assert!(!now.contains("failed"), "{now}");
+
+    later(stage, "1d").await;
+
+    let (_, shown) = boss.page(&home).await;
+    assert!(shown.contains("the money has not been returned"), "{shown}");
+    assert!(!shown.contains("A payment failed"), "{shown}");
+    // It is still shown when the payment is no longer among the recent ones.
+    later(stage, "40d").await;
+    findings().await;
+    let now = findings().await;
+    assert!(now.contains("has not been returned since"), "{now}");
+
+    stage.refund(&stage.charge_of(1_900).await).await;
+
+    let now = findings().await;
+    assert!(!now.contains("returned since"), "{now}");
+}

@@ -265,7 +265,7 @@ fn banners(
     if let Some(failed) = rows
         .transactions
         .iter()
-        .find(|row| row.status == TransactionStatus::Failed)
+        .find(|row| row.status == TransactionStatus::Failed && row.kind != TransactionType::Refund)
     {
         let why = failed.failure.as_deref().unwrap_or("no reason was given");
         let why = why.trim_end_matches('.');

@@ -196,7 +196,9 @@ record! {
     pub struct Refundable {
         /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent_id: String,
-        /// The part that was not refunded yet, in minor units.
+        /// The amount that was charged, in minor units.
+        pub charged_minor: i64,
+        /// The part that was not refunded yet, in minor units; zero if all of it was.
         pub left_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
@@ -206,6 +208,7 @@ record! {
 /// Payments for the period of the account's subscription that was paid since a given time and ends
 /// at `until` or later, newest first: not those of a period that was cut short by a change of the
 /// interval, whose rest was credited. Stripe refunds no payment whose dispute is open or lost, and none that was made outside of Stripe.
+/// Those that were refunded in full are listed, too: they brought a part of the period's credits.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,
@@ -214,7 +217,8 @@ pub fn refundable(
     limit: i64,
 ) -> Result<Vec<Refundable>> {
     tx.query(
-        "select t.stripe_payment_intent_id, i.charged_minor - t.refunded_minor, t.currency
+        "select t.stripe_payment_intent_id, i.charged_minor, i.charged_minor - t.refunded_minor,
+                t.currency
            from transactions t
            join invoice i on i.invoice_id = t.stripe_invoice_id
           where t.account_id = $1
@@ -223,9 +227,9 @@ pub fn refundable(
             and i.paid_at >= $3
             and (i.period_end is null or i.period_end >= $5)
             and t.product_type = 'subscription'
-            and t.status = 'COMPLETED'
+            and t.status in ('COMPLETED', 'REFUNDED')
             and t.stripe_payment_intent_id is not null
-            and i.charged_minor > t.refunded_minor
+            and i.charged_minor > 0
             and t.disputed = 0
           order by i.paid_at desc, i.invoice_id desc
           limit $4",

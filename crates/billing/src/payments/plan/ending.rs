@@ -33,7 +33,7 @@ const KIND: IntentKind = IntentKind::PlanEnd;
 
 const FEEDBACK: &str = "feedback";
 
-/// Parameter: the refundable amount of the period's payments, in minor units.
+/// Parameter: the amount that was charged for the period, in minor units.
 const PAID: &str = "paid";
 
 /// Parameter: the credits were voided and the refund amounts are final.
@@ -41,6 +41,9 @@ const SETTLED: &str = "settled";
 
 /// Parameter: the period's credits for months that have not begun, in micro-credits.
 const LATER: &str = "later";
+
+/// Parameter: the part of these that will be granted, in micro-credits.
+const LATER_LEFT: &str = "later_left";
 
 /// Maximum number of payments of a period (for the plan and its changes) that are refunded.
 const PAYMENTS_MAX: i64 = 20;
@@ -75,8 +78,8 @@ pub struct Ending {
     parts: Vec<(String, i64)>,
     /// The period's credits, which are voided with the plan.
     earned: Earned,
-    /// What was paid and hasn't been refunded yet, in minor units.
-    paid_minor: i64,
+    /// What was charged for the period, including what was refunded since, in minor units.
+    charged_minor: i64,
 }
 
 impl Ending {
@@ -146,7 +149,7 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         date,
         parts: Vec::new(),
         earned: Earned::default(),
-        paid_minor: 0,
+        charged_minor: 0,
     };
     // Only a paid period can be refunded.
     let is_over = ending
@@ -183,12 +186,20 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
             let paid =
                 store::transactions::refundable(tx, account, &id, (since, until), PAYMENTS_MAX)?;
             let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
-            Ok((paid, Earned::of(&grants, period).and_later(later)))
+            Ok((paid, Earned::of(&grants, period)))
         })
         .await?;
-    ending.paid_minor = paid.iter().map(|payment| payment.left_minor).sum();
-    ending.parts = split(unused.min(earned.left_of(ending.paid_minor)), &paid);
-    ending.earned = earned;
+    let charged: i64 = paid.iter().map(|payment| payment.charged_minor).sum();
+    let left: i64 = paid.iter().map(|payment| payment.left_minor).sum();
+    // What was refunded has reduced the credits already, and so it will those of later months.
+    let later_left = if charged > 0 {
+        part_of(later, left, charged)
+    } else {
+        later
+    };
+    ending.charged_minor = charged;
+    ending.earned = earned.and_later(later, later_left);
+    ending.parts = split(unused.min(ending.earned.left_of(charged)), &paid);
     ending.refund = money(&currency, ending.parts.iter().map(|part| part.1).sum())?;
     Ok(ending)
 }
@@ -201,6 +212,8 @@ struct Earned {
     left: i64,
     /// The part for months that have not begun, which a year's payment covers, too.
     later: i64,
+    /// The part of these that will be granted.
+    later_left: i64,
 }
 
 impl Earned {
@@ -214,11 +227,13 @@ impl Earned {
         Earned::sum(grants, |key| allowance_start(key).is_some_and(is_its))
     }
 
-    /// Adds the allowances of months that have not begun.
-    fn and_later(mut self, later: i64) -> Earned {
+    /// Adds the allowances of months that have not begun, of which `left` will be granted: a refund
+    /// reduces them, too.
+    fn and_later(mut self, later: i64, left: i64) -> Earned {
         self.later = later;
+        self.later_left = left;
         self.amount += later;
-        self.left += later;
+        self.left += left;
         self
     }
 
@@ -235,15 +250,21 @@ impl Earned {
         })
     }
 
-    /// The share of `paid` that corresponds to the credits left, rounded down; all of it if the
-    /// period granted none.
-    fn left_of(&self, paid: i64) -> i64 {
+    /// The share of what was charged that corresponds to the credits left, rounded down; all of it
+    /// if the period granted none. Credits that an earlier refund took are not left, so the share is
+    /// of the whole charge.
+    fn left_of(&self, charged: i64) -> i64 {
         if self.amount == 0 {
-            return paid;
+            return charged;
         }
-        let part = i128::from(paid) * i128::from(self.left.max(0)) / i128::from(self.amount);
-        i64::try_from(part).expect("a part is no larger than the whole")
+        part_of(charged, self.left.max(0), self.amount)
     }
+}
+
+/// The share `part / whole` of `amount`, rounded down.
+fn part_of(amount: i64, part: i64, whole: i64) -> i64 {
+    let share = i128::from(amount) * i128::from(part) / i128::from(whole);
+    i64::try_from(share).expect("a part is no larger than the whole")
 }
 
 /// How many months of a period begin after `date`, in Unix seconds.
@@ -289,8 +310,9 @@ fn params(ending: &Ending, feedback: Option<&str>) -> String {
             .push(format!("refund[{index}][amount]"), amount)
     });
     let form = form
-        .push(PAID, ending.paid_minor)
-        .push(LATER, ending.earned.later);
+        .push(PAID, ending.charged_minor)
+        .push(LATER, ending.earned.later)
+        .push(LATER_LEFT, ending.earned.later_left);
     let credits = ending.earned.keys.iter().enumerate();
     let form = credits.fold(form, |form, (index, key)| {
         form.push(format!("credits[{index}]"), key)
@@ -436,9 +458,14 @@ async fn end_credits(app: &App, intent: &Intent, params: &Form) -> Result<()> {
         let keys = (0..GRANTS_MAX).map_while(|index| params.get(&format!("credits[{index}]")));
         let keys: Vec<String> = keys.map(str::to_owned).collect();
         let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
-        let later = params.get(LATER).and_then(|later| later.parse().ok());
+        let number = |name| {
+            params
+                .get(name)
+                .and_then(|number| number.parse::<i64>().ok())
+        };
+        let later = number(LATER).unwrap_or(0);
         let earned = Earned::sum(&grants, |key| keys.iter().any(|known| known == key))
-            .and_later(later.unwrap_or(0));
+            .and_later(later, number(LATER_LEFT).unwrap_or(later));
         let voids: Vec<Request> = keys
             .into_iter()
             .map(|source_key| Request::internal(Command::Void { source_key }))
@@ -449,8 +476,7 @@ async fn end_credits(app: &App, intent: &Intent, params: &Form) -> Result<()> {
                 Err(refusal) => return Err(store::Error::Abandoned(refusal.to_string())),
             }
         }
-        let paid = params.get(PAID).and_then(|paid| paid.parse().ok());
-        let worth = paid.map_or(i64::MAX, |paid| earned.left_of(paid));
+        let worth = number(PAID).map_or(i64::MAX, |paid| earned.left_of(paid));
         let steps = intent_steps::of_intent(tx, account, &id)?;
         let refunds = steps.iter().filter(|step| step.kind == StepKind::Refund);
         let promised: Vec<i64> = refunds

@@ -100,6 +100,25 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
     assert!(left.is_none(), "nothing is left to be done");
 }
 
+on_both!(an_immediate_cancellation_counts_an_earlier_refund_once);
+async fn an_immediate_cancellation_counts_an_earlier_refund_once(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    credits_are(&maya, (1_100, 1_100, 0)).await;
+    stage
+        .refund_part(&stage.charge_of(1_900).await, "950")
+        .await;
+    credits_are(&maya, (600, 600, 0)).await;
+    stage.settled().await;
+
+    let (preview, (status, done)) = end_now(&maya).await;
+
+    assert_eq!(status, 200, "{done}");
+    assert_eq!(cents(&preview["refund"]["amount"]), 950, "{preview}");
+    maya.rows_when(|rows| refunds(rows) == [950, 950]).await;
+    credits_are(&maya, (100, 100, 0)).await;
+    stage.audited().await;
+}
+
 on_both!(
     an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund,
     stripe_proxy::install

@@ -3,6 +3,7 @@ use super::*;
 fn paid(id: &str, left_minor: i64) -> Refundable {
     Refundable {
         payment_intent_id: id.to_owned(),
+        charged_minor: 1_900,
         left_minor,
         currency: "usd".to_owned(),
     }
@@ -36,7 +37,7 @@ fn of_what_was_paid_no_more_goes_back_than_is_left_of_its_credits() {
         keys: Vec::new(),
         amount,
         left,
-        later: 0,
+        ..Earned::default()
     };
 
     assert_eq!(earned(1_000, 1_000).left_of(1_900), 1_900);
@@ -44,6 +45,30 @@ fn of_what_was_paid_no_more_goes_back_than_is_left_of_its_credits() {
     assert_eq!(earned(3, 1).left_of(100), 33);
     assert_eq!(earned(1_000, -5).left_of(1_900), 0);
     assert_eq!(earned(0, 0).left_of(1_900), 1_900);
+}
+
+#[test]
+fn an_earlier_refund_is_counted_once() {
+    // Half of the payment was refunded, and half of its credits were taken.
+    let earned = |left| Earned {
+        amount: 1_000,
+        left,
+        ..Earned::default()
+    };
+    let payments = [paid("pi_1", 950)];
+    let back = |left| split(earned(left).left_of(1_900), &payments);
+
+    assert_eq!(back(500), [("pi_1".to_owned(), 950)]);
+    assert_eq!(back(200), [("pi_1".to_owned(), 380)]);
+    assert_eq!(back(0), []);
+    assert_eq!(
+        back(1_000),
+        [("pi_1".to_owned(), 950)],
+        "no more than is left"
+    );
+
+    let year = earned(500).and_later(11_000, part_of(11_000, 9_500, 19_000));
+    assert_eq!(year.left_of(19_000), 9_500);
 }
 
 #[test]
@@ -62,7 +87,7 @@ fn a_years_payment_covers_the_months_that_have_not_begun() {
         left: 2_000,
         ..Earned::default()
     };
-    let all = spent_one_of_three.and_later(9_000);
+    let all = spent_one_of_three.and_later(9_000, 9_000);
     assert_eq!(all.left_of(19_000), 17_416);
 }
 

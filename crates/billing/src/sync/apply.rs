@@ -384,7 +384,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Closes the intents of pages that were paid or have expired, so that they aren't reused.
+    /// Closes the intents of pages that were paid or have expired, so that they aren't reused. An
+    /// automatic payment that has arrived, if only after days, ends a series of declines.
     fn close_intents(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         let over = self
             .fetched
@@ -396,8 +397,14 @@ impl Plan {
             .filter(|session| {
                 !session.is_automatic || session.payment_status() == Some(PaymentStatus::Paid)
             });
-        for intent in over.filter_map(|session| session.intent.as_ref()) {
-            store::intents::close(tx, &intent.id, self.now)?;
+        for session in over {
+            let Some(intent) = &session.intent else {
+                continue;
+            };
+            let is_closed = store::intents::close(tx, &intent.id, self.now)?;
+            if is_closed && session.is_automatic {
+                store::auto_topup::set_declines(tx, self.lease.account_id, 0)?;
+            }
         }
         Ok(())
     }

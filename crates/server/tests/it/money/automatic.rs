@@ -144,3 +144,39 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
     );
     stage.audited().await;
 }
+
+on_both!(
+    an_automatic_purchase_by_bank_debit_that_arrives_ends_a_series_of_declines,
+    in_euros
+);
+async fn an_automatic_purchase_by_bank_debit_that_arrives_ends_a_series_of_declines(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["available"] == 600)
+        .await;
+    pays_by_card(&maya).await;
+    turned_on(&maya).await;
+    let account = maya.account;
+    let declined = stage.write(account, move |tx| {
+        store::auto_topup::set_declines(tx, account, 1)
+    });
+    assert_eq!(declined.await, 1);
+    pays_by_debit(stage, "DE89370400440532013000").await;
+    let program = maya.program().await;
+    program.debit(&fresh_key(), 200).await;
+    automatic_when(stage, "processing").await;
+    stage.settled().await;
+    let declines = async || {
+        let row = stage.read(move |tx| store::auto_topup::of_account(tx, account));
+        row.await.unwrap().declines
+    };
+    assert_eq!(declines().await, 1, "it may still fail");
+
+    stage.twin.advance("5d").await.unwrap();
+
+    automatic_when(stage, "succeeded").await;
+    maya.billing_when(|body| body["credits"]["available"].as_i64() > Some(5_000))
+        .await;
+    assert_eq!(declines().await, 0);
+    stage.audited().await;
+}

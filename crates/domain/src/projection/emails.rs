@@ -100,6 +100,7 @@ pub(super) fn invoice(
             .paid_at
             .unwrap_or(invoice.created_at)
             .plus_days(MAIL_AGE_DAYS_MAX);
+    let past_due = past_due(snapshot, invoice);
     match row.status {
         TransactionStatus::Completed if invoice.amount_paid > 0 && recent => {
             if had_failed(snapshot, invoice) {
@@ -120,24 +121,8 @@ pub(super) fn invoice(
                 },
             });
         }
-        TransactionStatus::Failed if is_past_due(snapshot, invoice) => {
-            let grace_until = invoice.created_at.plus_days(known.grace_days);
-            let step = step_due(grace_until, now);
-            if step == DunningStep::Failed && invoice.needs_confirmation {
-                confirm(invoice, row, wanted);
-            } else if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
-                let letter = Letter::PaymentFailed {
-                    step,
-                    tier: row.tier.clone(),
-                    failure: row.failure.clone(),
-                    amount: row.amount.amount,
-                    currency: row.amount.currency.code().to_owned(),
-                    grace_until: grace_until.micros(),
-                    url: invoice.hosted_url.clone(),
-                };
-                let key = format!("payment-{}:{}", step.word(), invoice.id);
-                wanted.mails.push(Mail { key, letter });
-            }
+        TransactionStatus::Failed if let Some(subscription) = past_due => {
+            dun(invoice, row, (snapshot, subscription), known, now, wanted);
         }
         // A change of plan that needs the bank's confirmation leaves the plan unchanged until then.
         TransactionStatus::Failed | TransactionStatus::Pending
@@ -149,6 +134,46 @@ pub(super) fn invoice(
         }
         _ => {}
     }
+}
+
+/// The email about a failed payment of a past-due plan. Its access ends with the grace period of the
+/// oldest unpaid invoice, so only that one announces and reports the end; a later one is reported
+/// while the plan still works.
+fn dun(
+    invoice: &Invoice,
+    row: &Transaction,
+    (snapshot, subscription): (&Snapshot, &Subscription),
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Desired,
+) {
+    let own_step = step_due(invoice.created_at.plus_days(known.grace_days), now);
+    if own_step == DunningStep::Failed && invoice.needs_confirmation {
+        return confirm(invoice, row, wanted);
+    }
+    let oldest = snapshot.past_due_since(&subscription.id);
+    let since = oldest.map_or(invoice.created_at, |oldest| oldest.min(invoice.created_at));
+    let grace_until = since.plus_days(known.grace_days);
+    let step = if subscription.status == SubscriptionStatus::Unpaid {
+        DunningStep::Ended
+    } else {
+        step_due(grace_until, now)
+    };
+    let is_old = now >= grace_until.plus_days(MAIL_AGE_DAYS_MAX);
+    if is_old || (step != DunningStep::Failed && invoice.created_at > since) {
+        return;
+    }
+    let letter = Letter::PaymentFailed {
+        step,
+        tier: row.tier.clone(),
+        failure: row.failure.clone(),
+        amount: row.amount.amount,
+        currency: row.amount.currency.code().to_owned(),
+        grace_until: grace_until.micros(),
+        url: invoice.hosted_url.clone(),
+    };
+    let key = format!("payment-{}:{}", step.word(), invoice.id);
+    wanted.mails.push(Mail { key, letter });
 }
 
 fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Desired) {
@@ -175,10 +200,10 @@ fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     is_renewal && (invoice.attempt_count > 1 || snapshot.charges.iter().any(failed))
 }
 
-/// Dunning covers only failed payments of a past-due subscription: the customer saw a first payment
-/// being declined at Checkout.
-fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
-    snapshot.subscriptions.iter().any(|subscription| {
+/// The past-due subscription of an invoice. Dunning covers only failed payments of these: the
+/// customer saw a first payment being declined at Checkout.
+fn past_due<'a>(snapshot: &'a Snapshot, invoice: &Invoice) -> Option<&'a Subscription> {
+    snapshot.subscriptions.iter().find(|subscription| {
         Some(subscription.id.as_str()) == invoice.subscription_id.as_deref()
             && matches!(
                 subscription.status,

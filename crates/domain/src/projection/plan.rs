@@ -1,8 +1,7 @@
 //! The fact of a plan: which tier a subscription gives, and when it ends.
 
 use super::findings::Finding;
-use super::snapshot::{Addon, Invoice, Snapshot, Subscription};
-use super::states::InvoiceStatus;
+use super::snapshot::{Addon, Snapshot, Subscription};
 use super::transaction::{Transaction, TransactionType, free_of_charge};
 use super::{Desired, DesiredSubscription, Known, changes, duplicates, emails, items};
 use crate::money::Currency;
@@ -30,12 +29,8 @@ pub(super) fn project_subscriptions(
         let held = known.tier_held.get(&fetched.id);
         let held = held.filter(|_| !items::is_addons_only(fetched, known));
         let tier = mapped.or(held).cloned();
-        let is_tried = |invoice: &&Invoice| {
-            invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
-        };
         // What an ended plan still owes concerns no access, and it isn't read again.
         let is_live = fetched.status.is_live();
-        let failed = snapshot.unpaid_invoices(&fetched.id).filter(is_tried);
         let facts = SubscriptionFacts {
             id: fetched.id.clone(),
             status: fetched.status.clone(),
@@ -45,10 +40,7 @@ pub(super) fn project_subscriptions(
             cancel_at: fetched.ends_at(),
             ended_at: fetched.ended_at,
             trial_end: fetched.trial_end,
-            past_due_since: failed
-                .map(|invoice| invoice.created_at)
-                .min()
-                .filter(|_| is_live),
+            past_due_since: snapshot.past_due_since(&fetched.id).filter(|_| is_live),
             interval: fetched.interval.clone(),
             anchor_at: fetched.anchor_at,
             is_paused: fetched.is_paused,

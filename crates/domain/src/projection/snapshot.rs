@@ -54,6 +54,16 @@ impl Snapshot {
             .filter(move |charge| charge.payment_intent.as_deref() == Some(payment_intent))
     }
 
+    /// When the oldest invoice of a subscription was created that is unpaid after a failed attempt:
+    /// the grace period begins then.
+    pub(super) fn past_due_since(&self, subscription: &str) -> Option<Timestamp> {
+        let is_tried = |invoice: &&Invoice| {
+            invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
+        };
+        let tried = self.unpaid_invoices(subscription).filter(is_tried);
+        tried.map(|invoice| invoice.created_at).min()
+    }
+
     /// Unpaid invoices of a subscription, in no particular order.
     pub(super) fn unpaid_invoices(&self, subscription: &str) -> impl Iterator<Item = &Invoice> {
         self.invoices.iter().filter(move |invoice| {

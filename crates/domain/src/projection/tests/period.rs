@@ -1,6 +1,7 @@
 //! Invoices of plans.
 
 use super::*;
+use crate::letters::Letter;
 
 #[test]
 fn case_w15_a_paid_invoice_is_not_dunned() {
@@ -165,4 +166,57 @@ fn a_payment_has_its_share_of_the_tax_when_the_balance_paid_the_rest() {
     assert_eq!(tax_of(5_390), 490);
     // What the customer owed from before is no sale of this invoice.
     assert_eq!(tax_of(6_000), 490);
+}
+
+/// Renewals that failed this many days ago.
+fn unpaid(status: &str, days: &[i64]) -> Snapshot {
+    let failed = |days: &i64| Invoice {
+        created_at: now().plus_days(-days),
+        ..invoice(&format!("in_{days}"), "open", "subscription_cycle")
+    };
+    Snapshot {
+        subscriptions: vec![subscription(status)],
+        invoices: days.iter().map(failed).collect(),
+        ..Snapshot::default()
+    }
+}
+
+#[test]
+fn a_renewal_that_fails_after_access_ended_promises_none() {
+    let mut two = unpaid("past_due", &[31, 0]);
+    assert_eq!(mail_keys(&two), [""; 0]);
+
+    two.invoices[1].needs_confirmation = true;
+    assert_eq!(mail_keys(&two), ["confirm:in_0"], "it promises nothing");
+}
+
+#[test]
+fn of_several_unpaid_renewals_the_oldest_decides_until_when_the_plan_works() {
+    let two = unpaid("past_due", &[3, 0]);
+    let until: Vec<_> = run(&two)
+        .mails
+        .into_iter()
+        .map(|mail| match mail.letter {
+            Letter::PaymentFailed { grace_until, .. } => grace_until,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let wanted = now().plus_days(4);
+    assert_eq!(until, [wanted.micros(); 2]);
+    let since = run(&two).subscriptions[0].facts.past_due_since.unwrap();
+    assert_eq!(since.plus_days(7), wanted, "as access does");
+
+    let soon = mail_keys(&unpaid("past_due", &[6, 0]));
+    assert_eq!(soon, ["payment-ending-soon:in_6"], "the end is told once");
+    let ended = mail_keys(&unpaid("past_due", &[7, 0]));
+    assert_eq!(ended, ["payment-ended:in_7"]);
+}
+
+#[test]
+fn an_unpaid_plan_has_ended_whatever_is_left_of_its_grace_period() {
+    assert_eq!(
+        mail_keys(&unpaid("past_due", &[1])),
+        ["payment-failed:in_1"]
+    );
+    assert_eq!(mail_keys(&unpaid("unpaid", &[1])), ["payment-ended:in_1"]);
 }

@@ -338,6 +338,7 @@ fn every_state_of_a_payment_gives_the_rows_emails_and_alerts_of_its_line() {
                     "receipt",
                     "recovered",
                     "payment-failed",
+                    "payment-ended",
                     "confirm",
                     "refunded",
                     "dispute-opened",

@@ -234,11 +234,11 @@ pub(super) fn dispute(
     });
 }
 
-/// The email about a refund, once it succeeded.
+/// The email about a refund, once it succeeded. `brought` are the payment's grants: the pack and its
+/// bonus, each of which the refund reduces.
 pub(super) fn refund(
-    charge: &Charge,
-    refund: &Refund,
-    credits: Option<Credits>,
+    (charge, refund): (&Charge, &Refund),
+    brought: &[Credits],
     now: Timestamp,
     wanted: &mut Desired,
 ) {
@@ -246,14 +246,16 @@ pub(super) fn refund(
     if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {
         return;
     }
-    let bought = credits.unwrap_or(Credits::ZERO).micros();
     let part = refund.amount.clamp(0, charge.amount);
+    let taken = brought
+        .iter()
+        .map(|credits| share_of(credits.micros(), part, charge.amount));
     wanted.mails.push(Mail {
         key: format!("refunded:{}", refund.id),
         letter: Letter::Refunded {
             amount: refund.amount,
             currency: charge.currency.code().to_owned(),
-            credits: -share_of(bought, part, charge.amount),
+            credits: -taken.sum::<i64>(),
         },
     });
 }

@@ -19,6 +19,8 @@ pub(super) struct Paid {
     pub(super) tier: Option<String>,
     /// The credits of the pack; `None` for a plan.
     pub(super) credits: Option<Credits>,
+    /// The bonus that came with the pack.
+    pub(super) bonus: Option<Credits>,
     pub(super) subscription: Option<String>,
 }
 
@@ -29,14 +31,25 @@ pub(super) fn paid_for(snapshot: &Snapshot, wanted: &Desired) -> HashMap<String,
         let invoice = snapshot.invoices.iter().find(|one| one.id == *invoice)?;
         invoice.subscription_id.clone()
     };
+    let sessions = snapshot.sessions.iter();
+    let bonus_of: HashMap<&str, Credits> = sessions
+        .filter_map(|session| {
+            let intent = session.intent.as_ref()?;
+            Some((session.payment_intent.as_deref()?, intent.bonus))
+        })
+        .collect();
     let rows = wanted.transactions.iter();
     rows.filter_map(|row| {
+        let payment = row.payment_intent.clone()?;
         let paid = Paid {
             tier: row.tier.clone(),
             credits: row.credits,
+            bonus: row
+                .credits
+                .and_then(|_| bonus_of.get(payment.as_str()).copied()),
             subscription: subscription(row),
         };
-        Some((row.payment_intent.clone()?, paid))
+        Some((payment, paid))
     })
     .collect()
 }
@@ -53,7 +66,9 @@ pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
         };
         wanted.findings.extend(failed_refunds(charge));
         for refund in &charge.refunds {
-            emails::refund(charge, refund, paid.credits, now, wanted);
+            let brought = [paid.credits, paid.bonus].into_iter().flatten();
+            let brought: Vec<Credits> = brought.collect();
+            emails::refund((charge, refund), &brought, now, wanted);
             wanted.transactions.push(Transaction {
                 natural_key: format!("refund:{}", refund.id),
                 status: refund_status(&refund.status),

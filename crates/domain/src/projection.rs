@@ -47,8 +47,8 @@ use crate::ledger::Command;
 use crate::plan::SubscriptionFacts;
 use crate::time::Timestamp;
 
-/// Facts older than this cause no email, so that the first sync of an old customer sends none. In
-/// days.
+/// Facts older than this cause no email, so that the first sync of an old customer sends none,
+/// except about payments and refunds that were stored as pending. In days.
 pub const MAIL_AGE_DAYS_MAX: i64 = 7;
 
 /// A subscription row as it should be.
@@ -134,6 +134,9 @@ pub struct Known<'a> {
     pub grace_days: i64,
     /// Stripe's ids of the disputes that are stored as open: the end of these is reported.
     pub open_disputes: &'a HashSet<String>,
+    /// The keys of the transactions that are stored as pending: what becomes of these is news,
+    /// however long ago they began.
+    pub pending: &'a HashSet<String>,
     /// Whether a pack that a promotion code made free grants its credits (F10).
     pub gives_unpaid_credits: bool,
 }
@@ -148,7 +151,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
     payment::project_sessions(snapshot, known, now, &mut wanted);
     period::project_invoices(snapshot, known, now, &mut wanted);
     unexplained::project_unexplained(snapshot, &mut wanted);
-    reversal::project_refunds(snapshot, now, &mut wanted);
+    reversal::project_refunds(snapshot, known, now, &mut wanted);
     dispute::project_disputes(snapshot, known, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);
     wanted

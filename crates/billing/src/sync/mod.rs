@@ -45,6 +45,7 @@ use store::foreign::{Foreign, ForeignKind};
 use store::intents::{Intent, IntentKind};
 use store::next_charges::NextCharge;
 use store::sync::Lease;
+use store::transactions::Transaction;
 use stripe::objects;
 
 use crate::app::App;
@@ -215,6 +216,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
         rank_of_tier: &meaning.rank_of_tier,
         grace_days: app.rules().plan.grace_days,
         open_disputes: &held.open_disputes,
+        pending: &held.pending,
         gives_unpaid_credits: app.settings.billing.credits_without_payment,
     };
     project(&fetched.snapshot, &known, now)
@@ -270,6 +272,8 @@ pub struct Held {
     pub suspended_at: Option<Timestamp>,
     /// Disputes that are stored as open.
     pub open_disputes: HashSet<String>,
+    /// Keys of the transactions that are stored as pending.
+    pub pending: HashSet<String>,
     /// The stored previews of next invoices.
     pub next_charges: Vec<NextCharge>,
     /// The number of the last event that this sync covers.
@@ -337,7 +341,8 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
     let subscriptions = store::subscriptions::of_account(tx, account)?;
     let row = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
     let foreign = store::foreign::of_account(tx, account, FOREIGN_MAX)?;
-    let open = open(tx, account, &subscriptions, &foreign)?;
+    let pending = store::transactions::pending(tx, account, OPEN_MAX)?;
+    let open = open(tx, account, &subscriptions, &foreign, &pending)?;
     let state = store::sync::of_account(tx, account)?;
     let monthly = discounts::stored(&subscriptions);
     let tiers = subscriptions
@@ -363,6 +368,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
             .collect(),
         undone: undone.collect(),
         open_disputes: disputes.collect(),
+        pending: pending.into_iter().map(|row| row.natural_key).collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
         monthly,
@@ -389,6 +395,7 @@ fn open(
     account: i64,
     subscriptions: &[store::subscriptions::Subscription],
     foreign: &[Foreign],
+    pending: &[Transaction],
 ) -> store::Result<by_id::Open> {
     let live = subscriptions.iter().filter(|row| row.live);
     let live = live.map(|row| row.subscription_id.clone());
@@ -398,7 +405,6 @@ fn open(
         .filter(|row| row.kind == ForeignKind::Subscription)
         .filter(|row| SubscriptionStatus::from_word(&row.status).is_live());
     let others = others.map(|row| row.object_id.clone());
-    let pending = store::transactions::pending(tx, account, OPEN_MAX)?;
     let sessions = pending.iter();
     let sessions = sessions.filter_map(|row| row.stripe_checkout_session_id.clone());
     let schedules = pending.iter();

@@ -1,7 +1,7 @@
 //! The emails that a snapshot requires, each sent once per key.
 
-use super::snapshot::{Charge, Dispute, Invoice, Refund, Snapshot, Subscription};
-use super::states::{BillingReason, RefundStatus};
+use super::snapshot::{Charge, Dispute, Intent, Invoice, Refund, Session, Snapshot, Subscription};
+use super::states::{BillingReason, PaymentStatus, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus};
 use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::dunning::{DunningStep, step_due};
@@ -84,6 +84,49 @@ fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut 
             letter,
         });
     }
+}
+
+/// Whether what became of a payment or refund that began at `began_at` is reported: if that was
+/// recent, or if its row is stored as pending, such as that of a bank debit that took weeks.
+fn is_news(row_key: &str, began_at: Timestamp, known: &Known, now: Timestamp) -> bool {
+    known.pending.contains(row_key) || now < began_at.plus_days(MAIL_AGE_DAYS_MAX)
+}
+
+/// The email about a pack's payment: that it was received.
+pub(super) fn pack(
+    session: &Session,
+    intent: &Intent,
+    row: &Transaction,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Desired,
+) {
+    if !is_news(&row.natural_key, session.created_at, known, now) {
+        return;
+    }
+    let (amount, currency) = (row.amount.amount, row.amount.currency.code().to_owned());
+    let is_paid = session.payment_status() == Some(PaymentStatus::Paid);
+    let (word, letter) = if is_paid && session.is_automatic {
+        let letter = Letter::AutoTopupDone {
+            credits: (intent.credits + intent.bonus).micros(),
+            amount,
+            currency,
+        };
+        ("receipt", letter)
+    } else if is_paid && session.payment_intent.is_some() {
+        let letter = Letter::Receipt {
+            description: row.description.clone(),
+            tier: None,
+            amount,
+            currency,
+            url: row.receipt_url.clone(),
+        };
+        ("receipt", letter)
+    } else {
+        return;
+    };
+    let key = format!("{word}:{}", session.id);
+    wanted.mails.push(Mail { key, letter });
 }
 
 /// The emails about a plan's payment.
@@ -238,12 +281,14 @@ pub(super) fn dispute(
 /// bonus, each of which the refund reduces.
 pub(super) fn refund(
     (charge, refund): (&Charge, &Refund),
+    row_key: &str,
     brought: &[Credits],
+    known: &Known,
     now: Timestamp,
     wanted: &mut Desired,
 ) {
-    let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
-    if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {
+    let is_news = is_news(row_key, refund.created_at, known, now);
+    if refund.status() != Some(RefundStatus::Succeeded) || !is_news || charge.amount <= 0 {
         return;
     }
     let part = refund.amount.clamp(0, charge.amount);

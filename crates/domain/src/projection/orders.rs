@@ -77,6 +77,7 @@ impl Account {
             undone: &undone,
             suspended_at: None,
             open_disputes: &open_disputes,
+            pending: &HashSet::new(),
         };
         let wanted = project(snapshot, &known, now);
         for command in wanted.commands {

@@ -1,13 +1,12 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's pending first payment.
 
-use super::emails::Mail;
+use super::emails;
 use super::reversal::of_pack;
 use super::snapshot::{Charge, Intent, Session, Snapshot};
 use super::states::{PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
-use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
+use super::{Desired, Known};
 use crate::ledger::{Command, GrantKind, NewGrant};
-use crate::letters::Letter;
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -26,7 +25,9 @@ pub(super) fn project_sessions(
             if is_given {
                 give_pack(session, intent, wanted);
             }
-            project_topup(snapshot, (session, intent), is_given, now, wanted);
+            let row = project_topup(snapshot, (session, intent), is_given, wanted);
+            emails::pack(session, intent, &row, known, now, wanted);
+            wanted.transactions.push(row);
         } else if session.mode() == Some(SessionMode::Subscription) && session.invoice_id.is_none()
         {
             wanted
@@ -57,13 +58,13 @@ fn give_pack(session: &Session, intent: &Intent, wanted: &mut Desired) {
     }));
 }
 
+/// The row of a pack's payment. Adds the commands that it leads to.
 fn project_topup(
     snapshot: &Snapshot,
     (session, intent): (&Session, &Intent),
     is_given: bool,
-    now: Timestamp,
     wanted: &mut Desired,
-) {
+) -> Transaction {
     let currency = session.currency.unwrap_or(intent.price.currency);
     let amount = session.amount_total.unwrap_or(intent.price.amount);
     let charge = session
@@ -73,7 +74,6 @@ fn project_topup(
     let refunded = charge.map_or(0, Charge::reversed);
     let is_refunded = refunded > 0 && refunded >= amount;
     let status = topup_status(session, is_refunded, is_given);
-    let description = pack_description(intent);
     if let (Some(PaymentStatus::Paid), Some(payment)) =
         (session.payment_status(), &session.payment_intent)
     {
@@ -83,30 +83,8 @@ fn project_topup(
         if let Some(charge) = charge {
             wanted.commands.extend(of_pack(charge, &source_key));
         }
-        if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
-            let code = currency.code().to_owned();
-            let letter = if session.is_automatic {
-                Letter::AutoTopupDone {
-                    credits: (intent.credits + intent.bonus).micros(),
-                    amount,
-                    currency: code,
-                }
-            } else {
-                Letter::Receipt {
-                    description: description.clone(),
-                    tier: None,
-                    amount,
-                    currency: code,
-                    url: charge.and_then(|charge| charge.receipt_url.clone()),
-                }
-            };
-            wanted.mails.push(Mail {
-                key: format!("receipt:{}", session.id),
-                letter,
-            });
-        }
     }
-    wanted.transactions.push(Transaction {
+    Transaction {
         natural_key: format!("topup:{}", session.id),
         kind: TransactionType::CreditTopup,
         status,
@@ -120,13 +98,13 @@ fn project_topup(
         user: intent.user,
         tier: None,
         credits: Some(intent.credits),
-        description,
+        description: pack_description(intent),
         failure: snapshot.failure_of(session.payment_intent.as_deref()),
         attempts: 0,
         receipt_url: charge.and_then(|charge| charge.receipt_url.clone()),
         occurred_at: session.created_at,
         is_disputed: charge.is_some_and(Charge::is_disputed),
-    });
+    }
 }
 
 fn topup_status(session: &Session, is_refunded: bool, is_given: bool) -> TransactionStatus {

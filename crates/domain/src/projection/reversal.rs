@@ -8,7 +8,7 @@ use super::states::RefundStatus;
 use super::transaction::{
     Transaction, TransactionStatus, TransactionType, free_of_charge, grouped,
 };
-use super::{Desired, emails};
+use super::{Desired, Known, emails};
 use crate::ledger::Command;
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
@@ -54,7 +54,12 @@ pub(super) fn paid_for(snapshot: &Snapshot, wanted: &Desired) -> HashMap<String,
     .collect()
 }
 
-pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut Desired) {
+pub(super) fn project_refunds(
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Desired,
+) {
     let ours = paid_for(snapshot, wanted);
     for charge in &snapshot.charges {
         let Some(paid) = charge
@@ -66,11 +71,12 @@ pub(super) fn project_refunds(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
         };
         wanted.findings.extend(failed_refunds(charge));
         for refund in &charge.refunds {
+            let natural_key = format!("refund:{}", refund.id);
             let brought = [paid.credits, paid.bonus].into_iter().flatten();
             let brought: Vec<Credits> = brought.collect();
-            emails::refund((charge, refund), &brought, now, wanted);
+            emails::refund((charge, refund), &natural_key, &brought, known, now, wanted);
             wanted.transactions.push(Transaction {
-                natural_key: format!("refund:{}", refund.id),
+                natural_key,
                 status: refund_status(&refund.status),
                 amount: MinorUnits::new(refund.amount, charge.currency),
                 refund: Some(refund.id.clone()),

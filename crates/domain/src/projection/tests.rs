@@ -139,6 +139,16 @@ fn run(snapshot: &Snapshot) -> Desired {
 }
 
 fn run_suspended(snapshot: &Snapshot, suspended_at: Option<Timestamp>) -> Desired {
+    run_with(snapshot, suspended_at, &[])
+}
+
+/// With these transactions stored as pending.
+fn run_pending(snapshot: &Snapshot, pending: &[&str]) -> Desired {
+    run_with(snapshot, None, pending)
+}
+
+fn run_with(snapshot: &Snapshot, suspended_at: Option<Timestamp>, pending: &[&str]) -> Desired {
+    let pending = pending.iter().map(|key| (*key).to_owned()).collect();
     let tier_of_price = HashMap::from([
         ("price_pro".to_owned(), "PRO".to_owned()),
         ("price_plus".to_owned(), "PRO_PLUS".to_owned()),
@@ -159,6 +169,7 @@ fn run_suspended(snapshot: &Snapshot, suspended_at: Option<Timestamp>) -> Desire
         undone: &undone,
         suspended_at,
         open_disputes: &open_disputes,
+        pending: &pending,
     };
     project(snapshot, &known, now())
 }
@@ -173,6 +184,9 @@ fn grants(wanted: &Desired) -> Vec<&NewGrant> {
 }
 
 fn mail_keys(snapshot: &Snapshot) -> Vec<String> {
-    let mails = run(snapshot).mails;
-    mails.into_iter().map(|mail| mail.key).collect()
+    keys_of(run(snapshot))
+}
+
+fn keys_of(wanted: Desired) -> Vec<String> {
+    wanted.mails.into_iter().map(|mail| mail.key).collect()
 }

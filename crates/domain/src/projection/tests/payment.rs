@@ -116,3 +116,34 @@ fn case_k22_what_was_charged_is_recorded_in_its_currency_and_the_credits_are_tho
     assert_eq!(wanted.transactions[0].amount, charged);
     assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
 }
+
+/// A pack whose bank debit began ten days ago and has failed, or is in progress.
+fn debit(payment_failed: bool) -> Snapshot {
+    Snapshot {
+        sessions: vec![Session {
+            payment_failed,
+            created_at: now().plus_days(-10),
+            ..topup("unpaid", "complete")
+        }],
+        charges: vec![Charge {
+            is_paid: false,
+            failure: payment_failed.then(|| "The account was closed.".into()),
+            created_at: now().plus_days(-10),
+            ..charge("pi_1", 500, 0)
+        }],
+        ..Snapshot::default()
+    }
+}
+
+#[test]
+fn a_payment_that_took_weeks_has_a_receipt_and_an_old_one_that_is_first_seen_has_none() {
+    let mut snapshot = debit(false);
+    snapshot.sessions[0].payment_status = "paid".into();
+    snapshot.charges[0].is_paid = true;
+
+    assert_eq!(
+        keys_of(run_pending(&snapshot, &["topup:cs_1"])),
+        ["receipt:cs_1"]
+    );
+    assert_eq!(keys_of(run_pending(&snapshot, &[])), [""; 0]);
+}

@@ -209,6 +209,22 @@ fn the_email_about_a_refund_counts_the_bonus_which_it_takes_too() {
     ));
 }
 
+#[test]
+fn a_refund_that_took_weeks_is_reported_and_an_old_one_that_is_first_seen_is_not() {
+    let mut snapshot = plan_payment(Vec::new(), 1_900);
+    snapshot.invoices[0].created_at = now().plus_days(-10);
+    snapshot.charges[0].refunds.push(Refund {
+        created_at: now().plus_days(-10),
+        ..refund("re_1", 1_900)
+    });
+
+    assert_eq!(
+        keys_of(run_pending(&snapshot, &["refund:re_1"])),
+        ["refunded:re_1"]
+    );
+    assert_eq!(keys_of(run_pending(&snapshot, &[])), [""; 0]);
+}
+
 fn refund(id: &str, amount: i64) -> Refund {
     Refund {
         id: id.into(),

@@ -75,6 +75,18 @@ pub enum Letter {
         /// The address of the page where the payment can be made.
         url: Option<String>,
     },
+    /// A payment for credits that was in progress, such as a bank debit, failed.
+    PurchaseFailed {
+        /// What the payment was for.
+        description: String,
+        /// The reason for the failure, in Stripe's words.
+        #[serde(default)]
+        failure: Option<String>,
+        /// The amount, in minor units.
+        amount: i64,
+        /// The currency, as an ISO code in lower case.
+        currency: String,
+    },
     /// A plan will end.
     PlanEnding {
         /// The name of the tier.
@@ -192,6 +204,7 @@ impl Letter {
             | Letter::Invitation { .. }
             | Letter::Alert { .. }
             | Letter::PaymentFailed { .. }
+            | Letter::PurchaseFailed { .. }
             | Letter::ConfirmPayment { .. }
             | Letter::Disputed { .. }
             | Letter::AutoTopupOff { .. } => None,

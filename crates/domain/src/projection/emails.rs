@@ -92,7 +92,9 @@ fn is_news(row_key: &str, began_at: Timestamp, known: &Known, now: Timestamp) ->
     known.pending.contains(row_key) || now < began_at.plus_days(MAIL_AGE_DAYS_MAX)
 }
 
-/// The email about a pack's payment: that it was received.
+/// The email about a pack's payment: that it was received, or that it failed after the page was
+/// completed, such as a bank debit. A failed automatic purchase is reported by the job that requested
+/// it.
 pub(super) fn pack(
     session: &Session,
     intent: &Intent,
@@ -122,6 +124,14 @@ pub(super) fn pack(
             url: row.receipt_url.clone(),
         };
         ("receipt", letter)
+    } else if row.status == TransactionStatus::Failed && !session.is_automatic {
+        let letter = Letter::PurchaseFailed {
+            description: row.description.clone(),
+            failure: row.failure.clone(),
+            amount,
+            currency,
+        };
+        ("payment-failed", letter)
     } else {
         return;
     };

@@ -186,6 +186,40 @@ async fn case_w11_a_delayed_payment_grants_credits_when_it_succeeds(stage: &Stag
     assert_eq!(stage.transactions(maya.account).await, done);
 }
 
+on_both!(a_payment_that_took_weeks_has_a_receipt_or_an_email_that_it_failed);
+async fn a_payment_that_took_weeks_has_a_receipt_or_an_email_that_it_failed(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let session = maya.session(pack(1000)).await;
+        stage.pay_later(&session).await;
+        stage.settled().await;
+        sessions.push(session);
+    }
+    stage.twin.advance("14d").await.unwrap();
+    stage.settled().await;
+    let failed = "Your payment of $1.00 did not go through";
+    let mails = async || {
+        (
+            stage.mails_with("receipt").await,
+            stage.mails_with(failed).await,
+        )
+    };
+    assert_eq!(mails().await, (0, 0), "in progress");
+
+    for (session, succeeded) in sessions.iter().zip([true, false]) {
+        stage.twin.settle(session, succeeded).await.unwrap();
+        stage.settled().await;
+    }
+
+    maya.rows_when(|rows| rows.iter().all(|row| row.1 != "PENDING"))
+        .await;
+    assert_eq!(mails().await, (1, 1), "{:?}", stage.mail_subjects().await);
+    stage.sync(maya.account).await;
+    assert_eq!(mails().await, (1, 1), "once");
+    stage.audited().await;
+}
+
 on_both!(case_w11_a_delayed_payment_that_fails_grants_nothing);
 async fn case_w11_a_delayed_payment_that_fails_grants_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;

@@ -83,7 +83,7 @@ async fn wrong(
             });
             is_live.then_some("a plan is active")
         }
-        Letter::PaymentFailed { amount, .. } => {
+        Letter::PaymentFailed { amount, .. } | Letter::PurchaseFailed { amount, .. } => {
             let has_failed = any(world, "invoice", &|one| {
                 text(one, "status") != "paid" && one["attempt_count"].as_i64() > Some(0)
             }) || any(world, "charge", &|one| {

@@ -166,6 +166,7 @@ fn content(letter: &Letter, context: &Context<'_>) -> Content {
         Letter::PaymentFailed { .. } => payments::failed(letter, context),
         Letter::Receipt { .. }
         | Letter::ConfirmPayment { .. }
+        | Letter::PurchaseFailed { .. }
         | Letter::Refunded { .. }
         | Letter::Disputed { .. }
         | Letter::PaymentRecovered { .. } => payments::content(letter, context),

@@ -43,6 +43,16 @@ pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
                 ))
                 .button("Confirm the payment", or_billing(url.as_deref(), context))
         }
+        Letter::PurchaseFailed {
+            description,
+            failure,
+            amount,
+            currency,
+        } => {
+            let amount = format::money_in(*amount, currency);
+            let what = bought(description, None, context);
+            purchase_failed(context, &amount, &what, failure.as_deref())
+        }
         Letter::Refunded {
             amount,
             currency,
@@ -62,6 +72,20 @@ pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
             .button("See your billing page", context.billing()),
         _ => unreachable!("the email is about a payment"),
     }
+}
+
+fn purchase_failed(
+    context: &Context<'_>,
+    amount: &str,
+    what: &str,
+    failure: Option<&str>,
+) -> Content {
+    let reason = said(failure);
+    context
+        .content(not_gone_through(amount))
+        .say(format!("We couldn't collect {amount} for {what}. {reason}"))
+        .say("No credits were added. You can buy them again with this or another payment method.")
+        .button("Add credits", context.page("/dashboard/billing/credits"))
 }
 
 /// `credits` is the signed change of the balance, in micro-credits.
@@ -137,12 +161,9 @@ pub(super) fn failed(letter: &Letter, context: &Context<'_>) -> Content {
         let plan = first_upper(&plan);
         format!("{plan} ends on {works_until} unless {amount} is paid")
     } else {
-        format!("Your payment of {amount} did not go through")
+        not_gone_through(&amount)
     };
-    let reason = match failure {
-        Some(reason) => format!("Your bank said: {}.", reason.trim_end_matches('.')),
-        None => "Your bank didn't say why.".to_owned(),
-    };
+    let reason = said(failure.as_deref());
     context
         .content(subject)
         .say(format!("We couldn't collect {amount} for {plan}. {reason}"))
@@ -152,6 +173,18 @@ pub(super) fn failed(letter: &Letter, context: &Context<'_>) -> Content {
             first_upper(&plan)
         ))
         .button("Fix the payment", or_billing(url.as_deref(), context))
+}
+
+fn not_gone_through(amount: &str) -> String {
+    format!("Your payment of {amount} did not go through")
+}
+
+/// Why a payment failed, as a sentence.
+fn said(failure: Option<&str>) -> String {
+    match failure {
+        Some(reason) => format!("Your bank said: {}.", reason.trim_end_matches('.')),
+        None => "Your bank didn't say why.".to_owned(),
+    }
 }
 
 /// What a payment was for, in a customer's words.

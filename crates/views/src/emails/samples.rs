@@ -104,6 +104,10 @@ fn of_payments() -> Vec<Named> {
             failed(DunningStep::Ended, None, None),
         ),
         ("payment-recovered", recovered),
+        (
+            "purchase-failed",
+            purchase_failed("5,000 credits", Some("not enough funds")),
+        ),
         ("refunded", refunded(-5_000 * CREDIT)),
         ("refunded-plan", refunded(0)),
         ("dispute-opened", disputed(DisputeOutcome::Opened)),
@@ -153,6 +157,7 @@ fn worst() -> Vec<Named> {
     vec![
         ("receipt-worst", receipt(EVIL)),
         ("confirm-payment-worst", confirm(&long)),
+        ("purchase-failed-worst", purchase_failed(&long, Some(EVIL))),
         ("credits-low-worst", credits_low()),
         ("adjusted-worst", adjusted(EVIL)),
     ]
@@ -175,6 +180,15 @@ fn confirm(description: &str) -> Letter {
         amount: 500,
         currency: "usd".to_owned(),
         url: None,
+    }
+}
+
+fn purchase_failed(description: &str, failure: Option<&str>) -> Letter {
+    Letter::PurchaseFailed {
+        description: description.to_owned(),
+        failure: failure.map(str::to_owned),
+        amount: 500,
+        currency: "usd".to_owned(),
     }
 }
 

@@ -165,6 +165,33 @@ fn a_refund_says_whether_credits_were_taken_came_back_or_stayed() {
 }
 
 #[test]
+fn a_purchase_that_failed_says_why_and_speaks_of_no_plan() {
+    let failed = |failure: Option<&str>| Letter::PurchaseFailed {
+        description: "5,000 credits".to_owned(),
+        failure: failure.map(str::to_owned),
+        amount: 500,
+        currency: "usd".to_owned(),
+    };
+
+    let parts = [
+        "Your payment of $5.00 did not go through",
+        "$5.00 for 5,000 credits. ",
+    ];
+    says(
+        &failed(None),
+        &[
+            parts[0],
+            parts[1],
+            "didn't say why",
+            "No credits were added",
+        ],
+    );
+    says(&failed(Some("No funds.")), &["Your bank said: No funds.\n"]);
+    let text = written(&failed(None)).text.to_lowercase();
+    assert!(!text.contains("plan") && !text.contains("free"), "{text}");
+}
+
+#[test]
 fn a_payment_that_recovered_says_that_the_plan_continues() {
     let letter = Letter::PaymentRecovered {
         tier: Some("PRO".to_owned()),

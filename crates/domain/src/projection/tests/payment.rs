@@ -136,6 +136,39 @@ fn debit(payment_failed: bool) -> Snapshot {
 }
 
 #[test]
+fn a_payment_in_progress_that_fails_is_reported_once_it_has_failed() {
+    let pending = ["topup:cs_1"];
+    assert_eq!(run_pending(&debit(false), &pending).mails, []);
+
+    let wanted = run_pending(&debit(true), &pending);
+
+    assert_eq!(wanted.transactions[0].status, TransactionStatus::Failed);
+    let told = Letter::PurchaseFailed {
+        description: "5,000 credits".to_owned(),
+        failure: Some("The account was closed.".to_owned()),
+        amount: 500,
+        currency: "usd".to_owned(),
+    };
+    let mail = wanted.mails.into_iter().next().unwrap();
+    assert_eq!((&*mail.key, mail.letter), ("payment-failed:cs_1", told));
+    assert_eq!(mail_keys(&debit(true)), [""; 0], "of an old customer");
+}
+
+#[test]
+fn a_card_that_is_declined_on_the_page_and_an_automatic_purchase_that_fails_are_not_reported() {
+    let mut snapshot = debit(true);
+    snapshot.sessions[0].created_at = now();
+    assert_eq!(mail_keys(&snapshot), ["payment-failed:cs_1"]);
+
+    let mut automatic = snapshot.clone();
+    automatic.sessions[0].is_automatic = true;
+    assert_eq!(mail_keys(&automatic), [""; 0]);
+    snapshot.sessions[0].status = "open".into();
+    snapshot.sessions[0].payment_failed = false;
+    assert_eq!(mail_keys(&snapshot), [""; 0]);
+}
+
+#[test]
 fn a_payment_that_took_weeks_has_a_receipt_and_an_old_one_that_is_first_seen_has_none() {
     let mut snapshot = debit(false);
     snapshot.sessions[0].payment_status = "paid".into();

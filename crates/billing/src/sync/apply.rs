@@ -1,6 +1,7 @@
 //! Writes what a projection calls for: rows, ledger commands and emails in one commit, fenced by
 //! the lease.
 
+mod manual;
 mod rows;
 mod set_aside;
 
@@ -9,10 +10,10 @@ use domain::projection::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use store::events::EventState;
-use store::intents::{IntentKind, IntentState, NewIntent};
+use store::intents::{IntentKind, NewIntent};
 
 use domain::ids::new_id;
-use domain::ledger::{Command, Refusal, Request};
+use domain::ledger::Request;
 use domain::time::Timestamp;
 use store::Tx;
 use store::ledger::Rules;
@@ -133,7 +134,7 @@ impl Plan {
             .collect();
         Plan {
             lease: lease.clone(),
-            findings: findings(held, &wanted),
+            findings: manual::findings(held, &wanted),
             undo: undo.collect(),
             named: held.named.clone(),
             has_more_named: i64::try_from(held.named.len()).is_ok_and(|count| count >= NAMED_MAX),
@@ -242,7 +243,9 @@ impl Plan {
         // written (G11), and the next sync tries again.
         let refused = requests.iter().zip(&decisions);
         report.refused = refused
-            .filter_map(|(request, decision)| refused_text(request, decision.as_ref().err()?))
+            .filter_map(|(request, decision)| {
+                manual::refused_text(request, decision.as_ref().err()?)
+            })
             .collect();
         // The plan may have changed, so settle the period's allowance and limits again.
         store::ledger::settle(tx, &self.rules, account, self.now)?;
@@ -467,37 +470,4 @@ impl Plan {
         )?;
         Ok(())
     }
-}
-
-/// The finding about a command that the ledger refused; none if there is nothing left to do.
-fn refused_text(request: &Request, refusal: &Refusal) -> Option<String> {
-    let what = match &request.command {
-        Command::Grant(new) => format!("{} credits for {}", new.amount, new.source_key),
-        Command::Clawback { source_key, .. } => format!("the reversal of {source_key}"),
-        Command::Freeze { source_key, .. } => format!("the dispute of {source_key}"),
-        _ => return None,
-    };
-    Some(format!("{what} could not be entered: {refusal}"))
-}
-
-/// What needs manual review: the current findings, and purchases that couldn't be undone.
-fn findings(held: &Held, wanted: &Desired) -> Vec<String> {
-    let failed = held.intents.values();
-    let failed = failed.filter(|intent| {
-        let is_stuck = intent.needs_attention
-            && matches!(intent.state, IntentState::Open | IntentState::Calling);
-        intent.kind == IntentKind::DuplicateSubscription
-            && (is_stuck || intent.state == IntentState::Failed)
-    });
-    let failed = failed.map(|intent| {
-        let what = duplicate_subscription::unfinished_text(intent);
-        let why = intent.error.as_deref().unwrap_or_default();
-        format!("{what}: {why}")
-    });
-    wanted
-        .findings
-        .iter()
-        .map(Finding::text)
-        .chain(failed)
-        .collect()
 }

@@ -7,10 +7,11 @@
 //! Cancellation and refunds at Stripe and the void of the credits are the steps of a chain. Once the
 //! plan is canceled, the refund is owed, whatever fails.
 
-use crate::config::CancelNow;
-use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
+mod earned;
+
+use domain::ledger::{Command, Refusal, Request};
 use domain::money::MinorUnits;
-use domain::plan::{MONTHS_MAX, SubscriptionStatus, allowance_start};
+use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::intent_steps::{self, NewStep, Step, StepKind, StepState};
 use store::intents::{Intent, IntentKind, IntentState, NewIntent, unfinished};
@@ -20,6 +21,7 @@ use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
+use crate::config::CancelNow;
 use crate::error::{Error, Result};
 use crate::intents::chain::{self, Chain, Taken, Trouble};
 use crate::intents::claimed;
@@ -28,6 +30,8 @@ use crate::payments::plan::quote::is_fresh;
 use crate::payments::plan::{SUBSCRIPTION, allowed, in_progress, known_feedback};
 use crate::payments::preview::money;
 use crate::sync;
+
+use earned::{Earned, months_after, part_of};
 
 const KIND: IntentKind = IntentKind::PlanEnd;
 
@@ -202,77 +206,6 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     ending.parts = split(unused.min(ending.earned.left_of(charged)), &paid);
     ending.refund = money(&currency, ending.parts.iter().map(|part| part.1).sum())?;
     Ok(ending)
-}
-
-/// The credits that a period brings and the part that is left, in micro-credits.
-#[derive(Clone, Debug, Default)]
-struct Earned {
-    keys: Vec<String>,
-    amount: i64,
-    left: i64,
-    /// The part for months that have not begun, which a year's payment covers, too.
-    later: i64,
-    /// The part of these that will be granted.
-    later_left: i64,
-}
-
-impl Earned {
-    fn of(grants: &[Lot], period: Option<(Timestamp, Timestamp)>) -> Earned {
-        // Allowances of an override or of the free tier begin at other times.
-        let is_its = |start: Timestamp| {
-            period.is_some_and(|(from, until)| {
-                start < until && (0..MONTHS_MAX).any(|month| from.plus_months(month) == start)
-            })
-        };
-        Earned::sum(grants, |key| allowance_start(key).is_some_and(is_its))
-    }
-
-    /// Adds the allowances of months that have not begun, of which `left` will be granted: a refund
-    /// reduces them, too.
-    fn and_later(mut self, later: i64, left: i64) -> Earned {
-        self.later = later;
-        self.later_left = left;
-        self.amount += later;
-        self.left += left;
-        self
-    }
-
-    /// Sums the allowance grants with a matching source key.
-    fn sum(grants: &[Lot], is_wanted: impl Fn(&str) -> bool) -> Earned {
-        let of_period = grants
-            .iter()
-            .filter(|grant| grant.kind == GrantKind::Allowance && is_wanted(&grant.source_key));
-        of_period.fold(Earned::default(), |mut earned, grant| {
-            earned.keys.push(grant.source_key.clone());
-            earned.amount += grant.amount.micros();
-            earned.left += grant.unheld().micros();
-            earned
-        })
-    }
-
-    /// The share of what was charged that corresponds to the credits left, rounded down; all of it
-    /// if the period granted none. Credits that an earlier refund took are not left, so the share is
-    /// of the whole charge.
-    fn left_of(&self, charged: i64) -> i64 {
-        if self.amount == 0 {
-            return charged;
-        }
-        part_of(charged, self.left.max(0), self.amount)
-    }
-}
-
-/// The share `part / whole` of `amount`, rounded down.
-fn part_of(amount: i64, part: i64, whole: i64) -> i64 {
-    let share = i128::from(amount) * i128::from(part) / i128::from(whole);
-    i64::try_from(share).expect("a part is no larger than the whole")
-}
-
-/// How many months of a period begin after `date`, in Unix seconds.
-fn months_after((start, end): (Timestamp, Timestamp), date: i64) -> i64 {
-    let begins = (1..MONTHS_MAX).map(|month| start.plus_months(month));
-    let left = begins.take_while(|begin| *begin < end);
-    let left = left.filter(|begin| begin.seconds() > date).count();
-    i64::try_from(left).expect("a small bound")
 }
 
 /// The value of the rest of the period, from Stripe's preview, in minor units.

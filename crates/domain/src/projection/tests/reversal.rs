@@ -190,6 +190,52 @@ fn an_inquiry_has_no_effect_and_a_won_dispute_leaves_the_payment_as_it_was() {
 }
 
 #[test]
+fn a_refund_of_ours_that_failed_is_a_finding_until_the_payment_went_back() {
+    let refund = |id: &str, amount, status: &str, day: &str| Refund {
+        id: id.into(),
+        amount,
+        status: status.into(),
+        is_ours: true,
+        created_at: at(day),
+    };
+    let found = |refunds: Vec<Refund>, refunded| {
+        let wanted = run(&Snapshot {
+            sessions: vec![topup("paid", "complete")],
+            charges: vec![Charge {
+                refunds,
+                ..charge("pi_1", 500, refunded)
+            }],
+            ..Snapshot::default()
+        });
+        let all = wanted.findings.into_iter();
+        let all = all.map(|one| match one {
+            Finding::FailedRefund { refund, .. } => refund,
+            other => panic!("{other:?}"),
+        });
+        all.collect::<Vec<String>>()
+    };
+    let failed = || refund("re_1", 200, "failed", "2026-11-16");
+    let later = |status| refund("re_2", 200, status, "2026-11-17");
+    let earlier = refund("re_0", 200, "succeeded", "2026-11-15");
+    let by_hand = |one: Refund| Refund {
+        is_ours: false,
+        ..one
+    };
+
+    assert_eq!(found(vec![failed()], 0), ["re_1"]);
+    assert_eq!(found(vec![failed(), earlier], 200), ["re_1"]);
+    assert_eq!(found(vec![by_hand(failed())], 0), [""; 0]);
+    assert_eq!(found(vec![later("pending"), failed()], 200), [""; 0]);
+    assert_eq!(
+        found(vec![by_hand(later("succeeded")), failed()], 200),
+        [""; 0]
+    );
+    assert_eq!(found(vec![later("failed"), failed()], 0), ["re_2"]);
+    assert_eq!(found(vec![by_hand(later("failed")), failed()], 0), ["re_1"]);
+    assert_eq!(found(vec![failed()], 500), [""; 0], "all went back");
+}
+
+#[test]
 fn the_email_about_a_refund_counts_the_bonus_which_it_takes_too() {
     let mut session = topup("paid", "complete");
     session.intent.as_mut().unwrap().bonus = Credits::new(500);
@@ -230,6 +276,7 @@ fn refund(id: &str, amount: i64) -> Refund {
         id: id.into(),
         amount,
         status: "succeeded".into(),
+        is_ours: false,
         created_at: now(),
     }
 }

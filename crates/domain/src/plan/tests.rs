@@ -232,12 +232,12 @@ fn an_override_beside_a_paid_plan_brings_what_exceeds_it() {
     };
     assert_eq!(due(&plus, &[gone, back], half), Some(6_000));
     assert_eq!(
-        due(&plus, &[paid_plus.clone()], at("2026-12-31")),
+        due(&plus, std::slice::from_ref(&paid_plus), at("2026-12-31")),
         Some(6_000)
     );
     // A smaller tier waits until the larger allowance has ended.
     let smaller = overridden("PRO");
-    assert_eq!(due(&smaller, &[paid_plus.clone()], half), None);
+    assert_eq!(due(&smaller, std::slice::from_ref(&paid_plus), half), None);
     let next = next_by_hand(&plan(&smaller, half), &[paid_plus], half);
     assert_eq!(next, Some(at("2026-12-15")));
 }

@@ -92,10 +92,11 @@ fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db)
     assert_eq!(tier, Some("from the quick worker".into()));
 }
 
+type Mark = fn(&mut store::Tx<'_>, i64, Timestamp) -> store::Result<()>;
+
 on_both!(a_sync_that_began_before_its_history_was_forgotten_cannot_write_what_it_read);
 fn a_sync_that_began_before_its_history_was_forgotten_cannot_write_what_it_read(db: &Db) {
     let id = account(db, "ann").id;
-    type Mark = fn(&mut store::Tx<'_>, i64, Timestamp) -> store::Result<()>;
     let one: Mark = |tx, id, now| sync::mark_whole(tx, id, now);
     let all: Mark = |tx, _, now| sync::mark_all_whole(tx, now).map(|_| ());
     write(db, move |tx| customers::insert(tx, "cus_1", id, at(0)));

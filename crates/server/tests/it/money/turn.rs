@@ -108,16 +108,6 @@ async fn without_webhooks_the_old_allowance_serves_at_most_72_hours(stage: &Stag
 
     stage.no_faults().await;
     stage.sync(maya.account).await;
-    allowances(&maya).await;
-    let account = maya.account;
-    let dbg = stage
-        .read(move |tx| store::ledger::grants(tx, account, i64::MAX, 100))
-        .await;
-    eprintln!(
-        "{dbg:#?} now {:?} {}",
-        stage.app.now(),
-        maya.billing().await
-    );
     assert_eq!(allowances(&maya).await, [0, 1_000]);
 }
 

@@ -198,7 +198,7 @@ record! {
         pub payment_intent_id: String,
         /// The amount that was charged, in minor units.
         pub charged_minor: i64,
-        /// The part that was not refunded yet, in minor units; zero if all of it was.
+        /// The part that was not refunded yet, in minor units; zero if a dispute about it was lost.
         pub left_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
@@ -207,8 +207,9 @@ record! {
 
 /// Payments for the period of the account's subscription that was paid since a given time and ends
 /// at `until` or later, newest first: not those of a period that was cut short by a change of the
-/// interval, whose rest was credited. Stripe refunds no payment whose dispute is open or lost, and none that was made outside of Stripe.
-/// Those that were refunded in full are listed, too: they brought a part of the period's credits.
+/// interval, whose rest was credited. Stripe refunds no payment whose dispute is open or lost, and none
+/// that was made outside of Stripe. Those of which nothing is left are listed, too: they brought a
+/// part of the period's credits.
 pub fn refundable(
     tx: &mut Tx<'_>,
     account: i64,
@@ -217,7 +218,13 @@ pub fn refundable(
     limit: i64,
 ) -> Result<Vec<Refundable>> {
     tx.query(
-        "select t.stripe_payment_intent_id, i.charged_minor, i.charged_minor - t.refunded_minor,
+        "select t.stripe_payment_intent_id, i.charged_minor,
+                case when exists (select 1
+                                    from dispute d
+                                   where d.payment_intent_id = t.stripe_payment_intent_id
+                                     and d.status in ('lost', 'prevented'))
+                     then 0
+                     else i.charged_minor - t.refunded_minor end,
                 t.currency
            from transactions t
            join invoice i on i.invoice_id = t.stripe_invoice_id

@@ -68,6 +68,29 @@ fn a_plan_whose_payment_is_disputed_ends_without_a_promise() {
 }
 
 #[test]
+fn a_payment_that_was_lost_in_a_dispute_is_promised_to_nobody() {
+    told(&[
+        Act::BuyPlan {
+            who: 0,
+            plan: 3,
+            pay: Pay::RefundFails,
+        },
+        // It fails, so the dispute about the rest leaves a part that Stripe doesn't refund.
+        Act::StripeRefund {
+            who: 0,
+            charge: 3,
+            percent: 1,
+        },
+        Act::Dispute { who: 0, charge: 1 },
+        Act::ToTurn {
+            who: 0,
+            minutes: -5,
+        },
+        Act::EndNow { who: 0 },
+    ]);
+}
+
+#[test]
 fn a_refund_that_stripe_refuses_once_under_its_key_is_made() {
     let fault = Act::Fault {
         fate: Fate::FailsSaved,

@@ -40,14 +40,21 @@ impl World {
 
     /// Whether a bank decides about a payment of the person: what is owed of it waits.
     pub(crate) async fn is_in_dispute(&mut self, who: usize) -> bool {
+        self.has_dispute(who, &["needs_response", "under_review"])
+            .await
+    }
+
+    /// Whether a payment of the person has a dispute with one of these statuses.
+    pub(crate) async fn has_dispute(&mut self, who: usize, statuses: &[&str]) -> bool {
         let customers = self.customers(who).await;
         self.stripe.read(|core| {
             core.objects("dispute").into_iter().any(|one| {
-                let status = one["status"].as_str();
-                let is_open = matches!(status, Some("needs_response" | "under_review"));
+                let is_so = one["status"]
+                    .as_str()
+                    .is_some_and(|now| statuses.contains(&now));
                 let charge = one["charge"].as_str().and_then(|id| core.object(id));
                 let customer = charge.and_then(|charge| charge["customer"].as_str());
-                is_open && customer.is_some_and(|id| customers.iter().any(|own| own == id))
+                is_so && customer.is_some_and(|id| customers.iter().any(|own| own == id))
             })
         })
     }

@@ -70,21 +70,31 @@ macro_rules! columns {
     };
 }
 
-/// Marks the account for sync; returns the generation that has to be synced. A back-off in progress
-/// continues; a parked account gets one more attempt.
-pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
-    tx.query_one(
-        "insert into account_sync
-                (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
-         values ($1, 1, 0, 0, 0, $2)
-             on conflict (account_id) do update
+/// How a mark changes an account that has a row: a back-off in progress continues, and a parked
+/// account gets one more attempt.
+macro_rules! marked {
+    () => {
+        " on conflict (account_id) do update
             set dirty_gen = account_sync.dirty_gen + 1,
                 next_attempt_at = case when account_sync.attempts = 0
                                          or account_sync.parked_at is not null
                                        then excluded.next_attempt_at
                                        else account_sync.next_attempt_at end,
-                parked_at = null
-         returning dirty_gen",
+                parked_at = null"
+    };
+}
+
+/// Marks the account for sync; returns the generation that has to be synced. A back-off in progress
+/// continues; a parked account gets one more attempt.
+pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
+    tx.query_one(
+        sql!(
+            "insert into account_sync
+                (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
+         values ($1, 1, 0, 0, 0, $2)",
+            marked!(),
+            " returning dirty_gen"
+        ),
         args![account, now],
     )
 }
@@ -104,22 +114,15 @@ pub fn mark_whole(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 /// Does that for every account with a customer at Stripe; returns their number.
 pub fn mark_all_whole(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute(
-        "insert into account_sync
+        sql!(
+            "insert into account_sync
                 (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
          select distinct account_id, 1, 0, 0, 0, cast($1 as bigint)
            from stripe_customer
-          where true
-             on conflict (account_id) do update
-            set dirty_gen = account_sync.dirty_gen + 1,
-                next_attempt_at = case when account_sync.attempts = 0
-                                         or account_sync.parked_at is not null
-                                       then excluded.next_attempt_at
-                                       else account_sync.next_attempt_at end,
-                parked_at = null,
-                read_until = null,
-                backfill_from = null,
-                backfill_until = null,
-                lease_until = null",
+          where true",
+            marked!(),
+            ", read_until = null, backfill_from = null, backfill_until = null, lease_until = null"
+        ),
         args![now],
     )
 }

@@ -22,8 +22,8 @@ pub struct Mail {
 /// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
-/// The emails about the end of a trial or of a plan. `is_last` says that no other plan goes on, nor
-/// ended later: of a plan that another one outlives, the customer loses nothing.
+/// The emails about the end of a trial or of a plan. `is_last` says that no other plan
+/// is live or ended later: while the customer has another plan, nothing has ended for them.
 pub(super) fn ending(
     fetched: &Subscription,
     tier: &str,

@@ -84,11 +84,8 @@ async fn a_customer_is_created_once_when_stripe_saves_an_error_for_its_creation(
     }
 }
 
-on_both!(
-    a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later,
-    stripe_proxy::install
-);
-async fn a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later(stage: &Stage) {
+/// Someone who paid for a second plan, whose refund Stripe refuses once.
+async fn bought_twice(stage: &Stage) -> Person<'_> {
     let maya = stage.person("maya@example.com").await;
     let old_page = maya.session(plan_of("PRO")).await;
     let customer = stage.stripe_id("/v1/customers").await;
@@ -96,13 +93,21 @@ async fn a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later(stage: 
     maya.billing_when(is("PRO_PLUS", "TRIALING")).await;
     let proxy = stripe_proxy::of(stage);
     proxy.answer("POST", "/v1/refunds", 1, 400, &too_little());
-
     maya.pay(&old_page).await;
-
-    let kind = IntentKind::DuplicateSubscription;
     let called = async || proxy.calls("POST", "/v1/refunds");
     eventually(called, |count| *count == 1).await;
     stage.settled().await;
+    maya
+}
+
+on_both!(
+    a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later,
+    stripe_proxy::install
+);
+async fn a_duplicate_whose_refund_was_refused_is_owed_and_refunded_later(stage: &Stage) {
+    let maya = bought_twice(stage).await;
+
+    let kind = IntentKind::DuplicateSubscription;
     assert_eq!(refunded(stage).await, [0; 0]);
     assert_eq!(
         states(stage, maya.account, kind).await,
@@ -140,18 +145,8 @@ on_both!(
     stripe_proxy::install
 );
 async fn a_duplicate_whose_refund_was_settled_another_way_is_not_refunded_again(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    let old_page = maya.session(plan_of("PRO")).await;
-    let customer = stage.stripe_id("/v1/customers").await;
-    stage.start_trial(&customer, "PRO_PLUS").await;
-    maya.billing_when(is("PRO_PLUS", "TRIALING")).await;
+    let maya = bought_twice(stage).await;
     let boss = stage.person_as("boss@example.com", "admin").await;
-    let proxy = stripe_proxy::of(stage);
-    proxy.answer("POST", "/v1/refunds", 1, 400, &too_little());
-    maya.pay(&old_page).await;
-    let called = async || proxy.calls("POST", "/v1/refunds");
-    eventually(called, |count| *count == 1).await;
-    stage.settled().await;
     let kind = IntentKind::DuplicateSubscription;
     let account = maya.account;
     let owed = stage.read(move |tx| store::intents::of_kind(tx, account, kind, 9));

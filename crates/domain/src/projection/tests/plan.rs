@@ -83,7 +83,7 @@ fn only_the_last_plan_to_end_is_reported() {
 
     assert_eq!(reported(vec![first.clone()]), ["plan-ended:sub_2"]);
     let of_two = reported(vec![subscription("active"), first.clone()]);
-    assert_eq!(of_two, Vec::<String>::new(), "a plan goes on");
+    assert_eq!(of_two, Vec::<String>::new(), "another plan is live");
     let both = vec![ended("sub_1", now()), first.clone()];
     assert_eq!(reported(both), ["plan-ended:sub_1"]);
     let addons = Subscription {

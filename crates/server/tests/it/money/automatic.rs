@@ -57,12 +57,7 @@ async fn automatic_when(stage: &Stage, status: &str) {
 
 on_both!(an_automatic_purchase_is_not_repeated_while_its_payment_is_pending);
 async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["available"] == 600)
-        .await;
-    pays_by_card(&maya).await;
-    turned_on(&maya).await;
+    let maya = refilled(stage).await;
     // One payment was made by bank debit, so it stays pending for days.
     let session = maya.session(pack(5000)).await;
     stage.pay_later(&session).await;
@@ -106,17 +101,23 @@ fn in_euros(settings: &mut billing::config::Settings) {
     );
 }
 
-on_both!(
-    an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined,
-    in_euros
-);
-async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage: &Stage) {
+/// Someone with 600 credits whose card buys more automatically.
+async fn refilled(stage: &Stage) -> Person<'_> {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     maya.billing_when(|body| body["credits"]["available"] == 600)
         .await;
     pays_by_card(&maya).await;
     turned_on(&maya).await;
+    maya
+}
+
+on_both!(
+    an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined,
+    in_euros
+);
+async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage: &Stage) {
+    let maya = refilled(stage).await;
     pays_by_debit(stage, "AT861904300235473202").await;
     let program = maya.program().await;
     program.debit(&fresh_key(), 200).await;
@@ -150,12 +151,7 @@ on_both!(
     in_euros
 );
 async fn an_automatic_purchase_by_bank_debit_that_arrives_ends_a_series_of_declines(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["available"] == 600)
-        .await;
-    pays_by_card(&maya).await;
-    turned_on(&maya).await;
+    let maya = refilled(stage).await;
     let account = maya.account;
     let declined = stage.write(account, move |tx| {
         store::auto_topup::set_declines(tx, account, 1)

@@ -18,7 +18,7 @@ pub(super) struct Earned {
 
 impl Earned {
     pub(super) fn of(grants: &[Lot], period: Option<(Timestamp, Timestamp)>) -> Earned {
-        // Allowances of an override or of the free tier begin at other times.
+        // The free allowance begins at other times.
         let is_its = |start: Timestamp| {
             period.is_some_and(|(from, until)| {
                 start < until && (0..MONTHS_MAX).any(|month| from.plus_months(month) == start)
